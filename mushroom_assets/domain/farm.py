@@ -1,0 +1,260 @@
+"""The farm file: rooms, quantities, watched setpoints, stages, labels, as validated models.
+
+Here lives what the keys of `farm.yaml` mean and how a mistake in them is reported. Where the file lies
+(`MUSHROOM_CONFIG`) is the business of `settings`.
+"""
+
+import datetime as dt
+import zoneinfo
+from importlib import resources
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+Language = Literal["en", "zh"]
+ChangeType = Literal["digital_on_off", "enum_state", "analog_value"]
+Text = Annotated[str | dict[Language, str], BeforeValidator(lambda text: _on_off(text))]
+REQUIRED = ("timezone", "first_day", "rooms")  # keys that no reference value can stand in for
+DERIVED_UNITS = {"vpd": "kPa", "dew_point": "°C"}  # quantities computed per sample from temperature and humidity
+
+
+class FarmFileError(ValueError):
+    """The farm file cannot be used; the message names the file, the line and the key."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError(f"the first number must not exceed the second, got [{pair[0]:g}, {pair[1]:g}]")
+    return pair
+
+
+def _on_off(word: Any) -> Any:
+    """YAML 1.1 reads an unquoted `on` or `off` as a boolean; here both are words."""
+    return ("on" if word else "off") if isinstance(word, bool) else word
+
+
+def _text_keys(mapping: object) -> object:
+    """Room ids and aliases are text, also where YAML reads a number (`611:`) or a boolean (`on:`)."""
+    return {str(_on_off(key)): value for key, value in mapping.items()} if isinstance(mapping, dict) else mapping
+
+
+class Room(_Model):
+    """A growing room. `folder` is its folder in the image store, the room id unless set."""
+
+    folder: str | None = None
+
+
+class Quantity(_Model):
+    """A sensor point that becomes daily statistics. Limits are in `unit`, both ends included."""
+
+    device_type: str
+    point_alias: str
+    unit: str
+    plausible: tuple[float, float] = (-1e300, 1e300)
+    spike: float | None = Field(default=None, gt=0)
+    stuck_s: int | None = Field(default=None, gt=0)
+
+    _plausible_ordered = field_validator("plausible")(_ordered)
+
+
+class WatchedPoint(_Model):
+    """A setpoint whose changes are recorded. `threshold` is the smallest step of an analog value, in `unit`."""
+
+    change_type: ChangeType
+    threshold: float | None = Field(default=None, gt=0)
+    unit: str | None = None
+    description: Text | None = None
+    labels: dict[int, Text] = {}
+
+    @model_validator(mode="after")
+    def _analog_needs_threshold(self) -> Self:
+        if self.change_type == "analog_value" and self.threshold is None:
+            raise ValueError("an analog_value point needs a threshold (the smallest step that counts)")
+        return self
+
+
+class Stage(_Model):
+    """Growth days, both included, with the target band of each quantity."""
+
+    name: str
+    days: tuple[int, int]
+    bands: dict[str, tuple[float, float]] = {}
+
+    _days_ordered = field_validator("days")(_ordered)
+
+    @field_validator("bands")
+    @classmethod
+    def _bands_ordered(cls, bands: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        return {quantity: _ordered(band) for quantity, band in bands.items()}
+
+
+class ReportRules(_Model):
+    """Thresholds of the daily verdict; shares between 0 and 1."""
+
+    min_coverage: float = Field(ge=0, le=1)
+    watch_below: float = Field(ge=0, le=1)
+    act_below: float = Field(ge=0, le=1)
+    watch_suspect_share: float = Field(ge=0, le=1)
+
+
+class Label(_Model):
+    """A zero-shot label: its text for people, its prompts for the model (English, as CLIP reads)."""
+
+    text: Text | None = None
+    prompts: list[str] = Field(min_length=1)
+
+
+class Vision(_Model):
+    """Zero-shot labels of the camera images; `unknown_margin` is a difference of probabilities."""
+
+    unknown_margin: float = Field(ge=0, le=1)
+    templates: list[str] = Field(min_length=1)
+    stages: dict[str, Label] = Field(min_length=2)
+    conditions: dict[str, Label] = Field(min_length=2)
+
+    @field_validator("templates")
+    @classmethod
+    def _templates_have_a_place(cls, templates: list[str]) -> list[str]:
+        if wrong := [template for template in templates if "{}" not in template]:
+            raise ValueError(f"a template needs {{}} where the prompt goes: {wrong[0]!r}")
+        return templates
+
+
+_TextKeys = BeforeValidator(_text_keys)
+
+
+class Farm(_Model):
+    """One farm, as its file describes it."""
+
+    timezone: str
+    first_day: dt.date
+    language: Language
+    cycle_days: int = Field(gt=0)
+    max_hold_s: int = Field(gt=0)
+    pair_within_s: int = Field(ge=0)
+    rooms: Annotated[dict[str, Room], _TextKeys] = Field(min_length=1)
+    quantities: dict[str, Quantity]
+    points: dict[str, Annotated[dict[str, WatchedPoint], _TextKeys]]
+    stages: list[Stage]
+    report: ReportRules
+    vision: Vision
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        if name not in zoneinfo.available_timezones():
+            raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Asia/Shanghai")
+        return name
+
+    @field_validator("rooms", mode="before")
+    @classmethod
+    def _room_without_settings(cls, rooms: object) -> object:
+        return {key: value or {} for key, value in rooms.items()} if isinstance(rooms, dict) else rooms
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        folders = [self.folder(room) for room in self.rooms]
+        if doubled := {folder for folder in folders if folders.count(folder) > 1}:
+            raise ValueError(f"rooms: two rooms share the image folder {sorted(doubled)[0]!r}")
+        if taken := DERIVED_UNITS.keys() & self.quantities.keys():
+            raise ValueError(f"quantities: {sorted(taken)[0]!r} is derived from temperature and humidity")
+        for stage in self.stages:
+            if unknown := stage.bands.keys() - self.units().keys():
+                raise ValueError(f"stages: {stage.name}: no quantity named {sorted(unknown)[0]!r}")
+        days = sorted(stage.days for stage in self.stages)
+        for (_, last), (first, _) in zip(days, days[1:], strict=False):
+            if first <= last:
+                raise ValueError(f"stages: growth day {first} belongs to two stages")
+        return self
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The farm's time zone."""
+        return zoneinfo.ZoneInfo(self.timezone)
+
+    def folder(self, room_id: str) -> str:
+        """The room's folder in the image store."""
+        return self.rooms[room_id].folder or room_id
+
+    def units(self) -> dict[str, str]:
+        """Every quantity of `daily_env_stats` with its unit, in the order in which they are stored."""
+        units = {name: quantity.unit for name, quantity in self.quantities.items()}
+        return units | (DERIVED_UNITS if {"temperature", "humidity"} <= units.keys() else {})
+
+    def band(self, quantity: str, growth_day: int | None) -> tuple[float, float] | None:
+        """The target band of a quantity on a growth day, None where the farm sets none."""
+        stage = self.stage(growth_day)
+        return stage.bands.get(quantity) if stage else None
+
+    def stage(self, growth_day: int | None) -> Stage | None:
+        """The stage that a growth day belongs to."""
+        if growth_day is None:
+            return None
+        return next((stage for stage in self.stages if stage.days[0] <= growth_day <= stage.days[1]), None)
+
+    def say(self, text: Text | None) -> str | None:
+        """A text of the farm file in the farm's language (English where it has no other)."""
+        if not isinstance(text, dict):
+            return text
+        return text.get(self.language) or text.get("en") or next(iter(text.values()), None)
+
+
+def reference_farm_text() -> str:
+    """The packaged `farm.yaml`."""
+    return resources.files("mushroom_assets").joinpath("farm.yaml").read_text(encoding="utf-8")
+
+
+def parse_farm(text: str, *, source: str = "farm.yaml") -> Farm:
+    """Validate a farm file.
+
+    Args:
+        text: the YAML document.
+        source: what messages call the file.
+
+    Raises:
+        FarmFileError: not YAML, a missing or unknown key, a bad value; one line a mistake with its line and key.
+    """
+    try:
+        given = yaml.safe_load(text)
+        reference = yaml.safe_load(reference_farm_text())
+    except yaml.YAMLError as error:
+        raise FarmFileError(f"{source} is not valid YAML: {error}") from error
+    if not isinstance(given, dict):
+        raise FarmFileError(f"{source} must be a mapping with the keys {', '.join(REQUIRED)}")
+    defaults = {key: value for key, value in reference.items() if key not in REQUIRED}
+    if "quantities" in given and "stages" not in given:
+        defaults["stages"] = []  # the reference bands are about the reference quantities
+    try:
+        return Farm.model_validate(defaults | given)
+    except ValidationError as error:
+        mistakes = [_explain(mistake, text) for mistake in error.errors()]
+        raise FarmFileError(f"{source} cannot be used:\n" + "\n".join(mistakes)) from error
+
+
+def _explain(mistake: Any, text: str) -> str:
+    path = [str(part) for part in mistake["loc"]]
+    line = _line_of(path, text)
+    where = (f"line {line}, " if line else "") + (".".join(path) or "the file")
+    return f"  {where}: {mistake['msg'].removeprefix('Value error, ')}"
+
+
+def _line_of(path: list[str], text: str) -> int | None:
+    """Line (from 1) of the deepest key of `path` that the document has, None where it has none of them."""
+    node, line = yaml.compose(text, Loader=yaml.SafeLoader), None
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((key, value) for key, value in node.value if key.value == part), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
