@@ -1,0 +1,44 @@
+"""Alembic migrations of schema `farm`; `upgrade` brings a database to the newest. A test holds them equal to `schema`."""
+
+import logging
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from mushroom_assets.storage.schema import SCHEMA
+
+log = logging.getLogger(__name__)
+
+
+def _config(connection: sa.Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "mushroom_assets.storage:migrations")
+    config.attributes["connection"] = connection
+    return config
+
+
+def head() -> str:
+    """The newest revision."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def current(connection: sa.Connection) -> str | None:
+    """The database's revision, None before the first migration."""
+    if not sa.inspect(connection).has_table("alembic_version", schema=SCHEMA):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM farm.alembic_version")).scalar()
+
+
+def upgrade(connection: sa.Connection) -> str:
+    """Bring the tables to the newest revision inside the caller's transaction; returns the revision.
+
+    One process at a time; those that come late find nothing to do.
+    """
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('farm.migrations'))"))
+    connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
+    if current(connection) != head():
+        log.info("migrating schema %s from revision %s to %s", SCHEMA, current(connection), head())
+        command.upgrade(_config(connection), "head")
+    return head()

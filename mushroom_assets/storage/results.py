@@ -1,0 +1,60 @@
+"""Result tables: replace a window's rows in one go, and read them back. No computing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+from psycopg import sql
+from psycopg.types.json import Jsonb
+from sqlalchemy.dialects.postgresql import JSONB
+
+from mushroom_assets.storage.schema import SCHEMA
+
+
+def lock_for_replace(connection: sa.Connection, table: sa.Table) -> None:
+    """Let one transaction at a time recompute rows of a table, until it ends.
+
+    Taken before the inputs are read: of two runs of one partition the later one reads at least what the earlier read,
+    so that both leave the rows of one clean run. Readers are not held up.
+    """
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": str(table)})
+
+
+def replace_rows(
+    connection: sa.Connection, table: sa.Table, window: sa.ColumnElement[bool], rows: Sequence[dict[str, Any]]
+) -> int:
+    """Delete the window's rows and insert `rows`, inside the caller's transaction; returns how many were inserted.
+
+    Args:
+        connection: a connection in a transaction that holds `lock_for_replace`.
+        table: a result table.
+        window: which rows the new ones stand in for.
+        rows: mappings with every column of the table.
+    """
+    connection.execute(sa.delete(table).where(window))
+    columns = list(table.columns)
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(SCHEMA, table.name), sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+    )
+    with connection.connection.cursor().copy(statement) as copy:
+        for row in rows:
+            copy.write_row([_cell(column, row[column.name]) for column in columns])
+    return len(rows)
+
+
+def _cell(column: sa.Column[Any], value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(column.type, JSONB):
+        return Jsonb(value)
+    if column.name == "embedding":  # pgvector's text form
+        return "[" + ",".join(format(float(number), ".9g") for number in value) + "]"  # 9 digits keep a float32 exact
+    return value
+
+
+def read_rows(connection: sa.Connection, table: sa.Table, window: sa.ColumnElement[bool]) -> pd.DataFrame:
+    """The window's rows in key order, every column but the vectors."""
+    columns = [column for column in table.columns if column.name != "embedding"]
+    statement = sa.select(*columns).where(window).order_by(*table.primary_key.columns)
+    return pd.DataFrame(connection.execute(statement).all(), columns=[column.name for column in columns])

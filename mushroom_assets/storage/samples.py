@@ -1,0 +1,206 @@
+"""What the plant delivers: points, samples, batches. Reads for the assets, idempotent writes for loading.
+
+Samples travel as COPY in PostgreSQL's binary format, which is a fixed-width record without nulls: numpy reads and
+writes a whole window at once. What the numbers mean is the business of the domain.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from mushroom_assets.storage.schema import SCHEMA, batch, point
+
+# https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS: 11-byte signature, flags, extension
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER = b"\xff\xff"
+_EPOCH_US = 946_684_800_000_000  # timestamptz counts microseconds from 2000-01-01 UTC
+_SAMPLE = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("l0", ">i4"),
+        ("point_id", ">i4"),
+        ("l1", ">i4"),
+        ("at", ">i8"),
+        ("l2", ">i4"),
+        ("value", ">f8"),
+    ]
+)
+_LOADED = np.dtype([*[(name, _SAMPLE[name]) for name in _SAMPLE.names or ()], ("l3", ">i4"), ("received", ">i8")])
+
+_READ = """
+    COPY (SELECT point_id, sampled_at, value FROM farm.sample
+          WHERE point_id = ANY(%s) AND sampled_at >= %s AND sampled_at < %s
+          ORDER BY point_id, sampled_at) TO STDOUT (FORMAT binary)"""
+# One backward step in the primary key per point, instead of a scan of the days before the window.
+_READ_LAST = """
+    COPY (SELECT p.point_id, s.sampled_at, s.value FROM unnest(%s::int[]) AS p (point_id)
+          CROSS JOIN LATERAL (
+              SELECT sampled_at, value FROM farm.sample
+              WHERE point_id = p.point_id AND sampled_at >= %s AND sampled_at < %s
+                AND value NOT IN ('NaN', 'Infinity', '-Infinity')
+              ORDER BY sampled_at DESC LIMIT 1) AS s
+          ORDER BY p.point_id) TO STDOUT (FORMAT binary)"""
+_LOAD_STAGE = """
+    CREATE TEMP TABLE loaded (point_id int, sampled_at timestamptz, value float8, received_at timestamptz)
+    ON COMMIT DROP"""
+_LOAD = """
+    INSERT INTO farm.sample (point_id, sampled_at, value, received_at)
+    SELECT point_id, sampled_at, value, received_at FROM loaded ON CONFLICT DO NOTHING"""
+_LOAD_DIFFERENT = """
+    SELECT count(*) FROM loaded JOIN farm.sample AS s USING (point_id, sampled_at)
+    WHERE s.value IS DISTINCT FROM loaded.value"""
+
+
+def to_us(instant: dt.datetime) -> int:
+    """Microseconds since 1970-01-01 UTC of an aware datetime: the domain's time axis."""
+    return int((instant - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) / dt.timedelta(microseconds=1))
+
+
+def _copy_samples(
+    connection: sa.Connection, query: str, points: Sequence[int], bounds: tuple[Any, Any]
+) -> pd.DataFrame:
+    cursor = connection.connection.cursor()
+    with cursor.copy(query, (list(points), *bounds)) as copy:
+        raw = b"".join(bytes(part) for part in copy)
+    rows = np.frombuffer(raw, dtype=_SAMPLE, offset=len(_HEADER), count=(len(raw) - len(_HEADER)) // _SAMPLE.itemsize)
+    native = {"point_id": rows["point_id"].astype(np.int32), "at": rows["at"].astype(np.int64) + _EPOCH_US}
+    return pd.DataFrame(native | {"value": rows["value"].astype(np.float64)})
+
+
+def read_samples(
+    connection: sa.Connection, points: Sequence[int], start: dt.datetime, end: dt.datetime
+) -> pd.DataFrame:
+    """Samples of the points in [start, end), ordered by point and time.
+
+    Returns:
+        columns `point_id` int32, `at` int64 (microseconds since 1970 UTC), `value` float64.
+    """
+    return _copy_samples(connection, _READ, points, (start, end))
+
+
+def read_last_samples(
+    connection: sa.Connection, points: Sequence[int], since: dt.datetime, before: dt.datetime
+) -> pd.DataFrame:
+    """Each point's last finite sample in [since, before); same columns as `read_samples`."""
+    return _copy_samples(connection, _READ_LAST, points, (since, before))
+
+
+def read_points(connection: sa.Connection) -> pd.DataFrame:
+    """The point table, one row a point."""
+    rows = connection.execute(sa.select(point).order_by(point.c.point_id)).all()
+    return pd.DataFrame(rows, columns=[column.name for column in point.columns])
+
+
+def read_batches(connection: sa.Connection) -> dict[str, list[dt.date]]:
+    """In-dates by room, ascending."""
+    batches: dict[str, list[dt.date]] = {}
+    for room_id, in_date in connection.execute(sa.select(batch.c.room_id, batch.c.in_date).order_by(batch.c.in_date)):
+        batches.setdefault(room_id, []).append(in_date)
+    return batches
+
+
+def count_samples(connection: sa.Connection) -> int:
+    """0 when the plant has delivered nothing yet, else 1: a probe, not a count of millions."""
+    return connection.execute(sa.text("SELECT count(*) FROM (SELECT 1 FROM farm.sample LIMIT 1) AS probe")).scalar_one()
+
+
+def ensure_months(connection: sa.Connection, first: dt.date, last: dt.date) -> int:
+    """Create the monthly partitions of `sample` for [first, last] that are missing; returns how many were made.
+
+    Months are UTC. A collector that inserts by itself finds its month ready: `mushroom init` makes a year ahead.
+    """
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('farm.sample.months'))"))
+    present = set(
+        connection.scalars(
+            sa.text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'farm.sample'::regclass")
+        )
+    )
+    months = pd.period_range(first, last, freq="M")
+    missing = [month for month in months if f"{SCHEMA}.{_month_table(month)}" not in present]
+    for month in missing:
+        lower, upper = (f"{edge:%Y-%m}-01 00:00+00" for edge in (month, month + 1))
+        name = sa.sql.quoted_name(_month_table(month), quote=True)
+        connection.exec_driver_sql(
+            f"CREATE TABLE {SCHEMA}.{name} PARTITION OF {SCHEMA}.sample FOR VALUES FROM ('{lower}') TO ('{upper}')"
+        )
+    return len(missing)
+
+
+def _month_table(month: pd.Period) -> str:
+    return f"sample_{month:%Y_%m}"
+
+
+def register_points(connection: sa.Connection, points: pd.DataFrame) -> pd.Series:
+    """Make the points known and return their `point_id`, one a row of `points`.
+
+    Args:
+        points: columns room_id, device_type, device_alias, point_alias; device_name, point_name and unit if known
+            (names default to the aliases).
+    """
+    frame = points.assign(
+        device_name=points.get("device_name", points["device_alias"]),
+        point_name=points.get("point_name", points["point_alias"]),
+        unit=points.get("unit", pd.Series(None, index=points.index, dtype=object)),
+    )
+    columns = [column.name for column in point.columns if column.name != "point_id"]
+    rows = frame[columns].astype(object).where(frame[columns].notna(), None).to_dict("records")
+    if rows:
+        connection.execute(insert(point).on_conflict_do_nothing(), rows)
+    key = ["room_id", "device_alias", "point_alias"]
+    known = read_points(connection).set_index(key)["point_id"]
+    return known.reindex(pd.MultiIndex.from_frame(points[key])).set_axis(points.index)
+
+
+def insert_samples(connection: sa.Connection, samples: pd.DataFrame) -> tuple[int, int]:
+    """Add the samples that are not there yet; a sample once stored is never overwritten.
+
+    Args:
+        samples: columns point_id, sampled_at (datetime64, UTC), value, received_at (datetime64, UTC).
+
+    Returns:
+        rows added, and rows that are stored with another value.
+    """
+    if samples.empty:
+        return 0, 0
+    ensure_months(connection, samples["sampled_at"].min().date(), samples["sampled_at"].max().date())
+    connection.exec_driver_sql(_LOAD_STAGE)
+    cursor = connection.connection.cursor()
+    with cursor.copy("COPY loaded FROM STDIN (FORMAT binary)") as copy:
+        copy.write(_encode(samples))
+    added = connection.exec_driver_sql(_LOAD).rowcount
+    different = 0
+    if added < len(samples):
+        different = connection.exec_driver_sql(_LOAD_DIFFERENT).scalar_one()
+    connection.exec_driver_sql("DROP TABLE loaded")
+    return added, different
+
+
+def _encode(samples: pd.DataFrame) -> bytes:
+    rows = np.empty(len(samples), dtype=_LOADED)
+    rows["fields"], rows["l0"], rows["l1"], rows["l2"], rows["l3"] = 4, 4, 8, 8, 8
+    rows["point_id"], rows["value"] = samples["point_id"], samples["value"]
+    for name, column in (("at", "sampled_at"), ("received", "received_at")):
+        rows[name] = samples[column].dt.tz_convert("UTC").dt.as_unit("us").astype("int64") - _EPOCH_US
+    return _HEADER + rows.tobytes() + _TRAILER
+
+
+def insert_batches(connection: sa.Connection, batches: pd.DataFrame) -> int:
+    """Add or correct batches (columns room_id, in_date, bag_count); returns how many rows are new or changed."""
+    if batches.empty:
+        return 0
+    rows = [
+        {"room_id": row.room_id, "in_date": row.in_date, "bag_count": None if pd.isna(row.bag_count) else int(row.bag_count)}
+        for row in batches.itertuples()
+    ]  # fmt: skip
+    statement = insert(batch)
+    statement = statement.on_conflict_do_update(
+        index_elements=[batch.c.room_id, batch.c.in_date],
+        set_={"bag_count": statement.excluded.bag_count},
+        where=batch.c.bag_count.is_distinct_from(statement.excluded.bag_count),
+    )
+    return sum(connection.execute(statement, row).rowcount for row in rows)
