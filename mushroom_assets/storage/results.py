@@ -1,5 +1,6 @@
 """Result tables: replace a window's rows in one go, and read them back. No computing."""
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import JSONB
 
-from mushroom_assets.storage.schema import SCHEMA
+from mushroom_assets.storage.schema import SCHEMA, daily_clip_inference
 
 
 def lock_for_replace(connection: sa.Connection, table: sa.Table) -> None:
@@ -58,3 +59,10 @@ def read_rows(connection: sa.Connection, table: sa.Table, window: sa.ColumnEleme
     columns = [column for column in table.columns if column.name != "embedding"]
     statement = sa.select(*columns).where(window).order_by(*table.primary_key.columns)
     return pd.DataFrame(connection.execute(statement).all(), columns=[column.name for column in columns])
+
+
+def latest_model(connection: sa.Connection, day: dt.date) -> str | None:
+    """The model that last judged a day's images, None where no images were judged."""
+    columns = daily_clip_inference.c
+    statement = sa.select(columns.model_id).where(columns.image_date == day)
+    return connection.scalar(statement.order_by(columns.computed_at.desc(), columns.model_id).limit(1))

@@ -56,11 +56,6 @@ _LOAD_DIFFERENT = """
     WHERE s.value IS DISTINCT FROM loaded.value"""
 
 
-def to_us(instant: dt.datetime) -> int:
-    """Microseconds since 1970-01-01 UTC of an aware datetime: the domain's time axis."""
-    return int((instant - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) / dt.timedelta(microseconds=1))
-
-
 def _copy_samples(
     connection: sa.Connection, query: str, points: Sequence[int], bounds: tuple[Any, Any]
 ) -> pd.DataFrame:

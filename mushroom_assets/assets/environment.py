@@ -1,0 +1,64 @@
+"""`daily_env_stats`: the day's climate of every room."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from mushroom_assets.assets.windows import replace_windows
+from mushroom_assets.domain import environment
+from mushroom_assets.domain.windows import Window
+from mushroom_assets.metadata import Metadata, definition_metadata, environment_metadata
+from mushroom_assets.partitions import FarmClock
+from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.storage.results import lock_for_replace, replace_rows
+from mushroom_assets.storage.samples import read_batches, read_points, read_samples
+from mushroom_assets.storage.schema import daily_env_stats as table
+
+CHUNK_DAYS = 14  # read at once: 4 rooms x 3 sensors x 14 days = 242,000 samples
+
+
+def environment_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
+    """The asset on a farm's clock; `policy` holds its retry and backfill policies."""
+
+    @dg.asset(
+        partitions_def=clock.daily,
+        deps=["sample", "batch"],
+        group_name="environment",
+        kinds={"postgres", "python"},
+        metadata=definition_metadata(table),
+        **policy,
+    )
+    def daily_env_stats(
+        context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
+    ) -> dg.MaterializeResult:
+        """Daily environment statistics, one row per room and quantity: temperature (°C), humidity (%), CO2 (ppm), and
+        per sample derived vapour pressure deficit (kPa) and dew point (°C).
+
+        Means are time-weighted, each value holding at most `max_hold_s`; `coverage` and `longest_gap_s` say how far a
+        row can be trusted, `in_range` how much of the known time lay inside the growth day's target band. A room-day
+        without data is a row with `sample_count` 0.
+        """
+        farm = farm_file.read()
+
+        def replace(days: Sequence[Window]) -> dict[str, Metadata]:
+            with postgres.transaction(context.run_id) as connection:
+                lock_for_replace(connection, table)
+                sources = environment.sources(read_points(connection), farm)
+                since = days[0].start - dt.timedelta(seconds=environment.lookback_s(farm))
+                wanted = [point for points in sources.values() for point in points]
+                samples = read_samples(connection, wanted, since, days[-1].end)
+                batches = read_batches(connection)
+                stamp = {"run_id": context.run_id, "computed_at": dt.datetime.now(dt.UTC)}
+                rows = {
+                    day.key: [row | stamp for row in environment.summarise_day(samples, day, sources, farm, batches)]
+                    for day in days
+                }
+                window = table.c.stat_date.between(days[0].date, days[-1].date)
+                replace_rows(connection, table, window, [row for part in rows.values() for row in part])
+            return {key: environment_metadata(part) for key, part in rows.items()}
+
+        return replace_windows(context, clock.daily, replace, chunk=CHUNK_DAYS)
+
+    return daily_env_stats

@@ -1,0 +1,65 @@
+"""`daily_room_report`: the day of every room with a verdict."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from mushroom_assets.assets.windows import replace_windows
+from mushroom_assets.domain.report import RoomDay, report
+from mushroom_assets.domain.windows import Window
+from mushroom_assets.metadata import Metadata, definition_metadata, report_metadata
+from mushroom_assets.partitions import FarmClock
+from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.storage.results import latest_model, lock_for_replace, read_rows, replace_rows
+from mushroom_assets.storage.schema import daily_clip_inference, daily_env_stats, hourly_setpoint_changes
+from mushroom_assets.storage.schema import daily_room_report as table
+
+
+def report_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
+    """The asset on a farm's clock; `policy` holds its retry, backfill and automation policies."""
+
+    @dg.asset(
+        partitions_def=clock.daily,
+        deps=["daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"],
+        group_name="report",
+        kinds={"postgres", "python"},
+        metadata=definition_metadata(table),
+        **policy,
+    )
+    def daily_room_report(
+        context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
+    ) -> dg.MaterializeResult:
+        """One report per room and day: a verdict (good, watch, act), its reasons and a summary in the farm's language.
+
+        Below 70 % coverage the verdict is `insufficient_data`: a result always says how far it can be trusted.
+        """
+        farm = farm_file.read()
+
+        def replace(days: Sequence[Window]) -> dict[str, Metadata]:
+            (day,) = days
+            with postgres.transaction(context.run_id) as connection:
+                lock_for_replace(connection, table)
+                model = latest_model(connection, day.date)
+                changes = hourly_setpoint_changes.c.changed_at
+                images = daily_clip_inference.c
+                frames = (
+                    read_rows(connection, daily_env_stats, daily_env_stats.c.stat_date == day.date),
+                    read_rows(connection, hourly_setpoint_changes, (changes >= day.start) & (changes < day.end)),
+                    read_rows(
+                        connection, daily_clip_inference, (images.image_date == day.date) & (images.model_id == model)
+                    ),
+                )
+                stamp = {"run_id": context.run_id, "computed_at": dt.datetime.now(dt.UTC)}
+                trained = model is not None and "/random-" not in model
+                rows = [
+                    report(RoomDay(room, day.date, *(f[f["room_id"] == room] for f in frames), trained), farm) | stamp
+                    for room in farm.rooms
+                ]
+                replace_rows(connection, table, table.c.stat_date == day.date, rows)
+            return {day.key: report_metadata(rows)}
+
+        return replace_windows(context, clock.daily, replace, chunk=1)
+
+    return daily_room_report

@@ -1,0 +1,66 @@
+"""`hourly_setpoint_changes`: what the growers and controllers moved."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from mushroom_assets.assets.windows import replace_windows
+from mushroom_assets.domain import setpoints
+from mushroom_assets.domain.windows import Window
+from mushroom_assets.metadata import Metadata, definition_metadata, setpoint_metadata
+from mushroom_assets.partitions import FarmClock
+from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.storage.results import lock_for_replace, replace_rows
+from mushroom_assets.storage.samples import read_batches, read_last_samples, read_points, read_samples
+from mushroom_assets.storage.schema import hourly_setpoint_changes as table
+
+CHUNK_HOURS = 48  # read at once: 124 points x 48 hours = 357,000 samples
+
+
+def setpoints_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
+    """The asset on a farm's clock; `policy` holds its retry and backfill policies."""
+
+    @dg.asset(
+        partitions_def=clock.hourly,
+        deps=["sample", "point", "batch"],
+        group_name="setpoints",
+        kinds={"postgres", "python"},
+        metadata=definition_metadata(table),
+        **policy,
+    )
+    def hourly_setpoint_changes(
+        context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
+    ) -> dg.MaterializeResult:
+        """Changes of the watched setpoints, one row per change: on/off, enumerations, and analog values by at least
+        their threshold.
+
+        A sample is compared with the point's previous sample, also across the hour's edge or a gap (up to 7 days
+        back); the change lies between `previous_at` and `changed_at`. The first sample ever is no change.
+        """
+        farm = farm_file.read()
+
+        def replace(hours: Sequence[Window]) -> dict[str, Metadata]:
+            start, end = hours[0].start, hours[-1].end
+            with postgres.transaction(context.run_id) as connection:
+                lock_for_replace(connection, table)
+                points = read_points(connection)
+                watched = setpoints.watched_points(points, farm)
+                carried = read_last_samples(connection, list(watched), start - setpoints.LOOKBACK, start)
+                samples = pd.concat([carried, read_samples(connection, list(watched), start, end)])
+                changes = setpoints.detect(samples.sort_values(["point_id", "at"], kind="stable"), watched)
+                batches = read_batches(connection)
+                stamp = {"run_id": context.run_id, "detected_at": dt.datetime.now(dt.UTC)}
+                rows = {
+                    hour.key: [row | stamp for row in setpoints.records(changes, hour, points, farm, batches)]
+                    for hour in hours
+                }
+                window = (table.c.changed_at >= start) & (table.c.changed_at < end)
+                replace_rows(connection, table, window, [row for part in rows.values() for row in part])
+            return {key: setpoint_metadata(part) for key, part in rows.items()}
+
+        return replace_windows(context, clock.hourly, replace, chunk=CHUNK_HOURS)
+
+    return hourly_setpoint_changes

@@ -1,0 +1,274 @@
+"""Environment statistics of a room's day: what is rejected, what is suspect, how long each value is known.
+
+Times are int64 microseconds since 1970 UTC, windows half-open [start, end). Where samples come from and where rows go
+is the business of storage and assets.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mushroom_assets.domain.farm import Farm, Quantity
+from mushroom_assets.domain.growth import growth_on
+from mushroom_assets.domain.windows import Window
+
+Times = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+SECOND = 1_000_000  # microseconds
+
+
+@dataclass(frozen=True)
+class Series:
+    """Samples of one quantity in one room, ascending in time; the four arrays have one length.
+
+    `rejected` samples count in no statistic, `suspect` ones do. A sample is never both.
+    """
+
+    at: Times
+    value: Values
+    rejected: Flags
+    suspect: Flags
+
+    def within(self, start: int, end: int) -> Self:
+        """The samples of [start, end), without a copy."""
+        part = slice(*np.searchsorted(self.at, (start, end)))
+        return type(self)(self.at[part], self.value[part], self.rejected[part], self.suspect[part])
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """One row's numbers, in the quantity's unit; `longest_gap_s` in seconds, `coverage` and `in_range` 0..1."""
+
+    sample_count: int
+    rejected_count: int
+    suspect_count: int
+    mean: float | None
+    min: float | None
+    q25: float | None
+    median: float | None
+    q75: float | None
+    max: float | None
+    coverage: float
+    longest_gap_s: float
+    in_range: float | None
+
+
+def lookback_s(farm: Farm) -> int:
+    """Seconds before a window that its statistics depend on: the carried-in value and the stuck-sensor rule."""
+    return farm.max_hold_s + max((quantity.stuck_s or 0 for quantity in farm.quantities.values()), default=0)
+
+
+def judge(samples: pd.DataFrame, quantity: Quantity, max_hold_s: int) -> Series:
+    """Mark the samples of one quantity.
+
+    Args:
+        samples: columns `at` and `value`, ascending; several points of one quantity may be merged: plausible values
+            of one instant are averaged.
+        quantity: plausible range, spike and stuck rules.
+        max_hold_s: neighbours further apart than this are not compared.
+    """
+    at, value = samples["at"].to_numpy(np.int64), samples["value"].to_numpy(np.float64)
+    with np.errstate(invalid="ignore"):
+        rejected = ~((value >= quantity.plausible[0]) & (value <= quantity.plausible[1]) & np.isfinite(value))
+    if at.size and (np.diff(at) == 0).any():
+        at, value, rejected = _average_instants(at, value, rejected)
+    suspect = np.zeros(at.size, dtype=bool)
+    kept = ~rejected
+    suspect[kept] = _spikes(at[kept], value[kept], quantity.spike, max_hold_s) | _stuck(
+        at[kept], value[kept], quantity.stuck_s, max_hold_s
+    )
+    return Series(at, value, rejected, suspect)
+
+
+def _average_instants(at: Times, value: Values, rejected: Flags) -> tuple[Times, Values, Flags]:
+    frame = pd.DataFrame({"at": at, "value": np.where(rejected, np.nan, value)})
+    means = frame.groupby("at")["value"].mean()  # skips rejected values; NaN where all are
+    return means.index.to_numpy(np.int64), means.to_numpy(np.float64), means.isna().to_numpy()
+
+
+def _spikes(at: Times, value: Values, spike: float | None, max_hold_s: int) -> Flags:
+    """More than `spike` from both neighbours, on the same side: QARTOD's spike test for one sample."""
+    flags = np.zeros(at.size, dtype=bool)
+    if spike is None or at.size < 3:
+        return flags
+    rise, near = np.diff(value), np.diff(at) <= max_hold_s * SECOND
+    before, after = rise[:-1], rise[1:]
+    both_far = (np.abs(before) > spike) & (np.abs(after) > spike) & (np.sign(before) != np.sign(after))
+    flags[1:-1] = both_far & near[:-1] & near[1:]
+    return flags
+
+
+def _stuck(at: Times, value: Values, stuck_s: int | None, max_hold_s: int) -> Flags:
+    """Part of a run of one value that lasts `stuck_s` or longer; a gap beyond `max_hold_s` ends a run."""
+    if stuck_s is None or at.size < 2:
+        return np.zeros(at.size, dtype=bool)
+    breaks = (np.diff(value) != 0) | (np.diff(at) > max_hold_s * SECOND)
+    run = np.concatenate(([0], np.cumsum(breaks)))
+    first = np.concatenate(([0], np.flatnonzero(breaks) + 1))
+    last = np.concatenate((first[1:] - 1, [at.size - 1]))
+    long: Flags = at[last] - at[first] >= stuck_s * SECOND
+    return long[run]
+
+
+def derive(temperature: Series, humidity: Series, pair_within_s: int) -> dict[str, Series]:
+    """Vapour pressure deficit (kPa) and dew point (°C), per sample.
+
+    A temperature sample pairs with the nearest humidity sample at most `pair_within_s` away; the pair is rejected or
+    suspect if either is. Magnus form over water, coefficients of Sonntag (1990) as in WMO-No. 8, annex 4.B:
+    e_s(T) = 0.6112 exp(17.62 T / (243.12 + T)) kPa.
+    """
+    left = pd.DataFrame({"at": temperature.at, "t": np.arange(temperature.at.size)})
+    right = pd.DataFrame({"at": humidity.at, "h": np.arange(humidity.at.size)})
+    pairs = pd.merge_asof(left, right, on="at", direction="nearest", tolerance=pair_within_s * SECOND).dropna()
+    t, h = pairs["t"].to_numpy(np.intp), pairs["h"].to_numpy(np.intp)
+    rejected = temperature.rejected[t] | humidity.rejected[h]
+    suspect = ~rejected & (temperature.suspect[t] | humidity.suspect[h])
+    celsius = np.where(rejected, np.nan, temperature.value[t])
+    relative = np.where(rejected, np.nan, humidity.value[h] / 100)
+    saturation = 0.6112 * np.exp(17.62 * celsius / (243.12 + celsius))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        magnus = np.log(relative) + 17.62 * celsius / (243.12 + celsius)
+        dew_point = 243.12 * magnus / (17.62 - magnus)
+    dry = rejected | ~np.isfinite(dew_point)  # at 0 % the dew point does not exist
+    at = temperature.at[t]
+    return {
+        "vpd": Series(at, saturation * (1 - relative), rejected, suspect),
+        "dew_point": Series(at, dew_point, dry, suspect & ~dry),
+    }
+
+
+def summarise(
+    series: Series, start: int, end: int, *, max_hold_s: int, band: tuple[float, float] | None = None
+) -> Statistics:
+    """Statistics of one quantity over [start, end).
+
+    Args:
+        series: samples of the window and of `max_hold_s` before it.
+        start: first instant of the window.
+        end: first instant after it.
+        max_hold_s: how long a value counts as known.
+        band: target band, both ends included; None for no target.
+    """
+    held = series.within(start - max_hold_s * SECOND, end)
+    at, value = held.at[~held.rejected], held.value[~held.rejected]
+    own, own_value = series.within(start, end), value[np.searchsorted(at, start) :]
+    known, longest_gap = _known_time(at, start, end, max_hold_s * SECOND)
+    total = int(known.sum())
+    quantiles: list[float | None] = [None] * 5
+    mean = in_range = None
+    if own_value.size:
+        quantiles = [float(q) for q in np.quantile(own_value, (0, 0.25, 0.5, 0.75, 1))]
+        mean = float(np.dot(value, known / total))
+        if band is not None:
+            in_range = float(known[(value >= band[0]) & (value <= band[1])].sum() / total)
+    return Statistics(
+        int(own_value.size), int(own.rejected.sum()), int(own.suspect.sum()), mean, *quantiles,
+        coverage=total / (end - start), longest_gap_s=longest_gap / SECOND, in_range=in_range,
+    )  # fmt: skip
+
+
+def _known_time(at: Times, start: int, end: int, hold: int) -> tuple[Times, int]:
+    """How long each value is known inside the window, and the longest unknown stretch, in microseconds."""
+    if not at.size:
+        return at, end - start
+    until = np.minimum(np.minimum(np.append(at[1:], end), at + hold), end)
+    since = np.clip(at, start, None)
+    known = np.clip(until - since, 0, None)
+    unknown = np.append(since, end) - np.concatenate(([start], np.clip(until, start, None)))
+    return known, int(unknown.max(initial=0))
+
+
+def room_series(samples: Mapping[str, pd.DataFrame], farm: Farm) -> dict[str, Series]:
+    """Every quantity of a room, measured and derived, in the farm's order.
+
+    Args:
+        samples: by quantity, columns `at` and `value`, ascending.
+        farm: rules of the quantities.
+    """
+    series = {name: judge(samples[name], quantity, farm.max_hold_s) for name, quantity in farm.quantities.items()}
+    if {"temperature", "humidity"} <= series.keys():
+        series |= derive(series["temperature"], series["humidity"], farm.pair_within_s)
+    return series
+
+
+def sources(points: pd.DataFrame, farm: Farm) -> dict[tuple[str, str], list[int]]:
+    """The points behind each (room, quantity), for every room and measured quantity of the farm; maybe none.
+
+    Args:
+        points: columns point_id, room_id, device_type, point_alias.
+        farm: rooms and quantities.
+    """
+    kinds = points.groupby(["room_id", "device_type", "point_alias"])["point_id"].agg(list).to_dict()
+    return {
+        (room, name): kinds.get((room, quantity.device_type, quantity.point_alias), [])
+        for room in farm.rooms
+        for name, quantity in farm.quantities.items()
+    }
+
+
+def summarise_day(
+    samples: pd.DataFrame,
+    day: Window,
+    points: Mapping[tuple[str, str], Sequence[int]],
+    farm: Farm,
+    in_dates: Mapping[str, Sequence[dt.date]],
+) -> list[dict[str, Any]]:
+    """Rows of `daily_env_stats` for one day, one a room and quantity, but for run_id and computed_at.
+
+    Args:
+        samples: columns point_id, at, value, by point and time; the day and `lookback_s` before it count, and no
+            more, so that a day's rows do not depend on what else was read.
+        day: the farm-local day.
+        points: as `sources` returns them.
+        farm: rooms, rules and bands.
+        in_dates: ascending in-dates by room.
+    """
+    since = day.start_us - lookback_s(farm) * SECOND
+    rows = []
+    for room in farm.rooms:
+        growth = growth_on(day.date, in_dates.get(room, ()), farm.cycle_days)
+        measured = {name: _select(samples, points[room, name], since, day.end_us) for name in farm.quantities}
+        for name, series in room_series(measured, farm).items():
+            band = farm.band(name, growth.growth_day)
+            statistics = summarise(series, day.start_us, day.end_us, max_hold_s=farm.max_hold_s, band=band)
+            key = {"stat_date": day.date, "room_id": room, "quantity": name, "unit": farm.units()[name]}
+            rows.append(key | asdict(statistics) | asdict(growth))
+    return rows
+
+
+def climate(
+    samples: pd.DataFrame, points: Mapping[tuple[str, str], Sequence[int]], farm: Farm
+) -> dict[tuple[str, str], Series]:
+    """The measured series by (room, quantity), for `known_at`; samples and points as in `summarise_day`."""
+    everything = (0, np.iinfo(np.int64).max)
+    return {
+        (room, name): judge(_select(samples, ids, *everything), farm.quantities[name], farm.max_hold_s)
+        for (room, name), ids in points.items()
+    }
+
+
+def known_at(series: Series, at: int, max_age_s: int) -> float | None:
+    """The last accepted value at or before an instant, None if it is older than `max_age_s`."""
+    accepted = series.at[~series.rejected]
+    position = int(np.searchsorted(accepted, at, side="right")) - 1
+    if position < 0 or at - accepted[position] > max_age_s * SECOND:
+        return None
+    return float(series.value[~series.rejected][position])
+
+
+def _select(samples: pd.DataFrame, points: Sequence[int], since: int, before: int) -> pd.DataFrame:
+    ids, at = samples["point_id"].to_numpy(), samples["at"].to_numpy()
+    parts = []
+    for point in points:
+        first, last = np.searchsorted(ids, (point, point + 1))
+        begin, end = first + np.searchsorted(at[first:last], (since, before))
+        parts.append(samples.iloc[begin:end])
+    if len(parts) == 1:
+        return parts[0]
+    return pd.concat([samples.iloc[:0], *parts]).sort_values("at", kind="stable")

@@ -1,0 +1,125 @@
+"""Setpoint changes: what counts as one, and what its record says.
+
+A change compares a sample with the same point's previous finite sample, wherever that lies, at most `LOOKBACK` back.
+Because the rule looks at pairs of neighbours alone, the changes of consecutive windows put together are those of one
+pass over the whole span.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mushroom_assets.domain.farm import Farm, WatchedPoint
+from mushroom_assets.domain.growth import growth_on
+from mushroom_assets.domain.windows import Window, to_instant
+
+LOOKBACK = dt.timedelta(days=7)
+CHANGE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "mushroom_assets/hourly_setpoint_changes")
+
+# A step counts from `threshold` on, in decimal: 12.6 - 12.5 is 0.0999999999999996 in binary, and 17.8 - 17.7 is
+# 0.0999985 where the feed stores 4-byte floats. The error of the latter stays below 1e-4 of a 0.1 step up to 100.
+_STEP_TOLERANCE = 1e-4
+
+
+def watched_points(points: pd.DataFrame, farm: Farm) -> dict[int, WatchedPoint]:
+    """The farm file's entry for each watched point of the farm's rooms, by point_id.
+
+    Args:
+        points: columns point_id, room_id, device_type, point_alias.
+        farm: rooms and watched setpoints.
+    """
+    return {
+        row.point_id: farm.points[row.device_type][row.point_alias]
+        for row in points.itertuples()
+        if row.room_id in farm.rooms and row.point_alias in farm.points.get(row.device_type, {})
+    }
+
+
+def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.DataFrame:
+    """Every change in the samples.
+
+    Args:
+        samples: columns point_id, at (microseconds UTC), value, by point and time; a point's first sample is no
+            change, so hand in the last sample before the window too.
+        watched: what counts as a change, by point_id; other points are ignored.
+
+    Returns:
+        columns point_id, changed_at, previous_at (microseconds UTC), previous_value, current_value, ordered by point
+        and time.
+    """
+    kept = samples[np.isfinite(samples["value"].to_numpy()) & samples["point_id"].isin(list(watched)).to_numpy()]
+    point, at, value = (kept[name].to_numpy() for name in ("point_id", "at", "value"))
+    ids, rows = np.unique(point[1:], return_inverse=True)
+    smallest = np.array([_smallest_step(watched[int(key)]) for key in ids])[rows] if ids.size else np.empty(0)
+    analog = np.array([watched[int(key)].change_type == "analog_value" for key in ids], dtype=bool)[rows]
+    step = np.where(analog, np.abs(np.diff(value)), np.abs(np.diff(np.rint(value))))
+    neighbours = (point[1:] == point[:-1]) & (np.diff(at) <= LOOKBACK // dt.timedelta(microseconds=1))
+    changed = np.flatnonzero(neighbours & (step >= smallest))
+    return pd.DataFrame(
+        {
+            "point_id": point[changed + 1], "changed_at": at[changed + 1], "previous_at": at[changed],
+            "previous_value": value[changed], "current_value": value[changed + 1],
+        }
+    )  # fmt: skip
+
+
+def _smallest_step(rule: WatchedPoint) -> float:
+    """Two states differ by 1 or more; an analog value by its threshold."""
+    return (rule.threshold or 1.0) * (1 - _STEP_TOLERANCE) if rule.change_type == "analog_value" else 0.5
+
+
+def records(
+    changes: pd.DataFrame, window: Window, points: pd.DataFrame, farm: Farm, in_dates: Mapping[str, Sequence[dt.date]]
+) -> list[dict[str, Any]]:
+    """Rows of `hourly_setpoint_changes` for the changes inside the window, but for run_id and detected_at.
+
+    Args:
+        changes: as `detect` returns them.
+        window: changes outside it are left out.
+        points: the point table.
+        farm: labels, descriptions, time zone.
+        in_dates: ascending in-dates by room.
+    """
+    inside = changes[(changes["changed_at"] >= window.start_us) & (changes["changed_at"] < window.end_us)]
+    known = points.set_index("point_id")
+    return [_record(change, known.loc[change.point_id], farm, in_dates) for change in inside.itertuples()]
+
+
+def _record(change: Any, point: pd.Series, farm: Farm, in_dates: Mapping[str, Sequence[dt.date]]) -> dict[str, Any]:
+    rule = farm.points[point["device_type"]][point["point_alias"]]
+    changed_at = to_instant(change.changed_at)
+    room = point["room_id"]
+    growth = growth_on(changed_at.astimezone(farm.zone).date(), in_dates.get(room, ()), farm.cycle_days)
+    return {
+        "change_id": change_id(room, point["device_alias"], point["point_alias"], changed_at),
+        "point_id": int(change.point_id),
+        "changed_at": changed_at,
+        "previous_at": to_instant(change.previous_at),
+        "room_id": room,
+        "device_type": point["device_type"],
+        "device_alias": point["device_alias"],
+        "point_alias": point["point_alias"],
+        "point_description": farm.say(rule.description),
+        "change_type": rule.change_type,
+        "previous_value": float(change.previous_value),
+        "current_value": float(change.current_value),
+        "previous_label": _label(rule, change.previous_value, farm),
+        "current_label": _label(rule, change.current_value, farm),
+        "delta": round(float(change.current_value - change.previous_value), 6),
+        "growth_day": growth.growth_day,
+        "batch_date": growth.batch_date,
+    }
+
+
+def _label(rule: WatchedPoint, value: float, farm: Farm) -> str | None:
+    return None if rule.change_type == "analog_value" else farm.say(rule.labels.get(round(value)))
+
+
+def change_id(room_id: str, device_alias: str, point_alias: str, changed_at: dt.datetime) -> uuid.UUID:
+    """Version 5 UUID of point and time. It names the point, not its number, so that it is one in every database."""
+    stamp = changed_at.astimezone(dt.UTC).isoformat(timespec="microseconds")
+    return uuid.uuid5(CHANGE_NAMESPACE, f"{room_id}/{device_alias}/{point_alias}@{stamp}")

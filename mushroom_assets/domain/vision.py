@@ -1,0 +1,224 @@
+"""Camera images: what their keys say, what the model's vectors say about labels.
+
+Here lives the meaning of a key in the image store, of prompts, probabilities and `unknown`. Not here: pixels and
+models (inference), growth days, and the climate. A score depends on the image alone.
+"""
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mushroom_assets.domain.farm import Farm, Label, Vision
+
+Array = npt.NDArray[np.floating]
+Encode = Callable[[Sequence[str]], Array]  # n texts to n vectors: `ClipEncoder.encode_texts`
+UNKNOWN = "unknown"  # stored instead of a label that hardly leads the next
+DECIMALS = 6  # decimals kept of a probability: finer than any image's noise, and short in jsonb
+MAX_AGE_DAYS = 120  # a batch is in its room for 27 days; an in-date further back is a misreading
+FILE_NAME = re.compile(r"[^_]+_(?P<camera>[^_]+)_(?P<in_date>[^_]*)_(?P<stamp>[0-9]{14})\.(?:jpe?g|png)", re.IGNORECASE)
+
+
+class ImageKeyError(ValueError):
+    """A path in the image store that does not follow the naming; the message says where it departs from it."""
+
+
+@dataclass(frozen=True)
+class ImageKey:
+    """What a path says: `<folder>/<YYYYMMDD>/<room>_<camera>_<inDate>_<YYYYMMDDHHMMSS>.jpg`.
+
+    Attributes:
+        room_id: by the folder; the room in the file's name is not asked.
+        camera: the camera's name.
+        captured_at: aware, in the farm's zone. A local time that occurs twice means its first occurrence.
+        in_date: the batch's day as the name has it, None where it has none. The batch table knows better.
+        path: the path itself.
+    """
+
+    room_id: str
+    camera: str
+    captured_at: dt.datetime
+    in_date: dt.date | None
+    path: str
+
+
+def parse_image_key(path: str, farm: Farm) -> ImageKey:
+    """Read a path, relative to the image store's root, with `/` between its parts.
+
+    Raises:
+        ImageKeyError: no room has that folder, or the name, the day or the time cannot be read.
+    """
+    folder, day, name = (["", "", *path.rsplit("/", 2)])[-3:]
+    room_id = next((room for room in farm.rooms if farm.folder(room) == folder), None)
+    if room_id is None:
+        known = ", ".join(farm.folder(room) for room in farm.rooms)
+        raise ImageKeyError(f"{path}: no room has the folder {folder!r}; the rooms' folders are {known}")
+    parts = FILE_NAME.fullmatch(name)
+    if parts is None:
+        raise ImageKeyError(f"{path}: the name is not <room>_<camera>_<inDate>_<YYYYMMDDHHMMSS>.jpg")
+    try:
+        stamp = dt.datetime.strptime(parts["stamp"], "%Y%m%d%H%M%S").replace(tzinfo=farm.zone)
+    except ValueError as error:
+        raise ImageKeyError(f"{path}: {parts['stamp']} is no date and time") from error
+    if day != f"{stamp:%Y%m%d}":  # a run replaces a day's rows; an image of another day would be outside its window
+        raise ImageKeyError(f"{path}: the folder's day is {day}, the name's {stamp:%Y%m%d}")
+    return ImageKey(room_id, parts["camera"], stamp, read_in_date(parts["in_date"], stamp.date()), path)
+
+
+def read_in_date(digits: str, captured_on: dt.date, max_age_days: int = MAX_AGE_DAYS) -> dt.date | None:
+    """The day that `202615` (2026-01-05), `2025124` (12-04 or 01-24) or `20260210` stands for.
+
+    Month and day are written without zeros in front, or all eight digits are there.
+
+    Returns:
+        Of all readings the latest that is not after the capture and at most `max_age_days` before it, None without one.
+    """
+    if not re.fullmatch("[0-9]{6,8}", digits):
+        return None
+    year, rest = int(digits[:4]), digits[4:]
+    splits = [(rest[:i], rest[i:]) for i in (1, 2) if 1 <= len(rest) - i <= 2]
+    pairs = [pair for pair in splits if len(rest) == 4 or not any(part.startswith("0") for part in pair)]
+    readings = []
+    for month, day in pairs:
+        with contextlib.suppress(ValueError):  # no such month or day: not a reading
+            readings.append(dt.date(year, int(month), int(day)))
+    return max((day for day in readings if 0 <= (captured_on - day).days <= max_age_days), default=None)
+
+
+def day_prefixes(farm: Farm, day: dt.date) -> dict[str, str]:
+    """Where each room's images of a farm day lie: room id -> "<folder>/<YYYYMMDD>"."""
+    return {room: f"{farm.folder(room)}/{day:%Y%m%d}" for room in farm.rooms}
+
+
+def prompt_set_version(vision: Vision) -> str:
+    """Eight hex digits that change with templates, labels and prompts, not with their order or the texts for people."""
+    asked = {
+        "templates": sorted(vision.templates),
+        "stages": {name: sorted(label.prompts) for name, label in vision.stages.items()},
+        "conditions": {name: sorted(label.prompts) for name, label in vision.conditions.items()},
+    }
+    canonical = json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
+
+
+def model_id(encoder_name: str, vision: Vision) -> str:
+    """Model, weights and prompt set as result rows name them: "<encoder name>/prompts-<version>"."""
+    return f"{encoder_name}/prompts-{prompt_set_version(vision)}"
+
+
+def prompts(label: Label, templates: Sequence[str]) -> list[str]:
+    """The texts that stand for a label: each of its prompts in each template."""
+    return [template.replace("{}", prompt) for prompt in label.prompts for template in templates]
+
+
+def label_vectors(labels: Mapping[str, Label], templates: Sequence[str], encode: Encode) -> Array:
+    """One vector a label: the mean of its texts' unit vectors, scaled to length 1 (CLIP paper, section 3.1.4).
+
+    Args:
+        labels: the labels.
+        templates: texts with `{}` where a prompt goes.
+        encode: n texts to shape (n, d); called once.
+
+    Returns:
+        Shape (labels, d), in the labels' order.
+    """
+    texts = [prompts(label, templates) for label in labels.values()]
+    vectors = _unit(np.asarray(encode([text for label in texts for text in label]), dtype=np.float64))
+    groups = np.split(vectors, np.cumsum([len(label) for label in texts])[:-1])
+    return _unit(np.stack([group.mean(axis=0) for group in groups]))
+
+
+def _unit(vectors: Array) -> Array:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def zero_shot(embeddings: npt.ArrayLike, vectors: npt.ArrayLike, logit_scale: float) -> Array:
+    """Probabilities of labels: softmax of `logit_scale` times the cosines, in float64.
+
+    Args:
+        embeddings: shape (n, d), unit vectors of images.
+        vectors: shape (labels, d), from `label_vectors`.
+        logit_scale: the model's own.
+
+    Returns:
+        Shape (n, labels); each row sums to 1.
+
+    Raises:
+        ValueError: a vector with a NaN or an infinity.
+    """
+    logits = logit_scale * np.asarray(embeddings, dtype=np.float64) @ np.asarray(vectors, dtype=np.float64).T
+    if not np.isfinite(logits).all():
+        raise ValueError("vectors must be finite; the model gave NaN or infinity")
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))  # the largest exponent is 0: no overflow
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+class Decision(NamedTuple):
+    """The leading label or "unknown", its probability, and its lead over the second; both rounded to 6 decimals."""
+
+    label: str
+    probability: float
+    margin: float
+
+
+def decide(probabilities: npt.ArrayLike, names: Sequence[str], unknown_margin: float) -> list[Decision]:
+    """A decision for each row of probabilities, shape (n, labels), two labels at least.
+
+    A label whose lead is smaller than `unknown_margin` becomes "unknown" and keeps its probability and margin.
+    """
+    decisions = []
+    for row in np.asarray(probabilities, dtype=np.float64):
+        second, first = np.argsort(row)[-2:]
+        margin = float(row[first] - row[second])
+        label = UNKNOWN if margin < unknown_margin else names[first]
+        decisions.append(Decision(label, round(float(row[first]), DECIMALS), round(margin, DECIMALS)))
+    return decisions
+
+
+@dataclass(frozen=True)
+class ImageScores:
+    """The label columns of one row of `daily_clip_inference`; `scores` holds every label's probability."""
+
+    stage: str
+    stage_probability: float
+    stage_margin: float
+    condition: str
+    condition_probability: float
+    scores: dict[str, dict[str, float]]
+
+
+class Labeller:
+    """A farm's labels as one model sees them: texts are encoded once, images then cost a matrix product."""
+
+    def __init__(self, vision: Vision, encode: Encode, logit_scale: float) -> None:
+        self._unknown_margin, self._logit_scale = vision.unknown_margin, logit_scale
+        self._kinds = {
+            kind: (list(labels), label_vectors(labels, vision.templates, encode))
+            for kind, labels in (("stage", vision.stages), ("condition", vision.conditions))
+        }
+
+    def score(self, embeddings: npt.ArrayLike) -> list[ImageScores]:
+        """The scores of n images, in order, from their unit vectors, shape (n, d)."""
+        (stages, stage_scores), (conditions, condition_scores) = (
+            self._judge(embeddings, names, vectors) for names, vectors in self._kinds.values()
+        )
+        return [
+            ImageScores(*stage, condition.label, condition.probability, {"stage": of_stage, "condition": of_condition})
+            for stage, condition, of_stage, of_condition in zip(
+                stages, conditions, stage_scores, condition_scores, strict=True
+            )
+        ]
+
+    def _judge(
+        self, embeddings: npt.ArrayLike, names: Sequence[str], vectors: Array
+    ) -> tuple[list[Decision], list[dict[str, float]]]:
+        probabilities = zero_shot(embeddings, vectors, self._logit_scale)
+        scores = [dict(zip(names, row, strict=True)) for row in probabilities.round(DECIMALS).tolist()]
+        return decide(probabilities, names, self._unknown_margin), scores

@@ -1,0 +1,41 @@
+"""Half-open windows of time [start, end), in instants, and the domain's time axis: int64 microseconds since 1970 UTC."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
+
+
+def to_us(instant: dt.datetime) -> int:
+    """Microseconds since 1970 UTC of an aware datetime."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def to_instant(us: int) -> dt.datetime:
+    """The aware datetime (UTC) of microseconds since 1970 UTC."""
+    return _EPOCH + int(us) * _MICROSECOND
+
+
+@dataclass(frozen=True)
+class Window:
+    """One partition's window: its key and its two instants. A farm day has 23, 24 or 25 hours."""
+
+    key: str
+    start: dt.datetime
+    end: dt.datetime
+
+    @property
+    def start_us(self) -> int:
+        """First instant, in microseconds since 1970 UTC."""
+        return to_us(self.start)
+
+    @property
+    def end_us(self) -> int:
+        """First instant after the window, in microseconds since 1970 UTC."""
+        return to_us(self.end)
+
+    @property
+    def date(self) -> dt.date:
+        """Farm-local date of the window's start."""
+        return self.start.date()

@@ -1,0 +1,175 @@
+"""Which weights a model gets: a published open_clip tag, a checkpoint file, seeded random ones; and why none.
+
+Nothing here builds a model. torch and open_clip are imported inside functions: they cost seconds.
+"""
+
+import difflib
+import functools
+import hashlib
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mushroom_assets.inference.torchvision_ops import ensure_torchvision_imports
+
+DEFAULT_MODEL = "mushroom-tiny"  # models/mushroom-tiny.json: 4 million parameters, for trials without any download
+RANDOM = "random-seed0"
+CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz", ".npy")
+# The hub's own client retries for 46 s until it says that a host name does not resolve, and for minutes behind a
+# firewall that drops packets.
+PROBE_S = 5.0
+
+PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")  # what a tag may say about the pixels it was trained on
+REMEDY = """Fetch them on a connected machine:
+  python -c "import open_clip; open_clip.create_model({model!r}, pretrained={tag!r})"
+then copy the checkpoint file that this puts under ~/.cache/huggingface/hub, and set MUSHROOM_CLIP_MODEL={as_file} and
+MUSHROOM_CLIP_PRETRAINED to the file's path. For a trial without trained weights leave both unset."""
+
+
+class UnknownModel(ValueError):
+    """No such model or weights; the message names the nearest ones there are."""
+
+
+class WeightsUnavailable(RuntimeError):
+    """The weights asked for cannot be had here; a retry does not help. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that are at hand.
+
+    Attributes:
+        model: open_clip's model name.
+        name: what result rows call the weights: the tag, `<file name>-<first 8 hex of its sha256>` or `random-seed0`.
+        path: the checkpoint, None for random ones.
+        preprocess: how the model was trained to see pixels where that differs from CLIP (mean, std, ...).
+        quick_gelu: trained with OpenAI's approximate activation, whatever the model's config says.
+    """
+
+    model: str
+    name: str
+    path: Path | None = None
+    preprocess: dict[str, Any] = field(default_factory=dict)
+    quick_gelu: bool = False
+
+
+@functools.cache
+def import_open_clip() -> Any:
+    """open_clip, knowing this package's own models. Costs about 4 s with torch and torchvision on first use."""
+    ensure_torchvision_imports()
+    import open_clip
+
+    open_clip.add_model_config(Path(__file__).parent / "models" / f"{DEFAULT_MODEL}.json")
+    return open_clip
+
+
+def find_weights(model: str | None, pretrained: str | None) -> Weights:
+    """Resolve the two settings to weights at hand, downloading those of a tag that is not in the hub's cache.
+
+    Args:
+        model: an open_clip model name; None for `mushroom-tiny`.
+        pretrained: one of the model's tags, a checkpoint's path, or `random-seed0`; None means that last one, which
+            is allowed only where no model is named either: a real model without its weights is a mistake.
+
+    Raises:
+        UnknownModel: no such model, no such tag, or no weights named.
+        WeightsUnavailable: no such file; not in the cache and not to be downloaded.
+    """
+    open_clip = import_open_clip()
+    name = (model or DEFAULT_MODEL).replace("/", "-")  # "ViT-B/32" is how papers write it
+    if name not in (known := open_clip.list_models()):
+        raise UnknownModel(f"open_clip has no model {name!r}. {_near(name, known)}")
+    tags = open_clip.pretrained.list_pretrained_tags_by_model(name)
+    if pretrained == RANDOM or (not pretrained and name == DEFAULT_MODEL):
+        return Weights(name, RANDOM)
+    if not pretrained:
+        raise UnknownModel(
+            f"The model {name} needs weights: set MUSHROOM_CLIP_PRETRAINED to a checkpoint's path or one of "
+            f"{', '.join(tags) or '(no published ones)'}; {RANDOM} tries it untrained."
+        )
+    if config := open_clip.get_pretrained_cfg(name, pretrained):
+        tag = next(tag for tag in tags if tag == pretrained.lower().replace("-", "_"))
+        return Weights(name, tag, _download(name, tag, config), _preprocessing(config), bool(config.get("quick_gelu")))
+    path = Path(pretrained).expanduser()
+    if path.is_file():
+        return Weights(name, f"{path.name}-{_sha256(path)[:8]}", path, _shared_preprocessing(open_clip, name, tags))
+    if path.suffix in CHECKPOINT_SUFFIXES or len(path.parts) > 1:
+        raise WeightsUnavailable(
+            f"Weights for {name}: there is no file {path}. Correct MUSHROOM_CLIP_PRETRAINED, or get the file. "
+            + _remedy(open_clip, name, tags[-1] if tags else "<tag>")
+        )
+    near = _near(pretrained, tags)
+    raise UnknownModel(f"The model {name} has no weights {pretrained!r}, and there is no such file. {near}")
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    by_lower = {choice.lower(): choice for choice in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=5, cutoff=0.4)
+    if not by_lower:
+        return f"It has no published ones: give a checkpoint's path, or {RANDOM}."
+    return "Nearest: " + ", ".join(by_lower[choice] for choice in near or sorted(by_lower)[:5])
+
+
+def _shared_preprocessing(open_clip: Any, model: str, tags: Iterable[str]) -> dict[str, Any]:
+    """A bare checkpoint does not say how its pixels were normalised; where all published ones agree, it is that."""
+    ways = [_preprocessing(open_clip.get_pretrained_cfg(model, tag)) for tag in tags]
+    return ways[0] if ways and all(way == ways[0] for way in ways) else {}
+
+
+def _preprocessing(config: dict[str, Any]) -> dict[str, Any]:
+    return {key: config[key] for key in PREPROCESSING if config.get(key) is not None}
+
+
+def _remedy(open_clip: Any, model: str, tag: str) -> str:
+    # A tag carries its activation with it, a bare file does not: then the model's name must say it.
+    quick = f"{model}-quickgelu" if open_clip.get_pretrained_cfg(model, tag).get("quick_gelu") else model
+    return REMEDY.format(model=model, tag=tag, as_file=quick if quick in open_clip.list_models() else model)
+
+
+def _download(model: str, tag: str, config: dict[str, Any]) -> Path:
+    open_clip = import_open_clip()
+    repository, filename = config["hf_hub"].rsplit("/", 1)  # open_clip 3 serves every tag from the hub
+    if cached := _cached(repository, filename or open_clip.constants.HF_WEIGHTS_NAME):
+        return cached
+    try:
+        _probe_hub()
+        return Path(open_clip.download_pretrained(config))
+    except OSError as error:  # the hub's errors and urllib's are OSErrors
+        raise WeightsUnavailable(
+            f"Weights {tag!r} of {model} are not in the Hugging Face cache, and {config['hf_hub']} cannot be "
+            f"downloaded: {error}\n" + _remedy(open_clip, model, tag)
+        ) from error
+
+
+def _cached(repository: str, filename: str) -> Path | None:
+    """The file in the hub's cache, asking no server: a cached tag must not wait for a network that is not there."""
+    import huggingface_hub
+
+    names = [filename]
+    if filename == "open_clip_pytorch_model.bin":
+        names.insert(0, "open_clip_model.safetensors")  # open_clip looks for the safe format first
+    elif filename.endswith((".bin", ".pth")):
+        names.insert(0, filename[:-4] + ".safetensors")
+    found = (huggingface_hub.try_to_load_from_cache(repository, name) for name in names)
+    return next((Path(path) for path in found if isinstance(path, str)), None)
+
+
+def _probe_hub() -> None:
+    """Ask the hub for its front page within `PROBE_S`. Any answer will do; none is an OSError."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise OSError("HF_HUB_OFFLINE is set")
+    request = urllib.request.Request(constants.ENDPOINT, method="HEAD")  # noqa: S310 (the hub's own address setting)
+    try:
+        urllib.request.urlopen(request, timeout=PROBE_S).close()  # noqa: S310
+    except urllib.error.HTTPError as answer:
+        answer.close()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

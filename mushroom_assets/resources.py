@@ -1,0 +1,165 @@
+"""The doors to the outside: PostgreSQL, the image store, the CLIP model, the farm file.
+
+Nothing connects, loads or reads at import or when a resource is initialised: a failing initialisation would end the
+run without its RetryPolicy. An unset field comes from the settings at the moment of use, so that no password shows up
+among the resources in the UI.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import fsspec
+import sqlalchemy as sa
+from pydantic import Field, PrivateAttr
+
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.settings import SettingsError, load_settings
+from mushroom_assets.storage.connection import Database, Limits, Retry
+
+if TYPE_CHECKING:
+    from mushroom_assets.inference.encoder import ClipEncoder
+
+
+class PostgresResource(dg.ConfigurableResource):
+    """Transactions on the farm's PostgreSQL, with a retry of its own on connect."""
+
+    url: str | None = Field(default=None, description="libpq URI; unset: DATABASE_URL or the POSTGRES_* parts")
+    pool_size: int = Field(default=5, ge=1, description="connections kept open by a process")
+    max_overflow: int = Field(default=10, ge=0, description="connections beyond the pool in a rush")
+    pool_recycle_s: int = Field(default=1800, description="age at which a pooled connection is replaced, s")
+    pool_timeout_s: float = Field(default=30, description="wait for a pooled connection, s")
+    connect_timeout_s: int = Field(default=10, description="one connection attempt, s; libpq counts it per address")
+    statement_timeout_s: int = Field(default=300, description="one statement, s")
+    connect_attempts: int = Field(default=6, ge=1, description="attempts to connect before a run's step fails")
+    connect_base_s: float = Field(default=1.0, description="first upper bound of the wait between attempts, s; doubles")
+    connect_cap_s: float = Field(default=20.0, description="largest upper bound of the wait, s")
+    connect_deadline_s: float = Field(default=90.0, description="all attempts and waits together, s")
+
+    _database: Database | None = PrivateAttr(default=None)
+    _sleep: Callable[[float], None] = PrivateAttr(default=time.sleep)
+    _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
+
+    def database(self, run_id: str = "") -> Database:
+        """The database as configured; connections name the run in `application_name`."""
+        if self._database is None:
+            self._database = Database(
+                self.url or load_settings().require_database_url(),
+                limits=Limits(
+                    pool_size=self.pool_size,
+                    max_overflow=self.max_overflow,
+                    pool_recycle_s=self.pool_recycle_s,
+                    pool_timeout_s=self.pool_timeout_s,
+                    connect_timeout_s=self.connect_timeout_s,
+                    statement_timeout_s=self.statement_timeout_s,
+                ),
+                retry=Retry(
+                    attempts=self.connect_attempts,
+                    base_s=self.connect_base_s,
+                    cap_s=self.connect_cap_s,
+                    deadline_s=self.connect_deadline_s,
+                ),
+                application_name=f"mushroom_assets {run_id}".strip(),
+                sleep=self._sleep,
+                clock=self._clock,
+            )
+        return self._database
+
+    @contextmanager
+    def transaction(self, run_id: str = "") -> Iterator[sa.Connection]:
+        """One unit of work: committed at the end, rolled back on any error.
+
+        Raises:
+            DatabaseUnavailable: no connection in the allowed attempts and time (transient).
+            DatabaseRefused: the server said no (permanent).
+        """
+        with self.database(run_id).transaction() as connection:
+            yield connection
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Close the run's connections."""
+        if self._database is not None:
+            self._database.dispose()
+
+
+class ImageStore(dg.ConfigurableResource):
+    """The camera images, under an fsspec URL (a folder, `s3://bucket/prefix`, ...)."""
+
+    root: str | None = Field(default=None, description="fsspec URL; unset: MUSHROOM_IMAGE_ROOT")
+
+    def _filesystem(self) -> tuple[fsspec.AbstractFileSystem, str]:
+        root = self.root or load_settings().image_root
+        try:
+            return fsspec.core.url_to_fs(root)
+        except (ImportError, ValueError) as error:
+            raise SettingsError(
+                f"MUSHROOM_IMAGE_ROOT={root} cannot be opened: {error}. Remedy: correct the URL or install its fsspec "
+                "package (s3://: pip install mushroom_assets[s3])"
+            ) from error
+
+    def paths(self, folder: str) -> list[str]:
+        """Paths, relative to the root, of all files in a folder, sorted; a folder that is not there has none.
+
+        Raises:
+            SettingsError: the root itself is not there: a wrong setting must not look like a day without images.
+        """
+        filesystem, root = self._filesystem()
+        filesystem.invalidate_cache()
+        try:
+            found = filesystem.ls(f"{root}/{folder}", detail=True)
+        except FileNotFoundError:
+            if not filesystem.isdir(root):
+                raise SettingsError(
+                    f"the image store {root} is not there. Remedy: create it or correct MUSHROOM_IMAGE_ROOT"
+                ) from None
+            return []
+        files = (entry["name"] for entry in found if entry["type"] == "file")
+        return sorted(f"{folder}/{name.rsplit('/', 1)[-1]}" for name in files)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file, by its path relative to the root."""
+        filesystem, root = self._filesystem()
+        data: bytes = filesystem.cat_file(f"{root}/{path}")
+        return data
+
+    def write(self, path: str, data: bytes) -> None:
+        """Store a file, by its path relative to the root; folders are made as needed."""
+        filesystem, root = self._filesystem()
+        target = f"{root}/{path}"
+        filesystem.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+        filesystem.pipe_file(target, data)
+
+
+class ClipResource(dg.ConfigurableResource):
+    """The CLIP model. Unset fields: MUSHROOM_CLIP_MODEL, MUSHROOM_CLIP_PRETRAINED, MUSHROOM_CLIP_DEVICE."""
+
+    model: str | None = Field(default=None, description="open_clip model name")
+    pretrained: str | None = Field(default=None, description="open_clip tag, or path of a local checkpoint")
+    device: str | None = Field(default=None, description="auto, cpu or cuda")
+
+    def encoder(self) -> "ClipEncoder":
+        """The loaded model, once a process."""
+        from mushroom_assets.inference.encoder import load_encoder  # brings torch: seconds, only for inference
+
+        settings = load_settings()
+        return load_encoder(
+            self.model or settings.clip_model,
+            self.pretrained or settings.clip_pretrained,
+            self.device or settings.clip_device,
+        )
+
+
+class FarmFile(dg.ConfigurableResource):
+    """The farm file, read anew for each run."""
+
+    path: str | None = Field(default=None, description="farm file; unset: MUSHROOM_CONFIG or the packaged farm.yaml")
+
+    def read(self) -> Farm:
+        """The validated farm file.
+
+        Raises:
+            FarmFileError: it is not there or has a mistake.
+        """
+        return load_settings({"MUSHROOM_CONFIG": self.path} if self.path else None).read_farm()

@@ -1,0 +1,118 @@
+"""The settings, read from the environment in this one place and never at import.
+
+An unset one lives under `MUSHROOM_HOME`: the embedded database, the images and Dagster's home.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from mushroom_assets.domain.farm import Farm, FarmFileError, parse_farm, reference_farm_text
+
+
+class SettingsError(ValueError):
+    """A setting is missing or cannot be used; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where everything is. `database_url` None means the embedded PostgreSQL in `postgres_dir`."""
+
+    home: Path
+    database_url: str | None
+    image_root: str
+    config: Path | None
+    clip_model: str | None
+    clip_pretrained: str | None
+    clip_device: str
+    dagster_home: Path
+
+    @property
+    def postgres_dir(self) -> Path:
+        """Data directory of the embedded PostgreSQL."""
+        return self.home / "postgres"
+
+    def require_database_url(self) -> str:
+        """The database's URI.
+
+        Raises:
+            SettingsError: none is set, and this process did not start the embedded database.
+        """
+        if self.database_url is None:
+            raise SettingsError(
+                "DATABASE_URL is not set. Remedy: start with `mushroom up`, which brings its own PostgreSQL, or set "
+                "DATABASE_URL=postgresql://user:password@host:5432/database"
+            )
+        return self.database_url
+
+    def farm_source(self) -> str:
+        """What messages call the farm file."""
+        return str(self.config) if self.config else "the packaged farm.yaml"
+
+    def read_farm(self) -> Farm:
+        """The farm file, read anew.
+
+        Raises:
+            FarmFileError: it is not there or has a mistake.
+        """
+        if self.config is None:
+            return parse_farm(reference_farm_text(), source=self.farm_source())
+        try:
+            text = self.config.read_text(encoding="utf-8")
+        except OSError as error:
+            raise FarmFileError(
+                f"MUSHROOM_CONFIG={self.config} cannot be read: {error.strerror}. Remedy: point it at a farm file"
+            ) from error
+        return parse_farm(text, source=self.farm_source())
+
+    def environment(self) -> dict[str, str]:
+        """The settings as environment variables for the processes that this one starts."""
+        named = {
+            "MUSHROOM_HOME": str(self.home),
+            "DATABASE_URL": self.database_url,
+            "MUSHROOM_IMAGE_ROOT": self.image_root,
+            "MUSHROOM_CONFIG": str(self.config) if self.config else None,
+            "MUSHROOM_CLIP_MODEL": self.clip_model,
+            "MUSHROOM_CLIP_PRETRAINED": self.clip_pretrained,
+            "MUSHROOM_CLIP_DEVICE": self.clip_device,
+            "DAGSTER_HOME": str(self.dagster_home),
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of `environ` (the process environment unless given). An empty variable counts as unset."""
+    given = {name: value for name, value in (os.environ if environ is None else environ).items() if value.strip()}
+    home = Path(given.get("MUSHROOM_HOME", ".mushroom")).expanduser().absolute()
+    config = given.get("MUSHROOM_CONFIG")
+    return Settings(
+        home=home,
+        database_url=_database_url(given),
+        image_root=given.get("MUSHROOM_IMAGE_ROOT", str(home / "images")),
+        config=Path(config).expanduser().absolute() if config else None,
+        clip_model=given.get("MUSHROOM_CLIP_MODEL"),
+        clip_pretrained=given.get("MUSHROOM_CLIP_PRETRAINED"),
+        clip_device=given.get("MUSHROOM_CLIP_DEVICE", "auto"),
+        dagster_home=Path(given.get("DAGSTER_HOME", home / "dagster")).expanduser().absolute(),
+    )
+
+
+def _database_url(given: Mapping[str, str]) -> str | None:
+    """`DATABASE_URL`, or one built from the POSTGRES_* parts that containers are given."""
+    if url := given.get("DATABASE_URL"):
+        return url
+    if "POSTGRES_HOST" not in given:
+        return None
+    user, database = given.get("POSTGRES_USER", "postgres"), given.get("POSTGRES_DB", "postgres")
+    password = given.get("POSTGRES_PASSWORD", "")
+    if secret := given.get("POSTGRES_PASSWORD_FILE"):
+        try:
+            password = Path(secret).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(
+                f"POSTGRES_PASSWORD_FILE={secret} cannot be read: {error.strerror}. Remedy: mount the secret there"
+            ) from error
+    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    return f"postgresql://{login}@{given['POSTGRES_HOST']}:{given.get('POSTGRES_PORT', '5432')}/{quote(database)}"
