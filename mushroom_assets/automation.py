@@ -117,7 +117,12 @@ def _catching_up(
 def _request(first: str, last: str) -> dg.RunRequest:
     if first == last:
         return dg.RunRequest(run_key=first, partition_key=first)
-    return dg.RunRequest(run_key=f"{first}...{last}", tags={RANGE_START: first, RANGE_END: last})
+    return dg.RunRequest(run_key=f"{first}...{last}", tags=range_tags(first, last))
+
+
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """Run tags that ask for the partitions from `first` to `last`, both included, in one run."""
+    return {RANGE_START: first, RANGE_END: last}
 
 
 def _wanted(

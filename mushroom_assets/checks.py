@@ -47,7 +47,7 @@ def _quantiles_in_order(clock: FarmClock) -> dg.AssetChecksDefinition:
         statement = sa.select(column.stat_date, column.room_id, column.quantity).where(
             column.stat_date >= span.start.date(), column.stat_date < span.end.date(), column.sample_count > 0, ~ordered
         )
-        with postgres.transaction(context.run_id) as connection:
+        with postgres.transaction(context.run.run_id) as connection:
             offending = connection.execute(statement).all()
         return _verdict(
             offending, dg.AssetCheckSeverity.ERROR, "rows out of order", "a fault of this software: report these rows"
@@ -71,7 +71,7 @@ def _days_covered(clock: FarmClock) -> dg.AssetChecksDefinition:
             column.stat_date < span.end.date(),
             column.coverage < farm_file.read().report.min_coverage,
         )
-        with postgres.transaction(context.run_id) as connection:
+        with postgres.transaction(context.run.run_id) as connection:
             offending = connection.execute(statement.order_by(column.coverage)).all()
         remedy = "check sensor and collector; load what arrived late and materialize the day again"
         return _verdict(offending, dg.AssetCheckSeverity.WARN, "room-days with too little data", remedy)
@@ -89,11 +89,14 @@ def _values_chain(clock: FarmClock) -> dg.AssetChecksDefinition:
         column, span = hourly_setpoint_changes.c, context.partition_time_window
         before = sa.func.lag(column.current_value).over(partition_by=column.point_id, order_by=column.changed_at)
         chained = (
-            sa.select(column.room_id, column.device_alias, column.point_alias, column.changed_at, column.previous_value, before.label("before"))
+            sa.select(
+                column.room_id, column.device_alias, column.point_alias, column.changed_at, column.previous_value,
+                before.label("before"),
+            )
             .where(column.changed_at >= span.start, column.changed_at < span.end, column.change_type != "analog_value")
             .subquery()
         )  # fmt: skip
-        with postgres.transaction(context.run_id) as connection:
+        with postgres.transaction(context.run.run_id) as connection:
             offending = connection.execute(sa.select(chained).where(chained.c.before != chained.c.previous_value)).all()
         remedy = "samples came late: materialize the hours again from the first of these on"
         return _verdict(offending, dg.AssetCheckSeverity.WARN, "changes that do not continue the one before", remedy)
@@ -110,7 +113,7 @@ def _images_readable(clock: FarmClock) -> dg.AssetChecksDefinition:
         statement = sa.select(column.image_path, column.status, column.error).where(
             column.image_date >= span.start.date(), column.image_date < span.end.date(), column.status != "ok"
         )
-        with postgres.transaction(context.run_id) as connection:
+        with postgres.transaction(context.run.run_id) as connection:
             offending = connection.execute(statement.order_by(column.image_path)).all()
         remedy = "check the camera and its upload; a file sent again is picked up when its day is materialized again"
         return _verdict(offending, dg.AssetCheckSeverity.WARN, "images that are not ok", remedy)

@@ -14,7 +14,7 @@ from mushroom_assets.checks import asset_checks
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.partitions import farm_clock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
-from mushroom_assets.settings import load_settings
+from mushroom_assets.settings import SettingsError, load_settings
 
 
 def build_definitions(farm: Farm | None = None, resources: dict[str, Any] | None = None) -> dg.Definitions:
@@ -24,7 +24,10 @@ def build_definitions(farm: Farm | None = None, resources: dict[str, Any] | None
         farm: time zone and first day of the partitions; the farm file of the settings unless given.
         resources: stand-ins for `postgres`, `image_store`, `clip`, `farm_file`.
     """
-    farm = farm or load_settings().read_farm()
+    settings = load_settings()
+    if settings.startup_error:
+        raise SettingsError(settings.startup_error)
+    farm = farm or settings.read_farm()
     clock, policy = farm_clock(farm), automation.policies()
     jobs = automation.asset_jobs(clock)
     return dg.Definitions(

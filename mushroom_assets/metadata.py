@@ -3,11 +3,11 @@
 Small on purpose: Dagster never purges its event log.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm
@@ -68,16 +68,16 @@ def setpoint_metadata(rows: Sequence[dict[str, Any]]) -> Metadata:
 
 def vision_metadata(rows: Sequence[dict[str, Any]], model_id: str, *, trained: bool, farm: Farm) -> Metadata:
     """One day of `daily_clip_inference`: counts by status, stages by room, the model and whether to believe it."""
-    images = pd.DataFrame(rows, columns=["room_id", "status", "stage"])
-    ok = images[images["status"] == "ok"]
-    stages = ok.groupby(["room_id", "stage"]).size().reset_index(name="images")
+    ok = [row for row in rows if row["status"] == "ok"]
+    stages = Counter((row["room_id"], row["stage"]) for row in ok)
+    tally = [{"room_id": room, "stage": stage, "images": count} for (room, stage), count in sorted(stages.items())]
     counted: Metadata = {
         "dagster/partition_row_count": len(rows),
         "images_ok": len(ok),
         "images_not_ok": len(rows) - len(ok),
-        "rooms_without_images": len(set(farm.rooms) - set(images["room_id"])),
+        "rooms_without_images": len(set(farm.rooms) - {row["room_id"] for row in rows}),
         "model_id": model_id,
-        "stages": _table(stages.to_dict("records"), ("room_id", "stage", "images")),
+        "stages": _table(tally, ("room_id", "stage", "images")),
     }
     return counted if trained else counted | {"note": dg.MetadataValue.md(UNTRAINED_NOTE)}
 

@@ -99,6 +99,18 @@ class ImageStore(dg.ConfigurableResource):
                 "package (s3://: pip install mushroom_assets[s3])"
             ) from error
 
+    def folders(self) -> set[str]:
+        """Names of the folders right under the root.
+
+        Raises:
+            SettingsError: the root is not there.
+        """
+        filesystem, root = self._filesystem()
+        filesystem.invalidate_cache()
+        if not filesystem.isdir(root):
+            raise SettingsError(_no_root(root))
+        return {entry["name"].rsplit("/", 1)[-1] for entry in filesystem.ls(root) if entry["type"] == "directory"}
+
     def paths(self, folder: str) -> list[str]:
         """Paths, relative to the root, of all files in a folder, sorted; a folder that is not there has none.
 
@@ -111,9 +123,7 @@ class ImageStore(dg.ConfigurableResource):
             found = filesystem.ls(f"{root}/{folder}", detail=True)
         except FileNotFoundError:
             if not filesystem.isdir(root):
-                raise SettingsError(
-                    f"the image store {root} is not there. Remedy: create it or correct MUSHROOM_IMAGE_ROOT"
-                ) from None
+                raise SettingsError(_no_root(root)) from None
             return []
         files = (entry["name"] for entry in found if entry["type"] == "file")
         return sorted(f"{folder}/{name.rsplit('/', 1)[-1]}" for name in files)
@@ -130,6 +140,10 @@ class ImageStore(dg.ConfigurableResource):
         target = f"{root}/{path}"
         filesystem.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
         filesystem.pipe_file(target, data)
+
+
+def _no_root(root: str) -> str:
+    return f"the image store {root} is not there. Remedy: create it or correct MUSHROOM_IMAGE_ROOT"
 
 
 class ClipResource(dg.ConfigurableResource):

@@ -18,7 +18,11 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """Where everything is. `database_url` None means the embedded PostgreSQL in `postgres_dir`."""
+    """Where everything is.
+
+    `database_url` None means the embedded PostgreSQL in `postgres_dir`. `startup_error` is what `mushroom up` could not
+    get right before it started the UI, a failed migration say: the code location shows it instead of loading.
+    """
 
     home: Path
     database_url: str | None
@@ -28,6 +32,7 @@ class Settings:
     clip_pretrained: str | None
     clip_device: str
     dagster_home: Path
+    startup_error: str | None = None
 
     @property
     def postgres_dir(self) -> Path:
@@ -78,6 +83,7 @@ class Settings:
             "MUSHROOM_CLIP_PRETRAINED": self.clip_pretrained,
             "MUSHROOM_CLIP_DEVICE": self.clip_device,
             "DAGSTER_HOME": str(self.dagster_home),
+            "MUSHROOM_STARTUP_ERROR": self.startup_error,
         }
         return {name: value for name, value in named.items() if value is not None}
 
@@ -96,6 +102,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         clip_pretrained=given.get("MUSHROOM_CLIP_PRETRAINED"),
         clip_device=given.get("MUSHROOM_CLIP_DEVICE", "auto"),
         dagster_home=Path(given.get("DAGSTER_HOME", home / "dagster")).expanduser().absolute(),
+        startup_error=given.get("MUSHROOM_STARTUP_ERROR"),
     )
 
 

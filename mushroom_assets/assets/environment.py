@@ -33,9 +33,9 @@ def environment_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
     def daily_env_stats(
         context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
     ) -> dg.MaterializeResult:
-        """Daily environment statistics, one row per room and quantity: temperature (°C), humidity (%), CO2 (ppm), and
-        per sample derived vapour pressure deficit (kPa) and dew point (°C).
+        """Daily environment statistics, one row per room and quantity.
 
+        Temperature (°C), humidity (%), CO2 (ppm), and per sample derived vpd (kPa) and dew point (°C).
         Means are time-weighted, each value holding at most `max_hold_s`; `coverage` and `longest_gap_s` say how far a
         row can be trusted, `in_range` how much of the known time lay inside the growth day's target band. A room-day
         without data is a row with `sample_count` 0.

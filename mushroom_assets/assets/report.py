@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from mushroom_assets.assets.windows import replace_windows
-from mushroom_assets.domain.report import RoomDay, report
+from mushroom_assets.domain.report import RoomDay, Rows, report
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.metadata import Metadata, definition_metadata, report_metadata
 from mushroom_assets.partitions import FarmClock
@@ -44,17 +44,14 @@ def report_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
                 model = latest_model(connection, day.date)
                 changes = hourly_setpoint_changes.c.changed_at
                 images = daily_clip_inference.c
-                frames = (
-                    read_rows(connection, daily_env_stats, daily_env_stats.c.stat_date == day.date),
-                    read_rows(connection, hourly_setpoint_changes, (changes >= day.start) & (changes < day.end)),
-                    read_rows(
-                        connection, daily_clip_inference, (images.image_date == day.date) & (images.model_id == model)
-                    ),
-                )
+                of_day = images.image_date == day.date
+                statistics = read_rows(connection, daily_env_stats, daily_env_stats.c.stat_date == day.date)
+                moves = read_rows(connection, hourly_setpoint_changes, (changes >= day.start) & (changes < day.end))
+                judged = read_rows(connection, daily_clip_inference, of_day & (images.model_id == model))
                 stamp = {"run_id": context.run_id, "computed_at": dt.datetime.now(dt.UTC)}
                 trained = model is not None and "/random-" not in model
                 rows = [
-                    report(RoomDay(room, day.date, *(f[f["room_id"] == room] for f in frames), trained), farm) | stamp
+                    report(_room_day(room, day, statistics, moves, judged, trained), farm) | stamp
                     for room in farm.rooms
                 ]
                 replace_rows(connection, table, table.c.stat_date == day.date, rows)
@@ -63,3 +60,10 @@ def report_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
         return replace_windows(context, clock.daily, replace, chunk=1)
 
     return daily_room_report
+
+
+def _room_day(room: str, day: Window, statistics: Rows, moves: Rows, judged: Rows, trained: bool) -> RoomDay:
+    def own(rows: Rows) -> Rows:
+        return [row for row in rows if row["room_id"] == room]
+
+    return RoomDay(room, day.date, own(statistics), own(moves), own(judged), trained)

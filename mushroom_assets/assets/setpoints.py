@@ -34,9 +34,9 @@ def setpoints_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
     def hourly_setpoint_changes(
         context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
     ) -> dg.MaterializeResult:
-        """Changes of the watched setpoints, one row per change: on/off, enumerations, and analog values by at least
-        their threshold.
+        """Changes of the watched setpoints, one row per change.
 
+        Of on/off points and enumerations every change counts, of analog values one by at least the point's threshold.
         A sample is compared with the point's previous sample, also across the hour's edge or a gap (up to 7 days
         back); the change lies between `previous_at` and `changed_at`. The first sample ever is no change.
         """

@@ -41,9 +41,10 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
         clip: ClipResource,
         farm_file: FarmFile,
     ) -> dg.MaterializeResult:
-        """CLIP inference on the day's camera images, one row per image and model: the vector of the image alone,
-        zero-shot stage and condition by prompt ensemble with every label's probability, and the climate at the capture.
+        """CLIP inference on the day's camera images, one row per image and model.
 
+        The vector of the image alone, zero-shot stage and condition by prompt ensemble with every label's probability,
+        and the climate at the capture.
         A label without a clear lead is `unknown`. An image that cannot be used is a row with its reason. `model_id`
         names model, weights and prompts: `random` in it means untrained weights, whose labels mean nothing.
         """

@@ -51,7 +51,7 @@ def permanent_faults_fail_at_once() -> Iterator[None]:
         yield
     except dg.Failure:
         raise
-    except Exception as error:  # noqa: BLE001 - every fault is raised again, one way or the other
+    except Exception as error:  # every fault is raised again, one way or the other
         if is_transient(error) or isinstance(error, ConnectionError | TimeoutError):
             raise
         kind = type(error).__name__

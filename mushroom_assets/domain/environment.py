@@ -5,8 +5,8 @@ is the business of storage and assets.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 
 from mushroom_assets.domain.farm import Farm, Quantity
 from mushroom_assets.domain.growth import growth_on
+from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.windows import Window
 
 Times = npt.NDArray[np.int64]
@@ -48,15 +49,15 @@ class Statistics:
     sample_count: int
     rejected_count: int
     suspect_count: int
-    mean: float | None
-    min: float | None
-    q25: float | None
-    median: float | None
-    q75: float | None
-    max: float | None
     coverage: float
     longest_gap_s: float
-    in_range: float | None
+    mean: float | None = None
+    in_range: float | None = None
+    min: float | None = None
+    q25: float | None = None
+    median: float | None = None
+    q75: float | None = None
+    max: float | None = None
 
 
 def lookback_s(farm: Farm) -> int:
@@ -160,17 +161,21 @@ def summarise(
     own, own_value = series.within(start, end), value[np.searchsorted(at, start) :]
     known, longest_gap = _known_time(at, start, end, max_hold_s * SECOND)
     total = int(known.sum())
-    quantiles: list[float | None] = [None] * 5
-    mean = in_range = None
-    if own_value.size:
-        quantiles = [float(q) for q in np.quantile(own_value, (0, 0.25, 0.5, 0.75, 1))]
-        mean = float(np.dot(value, known / total))
-        if band is not None:
-            in_range = float(known[(value >= band[0]) & (value <= band[1])].sum() / total)
-    return Statistics(
-        int(own_value.size), int(own.rejected.sum()), int(own.suspect.sum()), mean, *quantiles,
-        coverage=total / (end - start), longest_gap_s=longest_gap / SECOND, in_range=in_range,
-    )  # fmt: skip
+    counted = Statistics(
+        sample_count=int(own_value.size),
+        rejected_count=int(own.rejected.sum()),
+        suspect_count=int(own.suspect.sum()),
+        coverage=total / (end - start),
+        longest_gap_s=longest_gap / SECOND,
+    )
+    if not own_value.size:
+        return counted
+    low, q25, median, q75, high = (float(quantile) for quantile in np.quantile(own_value, (0, 0.25, 0.5, 0.75, 1)))
+    in_range = None
+    if band is not None:
+        in_range = float(known[(value >= band[0]) & (value <= band[1])].sum() / total)
+    mean = float(np.dot(value, known / total))
+    return replace(counted, mean=mean, in_range=in_range, min=low, q25=q25, median=median, q75=q75, max=high)
 
 
 def _known_time(at: Times, start: int, end: int, hold: int) -> tuple[Times, int]:
@@ -197,14 +202,11 @@ def room_series(samples: Mapping[str, pd.DataFrame], farm: Farm) -> dict[str, Se
     return series
 
 
-def sources(points: pd.DataFrame, farm: Farm) -> dict[tuple[str, str], list[int]]:
-    """The points behind each (room, quantity), for every room and measured quantity of the farm; maybe none.
-
-    Args:
-        points: columns point_id, room_id, device_type, point_alias.
-        farm: rooms and quantities.
-    """
-    kinds = points.groupby(["room_id", "device_type", "point_alias"])["point_id"].agg(list).to_dict()
+def sources(points: Iterable[Point], farm: Farm) -> dict[tuple[str, str], list[int]]:
+    """The point_ids behind each (room, quantity), for every room and measured quantity of the farm; maybe none."""
+    kinds: dict[tuple[str, str, str], list[int]] = {}
+    for point in points:
+        kinds.setdefault((point.room_id, point.device_type, point.point_alias), []).append(point.point_id)
     return {
         (room, name): kinds.get((room, quantity.device_type, quantity.point_alias), [])
         for room in farm.rooms

@@ -5,6 +5,7 @@ Here lives what the keys of `farm.yaml` mean and how a mistake in them is report
 """
 
 import datetime as dt
+import itertools
 import zoneinfo
 from importlib import resources
 from typing import Annotated, Any, Literal, Self
@@ -168,7 +169,7 @@ class Farm(_Model):
             if unknown := stage.bands.keys() - self.units().keys():
                 raise ValueError(f"stages: {stage.name}: no quantity named {sorted(unknown)[0]!r}")
         days = sorted(stage.days for stage in self.stages)
-        for (_, last), (first, _) in zip(days, days[1:], strict=False):
+        for (_, last), (first, _) in itertools.pairwise(days):
             if first <= last:
                 raise ValueError(f"stages: growth day {first} belongs to two stages")
         return self

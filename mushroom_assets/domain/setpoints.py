@@ -7,7 +7,7 @@ pass over the whole span.
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 
 from mushroom_assets.domain.farm import Farm, WatchedPoint
 from mushroom_assets.domain.growth import growth_on
+from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.windows import Window, to_instant
 
 LOOKBACK = dt.timedelta(days=7)
@@ -25,17 +26,12 @@ CHANGE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "mushroom_assets/hourly_setpoi
 _STEP_TOLERANCE = 1e-4
 
 
-def watched_points(points: pd.DataFrame, farm: Farm) -> dict[int, WatchedPoint]:
-    """The farm file's entry for each watched point of the farm's rooms, by point_id.
-
-    Args:
-        points: columns point_id, room_id, device_type, point_alias.
-        farm: rooms and watched setpoints.
-    """
+def watched_points(points: Iterable[Point], farm: Farm) -> dict[int, WatchedPoint]:
+    """The farm file's entry for each watched point of the farm's rooms, by point_id."""
     return {
-        row.point_id: farm.points[row.device_type][row.point_alias]
-        for row in points.itertuples()
-        if row.room_id in farm.rooms and row.point_alias in farm.points.get(row.device_type, {})
+        point.point_id: farm.points[point.device_type][point.point_alias]
+        for point in points
+        if point.room_id in farm.rooms and point.point_alias in farm.points.get(point.device_type, {})
     }
 
 
@@ -73,36 +69,39 @@ def _smallest_step(rule: WatchedPoint) -> float:
 
 
 def records(
-    changes: pd.DataFrame, window: Window, points: pd.DataFrame, farm: Farm, in_dates: Mapping[str, Sequence[dt.date]]
+    changes: pd.DataFrame,
+    window: Window,
+    points: Iterable[Point],
+    farm: Farm,
+    in_dates: Mapping[str, Sequence[dt.date]],
 ) -> list[dict[str, Any]]:
     """Rows of `hourly_setpoint_changes` for the changes inside the window, but for run_id and detected_at.
 
     Args:
         changes: as `detect` returns them.
         window: changes outside it are left out.
-        points: the point table.
+        points: at least those that changed.
         farm: labels, descriptions, time zone.
         in_dates: ascending in-dates by room.
     """
     inside = changes[(changes["changed_at"] >= window.start_us) & (changes["changed_at"] < window.end_us)]
-    known = points.set_index("point_id")
-    return [_record(change, known.loc[change.point_id], farm, in_dates) for change in inside.itertuples()]
+    known = {point.point_id: point for point in points}
+    return [_record(change, known[change.point_id], farm, in_dates) for change in inside.itertuples()]  # type: ignore[index]
 
 
-def _record(change: Any, point: pd.Series, farm: Farm, in_dates: Mapping[str, Sequence[dt.date]]) -> dict[str, Any]:
-    rule = farm.points[point["device_type"]][point["point_alias"]]
+def _record(change: Any, point: Point, farm: Farm, in_dates: Mapping[str, Sequence[dt.date]]) -> dict[str, Any]:
+    rule = farm.points[point.device_type][point.point_alias]
     changed_at = to_instant(change.changed_at)
-    room = point["room_id"]
-    growth = growth_on(changed_at.astimezone(farm.zone).date(), in_dates.get(room, ()), farm.cycle_days)
+    growth = growth_on(changed_at.astimezone(farm.zone).date(), in_dates.get(point.room_id, ()), farm.cycle_days)
     return {
-        "change_id": change_id(room, point["device_alias"], point["point_alias"], changed_at),
+        "change_id": change_id(point, changed_at),
         "point_id": int(change.point_id),
         "changed_at": changed_at,
         "previous_at": to_instant(change.previous_at),
-        "room_id": room,
-        "device_type": point["device_type"],
-        "device_alias": point["device_alias"],
-        "point_alias": point["point_alias"],
+        "room_id": point.room_id,
+        "device_type": point.device_type,
+        "device_alias": point.device_alias,
+        "point_alias": point.point_alias,
         "point_description": farm.say(rule.description),
         "change_type": rule.change_type,
         "previous_value": float(change.previous_value),
@@ -119,7 +118,7 @@ def _label(rule: WatchedPoint, value: float, farm: Farm) -> str | None:
     return None if rule.change_type == "analog_value" else farm.say(rule.labels.get(round(value)))
 
 
-def change_id(room_id: str, device_alias: str, point_alias: str, changed_at: dt.datetime) -> uuid.UUID:
+def change_id(point: Point, changed_at: dt.datetime) -> uuid.UUID:
     """Version 5 UUID of point and time. It names the point, not its number, so that it is one in every database."""
     stamp = changed_at.astimezone(dt.UTC).isoformat(timespec="microseconds")
-    return uuid.uuid5(CHANGE_NAMESPACE, f"{room_id}/{device_alias}/{point_alias}@{stamp}")
+    return uuid.uuid5(CHANGE_NAMESPACE, f"{point.room_id}/{point.device_alias}/{point.point_alias}@{stamp}")

@@ -1,4 +1,4 @@
-"""Half-open windows of time [start, end), in instants, and the domain's time axis: int64 microseconds since 1970 UTC."""
+"""Half-open windows of time [start, end), and the domain's time axis: int64 microseconds since 1970 UTC."""
 
 import datetime as dt
 from dataclasses import dataclass

@@ -185,7 +185,7 @@ def _build(weights: Weights, device: str) -> _Parts:
     except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
         raise WeightsUnavailable(
             f"{weights.path or weights.name} does not hold the weights of {weights.model}. "
-            f"Is MUSHROOM_CLIP_MODEL right, and the file whole? {error}"
+            f"Is MUSHROOM_CLIP_MODEL right, and the file whole? {str(error)[:300]}"  # torch lists every tensor
         ) from error
     model.eval().requires_grad_(False).to(device)
     cfg = open_clip.transform.PreprocessCfg(**model.visual.preprocess_cfg)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mushroom_assets.domain.farm import Farm, WatchedPoint
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.simulation.batch import batches
 from mushroom_assets.simulation.catalogue import DEVICES, points
 from mushroom_assets.simulation.clock import Minutes, Purpose, aware, chance, minutes
@@ -77,16 +77,13 @@ def simulate_day(
     """
     clock = minutes(farm, day)
     values = [room_day(farm, room, day, clock, seed) for room in rooms]
-    watched = [
-        farm.points.get(device.device_type, {}).get(point.split()[1]) for device in DEVICES for point in device.points
-    ]
     samples, changes, climate = [], [], []
     for number, (room, true) in enumerate(zip(rooms, values, strict=True)):
         first = number * true.shape[1]
         random = chance(seed, room, day, Purpose.FAULTS)
         feed = spoil(true, random, is_changeover=is_changeover(farm, room, day)) if faults else faultless(true)
         samples.append(_delivered(feed, clock, first))
-        changes.append(_changes(true, clock, watched, first))
+        changes.append(_changes(true, clock, _least_steps(farm), first))
         climate.append(_climate(true, clock, room))
     arrived = pd.concat(samples, ignore_index=True).sort_values("received_at", kind="stable", ignore_index=True)
     truth = Truth(
@@ -121,18 +118,21 @@ def _delivered(feed: Feed, clock: Minutes, first: int) -> pd.DataFrame:
     )
 
 
-def _changes(
-    values: NDArray[np.float64], clock: Minutes, watched: Sequence[WatchedPoint | None], first: int
-) -> pd.DataFrame:
-    steps = np.abs(np.round(np.diff(values, axis=0), 6))
-    least = [np.inf if point is None else point.threshold or 1e-6 for point in watched]
-    column, minute = np.nonzero((steps >= np.array(least)).T)
+def _least_steps(farm: Farm) -> NDArray[np.float64]:
+    """The smallest step that counts as a change, (46,): infinite where the farm does not watch the point."""
+    found = [farm.points.get(device.device_type, {}).get(p.split()[1]) for device in DEVICES for p in device.points]
+    return np.array([np.inf if point is None else point.threshold or 1e-6 for point in found])
+
+
+def _changes(true: NDArray[np.float64], clock: Minutes, least: NDArray[np.float64], first: int) -> pd.DataFrame:
+    steps = np.abs(np.round(np.diff(true, axis=0), 6))  # decimal steps: 12.6 - 12.5 is 0.1
+    column, minute = np.nonzero((steps >= least).T)
     return pd.DataFrame(
         {
             "point": first + column,
             "changed_at": aware(clock.utc[minute + 1]),
-            "previous": values[minute, column],
-            "current": values[minute + 1, column],
+            "previous": true[minute, column],
+            "current": true[minute + 1, column],
         }
     )
 

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 Pen = ImageDraw.ImageDraw
 Colour = tuple[int, int, int]
+Box = tuple[float, float, float, float]  # in pixels
 TIERS = (-0.62, -0.2, 0.22, 0.64, 1.06)  # height of the boards
 DEPTHS = 0.95 * 1.18 ** np.arange(12, -1, -1)  # where bags stand, far to near, so that the near ones cover the far
 BAG = (0.24, 0.2)  # width and height of a bag
@@ -116,31 +117,26 @@ def _bag(pen: Pen, camera: View, place: tuple[float, float, float], scene: Scene
     away = half if x < 0 else -half  # the side turned from the aisle lies in shade, in three steps
     for share, tone in ((0.55, 0.86), (0.75, 0.78), (0.9, 0.68)):
         ends = sorted((across + away * share, across + away))
-        pen.rectangle([ends[0], top + rim * 0.6, ends[1], down - 2], fill=_shaded(MYCELIUM, shade * tone))
+        pen.rectangle([ends[0], top + tall * 0.1, ends[1], down - tall * 0.04], fill=_shaded(MYCELIUM, shade * tone))
     if z < 4:  # sawdust that the mycelium has not covered
         bare = random.uniform((-0.85, 0.2, 0.03), (0.7, 0.9, 0.13), (7, 3))
         _patches(pen, (across, top, half, tall), bare, (186, 162, 130), shade)
     pen.ellipse([across - half, top - rim, across + half, top + rim], fill=_shaded((206, 188, 160), shade))
     if scene.condition == "green_mould" and random.random() < 0.3:
-        _patches(
-            pen, (across, top, half, tall), random.uniform((-0.9, -0.1, 0.3), (0.4, 0.6, 0.7), (4, 3)), MOULD, shade
-        )
+        mould = random.uniform((-0.9, -0.1, 0.3), (0.4, 0.6, 0.7), (4, 3))
+        _patches(pen, (across, top, half, tall), mould, MOULD, shade)
     _cluster(pen, (across, top, half, rim), shade, scene, random)
 
 
-def _patches(
-    pen: Pen, bag: tuple[float, float, float, float], where: NDArray[np.float64], colour: Colour, shade: float
-) -> None:
-    """Flat spots on a bag (middle, top, half width, height in pixels) at (k, 3) shares across, down and in size."""
+def _patches(pen: Pen, bag: Box, where: NDArray[np.float64], colour: Colour, shade: float) -> None:
+    """Flat spots on a bag (middle, top, half width, height) at (k, 3) shares across, down and in size."""
     across, top, half, tall = bag
     for u, v, size in where.tolist():
         spot = [across + u * half, top + v * tall, across + (u + size * 1.2) * half, top + (v + size * 0.5) * tall]
         pen.ellipse(spot, fill=_shaded(colour, shade))
 
 
-def _cluster(
-    pen: Pen, top: tuple[float, float, float, float], shade: float, scene: Scene, random: np.random.Generator
-) -> None:
+def _cluster(pen: Pen, top: Box, shade: float, scene: Scene, random: np.random.Generator) -> None:
     """The caps on a bag; `top` is the middle of its surface and that ellipse's half width and half height."""
     across, down, half, rim = top
     age, cut = scene.growth_day, scene.stage == "harvested"
@@ -178,9 +174,9 @@ def _skin(pen: Pen, cap: tuple[float, float, float], shade: float, condition: st
             spot = [cx + u * r, cy + v * r, cx + (u + 0.45) * r, cy + (v + 0.3) * r]
             pen.ellipse(spot, fill=_shaded((74, 44, 14), shade), outline=_shaded((176, 132, 40), shade))
     elif condition == "dry_caps":
-        for u in (-0.5, 0.0, 0.45):
+        for u in (-0.4, 0.25):
             crack = [(cx + u * r, cy - r * 0.4), (cx + (u + 0.2 * place) * r, cy + r * 0.25)]
-            pen.line(crack, fill=_shaded((236, 220, 190), shade), width=max(1, round(r * 0.12)))
+            pen.line(crack, fill=_shaded((208, 184, 148), shade), width=max(1, round(r * 0.08)))
     else:
         pen.ellipse([cx - r * 0.5, cy - r * 0.45, cx + r * 0.1, cy - r * 0.12], fill=_shaded((160, 134, 108), shade))
 
@@ -196,8 +192,6 @@ def _exposed(picture: Image.Image, scene: Scene, random: np.random.Generator) ->
     tint *= np.float32(random.uniform(0.9, 1.08))
     rows, columns = (np.linspace(-1, 1, n, dtype=np.float32) ** 2 for n in (picture.height, picture.width))
     corners = 1 - 0.16 * (rows[:, None] + columns[None, :])
-    grain = random.integers(-5, 6, (picture.height, picture.width), dtype=np.int8) * np.float32(
-        0.8 + 0.6 / (0.3 + tint[1])
-    )
+    grain = random.integers(-5, 6, corners.shape, dtype=np.int8) * np.float32(0.8 + 0.6 / (0.3 + tint[1]))
     lit: NDArray[np.float32] = np.asarray(picture, dtype=np.float32) * corners[..., None] * tint + grain[..., None]
     return Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))

@@ -49,9 +49,10 @@ class DatabaseRefused(RuntimeError):
 
 @dataclass(frozen=True)
 class Retry:
-    """Retry of the connect. Waits are drawn from U(0, min(cap_s, base_s * 2**n)), n from 0: exponential back-off with
-    full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    """Retry of the connect: exponential back-off with full jitter.
 
+    Waits are drawn from U(0, min(cap_s, base_s * 2**n)), n from 0
+    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
     With `fixed_s` every wait is that long instead. `deadline_s` bounds the whole, waits included.
     """
 

@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
 import sqlalchemy as sa
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -54,11 +53,11 @@ def _cell(column: sa.Column[Any], value: Any) -> Any:
     return value
 
 
-def read_rows(connection: sa.Connection, table: sa.Table, window: sa.ColumnElement[bool]) -> pd.DataFrame:
+def read_rows(connection: sa.Connection, table: sa.Table, window: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
     """The window's rows in key order, every column but the vectors."""
     columns = [column for column in table.columns if column.name != "embedding"]
     statement = sa.select(*columns).where(window).order_by(*table.primary_key.columns)
-    return pd.DataFrame(connection.execute(statement).all(), columns=[column.name for column in columns])
+    return [dict(row) for row in connection.execute(statement).mappings()]
 
 
 def latest_model(connection: sa.Connection, day: dt.date) -> str | None:

@@ -6,6 +6,7 @@ writes a whole window at once. What the numbers mean is the business of the doma
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from mushroom_assets.domain.points import Point
 from mushroom_assets.storage.schema import SCHEMA, batch, point
 
 # https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS: 11-byte signature, flags, extension
@@ -85,10 +87,10 @@ def read_last_samples(
     return _copy_samples(connection, _READ_LAST, points, (since, before))
 
 
-def read_points(connection: sa.Connection) -> pd.DataFrame:
-    """The point table, one row a point."""
-    rows = connection.execute(sa.select(point).order_by(point.c.point_id)).all()
-    return pd.DataFrame(rows, columns=[column.name for column in point.columns])
+def read_points(connection: sa.Connection) -> list[Point]:
+    """Every point, by point_id."""
+    columns = [point.c[field.name] for field in fields(Point)]
+    return [Point(*row) for row in connection.execute(sa.select(*columns).order_by(point.c.point_id))]
 
 
 def read_batches(connection: sa.Connection) -> dict[str, list[dt.date]]:
@@ -133,9 +135,8 @@ def _month_table(month: pd.Period) -> str:
 def register_points(connection: sa.Connection, points: pd.DataFrame) -> pd.Series:
     """Make the points known and return their `point_id`, one a row of `points`.
 
-    Args:
-        points: columns room_id, device_type, device_alias, point_alias; device_name, point_name and unit if known
-            (names default to the aliases).
+    `points` has the columns room_id, device_type, device_alias, point_alias, and device_name, point_name and unit if
+    known; the names default to the aliases.
     """
     frame = points.assign(
         device_name=points.get("device_name", points["device_alias"]),
@@ -143,19 +144,19 @@ def register_points(connection: sa.Connection, points: pd.DataFrame) -> pd.Serie
         unit=points.get("unit", pd.Series(None, index=points.index, dtype=object)),
     )
     columns = [column.name for column in point.columns if column.name != "point_id"]
-    rows = frame[columns].astype(object).where(frame[columns].notna(), None).to_dict("records")
+    known_cells = frame[columns].astype(object).where(frame[columns].notna(), None)
+    rows = [dict(zip(columns, cells, strict=True)) for cells in known_cells.itertuples(index=False)]
     if rows:
         connection.execute(insert(point).on_conflict_do_nothing(), rows)
-    key = ["room_id", "device_alias", "point_alias"]
-    known = read_points(connection).set_index(key)["point_id"]
-    return known.reindex(pd.MultiIndex.from_frame(points[key])).set_axis(points.index)
+    known = {(row.room_id, row.device_alias, row.point_alias): row.point_id for row in read_points(connection)}
+    keys = zip(points["room_id"], points["device_alias"], points["point_alias"], strict=True)
+    return pd.Series([known[key] for key in keys], index=points.index, dtype="int32")
 
 
 def insert_samples(connection: sa.Connection, samples: pd.DataFrame) -> tuple[int, int]:
     """Add the samples that are not there yet; a sample once stored is never overwritten.
 
-    Args:
-        samples: columns point_id, sampled_at (datetime64, UTC), value, received_at (datetime64, UTC).
+    `samples` has the columns point_id, sampled_at (datetime64, UTC), value, received_at (datetime64, UTC).
 
     Returns:
         rows added, and rows that are stored with another value.
@@ -188,10 +189,11 @@ def insert_batches(connection: sa.Connection, batches: pd.DataFrame) -> int:
     """Add or correct batches (columns room_id, in_date, bag_count); returns how many rows are new or changed."""
     if batches.empty:
         return 0
+    bags = [None if pd.isna(count) else int(count) for count in batches["bag_count"].tolist()]
     rows = [
-        {"room_id": row.room_id, "in_date": row.in_date, "bag_count": None if pd.isna(row.bag_count) else int(row.bag_count)}
-        for row in batches.itertuples()
-    ]  # fmt: skip
+        {"room_id": room, "in_date": day, "bag_count": count}
+        for room, day, count in zip(batches["room_id"], batches["in_date"], bags, strict=True)
+    ]
     statement = insert(batch)
     statement = statement.on_conflict_do_update(
         index_elements=[batch.c.room_id, batch.c.in_date],

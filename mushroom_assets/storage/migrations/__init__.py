@@ -1,4 +1,4 @@
-"""Alembic migrations of schema `farm`; `upgrade` brings a database to the newest. A test holds them equal to `schema`."""
+"""Alembic migrations of schema `farm`. A test holds them equal to what `schema` declares."""
 
 import logging
 

@@ -1,0 +1,77 @@
+"""Materialize the partitions of a span in this process, through Dagster's jobs, with a progress bar.
+
+For the first filling of a farm: the UI's backfills do the same at any time, in runs of the daemon.
+"""
+
+import datetime as dt
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+from tqdm import tqdm
+
+from mushroom_assets.automation import range_tags
+from mushroom_assets.partitions import windows
+
+ORDER = ("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report")
+QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}  # the bar is on the console; the UI has it all
+# Partitions a run: a run has a fixed cost of about a second, a failing one redoes its range.
+PARTITIONS_A_RUN = {"hourly_setpoint_changes": 24 * 7, "daily_clip_inference": 1}
+
+
+class BackfillFailed(RuntimeError):
+    """A run failed; the message says which and why. What was materialized before it stays."""
+
+
+def materialize_missing(
+    defs: dg.Definitions, instance: dg.DagsterInstance, first_day: dt.date, now: dt.datetime
+) -> int:
+    """Materialize every partition in [first_day, now) that is not, asset by asset in the order of the lineage.
+
+    Args:
+        defs: the farm's definitions.
+        instance: Dagster's instance.
+        first_day: farm-local day to begin with.
+        now: aware; windows that close later are left out.
+
+    Returns:
+        partitions materialized.
+
+    Raises:
+        BackfillFailed: a run failed.
+    """
+    runs = {asset: list(_runs(defs, instance, asset, first_day, now)) for asset in ORDER}
+    total = sum(len(keys) for ranges in runs.values() for keys in ranges)
+    with tqdm(total=total, desc="results", unit="partition", file=sys.stdout, dynamic_ncols=True) as bar:
+        for asset, ranges in runs.items():
+            bar.set_postfix_str(asset)
+            for keys in ranges:
+                job = defs.resolve_job_def(f"{asset}_job")
+                tags = range_tags(keys[0], keys[-1])
+                result = job.execute_in_process(QUIET, instance=instance, tags=tags, raise_on_error=False)
+                if not result.success:
+                    raise BackfillFailed(_failure(asset, keys, result))
+                bar.update(len(keys))
+    return total
+
+
+def _runs(
+    defs: dg.Definitions, instance: dg.DagsterInstance, asset: str, first_day: dt.date, now: dt.datetime
+) -> Iterator[Sequence[str]]:
+    """Consecutive partitions that are not materialized, at most `PARTITIONS_A_RUN` at a time."""
+    definition = defs.resolve_assets_def(asset).partitions_def
+    if not isinstance(definition, dg.TimeWindowPartitionsDefinition):
+        raise TypeError(f"{asset} has no time partitions")
+    keys = definition.get_partition_keys(current_time=now)
+    span = [window.key for window in windows(definition, keys) if window.date >= first_day]
+    done = instance.get_materialized_partitions(dg.AssetKey(asset))
+    for missing, group in itertools.groupby(span, key=lambda key: key not in done):
+        stretch = list(group) if missing else []
+        size = PARTITIONS_A_RUN.get(asset, len(stretch) or 1)
+        yield from (stretch[first : first + size] for first in range(0, len(stretch), size))
+
+
+def _failure(asset: str, keys: Sequence[str], result: dg.ExecuteInProcessResult) -> str:
+    reasons = [str(event.event_specific_data.error_display_string) for event in result.get_step_failure_events()]  # type: ignore[union-attr]
+    return f"{asset} for {keys[0]} to {keys[-1]} failed in run {result.run_id}: " + "; ".join(reasons)

@@ -1,0 +1,123 @@
+"""The simulated plant as a source: its samples, batches and images into the farm's tables and image store.
+
+What it delivers is the business of `simulation`; nothing here computes results.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.resources import ImageStore
+from mushroom_assets.simulation import cameras, plant
+from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.samples import insert_batches, insert_samples, register_points
+
+Progress = Callable[[int], Any]  # told the units of work just done
+BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+STATE_FILE = "demo.json"
+LATE = dt.timedelta(days=2)  # rows arrive up to a day after their day
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A demo farm: what was simulated, so that a later start resumes it. Days are farm-local."""
+
+    seed: int
+    first_day: dt.date
+    first_image_day: dt.date | None  # None: no images
+    delivered_until: dt.datetime  # everything that arrived before this instant is in the tables
+
+    @classmethod
+    def begin(cls, seed: int, first_day: dt.date, first_image_day: dt.date | None) -> Self:
+        """A farm of which nothing is delivered yet."""
+        return cls(seed, first_day, first_image_day, BEGINNING)
+
+    @classmethod
+    def load(cls, home: Path) -> Self | None:
+        """The saved state, None where there is none."""
+        path = home / STATE_FILE
+        if not path.exists():
+            return None
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        images = saved["first_image_day"]
+        return cls(
+            seed=saved["seed"],
+            first_day=dt.date.fromisoformat(saved["first_day"]),
+            first_image_day=dt.date.fromisoformat(images) if images else None,
+            delivered_until=dt.datetime.fromisoformat(saved["delivered_until"]),
+        )
+
+    def save(self, home: Path) -> None:
+        """Write the state; a crash leaves the old one or the new one."""
+        draft = home / f"{STATE_FILE}.tmp"
+        saved = asdict(self) | {"delivered_until": self.delivered_until.isoformat()}
+        draft.write_text(json.dumps(saved, default=str, indent=1), encoding="utf-8")
+        draft.replace(home / STATE_FILE)
+
+    def days_due(self, farm: Farm, now: dt.datetime) -> tuple[list[dt.date], list[dt.date]]:
+        """Days of which something may have arrived between `delivered_until` and `now`: of samples, and of images."""
+        since = (self.delivered_until - LATE).astimezone(farm.zone).date()
+        today = now.astimezone(farm.zone).date()
+        images = days_between(max(self.first_image_day, since), today) if self.first_image_day else []
+        return days_between(max(self.first_day, since), today), images
+
+
+def days_between(first: dt.date, last: dt.date) -> list[dt.date]:
+    """Every day from first to last, both included."""
+    return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def deliver_day(
+    database: Database,
+    farm: Farm,
+    rooms: Sequence[str],
+    day: dt.date,
+    state: Demo,
+    now: dt.datetime,
+    progress: Progress = lambda days: None,
+) -> int:
+    """Load what arrived of a day since the state's instant, with the batches in force; returns the samples added."""
+    feed = plant.simulate_day(farm, rooms, day, seed=state.seed, until=now).samples
+    arrived = feed["received_at"].between(pd.Timestamp(state.delivered_until), pd.Timestamp(now), inclusive="left")
+    feed = feed[arrived]
+    with database.transaction() as connection:
+        point_id = register_points(connection, plant.points(farm, rooms)).to_numpy()
+        insert_batches(connection, plant.batches(farm, rooms, day, day, seed=state.seed))
+        added, _ = insert_samples(connection, feed.assign(point_id=point_id[feed["point"]]))
+    progress(1)
+    return added
+
+
+def deliver_images(
+    store: ImageStore,
+    farm: Farm,
+    rooms: Sequence[str],
+    day: dt.date,
+    state: Demo,
+    now: dt.datetime,
+    progress: Progress = lambda images: None,
+) -> int:
+    """Render and store the day's images up to now that are not there yet; returns how many."""
+    wanted = [shot for shot in cameras.shots(farm, rooms, day, seed=state.seed) if shot.captured_at < now]
+    there = {path for folder in {shot.key.rsplit("/", 1)[0] for shot in wanted} for path in store.paths(folder)}
+    missing = [shot for shot in wanted if shot.key not in there]
+    for shot in missing:
+        store.write(shot.key, cameras.render(shot, seed=state.seed))
+        progress(1)
+    return len(missing)
+
+
+def keep_delivering(database: Database, store: ImageStore, farm: Farm, state: Demo, now: dt.datetime) -> Demo:
+    """Deliver what arrived since the state's instant, as a running plant does; returns the new state."""
+    days, image_days = state.days_due(farm, now)
+    for day in days:
+        deliver_day(database, farm, list(farm.rooms), day, state, now)
+    for day in image_days:
+        deliver_images(store, farm, list(farm.rooms), day, state, now)
+    return replace(state, delivered_until=now)

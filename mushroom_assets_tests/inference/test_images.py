@@ -1,0 +1,165 @@
+"""Files to pixels: every kind of bad file, and what a good one keeps."""
+
+import hashlib
+import io
+import pickle
+import random
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mushroom_assets.inference import images
+from mushroom_assets.inference.images import ImageFault, read_photo
+
+
+def encoded(image: Image.Image, form: str = "JPEG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def scene(width: int = 320, height: int = 180, seed: int = 0) -> Image.Image:
+    noise = np.random.default_rng(seed).integers(0, 256, (height // 4, width // 4, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def fault_of(data: bytes) -> ImageFault:
+    with pytest.raises(ImageFault) as raised:
+        read_photo(data, min_side=96)
+    assert raised.value.content_sha256 == hashlib.sha256(data).hexdigest()
+    return raised.value
+
+
+def test_a_photo_keeps_its_size_and_hash():
+    data = encoded(scene())
+    photo = read_photo(data, min_side=96)
+    assert (photo.width, photo.height, photo.image.mode) == (320, 180, "RGB")
+    assert photo.content_sha256 == hashlib.sha256(data).hexdigest()
+    assert photo.image.size == (320, 180)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"])
+def test_the_content_decides_the_format(form: str):
+    """No file name comes in: a PNG that is called .jpg is a PNG."""
+    pixels = np.asarray(read_photo(encoded(scene(), form), min_side=96).image, dtype=float)
+    assert np.abs(pixels - np.asarray(scene(), dtype=float)).mean() < 12  # GIF has 256 colours, JPEG loses some
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "reason"),
+    [
+        (b"", "unreadable", "0 bytes"),
+        (b"<html>404 Not Found</html>", "unreadable", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "unreadable", "not an image"),
+        (encoded(scene())[:2000], "unreadable", "cut off"),
+        (encoded(scene(), "PNG")[:2000], "unreadable", "cut off"),
+        (encoded(scene(17, 1)), "rejected", "17x1: one side is more than 16 times the other"),
+        (encoded(Image.new("F", (9, 9)), "TIFF"), "rejected", "floats"),
+    ],
+    ids=["empty", "html", "eps", "cut jpeg", "cut png", "ribbon", "floats"],
+)
+def test_a_bad_file_says_why(data: bytes, status: str, reason: str):
+    fault = fault_of(data)
+    assert fault.status == status
+    assert reason in fault.reason
+
+
+def test_a_cut_file_still_tells_its_size():
+    fault = fault_of(encoded(scene())[:2000])
+    assert (fault.width, fault.height) == (320, 180)
+
+
+@pytest.mark.parametrize("side", [12_000, 20_000], ids=["over our limit", "over Pillow's limit"])
+def test_a_decompression_bomb_is_rejected_undecoded(side: int):
+    bomb = encoded(Image.new("1", (side, side)), "PNG")  # some 10 kB
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        fault = fault_of(bomb)
+    assert fault.status == "rejected"
+    assert "more than 100 million pixels" in fault.reason
+
+
+def test_a_fault_survives_a_process_boundary():
+    fault = pickle.loads(pickle.dumps(fault_of(encoded(scene(17, 1)))))
+    assert (fault.status, fault.width, fault.height) == ("rejected", 17, 1)
+    assert str(fault) == "rejected: 17x1: one side is more than 16 times the other"
+
+
+def test_damaged_bytes_give_a_photo_or_a_fault_never_another_error():
+    draw = random.Random(0)
+    files = [encoded(scene(96, 64), form) for form in ("JPEG", "PNG", "WEBP", "BMP", "GIF")]
+    outcomes = set()
+    for _ in range(400):
+        data = bytearray(draw.choice(files))
+        for _ in range(draw.choice([1, 5, 20])):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        try:
+            read_photo(bytes(data[: draw.randrange(len(data) // 2, len(data) + 1)]), min_side=64)
+            outcomes.add("photo")
+        except ImageFault as fault:
+            outcomes.add(fault.status)
+    assert {"photo", "unreadable"} <= outcomes
+
+
+def test_exif_turns_the_image_upright():
+    upright = scene()
+    exif = Image.Exif()
+    exif[images.EXIF_ORIENTATION] = 6  # the camera lay on its side: turn by 90 degrees clockwise to see it upright
+    data = encoded(upright.transpose(Image.Transpose.ROTATE_90), exif=exif, quality=95, subsampling=0)
+    photo = read_photo(data, min_side=96)
+    assert (photo.width, photo.height) == (320, 180)
+    difference = np.asarray(photo.image, dtype=float) - np.asarray(upright, dtype=float)
+    assert np.abs(difference).mean() < 5  # another orientation differs by 70
+
+
+def test_cmyk_becomes_rgb():
+    data = encoded(Image.new("RGB", (64, 48), (200, 40, 90)).convert("CMYK"), quality=95)
+    assert Image.open(io.BytesIO(data)).mode == "CMYK"
+    np.testing.assert_allclose(read_photo(data, min_side=32).image.getpixel((20, 20)), (200, 40, 90), atol=4)
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_sixteen_bits_are_scaled_not_clipped(form: str):
+    steps = np.repeat(np.array([[0, 257, 257 * 100, 65535]], dtype=np.uint16), 4, axis=0)
+    photo = read_photo(encoded(Image.fromarray(steps), form), min_side=2)
+    np.testing.assert_array_equal(np.asarray(photo.image)[0, :, 0], [0, 1, 100, 255])
+
+
+def test_of_an_animation_the_first_frame_counts():
+    frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
+    photo = read_photo(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), min_side=32)
+    assert photo.image.getpixel((5, 5)) == (255, 0, 0)
+
+
+def test_brightness_is_the_mean_grey():
+    assert read_photo(encoded(Image.new("L", (300, 260), 51), "PNG"), min_side=64).brightness == pytest.approx(0.2)
+    assert read_photo(encoded(Image.new("RGB", (30, 26)), "PNG"), min_side=64).brightness == 0
+
+
+def test_sharpness_is_the_variance_of_the_laplacian():
+    pixels = np.zeros((256, 256), dtype=np.uint8)
+    pixels[100, 100] = 100
+    # at the point -400, at its four neighbours 100, elsewhere 0, over the 254 x 254 inner points
+    expected = (400**2 + 4 * 100**2) / 254**2  # their mean is 0
+    assert read_photo(encoded(Image.fromarray(pixels), "PNG"), min_side=64).sharpness == pytest.approx(expected)
+
+
+def test_sharpness_falls_with_blur_and_hardly_depends_on_the_scale_of_decoding():
+    noise = np.random.default_rng(0).integers(0, 256, (1616, 2880), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise).resize((2880, 1616)), quality=80)
+    quarter, half, full = (read_photo(data, min_side=side) for side in (256, 600, 1600))
+    assert [photo.image.size for photo in (quarter, half, full)] == [(720, 404), (1440, 808), (2880, 1616)]
+    assert {(photo.width, photo.height) for photo in (quarter, half, full)} == {(2880, 1616)}
+    assert quarter.sharpness == pytest.approx(full.sharpness, rel=0.01)
+    assert half.sharpness == pytest.approx(full.sharpness, rel=0.01)
+    blurred = read_photo(encoded(full.image.resize((72, 40)).resize((720, 404))), min_side=256)
+    assert blurred.sharpness < full.sharpness / 10
+
+
+def test_reading_needs_no_torch():
+    program = "import mushroom_assets.inference.images, sys; assert not {'torch', 'torchvision'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
