@@ -5,14 +5,13 @@ For the first filling of a farm: the UI's backfills do the same at any time, in 
 
 import datetime as dt
 import itertools
-import sys
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
-from tqdm import tqdm
 
 from mushroom_assets.automation import range_tags
 from mushroom_assets.partitions import windows
+from mushroom_assets.progress import progress_bar
 
 ORDER = ("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report")
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}  # the bar is on the console; the UI has it all
@@ -43,7 +42,7 @@ def materialize_missing(
     """
     runs = {asset: list(_runs(defs, instance, asset, first_day, now)) for asset in ORDER}
     total = sum(len(keys) for ranges in runs.values() for keys in ranges)
-    with tqdm(total=total, desc="results", unit="partition", file=sys.stdout, dynamic_ncols=True) as bar:
+    with progress_bar(total, "results", "partition") as bar:
         for asset, ranges in runs.items():
             bar.set_postfix_str(asset)
             for keys in ranges:

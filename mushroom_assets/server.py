@@ -82,11 +82,11 @@ def embedded_postgres(directory: Path) -> Iterator[str]:
         server.cleanup()
 
 
-def prepare_dagster_home(home: Path) -> None:
-    """Make Dagster's home with the packaged `dagster.yaml`, unless it has one of its own."""
-    home.mkdir(parents=True, exist_ok=True)
-    target = home / "dagster.yaml"
-    if not target.exists():
+def prepare_dagster_home(settings: Settings) -> None:
+    """Make Dagster's home with the packaged `dagster.yaml`; one that DAGSTER_HOME brought along is left alone."""
+    target = settings.dagster_home / "dagster.yaml"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if settings.owns_dagster_home or not target.exists():
         packaged = resources.files("mushroom_assets").joinpath("dagster.yaml").read_text(encoding="utf-8")
         target.write_text(packaged, encoding="utf-8")
 

@@ -39,6 +39,16 @@ class Settings:
         """Data directory of the embedded PostgreSQL."""
         return self.home / "postgres"
 
+    @property
+    def owns_image_root(self) -> bool:
+        """Whether the images live under `MUSHROOM_HOME`, where a missing folder is made and not a wrong setting."""
+        return self.image_root == str(self.home / "images")
+
+    @property
+    def owns_dagster_home(self) -> bool:
+        """Whether Dagster's home lives under `MUSHROOM_HOME`, where its `dagster.yaml` is ours to renew."""
+        return self.dagster_home == self.home / "dagster"
+
     def require_database_url(self) -> str:
         """The database's URI.
 
