@@ -58,17 +58,11 @@ def policies() -> dict[str, dict[str, Any]]:
     }
 
 
-def asset_jobs(clock: FarmClock) -> dict[str, Any]:
-    """`<asset>_job` by asset."""
-    definitions = {key: clock.daily for key in policies()} | {"hourly_setpoint_changes": clock.hourly}
+def asset_jobs() -> dict[str, Any]:
+    """`<asset>_job` by asset; the scheduled runs go before backfills in the queue."""
     return {
-        key: dg.define_asset_job(
-            f"{key}_job",
-            selection=dg.AssetSelection.assets(key),
-            partitions_def=definition,
-            tags={"dagster/priority": "5"},
-        )
-        for key, definition in definitions.items()
+        key: dg.define_asset_job(f"{key}_job", selection=dg.AssetSelection.assets(key), tags={"dagster/priority": "5"})
+        for key in policies()
     }
 
 

@@ -36,7 +36,7 @@ def build_definitions(farm: Farm | None = None, resources: dict[str, Any] | None
         raise SettingsError(settings.startup_error)
     farm = farm or settings.read_farm()
     clock, policy = farm_clock(farm), automation.policies()
-    jobs = automation.asset_jobs(clock)
+    jobs = automation.asset_jobs()
     return dg.Definitions(
         assets=[
             *source_assets(),

@@ -43,14 +43,14 @@ def environment_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
         farm = farm_file.read()
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
-            with postgres.transaction(context.run_id) as connection:
+            with postgres.transaction(context.run.run_id) as connection:
                 lock_for_replace(connection, table)
                 sources = environment.sources(read_points(connection), farm)
                 since = days[0].start - dt.timedelta(seconds=environment.lookback_s(farm))
                 wanted = [point for points in sources.values() for point in points]
                 samples = read_samples(connection, wanted, since, days[-1].end)
                 batches = read_batches(connection)
-                stamp = {"run_id": context.run_id, "computed_at": dt.datetime.now(dt.UTC)}
+                stamp = {"run_id": context.run.run_id, "computed_at": dt.datetime.now(dt.UTC)}
                 rows = {
                     day.key: [row | stamp for row in environment.summarise_day(samples, day, sources, farm, batches)]
                     for day in days

@@ -39,7 +39,7 @@ def report_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days
-            with postgres.transaction(context.run_id) as connection:
+            with postgres.transaction(context.run.run_id) as connection:
                 lock_for_replace(connection, table)
                 model = latest_model(connection, day.date)
                 changes = hourly_setpoint_changes.c.changed_at
@@ -48,7 +48,7 @@ def report_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
                 statistics = read_rows(connection, daily_env_stats, daily_env_stats.c.stat_date == day.date)
                 moves = read_rows(connection, hourly_setpoint_changes, (changes >= day.start) & (changes < day.end))
                 judged = read_rows(connection, daily_clip_inference, of_day & (images.model_id == model))
-                stamp = {"run_id": context.run_id, "computed_at": dt.datetime.now(dt.UTC)}
+                stamp = {"run_id": context.run.run_id, "computed_at": dt.datetime.now(dt.UTC)}
                 trained = model is not None and "/random-" not in model
                 rows = [
                     report(_room_day(room, day, statistics, moves, judged, trained), farm) | stamp

@@ -44,7 +44,7 @@ def setpoints_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
 
         def replace(hours: Sequence[Window]) -> dict[str, Metadata]:
             start, end = hours[0].start, hours[-1].end
-            with postgres.transaction(context.run_id) as connection:
+            with postgres.transaction(context.run.run_id) as connection:
                 lock_for_replace(connection, table)
                 points = read_points(connection)
                 watched = setpoints.watched_points(points, farm)
@@ -52,7 +52,7 @@ def setpoints_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
                 samples = pd.concat([carried, read_samples(connection, list(watched), start, end)])
                 changes = setpoints.detect(samples.sort_values(["point_id", "at"], kind="stable"), watched)
                 batches = read_batches(connection)
-                stamp = {"run_id": context.run_id, "detected_at": dt.datetime.now(dt.UTC)}
+                stamp = {"run_id": context.run.run_id, "detected_at": dt.datetime.now(dt.UTC)}
                 rows = {
                     hour.key: [row | stamp for row in setpoints.records(changes, hour, points, farm, batches)]
                     for hour in hours

@@ -55,14 +55,14 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days
             judged = list(_judge_images(image_store, encoder, labeller, farm, day))
-            with postgres.transaction(context.run_id) as connection:
+            with postgres.transaction(context.run.run_id) as connection:
                 lock_for_replace(connection, table)
                 sources = environment.sources(read_points(connection), farm)
                 since = day.start - dt.timedelta(seconds=CLIMATE_MAX_AGE_S)
                 samples = read_samples(connection, [p for points in sources.values() for p in points], since, day.end)
                 climate = environment.climate(samples, sources, farm)
                 batches = read_batches(connection)
-                stamp = {"model_id": model_id, "run_id": context.run_id, "computed_at": dt.datetime.now(dt.UTC)}
+                stamp = {"model_id": model_id, "run_id": context.run.run_id, "computed_at": dt.datetime.now(dt.UTC)}
                 rows = [row | _circumstances(row, climate, farm, batches) | stamp for row in judged]
                 replace_rows(connection, table, (table.c.image_date == day.date) & (table.c.model_id == model_id), rows)
             return {day.key: vision_metadata(rows, model_id, trained=encoder.trained, farm=farm)}

@@ -1,0 +1,97 @@
+"""A PostgreSQL of the tests' own, a fresh database for each test, and small farms."""
+
+import datetime as dt
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from mushroom_assets.domain.farm import Farm, parse_farm, reference_farm_text
+from mushroom_assets.server import embedded_postgres
+from mushroom_assets.storage import migrations
+from mushroom_assets.storage.connection import Database, Retry
+from mushroom_assets.storage.samples import ensure_months
+
+NO_RETRY = Retry(attempts=1)
+SETTINGS = ("DATABASE_URL", "MUSHROOM_", "DAGSTER_HOME", "POSTGRES_", "PGHOST", "PGUSER", "PGPASSWORD", "PGDATABASE")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer's shell reaches a test."""
+    for name in list(os.environ):
+        if name.startswith(SETTINGS):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def server_uri() -> Iterator[str]:
+    """URI of a PostgreSQL that ends with the session."""
+    home = Path(tempfile.mkdtemp(prefix="mushroom-pg-"))  # short: a socket's path holds 107 bytes
+    try:
+        with embedded_postgres(home / "pg") as uri:
+            yield uri
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def uri_of(server_uri: str, name: str) -> str:
+    """The same server, another database."""
+    return server_uri.replace("/postgres?", f"/{name}?")
+
+
+def execute(uri: str, statement: str) -> None:
+    """A statement outside a transaction, for CREATE DATABASE and the like."""
+    database = Database(uri, retry=NO_RETRY)
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text(statement))
+    database.dispose()
+
+
+@pytest.fixture(scope="session")
+def template(server_uri: str) -> str:
+    """Name of a database with the farm's tables and the months of 2025-11 to 2026-04, to be copied."""
+    execute(server_uri, "CREATE DATABASE farm_template")
+    database = Database(uri_of(server_uri, "farm_template"), retry=NO_RETRY)
+    with database.transaction() as connection:
+        migrations.upgrade(connection)
+        ensure_months(connection, dt.date(2025, 11, 1), dt.date(2026, 4, 30))
+    database.dispose()
+    return "farm_template"
+
+
+@pytest.fixture
+def empty_database_url(server_uri: str) -> Iterator[str]:
+    """A database without tables."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    execute(server_uri, f"CREATE DATABASE {name}")
+    yield uri_of(server_uri, name)
+    execute(server_uri, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(server_uri: str, template: str) -> Iterator[str]:
+    """A database with empty farm tables."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    execute(server_uri, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield uri_of(server_uri, name)
+    execute(server_uri, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Transactions on a database with empty farm tables."""
+    database = Database(database_url, retry=NO_RETRY)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture(scope="session")
+def farm() -> Farm:
+    """The reference farm."""
+    return parse_farm(reference_farm_text())
