@@ -284,3 +284,7 @@ The farm is up: http://{host}:{port}  (Ctrl-C stops everything)
   A day      http://{host}:{port}/assets/daily_room_report verdicts, reasons, what changed
   Timetable  http://{host}:{port}/automation              schedules, switched on and off here
 """
+
+
+if __name__ == "__main__":
+    main()

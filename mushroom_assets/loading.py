@@ -121,16 +121,16 @@ def load_batches(connection: sa.Connection, path: Path, farm: Farm, *, skip_bad:
 
 def _blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.DataFrame]:
     """Blocks of the file, indexed by line. Cells are text without blanks around it; a Parquet timestamp stays one."""
+    skipped: list[int] = []  # lines of which there is no row
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
             file = pa.parquet.ParquetFile(path)
             _require(columns, file.schema_arrow.names, path)
             batches, line = file.iter_batches(PARQUET_ROWS, columns=columns), 1
         else:
-            batches, line = _csv_batches(path, columns, report), 2
+            batches, line = _csv_batches(path, columns, report, skipped), 2
         for batch in batches:
             frame = batch.to_pandas()
-            skipped = [bad.line for bad in report.bad if bad.reason.startswith("expected")]
             lines = np.setdiff1d(np.arange(line, line + len(frame) + len(skipped)), skipped)[: len(frame)]
             for name in columns:
                 if not pd.api.types.is_datetime64_any_dtype(frame[name]):
@@ -138,15 +138,17 @@ def _blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.D
             report.read += len(frame)
             line = int(lines[-1]) + 1 if len(lines) else line
             yield frame.set_index(pd.Index(lines, name="line"))
-    except (OSError, pa.ArrowInvalid) as error:
-        raise LoadError(f"{path} cannot be read: {error}. Remedy: a CSV or Parquet file with {columns}") from error
+    except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:
+        raise LoadError(f"{path} cannot be read: {error}. Remedy: CSV (UTF-8) or Parquet with {columns}") from error
 
 
-def _csv_batches(path: Path, columns: list[str], report: LoadReport) -> Iterator[Any]:
+def _csv_batches(path: Path, columns: list[str], report: LoadReport, skipped: list[int]) -> Iterator[Any]:
     def misshapen(row: Any) -> str:
-        reason = f"expected {row.expected_columns} cells, found {row.actual_columns}"
-        report.bad.append(BadRow(row.number, reason, row.text))
-        report.read += 1
+        skipped.append(row.number)
+        if row.text.strip():  # a blank line is no row
+            reason = f"expected {row.expected_columns} cells, found {row.actual_columns}"
+            report.bad.append(BadRow(row.number, reason, row.text))
+            report.read += 1
         return "skip"
 
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -154,7 +156,7 @@ def _csv_batches(path: Path, columns: list[str], report: LoadReport) -> Iterator
     return pa.csv.open_csv(
         path,
         read_options=pa.csv.ReadOptions(use_threads=False, block_size=BLOCK),  # one thread, or rows have no number
-        parse_options=pa.csv.ParseOptions(invalid_row_handler=misshapen),
+        parse_options=pa.csv.ParseOptions(invalid_row_handler=misshapen, ignore_empty_lines=False),  # they count
         convert_options=pa.csv.ConvertOptions(
             include_columns=columns, column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
         ),
@@ -173,14 +175,13 @@ def _judge_samples(block: pd.DataFrame, farm: Farm, report: LoadReport) -> pd.Da
     not_a_number = value.isna() & ~block["value"].str.lower().isin(["nan"])
     parsed = block.assign(sampled_at=instants, value=value)
     reasons = pd.Series("", index=block.index)
-    twice = parsed.duplicated([*POINT, "sampled_at"], keep="first") & ~parsed.duplicated(
-        [*POINT, "sampled_at", "value"]
-    )
-    reasons[twice] = "another value for the same point and time earlier in the file"
     reasons[not_a_number] = "value is no number"
     reasons[time_faults != ""] = time_faults
     for name in ("room_id", "device_type", "device_alias", "point_alias"):
         reasons[block[name] == ""] = f"{name} is empty"
+    good = parsed[reasons == ""]
+    again = good.duplicated([*POINT, "sampled_at"]) & ~good.duplicated([*POINT, "sampled_at", "value"])
+    reasons[again[again].index] = "another value for the same point and time earlier in the file"
     return _keep(parsed, block, reasons, report)
 
 
@@ -197,17 +198,14 @@ def _instants(texts: pd.Series, farm: Farm) -> tuple[pd.Series, pd.Series]:
     if isinstance(texts.dtype, pd.DatetimeTZDtype):
         return texts.dt.tz_convert("UTC").dt.as_unit("us"), faults
     offset = pd.Series(False, index=texts.index)
-    naive = texts
+    naive = aware = texts
     if not pd.api.types.is_datetime64_any_dtype(texts):
-        offset = texts.str.contains(r"(?:[Zz]|[+-]\d{2}:?\d{2}|[+-]\d{2})$", regex=True) & texts.str.contains(":")
-        naive = pd.to_datetime(texts.where(~offset, None), format="ISO8601", errors="coerce")
+        dated = texts.where(texts.str.match(r"\d{4}-?\d{2}-?\d{2}"), None)  # pandas knows "now" and "2026" too
+        offset = texts.str.contains(r"[Tt ]\d.*(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$", regex=True)
+        aware = pd.to_datetime(dated, format="ISO8601", errors="coerce", utc=True)  # naive ones as if they were UTC
+        naive = aware.where(~offset).dt.tz_localize(None)
     local = naive.dt.tz_localize(farm.timezone, ambiguous="NaT", nonexistent="NaT").dt.tz_convert("UTC")
-    aware = (
-        pd.to_datetime(texts.where(offset, None), format="ISO8601", errors="coerce", utc=True)
-        if offset.any()
-        else local
-    )
-    instants = local.dt.as_unit("us").where(~offset, aware.dt.as_unit("us"))
+    instants = (aware.where(offset, local) if offset.any() else local).dt.as_unit("us")
     faults[instants.isna()] = "sampled_at is no ISO 8601 time"
     odd = instants.isna() & naive.notna()
     faults[odd] = f"sampled_at occurs twice or not at all in {farm.timezone} (clock change): write it with its offset"

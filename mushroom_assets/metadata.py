@@ -14,6 +14,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.storage.schema import SCHEMA
 
 Metadata = dict[str, Any]
+GROUP = "farm"  # one for all: the lineage page folds up groups as soon as there are two
 UNTRAINED_NOTE = "**The CLIP model has random weights: its labels mean nothing. Set MUSHROOM_CLIP_PRETRAINED.**"
 
 

@@ -9,7 +9,7 @@ import dagster as dg
 from mushroom_assets.assets.windows import replace_windows
 from mushroom_assets.domain import environment
 from mushroom_assets.domain.windows import Window
-from mushroom_assets.metadata import Metadata, definition_metadata, environment_metadata
+from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, environment_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.results import lock_for_replace, replace_rows
@@ -25,7 +25,7 @@ def environment_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=clock.daily,
         deps=["sample", "batch"],
-        group_name="environment",
+        group_name=GROUP,
         kinds={"postgres", "python"},
         metadata=definition_metadata(table),
         **policy,

@@ -9,7 +9,7 @@ import dagster as dg
 from mushroom_assets.assets.windows import replace_windows
 from mushroom_assets.domain.report import RoomDay, Rows, report
 from mushroom_assets.domain.windows import Window
-from mushroom_assets.metadata import Metadata, definition_metadata, report_metadata
+from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, report_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.results import latest_model, lock_for_replace, read_rows, replace_rows
@@ -23,7 +23,7 @@ def report_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=clock.daily,
         deps=["daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"],
-        group_name="report",
+        group_name=GROUP,
         kinds={"postgres", "python"},
         metadata=definition_metadata(table),
         **policy,

@@ -10,7 +10,7 @@ import pandas as pd
 from mushroom_assets.assets.windows import replace_windows
 from mushroom_assets.domain import setpoints
 from mushroom_assets.domain.windows import Window
-from mushroom_assets.metadata import Metadata, definition_metadata, setpoint_metadata
+from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, setpoint_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.results import lock_for_replace, replace_rows
@@ -26,7 +26,7 @@ def setpoints_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=clock.hourly,
         deps=["sample", "point", "batch"],
-        group_name="setpoints",
+        group_name=GROUP,
         kinds={"postgres", "python"},
         metadata=definition_metadata(table),
         **policy,

@@ -2,10 +2,8 @@
 
 import dagster as dg
 
-from mushroom_assets.metadata import definition_metadata
+from mushroom_assets.metadata import GROUP, definition_metadata
 from mushroom_assets.storage import schema
-
-GROUP = "plant"
 
 
 def source_assets() -> list[dg.AssetSpec]:

@@ -12,7 +12,7 @@ from mushroom_assets.domain import environment, vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.windows import Window, to_us
-from mushroom_assets.metadata import Metadata, definition_metadata, vision_metadata
+from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, vision_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.results import lock_for_replace, replace_rows
@@ -29,7 +29,7 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=clock.daily,
         deps=["room_images", "sample", "batch"],
-        group_name="vision",
+        group_name=GROUP,
         kinds={"postgres", "pytorch"},
         metadata=definition_metadata(table),
         **policy,

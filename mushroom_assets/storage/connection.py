@@ -37,6 +37,10 @@ _REFUSALS = (
     (r"server does not support SSL|certificate verify failed", "correct sslmode or the certificates in DATABASE_URL"),
     (r"invalid (connection option|port number|sslmode value)|invalid URI", "correct DATABASE_URL"),
 )
+_UNREADABLE = (
+    "DATABASE_URL cannot be read. Remedy: write it as postgresql://user:password@host:5432/database, with the special "
+    "characters of the password percent-encoded (@ is %40, / is %2F)"
+)
 
 
 class DatabaseUnavailable(ConnectionError):
@@ -87,14 +91,17 @@ def parse_url(url: str) -> dict[str, str]:
     """The connection parameters of a libpq URI, as libpq itself reads it.
 
     Raises:
-        DatabaseRefused: not a libpq connection string.
+        DatabaseRefused: not a libpq connection string. The message quotes nothing of it: it holds the password.
     """
     try:
-        return {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
-    except psycopg.ProgrammingError as error:
-        raise DatabaseRefused(
-            "DATABASE_URL cannot be read. Remedy: write it as postgresql://user:password@host:5432/database"
-        ) from error
+        given = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+    except psycopg.ProgrammingError:
+        raise DatabaseRefused(_UNREADABLE) from None
+    # An unescaped @ or / in a password makes libpq take a part of it for the host or the port.
+    ports = given.get("port", "").split(",")
+    if "@" in given.get("host", "") or not all(port.isdecimal() or not port for port in ports):
+        raise DatabaseRefused(_UNREADABLE)
+    return given
 
 
 def endpoint(url: str) -> str:

@@ -1,0 +1,47 @@
+# make demo: everything on this machine, UI on port 3000.   make test: the whole suite.
+PYTHON ?= python3.11
+VENV ?= .venv
+PORT ?= 3000
+BIN = $(VENV)/bin
+
+.PHONY: demo test lint validate wheel-check bench clean help
+
+help:
+	@echo "make demo    the farm on this machine, UI on http://127.0.0.1:$(PORT)"
+	@echo "make test    lint, types, definitions, wheel, tests"
+	@echo "make bench   figures of this machine"
+	@echo "make clean   remove the virtual environment and the demo farm"
+
+$(VENV)/pip.ok:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: install it, or call make with PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/demo.ok: $(VENV)/pip.ok setup.py constraints.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -q -c constraints.txt -e . \
+		|| { echo "The install failed. Without network, set PIP_FIND_LINKS to a folder of wheels and PIP_NO_INDEX=1."; exit 1; }
+	@touch $@
+
+$(VENV)/test.ok: $(VENV)/demo.ok
+	@$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[test]'
+	@touch $@
+
+demo: $(VENV)/demo.ok
+	@exec $(BIN)/mushroom up --port $(PORT)
+
+test: lint validate
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/test.ok
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+validate: $(VENV)/test.ok
+	$(BIN)/dagster definitions validate -w workspace.yaml
+
+bench: $(VENV)/test.ok
+	$(BIN)/python benchmarks/bench_assets.py
+
+clean:
+	rm -rf $(VENV) .mushroom build dist *.egg-info

@@ -1,0 +1,409 @@
+"""Statistics of a room's day: expected values are sums on paper, a second-by-second integration, pandas or PsychroLib."""
+
+import datetime as dt
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psychrolib
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mushroom_assets.domain import environment
+from mushroom_assets.domain.environment import SECOND, Series, Statistics, derive, judge, known_at, summarise
+from mushroom_assets.domain.farm import Farm, Quantity, parse_farm
+from mushroom_assets.domain.points import Point
+from mushroom_assets.domain.windows import Window, to_us
+
+HOLD = 300
+psychrolib.SetUnitSystem(psychrolib.SI)
+
+FARM = """
+timezone: Asia/Shanghai
+first_day: 2026-01-01
+rooms: {A: {}, B: {}}
+quantities:
+  temperature: {device_type: env, point_alias: t, unit: "°C", plausible: [-20, 60], spike: 2, stuck_s: 1800}
+  humidity: {device_type: env, point_alias: h, unit: "%", plausible: [0, 100], spike: 5, stuck_s: 3600}
+  co2: {device_type: env, point_alias: c, unit: ppm, plausible: [150, 50000]}
+stages:
+  - {name: fruiting, days: [8, 27], bands: {temperature: [17, 19.5], vpd: [0.1, 0.3]}}
+"""
+
+
+def quantity(
+    plausible: tuple[float, float] = (-1e300, 1e300), spike: float | None = None, stuck_s: int | None = None
+) -> Quantity:
+    return Quantity(device_type="d", point_alias="p", unit="u", plausible=plausible, spike=spike, stuck_s=stuck_s)
+
+
+def frame(samples: dict[float, float]) -> pd.DataFrame:
+    """Samples by second."""
+    at = np.array([round(second * SECOND) for second in samples], dtype=np.int64)
+    return pd.DataFrame({"at": at, "value": np.array(list(samples.values()), dtype=np.float64)})
+
+
+def series(samples: dict[float, float], **rules: Any) -> Series:
+    return judge(frame(samples), quantity(**rules), HOLD)
+
+
+def statistics(
+    samples: dict[float, float], length: float = 3600, *, band: tuple[float, float] | None = None, **rules: Any
+) -> Statistics:
+    """Of the window [0, length) in seconds."""
+    return summarise(series(samples, **rules), 0, round(length * SECOND), max_hold_s=HOLD, band=band)
+
+
+# By hand: 10 is carried in and known 0-200, 20 200-260, 30 260-560 (its hold ends), 40 1000-1300, 50 3500-3600.
+PAPER = {-100: 10.0, 200: 20.0, 260: 30.0, 1000: 40.0, 3500: 50.0}
+
+
+def test_the_mean_weighs_each_value_by_the_time_it_is_known() -> None:
+    found = statistics(PAPER, band=(20, 40))
+    assert found.mean == pytest.approx((10 * 200 + 20 * 60 + 30 * 300 + 40 * 300 + 50 * 100) / 960, rel=1e-12)
+    assert found.coverage == pytest.approx(960 / 3600, rel=1e-12)
+    assert found.longest_gap_s == 2200  # 1300 to 3500
+    assert found.in_range == pytest.approx((60 + 300 + 300) / 960, rel=1e-12)  # both ends of the band count
+
+
+def test_the_carried_in_value_is_in_the_mean_but_not_among_the_windows_own_samples() -> None:
+    found = statistics(PAPER)
+    assert (found.sample_count, found.min, found.max) == (4, 20, 50)
+    assert (found.q25, found.median, found.q75) == (27.5, 35, 42.5)
+    assert found.in_range is None
+
+
+@pytest.mark.parametrize(
+    ("before", "known"), [(0.000001, 300), (1, 299), (299, 1), (300, 0), (301, 0)], ids=lambda number: f"{number:g}"
+)
+def test_a_value_is_carried_in_for_what_is_left_of_its_hold(before: float, known: float) -> None:
+    found = statistics({-before: 10.0, 3000: 20.0})
+    assert found.coverage * 3600 == pytest.approx(known + 300, abs=1e-5)
+    assert found.mean == pytest.approx((10 * known + 20 * 300) / (known + 300), rel=1e-6)
+
+
+def test_a_value_is_carried_in_although_a_rejected_one_came_after_it() -> None:
+    found = statistics({-100: 10.0, -50: math.nan, 3000: 20.0})
+    assert found.coverage * 3600 == pytest.approx(200 + 300)
+    assert found.rejected_count == 0  # the rejected one lies before the window
+
+
+@pytest.mark.parametrize(
+    ("seconds", "gap"),
+    [
+        ([1000, 1250, 1500, 1750, 2000, 2250, 2500, 2750, 3000, 3300], 1000),
+        ([0, 300, 600, 3000, 3300], 2100),
+        ([0, 300, 600, 900], 2400),
+        ([0, 300, 600, 900, 1200, 1500, 1800, 2100, 2400, 2700, 3000, 3300], 0),
+        ([0, 300, 600, 900, 1200, 1500, 1800, 2100, 2400, 2700, 3000, 3299], 1),
+        ([-301, 3599], 3599),
+    ],
+    ids=["start", "middle", "end", "none", "one-second-at-the-end", "before-the-only-one"],
+)
+def test_the_longest_gap_is_found_wherever_it_lies(seconds: list[int], gap: float) -> None:
+    assert statistics(dict.fromkeys(seconds, 5.0)).longest_gap_s == gap
+
+
+def test_a_day_without_samples_is_one_gap_and_has_no_statistics() -> None:
+    empty = Statistics(0, 0, 0, 0.0, 86400.0, None, None, None, None, None, None, None)
+    assert statistics({}, 86400, band=(0, 1)) == empty
+
+
+def test_a_day_with_nothing_but_a_carried_in_value_has_coverage_and_no_statistics() -> None:
+    found = statistics({-100: 5.0}, band=(0, 10))
+    assert (found.sample_count, found.mean, found.median, found.in_range) == (0, None, None, None)
+    assert found.coverage == pytest.approx(200 / 3600)
+    assert found.longest_gap_s == 3400
+
+
+def test_the_first_instant_belongs_to_the_window_and_its_end_does_not() -> None:
+    found = statistics({0: 1.0, 3600: 100.0})
+    assert (found.sample_count, found.max) == (1, 1)
+
+
+def test_rejected_samples_are_counted_and_leave_no_trace_in_the_numbers() -> None:
+    good = {0: 400.0, 60: 401.0, 120: 402.0, 300: 403.0}
+    bad = {30: 0.0, 90: math.nan, 150: math.inf, 180: -math.inf, 210: 149.999, 240: 50000.001}
+    merged = dict(sorted((good | bad).items()))
+    clean, dirty = (statistics(samples, plausible=(150, 50000), band=(401, 402)) for samples in (good, merged))
+    assert (dirty.rejected_count, clean.rejected_count) == (6, 0)
+    assert {**vars(dirty), "rejected_count": 0} == vars(clean)
+    assert dirty.sample_count == 4
+
+
+def test_the_plausible_limits_themselves_are_plausible() -> None:
+    assert series({0: 150.0, 60: 50000.0}, plausible=(150, 50000)).rejected.tolist() == [False, False]
+
+
+def test_a_day_of_rejected_samples_only_has_counts_and_no_statistics() -> None:
+    found = statistics({0: math.nan, 60: 0.0}, plausible=(150, 50000))
+    assert (found.sample_count, found.rejected_count, found.mean, found.min) == (0, 2, None, None)
+    assert (found.coverage, found.longest_gap_s) == (0, 3600)
+
+
+def test_a_spike_between_agreeing_neighbours_is_suspect_and_stays_in_the_statistics() -> None:
+    samples = {0: 89.7, 60: 99.6, 120: 89.7}
+    assert series(samples, spike=5).suspect.tolist() == [False, True, False]
+    found = statistics(samples, 180, spike=5)
+    assert (found.suspect_count, found.sample_count, found.max) == (1, 3, 99.6)
+    assert found.mean == pytest.approx((89.7 + 99.6 + 89.7) / 3)
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        {0: 80.0, 60: 90.0, 120: 100.0},  # a ramp
+        {0: 80.0, 60: 90.0, 120: 90.0},  # a step
+        {0: 80.0, 60: 85.0, 120: 80.0},  # no more than the limit
+        {0: 80.0, 301: 90.0, 361: 80.0},  # the neighbour is too far away to be compared
+        {0: 80.0, 60: 90.0, 361: 80.0},
+        {0: 90.0, 60: 80.0},  # nothing on one side
+    ],
+    ids=["ramp", "step", "exactly-the-limit", "gap-before", "gap-after", "edge"],
+)
+def test_what_is_no_spike_is_not_suspect(samples: dict[float, float]) -> None:
+    assert not series(samples, spike=5).suspect.any()
+
+
+def test_a_dip_is_a_spike_too_and_a_rejected_neighbour_is_skipped() -> None:
+    found = series({0: 90.0, 60: 80.0, 90: math.nan, 120: 90.0}, spike=5)
+    assert found.suspect.tolist() == [False, True, False, False]
+    assert found.rejected.tolist() == [False, False, True, False]
+
+
+def test_an_unchanged_value_is_suspect_from_the_set_time_on() -> None:
+    minutes = {60.0 * minute: 7.0 for minute in range(31)}
+    assert series(minutes, stuck_s=1800).suspect.all()  # 30 minutes from the first to the last
+    assert not series({at: value for at, value in minutes.items() if at < 1800}, stuck_s=1800).suspect.any()
+    moved = minutes | {900.0: 7.1}
+    assert not series(moved, stuck_s=1800).suspect.any()
+
+
+def test_a_gap_ends_a_stuck_run() -> None:
+    gapped = {60.0 * minute: 7.0 for minute in range(31) if not 10 < minute < 16}  # 600 to 960 s: more than the hold
+    assert not series(gapped, stuck_s=1800).suspect.any()
+    narrow = {60.0 * minute: 7.0 for minute in range(31) if not 10 < minute < 15}  # 600 to 900 s: the hold itself
+    assert series(narrow, stuck_s=1800).suspect.all()
+
+
+def test_values_of_one_instant_are_averaged_over_those_that_are_plausible() -> None:
+    two = pd.DataFrame({"at": np.array([0, 0, 60, 60, 120]) * SECOND, "value": [18.0, 19.0, 20.0, np.nan, np.inf]})
+    found = judge(two, quantity(), HOLD)
+    assert found.at.tolist() == [0, 60 * SECOND, 120 * SECOND]
+    assert found.value[:2].tolist() == [18.5, 20.0]
+    assert found.rejected.tolist() == [False, False, True]
+
+
+# --- random series against a second-by-second integration
+
+
+@st.composite
+def feeds(draw: st.DrawFn) -> tuple[dict[int, float], int, int]:
+    """Samples by second (some NaN), window length and hold, all in seconds."""
+    length, hold = draw(st.integers(1, 400)), draw(st.integers(1, 120))
+    seconds = draw(st.lists(st.integers(-150, length + 50), unique=True, max_size=25))
+    value = st.one_of(st.floats(-50, 50, allow_nan=False), st.just(math.nan), st.sampled_from([0.0, 10.0]))
+    return {second: draw(value) for second in sorted(seconds)}, length, hold
+
+
+@settings(max_examples=150, deadline=None)
+@given(feeds())
+def test_any_series_agrees_with_a_second_by_second_integration(feed: tuple[dict[int, float], int, int]) -> None:
+    samples, length, hold = feed
+    band = (0.0, 10.0)
+    accepted = {second: value for second, value in samples.items() if math.isfinite(value)}
+    every_second: list[float | None] = []
+    for second in range(length):
+        last = max((at for at in accepted if at <= second), default=None)
+        every_second.append(accepted[last] if last is not None and second - last < hold else None)
+    known = [value for value in every_second if value is not None]
+    gap = longest = 0
+    for value in every_second:
+        gap = gap + 1 if value is None else 0
+        longest = max(longest, gap)
+    own = pd.Series([value for second, value in accepted.items() if 0 <= second < length], dtype=float)
+
+    found = summarise(judge(frame(samples), quantity(), hold), 0, length * SECOND, max_hold_s=hold, band=band)
+
+    assert found.coverage == pytest.approx(len(known) / length, abs=1e-12)
+    assert found.coverage + every_second.count(None) / length == pytest.approx(1)
+    assert found.longest_gap_s == longest
+    assert found.sample_count == len(own)
+    assert found.rejected_count == sum(math.isnan(value) for at, value in samples.items() if 0 <= at < length)
+    if own.empty:
+        assert (found.mean, found.min, found.q25, found.median, found.q75, found.max) == (None,) * 6
+        return
+    assert found.mean == pytest.approx(sum(known) / len(known), abs=1e-9)
+    assert found.mean is not None
+    assert min(known) - 1e-9 <= found.mean <= max(known) + 1e-9
+    assert found.in_range == pytest.approx(sum(band[0] <= value <= band[1] for value in known) / len(known), abs=1e-12)
+    quantiles = (found.min, found.q25, found.median, found.q75, found.max)
+    assert quantiles == pytest.approx(own.quantile([0, 0.25, 0.5, 0.75, 1], interpolation="linear").tolist(), abs=1e-9)
+
+
+# --- vapour pressure deficit and dew point
+
+
+def humid(temperature: dict[float, float], humidity: dict[float, float]) -> dict[str, Series]:
+    return derive(series(temperature, plausible=(-20, 60), spike=2), series(humidity, plausible=(0, 100), spike=5), 30)
+
+
+def test_16_degrees_and_90_percent_give_the_reference_values() -> None:
+    found = humid({0: 16.0}, {0: 90.0})
+    assert found["vpd"].value[0] == pytest.approx(0.1818, abs=5e-5)
+    assert found["dew_point"].value[0] == pytest.approx(14.36, abs=5e-3)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.floats(0, 40), st.floats(5, 99))
+def test_vpd_and_dew_point_agree_with_psychrolib(celsius: float, percent: float) -> None:
+    found = humid({0: celsius}, {0: percent})
+    deficit = psychrolib.GetSatVapPres(celsius) * (1 - percent / 100) / 1000
+    assert found["vpd"].value[0] == pytest.approx(deficit, rel=3e-3)  # the Magnus form itself is off by that much
+    dew_point = psychrolib.GetTDewPointFromRelHum(celsius, percent / 100)
+    if dew_point > 0:  # below, PsychroLib means frost
+        assert found["dew_point"].value[0] == pytest.approx(dew_point, abs=0.05)
+
+
+def test_saturated_air_has_no_deficit_and_its_dew_point_is_its_temperature() -> None:
+    found = humid({0: 18.0}, {0: 100.0})
+    assert found["vpd"].value[0] == pytest.approx(0, abs=1e-12)
+    assert found["dew_point"].value[0] == pytest.approx(18.0, abs=1e-9)
+
+
+def test_air_without_water_has_a_deficit_and_no_dew_point() -> None:
+    found = humid({0: 16.0}, {0: 0.0})
+    assert found["vpd"].value[0] == pytest.approx(psychrolib.GetSatVapPres(16.0) / 1000, rel=3e-3)
+    assert (found["vpd"].rejected[0], found["dew_point"].rejected[0]) == (False, True)
+
+
+def test_samples_pair_with_the_nearest_within_30_seconds_only() -> None:
+    found = humid({0: 16.0, 100: 16.0, 200: 16.0, 300: 16.0}, {-30: 50.0, 10: 90.0, 131: 90.0, 230: 80.0, 269: 1.0})
+    assert (found["vpd"].at // SECOND).tolist() == [0, 200]
+    saturated = psychrolib.GetSatVapPres(16.0) / 1000
+    assert found["vpd"].value == pytest.approx([saturated * 0.1, saturated * 0.2], rel=3e-3)
+
+
+def test_a_pair_is_rejected_or_suspect_as_either_of_its_samples_is() -> None:
+    temperature = {0: 16.0, 60: math.nan, 120: 16.0, 180: 19.0, 240: 16.0, 300: 16.0}
+    humidity = {0: 90.0, 60: 90.0, 120: 101.0, 180: 90.0, 240: 80.0, 300: 90.0}
+    for found in humid(temperature, humidity).values():
+        assert found.rejected.tolist() == [False, True, True, False, False, False]
+        assert found.suspect.tolist() == [False, False, False, True, True, False]
+
+
+# --- a room's day
+
+
+@pytest.fixture(scope="module")
+def two_rooms() -> Farm:
+    return parse_farm(FARM)
+
+
+def day(farm: Farm, date: str = "2026-01-20") -> Window:
+    start = dt.datetime.fromisoformat(date).replace(tzinfo=farm.zone)
+    return Window(date, start, start + dt.timedelta(days=1))
+
+
+POINTS = [
+    Point(1, "A", "env", "env_A", "t"),
+    Point(2, "A", "env", "env_A", "h"),
+    Point(3, "A", "env", "env_A", "c"),
+    Point(4, "A", "env", "second_A", "t"),
+    Point(5, "C", "env", "env_C", "t"),
+    Point(6, "A", "air_cooler", "cooler_A", "t"),
+]
+
+
+def minutes(point: int, first: dt.datetime, values: list[float]) -> pd.DataFrame:
+    at = to_us(first) + np.arange(len(values), dtype=np.int64) * 60 * SECOND
+    return pd.DataFrame({"point_id": np.full(len(values), point, dtype=np.int32), "at": at, "value": values})
+
+
+def rows_of(samples: pd.DataFrame, farm: Farm, **options: Any) -> dict[tuple[str, str], dict[str, Any]]:
+    points = environment.sources(POINTS, farm)
+    found = environment.summarise_day(samples, day(farm), points, farm, options.get("in_dates", {}))
+    return {(row["room_id"], row["quantity"]): row for row in found}
+
+
+def test_the_points_behind_a_quantity_are_those_of_its_kind_in_the_room(two_rooms: Farm) -> None:
+    found = environment.sources(POINTS, two_rooms)
+    assert found == {
+        ("A", "temperature"): [1, 4],
+        ("A", "humidity"): [2],
+        ("A", "co2"): [3],
+        ("B", "temperature"): [],
+        ("B", "humidity"): [],
+        ("B", "co2"): [],
+    }
+
+
+def test_a_day_has_a_row_for_every_room_and_quantity_also_without_data(two_rooms: Farm) -> None:
+    found = rows_of(minutes(1, day(two_rooms).start, [18.0, 19.0]), two_rooms)
+    names = ("temperature", "humidity", "co2", "vpd", "dew_point")
+    assert list(found) == [(room, name) for room in ("A", "B") for name in names]
+    assert [found["B", name]["unit"] for name in names] == ["°C", "%", "ppm", "kPa", "°C"]
+    assert {row["sample_count"] for row in found.values()} == {0, 2}
+    assert found["B", "vpd"]["longest_gap_s"] == 86400
+    assert found["A", "temperature"]["coverage"] == pytest.approx(360 / 86400)
+
+
+def test_the_growth_day_decides_the_band(two_rooms: Farm) -> None:
+    samples = minutes(1, day(two_rooms).start, [18.0] * 600 + [20.0] * 840)
+    eighth = rows_of(samples, two_rooms, in_dates={"A": [dt.date(2026, 1, 13)]})
+    seventh = rows_of(samples, two_rooms, in_dates={"A": [dt.date(2026, 1, 14)]})
+    assert eighth["A", "temperature"]["in_range"] == pytest.approx(600 / 1440)
+    assert (eighth["A", "temperature"]["growth_day"], eighth["A", "temperature"]["is_growth_phase"]) == (8, True)
+    assert eighth["A", "temperature"]["batch_date"] == dt.date(2026, 1, 13)
+    assert eighth["A", "co2"]["in_range"] is None
+    assert (seventh["A", "temperature"]["growth_day"], seventh["A", "temperature"]["in_range"]) == (7, None)
+    assert (eighth["B", "temperature"]["growth_day"], eighth["B", "temperature"]["batch_date"]) == (None, None)
+
+
+def test_a_stuck_run_that_begins_before_midnight_counts_from_midnight_on(two_rooms: Farm) -> None:
+    first = day(two_rooms).start - dt.timedelta(minutes=20)
+    stuck = minutes(1, first, [18.0] * 31)  # 23:40 to 00:10: 30 minutes
+    assert rows_of(stuck, two_rooms)["A", "temperature"]["suspect_count"] == 11
+    assert rows_of(stuck.iloc[:-1], two_rooms)["A", "temperature"]["suspect_count"] == 0
+
+
+def test_a_stuck_run_of_hours_before_midnight_is_seen_in_what_is_read(two_rooms: Farm) -> None:
+    first = day(two_rooms).start - dt.timedelta(hours=30)
+    stuck = minutes(1, first, [18.0] * (30 * 60 + 1))  # until 00:00
+    since = to_us(day(two_rooms).start) - environment.lookback_s(two_rooms) * SECOND
+    assert rows_of(stuck[stuck["at"] >= since], two_rooms)["A", "temperature"]["suspect_count"] == 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.sampled_from([16.0, 16.1, 18.0, 21.0, math.nan]), min_size=150, max_size=150),
+    st.integers(5, 140),
+    st.sampled_from([1, 4]),
+)
+def test_a_days_rows_do_not_depend_on_what_else_was_read(values: list[float], into: int, period: int) -> None:
+    farm = parse_farm(FARM)
+    window = day(farm)
+    lookback = dt.timedelta(seconds=environment.lookback_s(farm))
+    values = [value for value in values for _ in range(period)]  # also runs of one value
+    first = window.start - into * period * dt.timedelta(minutes=1)
+    everything = pd.concat([minutes(point, first, values) for point in (1, 2, 4)], ignore_index=True)
+    inside = (everything["at"] >= to_us(window.start - lookback)) & (everything["at"] < window.end_us)
+    assert rows_of(everything, farm) == rows_of(everything[inside], farm)
+
+
+def test_lookback_covers_the_hold_and_the_longest_stuck_rule(two_rooms: Farm) -> None:
+    assert environment.lookback_s(two_rooms) == 300 + 3600
+    unruled = parse_farm(FARM.replace(", stuck_s: 1800", "").replace(", stuck_s: 3600", ""))
+    assert environment.lookback_s(unruled) == 300
+
+
+@pytest.mark.parametrize(
+    ("second", "value"),
+    [(-1, None), (0, 1.0), (59, 1.0), (60, 2.0), (130, 2.0), (360, 2.0), (361, None)],
+    ids=lambda number: str(number),
+)
+def test_the_value_known_at_an_instant_is_the_last_accepted_one_up_to_an_age(second: int, value: float | None) -> None:
+    found = series({0: 1.0, 60: 2.0, 120: math.nan})
+    assert known_at(found, second * SECOND, 300) == value

@@ -1,0 +1,138 @@
+"""`mushroom up` from nothing to the UI, stopped by Ctrl-C, and once more: a whole machine, as a user starts it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import sqlalchemy as sa
+
+from mushroom_assets.server import embedded_postgres
+from mushroom_assets.storage.connection import Database
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+FARM = """
+timezone: Asia/Shanghai
+first_day: {first_day}
+rooms: {{"607": {{folder: "7"}}, "611": {{}}}}
+"""
+COUNTS = """
+SELECT (SELECT count(*) FROM farm.sample), (SELECT count(*) FROM farm.batch), (SELECT count(*) FROM farm.daily_env_stats),
+       (SELECT count(*) FROM farm.hourly_setpoint_changes), (SELECT count(*) FROM farm.daily_clip_inference),
+       (SELECT count(*) FROM farm.daily_room_report)"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ask(port: int, query: str) -> Any:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)["data"]
+
+
+@contextmanager
+def running(home: Path, port: int) -> Iterator[tuple[list[str], list[psutil.Process]]]:
+    """The command until its UI is up, and on leaving Ctrl-C; yields its output so far and every process it started."""
+    environment = os.environ | {"MUSHROOM_HOME": str(home), "MUSHROOM_CONFIG": str(home.parent / "farm.yaml")}
+    command = [sys.executable, "-m", "mushroom_assets.cli", "up", "--days", "1", "--port", str(port)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True, start_new_session=True
+    ) as process:
+        lines: list[str] = []
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if "The farm is up" in line:
+                break
+        else:
+            pytest.fail(f"ended before the UI was up:\n{''.join(lines)}{process.stderr and process.stderr.read()}")
+        started = psutil.Process(process.pid).children(recursive=True)
+        postmaster = int((home / "postgres" / "postmaster.pid").read_text().split()[0])
+        started.append(psutil.Process(postmaster))
+        try:
+            yield lines, started
+        finally:
+            process.send_signal(signal.SIGINT)
+            rest, errors = process.communicate(timeout=120)
+            lines += [rest]
+        assert process.returncode == 0, rest
+        assert errors == "", "a line went to stderr"
+
+
+def counts(home: Path) -> tuple[int, ...]:
+    with embedded_postgres(home / "postgres") as uri:
+        database = Database(uri)
+        with database.transaction() as connection:
+            found = tuple(connection.execute(sa.text(COUNTS)).one())
+        database.dispose()
+    return found
+
+
+def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path):
+    import datetime as dt
+    from zoneinfo import ZoneInfo
+
+    yesterday = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date() - dt.timedelta(days=1)
+    (tmp_path / "farm.yaml").write_text(FARM.format(first_day=yesterday))
+    home, port = tmp_path / "home", free_port()
+
+    with running(home, port) as (lines, started):
+        schedules = ask(
+            port,
+            '{schedulesOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName: '
+            '"mushroom_assets"}) {... on Schedules {results {name scheduleState {status}}}}}',
+        )["schedulesOrError"]["results"]
+        nodes = ask(port, "{assetNodes {assetKey {path} partitionStats {numMaterialized numPartitions numFailed}}}")
+    assert {(s["name"], s["scheduleState"]["status"]) for s in schedules} == {
+        ("daily_env_stats_schedule", "RUNNING"),
+        ("hourly_setpoint_changes_schedule", "RUNNING"),
+        ("daily_clip_inference_schedule", "RUNNING"),
+    }
+    stats = {node["assetKey"]["path"][0]: node["partitionStats"] for node in nodes["assetNodes"]}
+    for asset in ("daily_env_stats", "daily_clip_inference", "daily_room_report"):
+        assert stats[asset]["numMaterialized"] == stats[asset]["numPartitions"] >= 1, asset
+        assert stats[asset]["numFailed"] == 0
+    assert stats["hourly_setpoint_changes"]["numMaterialized"] >= 24
+    psutil.wait_procs(started, timeout=30)
+    assert [process for process in started if process.is_running()] == []
+
+    first = counts(home)
+    assert first[0] > 2 * 46 * 1440 * 0.7  # two rooms, at least a day, with its holes
+    assert first[2] % (2 * 5) == 0 and first[2] >= 10 and first[5] % 2 == 0  # rooms times quantities; rooms
+
+    with running(home, port) as (lines, _):
+        pass
+    second = counts(home)
+    assert "demo farm" in "".join(lines)
+    late = 2 * 46 * 60  # what the simulated plant delivered while the first start ran, at most an hour's rows
+    assert first[0] <= second[0] <= first[0] + late
+    assert second[2] in (first[2], first[2] + 10)  # more only if a farm day ended in between
+
+
+def test_up_says_which_port_is_taken(tmp_path: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "mushroom_assets.cli", "up", "--port", str(port)],
+            env=os.environ | {"MUSHROOM_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert f"port {port}" in done.stdout and f"--port {port + 1}" in done.stdout
+    assert not (tmp_path / "postgres").exists()

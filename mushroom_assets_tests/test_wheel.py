@@ -1,0 +1,46 @@
+"""The wheel built from setup.py installs into an empty environment and loads its definitions and farm file there."""
+
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+ROOT = Path(__file__).parent.parent
+LOAD = """
+import mushroom_assets, pathlib
+from mushroom_assets.definitions import defs
+from mushroom_assets.domain.farm import parse_farm, reference_farm_text
+from mushroom_assets.storage.migrations import head
+assert "site-packages" in mushroom_assets.__file__, mushroom_assets.__file__
+print(sorted(key.to_user_string() for key in defs.resolve_all_asset_keys()))
+print(list(parse_farm(reference_farm_text()).rooms), head())
+"""
+
+
+def test_the_wheel_loads_definitions_and_farm_file_in_an_empty_environment(tmp_path: Path):
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, ROOT]
+    subprocess.run(build, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    for name in ("farm.yaml", "dagster.yaml", "workspace.yaml", "inference/models/mushroom-tiny.json"):
+        assert f"mushroom_assets/{name}" in packed
+    assert not [name for name in packed if "tests" in name]
+
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=True)
+    python = home / "bin" / "python"
+    install = [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel]
+    subprocess.run(install, check=True, cwd=tmp_path)
+    loaded = subprocess.run([python, "-W", "ignore", "-c", LOAD], cwd=tmp_path, capture_output=True, text=True, check=True)
+    keys, farm = loaded.stdout.splitlines()
+    assert keys == str(
+        ["batch", "daily_clip_inference", "daily_env_stats", "daily_room_report", "hourly_setpoint_changes", "point",
+         "room_images", "sample"]
+    )  # fmt: skip
+    assert farm == "['607', '608', '611', '612'] 0001"
+    shown = subprocess.run([home / "bin" / "mushroom", "--help"], capture_output=True, text=True, check=True)
+    assert "doctor" in shown.stdout
