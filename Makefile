@@ -1,5 +1,5 @@
 # make demo: everything on this machine, UI on port 3000.   make test: the whole suite.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 PORT ?= 3000
 BIN = $(VENV)/bin
@@ -13,7 +13,8 @@ help:
 	@echo "make clean   remove the virtual environment and the demo farm"
 
 $(VENV)/pip.ok:
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: install it, or call make with PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "Python 3.11 or newer is needed: install it, or call make with PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 

@@ -8,7 +8,15 @@ setup(
     description="The data assets of a commercial mushroom farm on Dagster and PostgreSQL",
     python_requires=">=3.11",
     packages=find_packages(include=["mushroom_assets", "mushroom_assets.*"]),
-    package_data={"mushroom_assets": ["farm.yaml", "dagster.yaml", "workspace.yaml", "storage/migrations/script.py.mako", "inference/models/*"]},
+    package_data={
+        "mushroom_assets": [
+            "farm.yaml",
+            "dagster.yaml",
+            "workspace.yaml",
+            "storage/migrations/script.py.mako",
+            "inference/models/*",
+        ]
+    },
     install_requires=[
         "dagster",  # assets, partitions, schedules, runs
         "dagster-webserver",  # the UI

@@ -124,7 +124,9 @@ def _wanted(
 ) -> list[tuple[str, str]]:
     """Ranges (first and last key) of the due partition and the missing ones of the lookback, oldest first."""
     recent = dg.TimeWindow(now - LOOKBACK - dt.timedelta(days=2), now)
-    closed = [w for w in windows(definition, definition.get_partition_keys_in_time_window(recent)) if w.end <= now]
+    candidates = windows(definition, definition.get_partition_keys_in_time_window(recent))
+    # By the instant: two readings of one zone's clock compare without regard to the hour that comes twice.
+    closed = [window for window in candidates if window.end.timestamp() <= now.timestamp()]
     if not closed:
         return []
     keys = [window.key for window in closed if window.start >= closed[-1].end - LOOKBACK]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import dagster as dg
 import sqlalchemy as sa
 
+from mushroom_assets.domain.setpoints import LOOKBACK
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.schema import daily_clip_inference, daily_env_stats, hourly_setpoint_changes
@@ -45,7 +46,10 @@ def _quantiles_in_order(clock: FarmClock) -> dg.AssetChecksDefinition:
             column.min <= column.q25, column.q25 <= column.median, column.median <= column.q75, column.q75 <= column.max
         )
         statement = sa.select(column.stat_date, column.room_id, column.quantity).where(
-            column.stat_date >= span.start.date(), column.stat_date < span.end.date(), column.sample_count > 0, ~ordered
+            column.stat_date >= span.start.date(),
+            column.stat_date < span.end.date(),
+            column.sample_count > 0,
+            ordered.is_not(sa.true()),  # a missing number is out of order too
         )
         with postgres.transaction(context.run.run_id) as connection:
             offending = connection.execute(statement).all()
@@ -88,16 +92,22 @@ def _values_chain(clock: FarmClock) -> dg.AssetChecksDefinition:
     def values_chain(context: dg.AssetCheckExecutionContext, postgres: PostgresResource) -> dg.AssetCheckResult:
         column, span = hourly_setpoint_changes.c, context.partition_time_window
         before = sa.func.lag(column.current_value).over(partition_by=column.point_id, order_by=column.changed_at)
+        since = span.start - LOOKBACK  # the change before is as a rule of an earlier hour
         chained = (
             sa.select(
                 column.room_id, column.device_alias, column.point_alias, column.changed_at, column.previous_value,
                 before.label("before"),
             )
-            .where(column.changed_at >= span.start, column.changed_at < span.end, column.change_type != "analog_value")
+            .where(column.changed_at >= since, column.changed_at < span.end, column.change_type != "analog_value")
             .subquery()
         )  # fmt: skip
         with postgres.transaction(context.run.run_id) as connection:
-            offending = connection.execute(sa.select(chained).where(chained.c.before != chained.c.previous_value)).all()
+            offending = connection.execute(
+                sa.select(chained).where(
+                    chained.c.changed_at >= span.start,
+                    sa.func.round(chained.c.before) != sa.func.round(chained.c.previous_value),  # states, not noise
+                )
+            ).all()
         remedy = "samples came late: materialize the hours again from the first of these on"
         return _verdict(offending, dg.AssetCheckSeverity.WARN, "changes that do not continue the one before", remedy)
 

@@ -26,8 +26,8 @@ from mushroom_assets.storage.connection import Database, DatabaseRefused, Databa
 from mushroom_assets.storage.samples import count_samples, ensure_months
 
 EXPECTED = (
-    DatabaseRefused, DatabaseUnavailable, FarmFileError, SettingsError, loading.LoadError, server.ServerError,
-    backfill.BackfillFailed,
+    DatabaseRefused, DatabaseUnavailable, migrations.MigrationFailed,
+    FarmFileError, SettingsError, loading.LoadError, server.ServerError, backfill.BackfillFailed,
 )  # fmt: skip
 IMAGE_DAYS = 3
 DEMO_BYTES = 3_000_000_000  # 14 days of 4 rooms: 0.6 GB of samples, as much of write-ahead log, and the images
@@ -43,11 +43,12 @@ class Command(click.Group):
             return super().invoke(ctx)
         except EXPECTED as error:
             _fail(str(error))
-        except sa.exc.DBAPIError as error:
-            if isinstance(error.orig, psycopg.errors.DiskFull):
-                _fail(f"the database's disk is full: {error.orig}. Remedy: make room and start again")
-            if isinstance(error.orig, psycopg.errors.UndefinedTable):
-                _fail(f"the farm's tables are not there: {error.orig}. Remedy: run `mushroom init`")
+        except (sa.exc.DBAPIError, psycopg.Error) as error:  # the latter, bare, from COPY
+            fault = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            if isinstance(fault, psycopg.errors.DiskFull):
+                _fail(f"the database's disk is full: {fault}. Remedy: make room and start again")
+            if isinstance(fault, psycopg.errors.UndefinedTable):
+                _fail(f"the farm's tables are not there: {fault}. Remedy: run `mushroom init`")
             raise
         except OSError as error:
             if error.errno != 28:  # ENOSPC
@@ -229,7 +230,7 @@ def _tables_or_report(settings: Settings, database: Database, farm: Farm) -> Set
     """Prepare the tables; a migration that fails is reported, here and in the UI, where nothing is scheduled then."""
     try:
         _prepare_tables(database, farm)
-    except (sa.exc.DBAPIError, sa.exc.ResourceClosedError) as error:
+    except (sa.exc.DBAPIError, migrations.MigrationFailed) as error:
         message = f"migrating the tables at {database.endpoint} failed: {error}. Remedy: mend the cause and start again"
         log.error("%s", message)
         settings = dataclasses.replace(settings, startup_error=message)
@@ -260,15 +261,19 @@ def _serve(settings: Settings, database: Database, farm: Farm, host: str, port: 
 
     def every_minute() -> None:
         nonlocal state
-        if state is not None:
+        if state is None:
+            return
+        try:
             state = demo.keep_delivering(database, ImageStore(), farm, state, dt.datetime.now(farm.zone))
             state.save(settings.home)
+        except (*EXPECTED, sa.exc.DBAPIError, OSError):
+            log.exception("the simulated plant could not deliver; what is due comes with the next minute")
 
     try:
         for child in children:
             child.start()
         server.wait_for_ui(host, port, children)
-        click.echo(_welcome(host, port))
+        click.echo(_welcome(settings, f"http://{host}:{port}"))
         server.supervise(children, every_minute)
     except KeyboardInterrupt:
         click.echo("stopping")
@@ -277,12 +282,14 @@ def _serve(settings: Settings, database: Database, farm: Farm, host: str, port: 
             child.stop()
 
 
-def _welcome(host: str, port: int) -> str:
+def _welcome(settings: Settings, ui: str) -> str:
+    if settings.startup_error:
+        return f"\nThe UI is up to show the error: {ui}/locations  Nothing is scheduled. (Ctrl-C stops everything)"
     return f"""
-The farm is up: http://{host}:{port}  (Ctrl-C stops everything)
-  Lineage    http://{host}:{port}/asset-groups            from the sensors and cameras to the report
-  A day      http://{host}:{port}/assets/daily_room_report verdicts, reasons, what changed
-  Timetable  http://{host}:{port}/automation              schedules, switched on and off here
+The farm is up: {ui}  (Ctrl-C stops everything)
+  Lineage    {ui}/asset-groups              from the sensors and cameras to the report
+  A day      {ui}/assets/daily_room_report  verdicts, reasons, what changed
+  Timetable  {ui}/automation                schedules, switched on and off here
 """
 
 

@@ -111,6 +111,9 @@ def load_batches(connection: sa.Connection, path: Path, farm: Farm, *, skip_bad:
         )
         reasons[in_date.isna()] = "in_date is no date (YYYY-MM-DD)"
         reasons[block["room_id"] == ""] = "room_id is empty"
+        judged = block.assign(in_date=in_date, bag_count=bags)[reasons == ""]
+        again = judged.duplicated(["room_id", "in_date"]) & ~judged.duplicated()
+        reasons[again[again].index] = "another bag_count for the same room and date earlier in the file"
         good = _keep(block.assign(in_date=in_date.dt.date, bag_count=bags), block, reasons, report)
         report.unknown_rooms |= set(good["room_id"]) - set(farm.rooms)
         if not report.bad or skip_bad:
@@ -121,7 +124,7 @@ def load_batches(connection: sa.Connection, path: Path, farm: Farm, *, skip_bad:
 
 def _blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.DataFrame]:
     """Blocks of the file, indexed by line. Cells are text without blanks around it; a Parquet timestamp stays one."""
-    skipped: list[int] = []  # lines of which there is no row
+    skipped: list[int] = []  # misshapen lines, which the batches lack
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
             file = pa.parquet.ParquetFile(path)
@@ -135,20 +138,21 @@ def _blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.D
             for name in columns:
                 if not pd.api.types.is_datetime64_any_dtype(frame[name]):
                     frame[name] = frame[name].astype(object).where(frame[name].notna(), "").astype(str).str.strip()
-            report.read += len(frame)
             line = int(lines[-1]) + 1 if len(lines) else line
-            yield frame.set_index(pd.Index(lines, name="line"))
+            frame = frame.set_index(pd.Index(lines, name="line"))
+            frame = frame[(frame[columns] != "").any(axis=1)]  # a blank line is no row
+            report.read += len(frame)
+            yield frame
     except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise LoadError(f"{path} cannot be read: {error}. Remedy: CSV (UTF-8) or Parquet with {columns}") from error
 
 
 def _csv_batches(path: Path, columns: list[str], report: LoadReport, skipped: list[int]) -> Iterator[Any]:
     def misshapen(row: Any) -> str:
+        reason = f"expected {row.expected_columns} cells, found {row.actual_columns}"
+        report.bad.append(BadRow(row.number, reason, row.text))
+        report.read += 1
         skipped.append(row.number)
-        if row.text.strip():  # a blank line is no row
-            reason = f"expected {row.expected_columns} cells, found {row.actual_columns}"
-            report.bad.append(BadRow(row.number, reason, row.text))
-            report.read += 1
         return "skip"
 
     with path.open(encoding="utf-8-sig", newline="") as file:

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.storage.schema import SCHEMA
@@ -23,7 +24,7 @@ def definition_metadata(table: sa.Table) -> Metadata:
     columns = [
         dg.TableColumn(
             column.name,
-            str(column.type.compile()) if column.name != "embedding" else "vector",
+            column.type.compile(dialect=postgresql.dialect()),
             description=column.comment,
             constraints=dg.TableColumnConstraints(nullable=bool(column.nullable)),
         )

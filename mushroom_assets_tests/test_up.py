@@ -1,5 +1,6 @@
 """`mushroom up` from nothing to the UI, stopped by Ctrl-C, and once more: a whole machine, as a user starts it."""
 
+import datetime as dt
 import json
 import os
 import signal
@@ -11,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psutil
 import pytest
 import sqlalchemy as sa
 
 from mushroom_assets.server import embedded_postgres
+from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
@@ -26,9 +29,9 @@ first_day: {first_day}
 rooms: {{"607": {{folder: "7"}}, "611": {{}}}}
 """
 COUNTS = """
-SELECT (SELECT count(*) FROM farm.sample), (SELECT count(*) FROM farm.batch), (SELECT count(*) FROM farm.daily_env_stats),
-       (SELECT count(*) FROM farm.hourly_setpoint_changes), (SELECT count(*) FROM farm.daily_clip_inference),
-       (SELECT count(*) FROM farm.daily_room_report)"""
+SELECT (SELECT count(*) FROM farm.sample), (SELECT count(*) FROM farm.batch),
+       (SELECT count(*) FROM farm.daily_env_stats), (SELECT count(*) FROM farm.hourly_setpoint_changes),
+       (SELECT count(*) FROM farm.daily_clip_inference), (SELECT count(*) FROM farm.daily_room_report)"""
 
 
 def free_port() -> int:
@@ -57,7 +60,7 @@ def running(home: Path, port: int) -> Iterator[tuple[list[str], list[psutil.Proc
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)
-            if "The farm is up" in line:
+            if " is up" in line:
                 break
         else:
             pytest.fail(f"ended before the UI was up:\n{''.join(lines)}{process.stderr and process.stderr.read()}")
@@ -84,9 +87,6 @@ def counts(home: Path) -> tuple[int, ...]:
 
 
 def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path):
-    import datetime as dt
-    from zoneinfo import ZoneInfo
-
     yesterday = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date() - dt.timedelta(days=1)
     (tmp_path / "farm.yaml").write_text(FARM.format(first_day=yesterday))
     home, port = tmp_path / "home", free_port()
@@ -122,6 +122,26 @@ def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path)
     late = 2 * 46 * 60  # what the simulated plant delivered while the first start ran, at most an hour's rows
     assert first[0] <= second[0] <= first[0] + late
     assert second[2] in (first[2], first[2] + 10)  # more only if a farm day ended in between
+
+
+def test_a_failing_migration_leaves_the_ui_up_to_show_it_and_nothing_scheduled(tmp_path: Path):
+    (tmp_path / "farm.yaml").write_text(FARM.format(first_day="2026-01-01"))
+    home, port = tmp_path / "home", free_port()
+    home.mkdir()
+    with embedded_postgres(home / "postgres") as uri:
+        database = Database(uri)
+        with database.transaction() as connection:
+            migrations.upgrade(connection)
+            connection.execute(sa.text("UPDATE farm.alembic_version SET version_num = 'from_a_newer_release'"))
+        database.dispose()
+    with running(home, port) as (lines, _):
+        shown = json.dumps(
+            ask(port, "{workspaceOrError {... on Workspace {locationEntries {locationOrLoadError {... on PythonError {"
+                      "errorChain {error {message}}}}}}} instance {daemonHealth {allDaemonStatuses {healthy}}}}")
+        )  # fmt: skip
+    assert "from_a_newer_release" in "".join(lines) and "from_a_newer_release" in shown
+    assert "Remedy" in shown
+    assert '"healthy": true' not in shown  # no daemon: nothing is scheduled
 
 
 def test_up_says_which_port_is_taken(tmp_path: Path):

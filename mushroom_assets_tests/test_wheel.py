@@ -35,7 +35,9 @@ def test_the_wheel_loads_definitions_and_farm_file_in_an_empty_environment(tmp_p
     python = home / "bin" / "python"
     install = [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel]
     subprocess.run(install, check=True, cwd=tmp_path)
-    loaded = subprocess.run([python, "-W", "ignore", "-c", LOAD], cwd=tmp_path, capture_output=True, text=True, check=True)
+    loaded = subprocess.run(
+        [python, "-W", "ignore", "-c", LOAD], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     keys, farm = loaded.stdout.splitlines()
     assert keys == str(
         ["batch", "daily_clip_inference", "daily_env_stats", "daily_room_report", "hourly_setpoint_changes", "point",

@@ -74,9 +74,7 @@ def day_statistics(samples: list[tuple[dt.datetime, float]], day: dt.date) -> di
 def main() -> None:
     """Write the statistics as JSON: by day, then by quantity."""
     found = series()
-    result = {
-        day.isoformat(): {name: day_statistics(samples, day) for name, samples in found.items()} for day in DAYS
-    }
+    result = {day.isoformat(): {name: day_statistics(samples, day) for name, samples in found.items()} for day in DAYS}
     json.dump(result, sys.stdout, indent=1)
     print()
 

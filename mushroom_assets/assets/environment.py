@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from mushroom_assets.assets.windows import replace_windows
+from mushroom_assets.assets.windows import permanent_faults_fail_at_once, replace_windows
 from mushroom_assets.domain import environment
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, environment_metadata
@@ -40,13 +40,14 @@ def environment_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
         row can be trusted, `in_range` how much of the known time lay inside the growth day's target band. A room-day
         without data is a row with `sample_count` 0.
         """
-        farm = farm_file.read()
+        with permanent_faults_fail_at_once():
+            farm = farm_file.read()
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             with postgres.transaction(context.run.run_id) as connection:
                 lock_for_replace(connection, table)
                 sources = environment.sources(read_points(connection), farm)
-                since = days[0].start - dt.timedelta(seconds=environment.lookback_s(farm))
+                since = days[0].before(dt.timedelta(seconds=environment.lookback_s(farm)))
                 wanted = [point for points in sources.values() for point in points]
                 samples = read_samples(connection, wanted, since, days[-1].end)
                 batches = read_batches(connection)

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from mushroom_assets.assets.windows import replace_windows
+from mushroom_assets.assets.windows import permanent_faults_fail_at_once, replace_windows
 from mushroom_assets.domain.report import RoomDay, Rows, report
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, report_metadata
@@ -35,7 +35,8 @@ def report_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
 
         Below 70 % coverage the verdict is `insufficient_data`: a result always says how far it can be trusted.
         """
-        farm = farm_file.read()
+        with permanent_faults_fail_at_once():
+            farm = farm_file.read()
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days

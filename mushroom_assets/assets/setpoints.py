@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from mushroom_assets.assets.windows import replace_windows
+from mushroom_assets.assets.windows import permanent_faults_fail_at_once, replace_windows
 from mushroom_assets.domain import setpoints
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, setpoint_metadata
@@ -40,7 +40,8 @@ def setpoints_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
         A sample is compared with the point's previous sample, also across the hour's edge or a gap (up to 7 days
         back); the change lies between `previous_at` and `changed_at`. The first sample ever is no change.
         """
-        farm = farm_file.read()
+        with permanent_faults_fail_at_once():
+            farm = farm_file.read()
 
         def replace(hours: Sequence[Window]) -> dict[str, Metadata]:
             start, end = hours[0].start, hours[-1].end
@@ -48,7 +49,7 @@ def setpoints_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
                 lock_for_replace(connection, table)
                 points = read_points(connection)
                 watched = setpoints.watched_points(points, farm)
-                carried = read_last_samples(connection, list(watched), start - setpoints.LOOKBACK, start)
+                carried = read_last_samples(connection, list(watched), hours[0].before(setpoints.LOOKBACK), start)
                 samples = pd.concat([carried, read_samples(connection, list(watched), start, end)])
                 changes = setpoints.detect(samples.sort_values(["point_id", "at"], kind="stable"), watched)
                 batches = read_batches(connection)

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from mushroom_assets.assets.windows import replace_windows
+from mushroom_assets.assets.windows import permanent_faults_fail_at_once, replace_windows
 from mushroom_assets.domain import environment, vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import growth_on
@@ -48,9 +48,10 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
         A label without a clear lead is `unknown`. An image that cannot be used is a row with its reason. `model_id`
         names model, weights and prompts: `random` in it means untrained weights, whose labels mean nothing.
         """
-        farm, encoder = farm_file.read(), clip.encoder()
-        model_id = vision.model_id(encoder.name, farm.vision)
-        labeller = vision.Labeller(farm.vision, encoder.encode_texts, encoder.logit_scale)
+        with permanent_faults_fail_at_once():
+            farm, encoder = farm_file.read(), clip.encoder()
+            model_id = vision.model_id(encoder.name, farm.vision)
+            labeller = vision.Labeller(farm.vision, encoder.encode_texts, encoder.logit_scale)
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days
@@ -58,7 +59,7 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
             with postgres.transaction(context.run.run_id) as connection:
                 lock_for_replace(connection, table)
                 sources = environment.sources(read_points(connection), farm)
-                since = day.start - dt.timedelta(seconds=CLIMATE_MAX_AGE_S)
+                since = day.before(dt.timedelta(seconds=CLIMATE_MAX_AGE_S))
                 samples = read_samples(connection, [p for points in sources.values() for p in points], since, day.end)
                 climate = environment.climate(samples, sources, farm)
                 batches = read_batches(connection)
@@ -109,8 +110,9 @@ def _circumstances(
     if row["captured_at"] is None:
         return {}
     captured_on, room = row["captured_at"].date(), row["room_id"]
-    in_dates = batches.get(room) or ([row["batch_date"]] if row["batch_date"] else [])
-    growth = growth_on(captured_on, in_dates, farm.cycle_days)
+    growth = growth_on(captured_on, batches.get(room, ()), farm.cycle_days)
+    if growth.batch_date is None and row["batch_date"]:
+        growth = growth_on(captured_on, [row["batch_date"]], farm.cycle_days)
     at = to_us(row["captured_at"])
     values = {
         column: environment.known_at(climate[room, quantity], at, CLIMATE_MAX_AGE_S)

@@ -239,10 +239,13 @@ def parse_farm(text: str, *, source: str = "farm.yaml") -> Farm:
 
 
 def _explain(mistake: Any, text: str) -> str:
-    path = [str(part) for part in mistake["loc"]]
+    path, message = [str(part) for part in mistake["loc"]], mistake["msg"].removeprefix("Value error, ")
+    key, _, rest = message.partition(": ")
+    if not path and key in Farm.model_fields:  # a rule of the whole file names its key itself
+        path, message = [key], rest
     line = _line_of(path, text)
     where = (f"line {line}, " if line else "") + (".".join(path) or "the file")
-    return f"  {where}: {mistake['msg'].removeprefix('Value error, ')}"
+    return f"  {where}: {message}"
 
 
 def _line_of(path: list[str], text: str) -> int | None:

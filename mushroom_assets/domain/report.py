@@ -63,14 +63,17 @@ def _reasons(room_day: RoomDay, farm: Farm) -> list[dict[str, Any]]:
 
     targets = 0
     for row in room_day.statistics:
-        band = farm.band(row["quantity"], row["growth_day"])
-        if band is None and row["quantity"] not in farm.quantities:
+        quantity, band = row["quantity"], farm.band(row["quantity"], row["growth_day"])
+        if row["sample_count"] and row["in_range"] is None:
+            band = None  # the statistics were made without a band: they cannot be judged by one
+        if band is None and quantity not in farm.quantities:
             continue
-        quantity, targets = row["quantity"], targets + (band is not None)
+        targets += band is not None
+        lacking: Verdict = "insufficient_data" if band is not None else "watch"
         if row["sample_count"] == 0:
-            add("insufficient_data", "no_samples", quantity=quantity)
+            add(lacking, "no_samples", quantity=quantity)
         elif row["coverage"] < rules.min_coverage:
-            add("insufficient_data", "coverage", quantity=quantity, share=row["coverage"], limit=rules.min_coverage)
+            add(lacking, "coverage", quantity=quantity, share=row["coverage"], limit=rules.min_coverage)
         elif band is not None and row["in_range"] < rules.watch_below:
             severity: Verdict = "act" if row["in_range"] < rules.act_below else "watch"
             add(

@@ -22,8 +22,10 @@ LOOKBACK = dt.timedelta(days=7)
 CHANGE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "mushroom_assets/hourly_setpoint_changes")
 
 # A step counts from `threshold` on, in decimal: 12.6 - 12.5 is 0.0999999999999996 in binary, and 17.8 - 17.7 is
-# 0.0999985 where the feed stores 4-byte floats. The error of the latter stays below 1e-4 of a 0.1 step up to 100.
+# 0.0999985 where the feed stores 4-byte floats. The error of the latter stays below 1e-4 of a 0.1 step up to 100. Large
+# thresholds are met within half of the third decimal, so that 49.999 is no step of 50.
 _STEP_TOLERANCE = 1e-4
+_LARGEST_TOLERANCE = 5e-4
 
 
 def watched_points(points: Iterable[Point], farm: Farm) -> dict[int, WatchedPoint]:
@@ -65,7 +67,10 @@ def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.Dat
 
 def _smallest_step(rule: WatchedPoint) -> float:
     """Two states differ by 1 or more; an analog value by its threshold."""
-    return (rule.threshold or 1.0) * (1 - _STEP_TOLERANCE) if rule.change_type == "analog_value" else 0.5
+    if rule.change_type != "analog_value":
+        return 0.5
+    threshold = rule.threshold or 1.0
+    return threshold - min(_STEP_TOLERANCE * threshold, _LARGEST_TOLERANCE)
 
 
 def records(

@@ -7,15 +7,15 @@ TEXTS: dict[str, dict[Language, str]] = {
     "watch": {"en": "watch", "zh": "留意"},
     "act": {"en": "act", "zh": "需处理"},
     "insufficient_data": {"en": "insufficient data", "zh": "数据不足"},
-    "room": {"en": "Room {room}, {day}: {verdict}", "zh": "{room} 库 {day}:{verdict}"},
-    "growth": {"en": "growth day {day}, batch of {batch}", "zh": "生长第 {day} 天,{batch} 入库"},
+    "room": {"en": "Room {room}, {day}: {verdict}", "zh": "{room} 库 {day}：{verdict}"},
+    "growth": {"en": "growth day {day}, batch of {batch}", "zh": "生长第 {day} 天，{batch} 入库"},
     "no_batch": {"en": "no batch known", "zh": "无批次信息"},
     "no_samples": {"en": "no samples of {quantity}", "zh": "{quantity}无采样数据"},
     "coverage": {
         "en": "{quantity} is known for {share:.0%} of the day only (at least {limit:.0%} needed)",
-        "zh": "{quantity}全天仅 {share:.0%} 的时间有数据(至少需要 {limit:.0%})",
+        "zh": "{quantity}全天仅 {share:.0%} 的时间有数据（至少需要 {limit:.0%}）",
     },
-    "no_target": {"en": "no target band for this day: {growth}", "zh": "当天没有目标区间:{growth}"},
+    "no_target": {"en": "no target band for this day: {growth}", "zh": "当天没有目标区间：{growth}"},
     "in_range": {
         "en": "{quantity} in its band of {low:g} to {high:g} {unit} for {share:.0%} of the known time",
         "zh": "{quantity}处于目标区间 {low:g}~{high:g} {unit} 的时间占 {share:.0%}",
@@ -34,13 +34,13 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "| quantity | mean | min | max | in range | known |",
         "zh": "| 指标 | 均值 | 最小 | 最大 | 达标 | 有数据 |",
     },
-    "changes": {"en": "Setpoint changes: {count}", "zh": "设定变更:{count} 次"},
+    "changes": {"en": "Setpoint changes: {count}", "zh": "设定变更：{count} 次"},
     "more": {"en": "and {count} more", "zh": "另有 {count} 次"},
-    "images": {"en": "Images: {count}, mostly {stage}", "zh": "图像:{count} 张,多为{stage}"},
+    "images": {"en": "Images: {count}, mostly {stage}", "zh": "图像：{count} 张，多为{stage}"},
     "no_images": {"en": "No images", "zh": "无图像"},
     "untrained": {
         "en": "Images: {count}, not judged (the CLIP model has random weights)",
-        "zh": "图像:{count} 张,未作判断(CLIP 模型为随机权重)",
+        "zh": "图像：{count} 张，未作判断（CLIP 模型为随机权重）",
     },
 }
 QUANTITIES: dict[str, dict[Language, str]] = {

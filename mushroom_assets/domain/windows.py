@@ -35,6 +35,10 @@ class Window:
         """First instant after the window, in microseconds since 1970 UTC."""
         return to_us(self.end)
 
+    def before(self, span: dt.timedelta) -> dt.datetime:
+        """The instant `span` before the start; a datetime of a zone with summer time would count by the clock."""
+        return self.start.astimezone(dt.UTC) - span
+
     @property
     def date(self) -> dt.date:
         """Farm-local date of the window's start."""

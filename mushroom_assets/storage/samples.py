@@ -163,7 +163,9 @@ def insert_samples(connection: sa.Connection, samples: pd.DataFrame) -> tuple[in
     """
     if samples.empty:
         return 0, 0
-    ensure_months(connection, samples["sampled_at"].min().date(), samples["sampled_at"].max().date())
+    # Month by month: one sample of a controller whose clock is off by centuries must not make thousands of tables.
+    for month in samples["sampled_at"].dt.tz_convert(None).dt.to_period("M").unique():
+        ensure_months(connection, month.start_time.date(), month.start_time.date())
     connection.exec_driver_sql(_LOAD_STAGE)
     cursor = connection.connection.cursor()
     with cursor.copy("COPY loaded FROM STDIN (FORMAT binary)") as copy:
@@ -199,5 +201,5 @@ def insert_batches(connection: sa.Connection, batches: pd.DataFrame) -> int:
         index_elements=[batch.c.room_id, batch.c.in_date],
         set_={"bag_count": statement.excluded.bag_count},
         where=batch.c.bag_count.is_distinct_from(statement.excluded.bag_count),
-    )
-    return sum(connection.execute(statement, row).rowcount for row in rows)
+    ).returning(batch.c.room_id)
+    return sum(len(connection.execute(statement, row).all()) for row in rows)

@@ -1,15 +1,21 @@
 """Alembic migrations of schema `farm`. A test holds them equal to what `schema` declares."""
 
 import logging
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from mushroom_assets.storage.schema import SCHEMA
 
 log = logging.getLogger(__name__)
+
+
+class MigrationFailed(RuntimeError):
+    """The tables cannot be brought to this release's revision; the message says why."""
 
 
 def _config(connection: sa.Connection | None = None) -> Config:
@@ -17,6 +23,13 @@ def _config(connection: sa.Connection | None = None) -> Config:
     config.set_main_option("script_location", "mushroom_assets.storage:migrations")
     config.attributes["connection"] = connection
     return config
+
+
+def include(name: str | None, kind: str, parents: Any) -> bool:
+    """What is compared with `schema`: only our schema, and of it not the monthly partitions that loading creates."""
+    if kind == "schema":
+        return name == SCHEMA
+    return not (kind == "table" and (name or "").startswith("sample_"))
 
 
 def head() -> str:
@@ -35,10 +48,19 @@ def upgrade(connection: sa.Connection) -> str:
     """Bring the tables to the newest revision inside the caller's transaction; returns the revision.
 
     One process at a time; those that come late find nothing to do.
+
+    Raises:
+        MigrationFailed: the database is at a revision that this release does not know.
     """
     connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('farm.migrations'))"))
     connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
     if current(connection) != head():
         log.info("migrating schema %s from revision %s to %s", SCHEMA, current(connection), head())
-        command.upgrade(_config(connection), "head")
+        try:
+            command.upgrade(_config(connection), "head")
+        except CommandError as error:
+            raise MigrationFailed(
+                f"schema {SCHEMA} cannot be brought to revision {head()}: {error}. Remedy: a database that a newer "
+                "release migrated needs that release"
+            ) from error
     return head()

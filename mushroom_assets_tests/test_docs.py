@@ -1,0 +1,44 @@
+"""The documents say what the code does: a change that they miss fails here."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mushroom_assets.cli import load, main
+from mushroom_assets.settings import load_settings
+from mushroom_assets.storage.schema import RESULTS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHINESE = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+
+
+def test_the_table_document_is_what_the_schema_declares():
+    made = subprocess.run([sys.executable, ROOT / "docs" / "tables.py"], capture_output=True, text=True, check=True)
+    assert (ROOT / "docs" / "tables.md").read_text(encoding="utf-8") == made.stdout, (
+        "run: python docs/tables.py > docs/tables.md"
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in load_settings({}).environment() if name != "MUSHROOM_STARTUP_ERROR"])
+def test_every_setting_is_in_the_readme(name: str):
+    assert f"`{name}`" in README
+
+
+def test_every_command_that_the_readmes_show_exists():
+    shown = set(re.findall(r"^mushroom (\w+)(?: (\w+))?", README + CHINESE, flags=re.MULTILINE))
+    assert {command for command, _ in shown} <= set(main.commands)
+    assert {what for command, what in shown if command == "load"} == set(load.commands)
+
+
+def test_both_readmes_name_every_result_table():
+    for table in RESULTS:
+        assert f"`{table}`" in README and f"`{table}`" in CHINESE
+
+
+def test_links_and_pictures_of_the_readmes_exist():
+    for target in re.findall(r"\]\((?!http)([^)#]+)", README + CHINESE):
+        assert (ROOT / target).exists(), target
