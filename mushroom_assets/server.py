@@ -144,10 +144,17 @@ def dagster_children(settings: Settings, host: str, port: int, *, daemon: bool =
     """The webserver, and the daemon that ticks schedules and launches runs."""
     environment = os.environ | settings.environment() | {"PYTHONUNBUFFERED": "1"}
     workspace = ["-w", str(resources.files("mushroom_assets").joinpath("workspace.yaml"))]
-    webserver = [sys.executable, "-m", "dagster_webserver", "-h", host, "-p", str(port), *workspace]
-    children = [Child("webserver", webserver, environment)]
+    webserver = ["-m", "dagster_webserver", "-h", host, "-p", str(port), *workspace]
+    scheduler = ["-m", "dagster._daemon", "run", *workspace]
+    if sys.stdout.isatty():  # a person: warnings only, the UI has the rest
+        webserver += ["--log-level", "warning", "--dagster-log-level", "warning"]
+        scheduler += ["--log-level", "warning"]
+    else:  # a log collector
+        webserver += ["--log-format", "json"]
+        scheduler += ["--log-format", "json"]
+    children = [Child("webserver", [sys.executable, *webserver], environment)]
     if daemon:
-        children.append(Child("daemon", [sys.executable, "-m", "dagster._daemon", "run", *workspace], environment))
+        children.append(Child("daemon", [sys.executable, *scheduler], environment))
     return children
 
 
