@@ -123,7 +123,7 @@ def _wanted(
     instance: dg.DagsterInstance, asset: dg.AssetKey, definition: dg.TimeWindowPartitionsDefinition, now: dt.datetime
 ) -> list[tuple[str, str]]:
     """Ranges (first and last key) of the due partition and the missing ones of the lookback, oldest first."""
-    recent = dg.TimeWindow(now - LOOKBACK - dt.timedelta(days=2), now)
+    recent = dg.TimeWindow(max(now - LOOKBACK - dt.timedelta(days=2), definition.start), now)
     candidates = windows(definition, definition.get_partition_keys_in_time_window(recent))
     # By the instant: two readings of one zone's clock compare without regard to the hour that comes twice.
     closed = [window for window in candidates if window.end.timestamp() <= now.timestamp()]

@@ -108,7 +108,7 @@ def _values_chain(clock: FarmClock) -> dg.AssetChecksDefinition:
                     sa.func.round(chained.c.before) != sa.func.round(chained.c.previous_value),  # states, not noise
                 )
             ).all()
-        remedy = "samples came late: materialize the hours again from the first of these on"
+        remedy = "samples came late or an hour before is missing: materialize the hours since the change before again"
         return _verdict(offending, dg.AssetCheckSeverity.WARN, "changes that do not continue the one before", remedy)
 
     return values_chain

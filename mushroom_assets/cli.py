@@ -65,7 +65,7 @@ def _fail(message: str) -> NoReturn:
 def main() -> None:
     """A mushroom farm's data pipeline on Dagster and PostgreSQL."""
     logging.basicConfig(
-        stream=sys.stdout, level=logging.ERROR, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+        stream=sys.stdout, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
     log.setLevel(logging.INFO)
     # As on Ctrl-C, what was started is stopped. SIGINT is set too: a shell script that starts this with `&` has it

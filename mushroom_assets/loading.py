@@ -204,8 +204,9 @@ def _instants(texts: pd.Series, farm: Farm) -> tuple[pd.Series, pd.Series]:
     offset = pd.Series(False, index=texts.index)
     naive = aware = texts
     if not pd.api.types.is_datetime64_any_dtype(texts):
+        texts = texts.str.upper()
         dated = texts.where(texts.str.match(r"\d{4}-?\d{2}-?\d{2}"), None)  # pandas knows "now" and "2026" too
-        offset = texts.str.contains(r"[Tt ]\d.*(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$", regex=True)
+        offset = texts.str.contains(r"[T ]\d.*(?:Z|[+-]\d{2}(?::?\d{2})?)$", regex=True)
         aware = pd.to_datetime(dated, format="ISO8601", errors="coerce", utc=True)  # naive ones as if they were UTC
         naive = aware.where(~offset).dt.tz_localize(None)
     local = naive.dt.tz_localize(farm.timezone, ambiguous="NaT", nonexistent="NaT").dt.tz_convert("UTC")

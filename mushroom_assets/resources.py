@@ -114,7 +114,11 @@ class ImageStore(dg.ConfigurableResource):
         filesystem.invalidate_cache()
         if not filesystem.isdir(root):
             raise SettingsError(_no_root(root))
-        return {entry["name"].rsplit("/", 1)[-1] for entry in filesystem.ls(root) if entry["type"] == "directory"}
+        return {
+            entry["name"].rsplit("/", 1)[-1]
+            for entry in filesystem.ls(root, detail=True)
+            if entry["type"] == "directory"
+        }
 
     def paths(self, folder: str) -> list[str]:
         """Paths, relative to the root, of all files in a folder, sorted; a folder that is not there has none.

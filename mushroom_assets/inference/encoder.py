@@ -4,10 +4,12 @@ Nothing here knows rooms, labels or stores. torch is imported inside functions, 
 definitions would otherwise pay for it: see `import_open_clip`.
 """
 
+import contextlib
 import functools
+import logging
 import pickle
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -162,13 +164,25 @@ def _device(device: str) -> str:
     return "cpu"
 
 
+@contextlib.contextmanager
+def _unwarned(random: bool) -> Iterator[None]:
+    """open_clip warns of random weights on the root logger; here they are meant, and `trained` says so."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR if random else level)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+
+
 def _build(weights: Weights, device: str) -> _Parts:
     import torch
     from safetensors import SafetensorError
 
     open_clip = import_open_clip()
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _unwarned(weights.path is None):
             torch.default_generator.manual_seed(0)  # not torch.manual_seed: that would also reseed every GPU
             model = open_clip.create_model(
                 weights.model,
