@@ -205,6 +205,16 @@ def run_doctor() -> None:
 
 
 @main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the UI.")
+@click.option("--port", default=3000, show_default=True, help="Port of the UI.")
+def health(host: str, port: int) -> None:
+    """Does the UI answer from its database, and does the daemon beat? Exit code 0 or 1; for container checks."""
+    if fault := server.ui_fault(host, port):
+        _fail(fault)
+    click.echo("healthy")
+
+
+@main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the UI; 0.0.0.0 for other machines.")
 @click.option("--port", default=3000, show_default=True, help="Port of the UI.")
 @click.option(

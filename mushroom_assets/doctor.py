@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 import sqlalchemy as sa
+from dagster_postgres.utils import DagsterPostgresException
 
 from mushroom_assets.domain.farm import FarmFileError
 from mushroom_assets.resources import ClipResource, ImageStore
@@ -106,5 +107,8 @@ def _model() -> str:
 
 
 def _dagster() -> str:
-    with dg.DagsterInstance.get() as instance:
-        return f"{type(instance.run_storage).__name__}, {instance.get_runs_count():,} runs"
+    try:
+        with dg.DagsterInstance.get() as instance:
+            return f"{type(instance.run_storage).__name__}, {instance.get_runs_count():,} runs"
+    except DagsterPostgresException as error:
+        raise Unwell(f"{error}. Remedy: mend the database first, and `storage` in DAGSTER_HOME/dagster.yaml") from error

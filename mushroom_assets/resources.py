@@ -131,7 +131,8 @@ class ImageStore(dg.ConfigurableResource):
         try:
             found = filesystem.ls(f"{root}/{folder}", detail=True)
         except FileNotFoundError:
-            if not filesystem.isdir(root):
+            unset = self.root is None and load_settings().owns_image_root  # a farm without cameras, not a mistake
+            if not unset and not filesystem.isdir(root):
                 raise SettingsError(_no_root(root)) from None
             return []
         files = (entry["name"] for entry in found if entry["type"] == "file")

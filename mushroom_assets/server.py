@@ -14,13 +14,13 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from mushroom_assets.settings import Settings
 
@@ -158,28 +158,57 @@ def dagster_children(settings: Settings, host: str, port: int, *, daemon: bool =
     return children
 
 
+def ask_ui(host: str, port: int, query: str, *, timeout_s: float = 10) -> dict[str, Any]:
+    """The data that the UI's GraphQL API answers with.
+
+    Raises:
+        OSError: no answer, or none but an error.
+        ValueError: the answer is not GraphQL's.
+    """
+    address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/graphql"  # noqa: S104 - not bound here
+    body = json.dumps({"query": query}).encode()
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - http, our own server
+        data = json.load(answer).get("data")
+    if not isinstance(data, dict):
+        raise ValueError(f"{address} answered without data")
+    return data
+
+
+def ui_fault(host: str, port: int) -> str | None:
+    """What keeps the UI from working, None where nothing does: its database, or a daemon without a heartbeat."""
+    query = (
+        "{runsOrError(limit: 1) {__typename} instance {daemonHealth {allDaemonStatuses {daemonType required healthy}}}}"
+    )
+    try:
+        data = ask_ui(host, port, query)
+        daemons = data["instance"]["daemonHealth"]["allDaemonStatuses"]
+        answer = data["runsOrError"]["__typename"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"the UI on port {port} does not answer: {error}"
+    if answer != "Runs":
+        return "the UI cannot read its database"
+    silent = [daemon["daemonType"] for daemon in daemons if daemon["required"] and not daemon["healthy"]]
+    return f"no heartbeat of the daemon: {', '.join(silent)}" if silent else None
+
+
 def wait_for_ui(host: str, port: int, children: Sequence[Child], *, timeout_s: float = 180) -> None:
     """Return when the UI answers with the code location loaded.
 
     Raises:
         ServerError: it does not in `timeout_s`.
     """
-    query = json.dumps({"query": "{workspaceOrError{... on Workspace{locationEntries{loadStatus}}}}"}).encode()
-    address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '') else host}:{port}/graphql"  # noqa: S104
-    request = urllib.request.Request(address, query, {"Content-Type": "application/json"})
+    query = "{workspaceOrError {... on Workspace {locationEntries {loadStatus}}}}"
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         for child in children:
             child.watch()
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - http on this machine
-                entries = json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
-                if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
-                    return
-        except (urllib.error.URLError, ConnectionError, TimeoutError, KeyError, TypeError):
-            pass  # not up yet
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not up yet
+            entries = ask_ui(host, port, query)["workspaceOrError"]["locationEntries"]
+            if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
+                return
         time.sleep(0.5)
-    raise ServerError(f"the UI at {address} did not come up in {timeout_s:.0f} s. Remedy: see the log lines above")
+    raise ServerError(f"the UI on port {port} did not come up in {timeout_s:.0f} s. Remedy: see the log lines above")
 
 
 def supervise(children: Sequence[Child], every_minute: Callable[[], None]) -> None:

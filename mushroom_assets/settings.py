@@ -4,6 +4,7 @@ An unset one lives under `MUSHROOM_HOME`: the embedded database, the images and 
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def _database_url(given: Mapping[str, str]) -> str | None:
     """`DATABASE_URL`, or one built from the POSTGRES_* parts that containers are given."""
     if url := given.get("DATABASE_URL"):
-        return url
+        # libpq knows both schemes, Dagster's SQLAlchemy only one.
+        return re.sub("^postgres://", "postgresql://", url)
     if "POSTGRES_HOST" not in given:
         return None
     user, database = given.get("POSTGRES_USER", "postgres"), given.get("POSTGRES_DB", "postgres")

@@ -97,12 +97,17 @@ def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path)
             '{schedulesOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName: '
             '"mushroom_assets"}) {... on Schedules {results {name scheduleState {status}}}}}',
         )["schedulesOrError"]["results"]
+        health = subprocess.run(
+            [sys.executable, "-m", "mushroom_assets.cli", "health", "--port", str(port)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
         nodes = ask(port, "{assetNodes {assetKey {path} partitionStats {numMaterialized numPartitions numFailed}}}")
     assert {(s["name"], s["scheduleState"]["status"]) for s in schedules} == {
         ("daily_env_stats_schedule", "RUNNING"),
         ("hourly_setpoint_changes_schedule", "RUNNING"),
         ("daily_clip_inference_schedule", "RUNNING"),
     }
+    assert (health.returncode, health.stdout) == (0, "healthy\n")
     stats = {node["assetKey"]["path"][0]: node["partitionStats"] for node in nodes["assetNodes"]}
     for asset in ("daily_env_stats", "daily_clip_inference", "daily_room_report"):
         assert stats[asset]["numMaterialized"] == stats[asset]["numPartitions"] >= 1, asset

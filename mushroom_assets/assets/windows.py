@@ -12,7 +12,7 @@ import dagster as dg
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.metadata import Metadata
 from mushroom_assets.partitions import windows
-from mushroom_assets.storage.connection import is_transient
+from mushroom_assets.storage.connection import is_transient, statement_remedy
 
 Replace = Callable[[Sequence[Window]], dict[str, Metadata]]  # replaces the windows' rows, returns metadata by key
 
@@ -54,5 +54,6 @@ def permanent_faults_fail_at_once() -> Iterator[None]:
     except Exception as error:  # every fault is raised again, one way or the other
         if is_transient(error) or isinstance(error, ConnectionError | TimeoutError):
             raise
-        kind = type(error).__name__
-        raise dg.Failure(f"{kind}: {error}", allow_retries=False) from error
+        remedy = statement_remedy(error)
+        message = f"{type(error).__name__}: {error}" + (f"\nRemedy: {remedy}." if remedy else "")
+        raise dg.Failure(message, allow_retries=False) from error

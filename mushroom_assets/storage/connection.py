@@ -43,6 +43,12 @@ _UNREADABLE = (
 )
 
 
+# The same for a refused statement, which has a SQLSTATE: undefined table, column, schema or type; no privilege.
+_STATEMENT_REMEDIES = dict.fromkeys(
+    ("42P01", "42703", "3F000", "42704"), "run `mushroom init`, which makes the tables and brings them up to date"
+) | {"42501": "grant the role its rights on schema farm"}
+
+
 class DatabaseUnavailable(ConnectionError):
     """No connection within the allowed attempts and time; a later try may succeed."""
 
@@ -121,6 +127,12 @@ def is_transient(error: BaseException) -> bool:
     if cause.sqlstate is None:  # no answer from the server: the connection itself failed
         return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError) and _remedy(cause) is None
     return cause.sqlstate.startswith(_TRANSIENT_CLASSES) or cause.sqlstate in _TRANSIENT_CODES
+
+
+def statement_remedy(error: BaseException) -> str | None:
+    """What to do about a statement that the server refused, None where nothing is known to help."""
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    return _STATEMENT_REMEDIES.get(cause.sqlstate or "") if isinstance(cause, psycopg.Error) else None
 
 
 def _remedy(error: BaseException) -> str | None:

@@ -196,10 +196,10 @@ def insert_batches(connection: sa.Connection, batches: pd.DataFrame) -> int:
         {"room_id": room, "in_date": day, "bag_count": count}
         for room, day, count in zip(batches["room_id"], batches["in_date"], bags, strict=True)
     ]
-    statement = insert(batch)
-    statement = statement.on_conflict_do_update(
+    new = insert(batch)
+    statement = new.on_conflict_do_update(
         index_elements=[batch.c.room_id, batch.c.in_date],
-        set_={"bag_count": statement.excluded.bag_count},
-        where=batch.c.bag_count.is_distinct_from(statement.excluded.bag_count),
+        set_={"bag_count": new.excluded.bag_count},
+        where=batch.c.bag_count.is_distinct_from(new.excluded.bag_count),
     ).returning(batch.c.room_id)
     return sum(len(connection.execute(statement, row).all()) for row in rows)
