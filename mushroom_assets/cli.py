@@ -284,8 +284,10 @@ def _serve(settings: Settings, database: Database, farm: Farm, host: str, port: 
     try:
         for child in children:
             child.start()
-        server.wait_for_ui(host, port, children)
-        click.echo(_welcome(settings, f"http://{host}:{port}"))
+        if server.wait_for_ui(host, port, children):
+            click.echo(_welcome(settings, f"http://{host}:{port}"))
+        else:
+            log.error("the UI is not up yet: see the lines above. It is tried again until Ctrl-C")
         server.supervise(children, every_minute)
     except KeyboardInterrupt:
         click.echo("stopping")
