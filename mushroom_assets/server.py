@@ -120,6 +120,7 @@ class Child:
             if self.clock() - self.started > RESTART_WAIT_S[1]:
                 self.wait = RESTART_WAIT_S[0]  # it ran well for a while
             log.error("%s ended with exit code %d, starting it again in %.0f s", self.name, code, self.wait)
+            self._signal_group(signal.SIGKILL)  # what it had started would go on without it
             self.process, self.restart_at = None, self.clock() + self.wait
             self.wait = min(2 * self.wait, RESTART_WAIT_S[1])
         elif self.clock() >= self.restart_at:
@@ -129,15 +130,18 @@ class Child:
         """Ask the process and all it started to end, and kill what is left after `STOP_TIMEOUT_S`."""
         if self.process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGTERM)
+        self._signal_group(signal.SIGTERM)
         try:
             self.process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             log.warning("%s did not stop in %.0f s and is killed", self.name, STOP_TIMEOUT_S)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self._signal_group(signal.SIGKILL)
         self.process.wait()
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
 
 
 def dagster_children(settings: Settings, host: str, port: int, *, daemon: bool = True) -> list[Child]:

@@ -134,4 +134,7 @@ def _database_url(given: Mapping[str, str]) -> str | None:
                 f"POSTGRES_PASSWORD_FILE={secret} cannot be read: {error.strerror}. Remedy: mount the secret there"
             ) from error
     login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
-    return f"postgresql://{login}@{given['POSTGRES_HOST']}:{given.get('POSTGRES_PORT', '5432')}/{quote(database)}"
+    host, port = given["POSTGRES_HOST"], given.get("POSTGRES_PORT", "5432")
+    if host.startswith("/"):  # a unix socket's folder
+        return f"postgresql://{login}@/{quote(database, safe='')}?host={quote(host)}&port={port}"
+    return f"postgresql://{login}@{host}:{port}/{quote(database, safe='')}"

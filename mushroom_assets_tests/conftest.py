@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
 
@@ -16,6 +17,8 @@ from mushroom_assets.server import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database, Retry
 from mushroom_assets.storage.samples import ensure_months
+from mushroom_assets_tests.plant import write_farm
+from mushroom_assets_tests.small import FARM, Build, SmallFarm
 
 NO_RETRY = Retry(attempts=1)
 SETTINGS = ("DATABASE_URL", "MUSHROOM_", "DAGSTER_HOME", "POSTGRES_", "PGHOST", "PGUSER", "PGPASSWORD", "PGDATABASE")
@@ -95,3 +98,21 @@ def database(database_url: str) -> Iterator[Database]:
 def farm() -> Farm:
     """The reference farm."""
     return parse_farm(reference_farm_text())
+
+
+@pytest.fixture
+def build(database: Database, tmp_path: Path) -> Iterator[Build]:
+    """Makes a small farm with its own Dagster instance; `timezone` and further keys of the farm file can be given."""
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def make(timezone: str = "Asia/Shanghai", addition: str = "") -> SmallFarm:
+            path = tmp_path / "farm.yaml"
+            return SmallFarm(write_farm(path, FARM.format(timezone=timezone) + addition), path, database, instance)
+
+        yield make
+
+
+@pytest.fixture
+def small(build: Build) -> SmallFarm:
+    """The small farm in Shanghai, without samples."""
+    return build()

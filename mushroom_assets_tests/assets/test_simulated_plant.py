@@ -1,0 +1,148 @@
+"""The simulated plant through the pipeline: what comes out is the truth behind the samples, as far as they tell it."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.simulation.plant import PlantDay, batches, points, simulate_day
+from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.samples import insert_batches, insert_samples, register_points
+from mushroom_assets.storage.schema import daily_env_stats, hourly_setpoint_changes
+from mushroom_assets_tests.plant import materialize, rows
+
+ROOMS = ["607", "611"]
+DAYS = [dt.date(2026, 1, 10), dt.date(2026, 1, 11)]
+KEY = ["room_id", "device_alias", "point_alias"]
+
+
+def load(database: Database, farm: Farm, plant: Sequence[PlantDay]) -> None:
+    """The samples as they arrive, day by day."""
+    known = points(farm, ROOMS)
+    with database.transaction() as connection:
+        ids = register_points(connection, known).to_numpy()
+        for day in plant:
+            insert_samples(connection, day.samples.assign(point_id=ids[day.samples["point"]]))
+        insert_batches(connection, batches(farm, ROOMS, DAYS[0], DAYS[-1], seed=11))
+
+
+def named(farm: Farm, table: pd.DataFrame) -> pd.DataFrame:
+    """With the names of the points instead of their numbers."""
+    return table.join(points(farm, ROOMS)[["device_type", *KEY]], on="point")
+
+
+def run_both(database: Database, farm: Farm) -> tuple[pd.DataFrame, pd.DataFrame]:
+    materialize("daily_env_stats", database.url, farm, f"{DAYS[0]}", f"{DAYS[-1]}")
+    materialize("hourly_setpoint_changes", database.url, farm, f"{DAYS[0]}-00:00", f"{DAYS[-1]}-23:00")
+    return pd.DataFrame(rows(database, daily_env_stats)), pd.DataFrame(rows(database, hourly_setpoint_changes))
+
+
+def moves(table: pd.DataFrame, previous: str, current: str) -> set[tuple[str, str, str, pd.Timestamp, float, float]]:
+    return set(table[[*KEY, "changed_at", previous, current]].itertuples(index=False, name=None))
+
+
+def test_a_faultless_plant_comes_out_exactly_as_it_was(database: Database, farm: Farm) -> None:
+    plant = [simulate_day(farm, ROOMS, day, seed=11, faults=False) for day in DAYS]
+    load(database, farm, plant)
+    stats, changes = run_both(database, farm)
+
+    truth = pd.concat(day.truth.climate for day in plant)
+    truth["stat_date"] = truth["sampled_at"].dt.tz_convert(farm.timezone).dt.date
+    expected = truth.groupby(["stat_date", "room_id", "quantity"])["value"].describe()  # each minute weighs 60 s
+    assert (stats[~stats["room_id"].isin(ROOMS)]["sample_count"] == 0).all()
+    found = stats[stats["room_id"].isin(ROOMS)].set_index(["stat_date", "room_id", "quantity"])
+    assert len(found) == len(DAYS) * len(ROOMS) * 5
+    assert len(expected) == len(DAYS) * len(ROOMS) * 3
+    for ours, pandas in {
+        "mean": "mean",
+        "min": "min",
+        "q25": "25%",
+        "median": "50%",
+        "q75": "75%",
+        "max": "max",
+    }.items():
+        np.testing.assert_allclose(found.loc[expected.index, ours], expected[pandas], rtol=1e-10)
+    assert (found["sample_count"] == 1440).all()
+    assert (found["coverage"] == 1).all()
+    assert (found["longest_gap_s"] == 0).all()
+    assert (found["rejected_count"] == 0).all()
+
+    true_changes = named(farm, pd.concat(day.truth.changes for day in plant))
+    assert len(true_changes) > 10
+    assert moves(changes, "previous_value", "current_value") == moves(true_changes, "previous", "current")
+    assert ((changes["changed_at"] - changes["previous_at"]) == pd.Timedelta(minutes=1)).all()
+
+
+@pytest.mark.parametrize("seed", [3, 17])
+def test_through_all_faults_the_changes_are_the_true_ones_and_no_others(
+    database: Database, farm: Farm, seed: int
+) -> None:
+    plant = [simulate_day(farm, ROOMS, day, seed=seed) for day in DAYS]
+    load(database, farm, plant)
+    stats, changes = run_both(database, farm)
+
+    second, minute = pd.Timedelta(seconds=1), pd.Timedelta(minutes=1)
+    true = named(farm, pd.concat(day.truth.changes for day in plant)).sort_values("changed_at")
+    delivered = named(farm, pd.concat(day.samples for day in plant)).drop_duplicates([*KEY, "sampled_at"])
+    by_point = {key: part.sort_values("sampled_at") for key, part in delivered.groupby(KEY)}
+    expected = 0
+    for key, moved in true.groupby(KEY):
+        seen = by_point[key]["sampled_at"]
+        found = changes[(changes[KEY] == list(key)).all(axis=1)]
+        for move in moved.itertuples():
+            # A clock may be a second off; the sample before and the sample of the change have to be there.
+            around = [move.changed_at - minute, move.changed_at]
+            if not all(((seen - at).abs() <= second).any() for at in around):
+                continue
+            expected += 1
+            match = found[(found["changed_at"] - move.changed_at).abs() <= second]
+            values = list(match[["previous_value", "current_value"]].itertuples(index=False, name=None))
+            assert values == [(move.previous, move.current)], (key, move)
+    assert expected >= 0.8 * len(true) > 8
+
+    for change in changes.itertuples():
+        moved = true[(true[KEY] == [change.room_id, change.device_alias, change.point_alias]).all(axis=1)]
+        since, until = change.previous_at - second, change.changed_at + second
+        between = moved[(moved["changed_at"] > since) & (moved["changed_at"] <= until)]
+        assert len(between), change  # something did move between the two samples
+        assert (between.iloc[0]["previous"], between.iloc[-1]["current"]) == (
+            change.previous_value,
+            change.current_value,
+        )
+
+    climate = pd.concat(day.truth.climate for day in plant)
+    glitches = _glitches(farm, delivered, climate)
+    found_counts = stats.set_index(["stat_date", "room_id", "quantity"])
+    assert found_counts.loc[glitches.index, "rejected_count"].tolist() == glitches["rejected"].tolist()
+    assert (found_counts.loc[glitches.index, "suspect_count"] >= glitches["spikes"]).all()
+    assert glitches["rejected"].sum() + glitches["spikes"].sum() > 0
+
+
+def _glitches(farm: Farm, delivered: pd.DataFrame, climate: pd.DataFrame) -> pd.DataFrame:
+    """Per day, room and quantity: samples that are no value at all, and single humidity samples 10 above the truth."""
+    sensors = delivered[delivered["device_type"] == "mushroom_env_status"].copy()
+    sensors["stat_date"] = sensors["sampled_at"].dt.tz_convert(farm.timezone).dt.date
+    sensors["minute"] = sensors["sampled_at"].dt.round("min")
+    truth = climate.rename(columns={"sampled_at": "minute", "quantity": "point_alias", "value": "true"})
+    sensors = sensors.merge(truth, on=["room_id", "point_alias", "minute"], how="left")
+    assert sensors["true"].notna().all()
+    sensors["rejected"] = sensors["value"].isna() | ((sensors["point_alias"] == "co2") & (sensors["value"] < 150))
+    sensors = sensors.sort_values(["room_id", "point_alias", "sampled_at"])
+    sensors["spikes"] = _lonely_spikes(sensors)
+    keys = ["stat_date", "room_id", "point_alias"]
+    return sensors.groupby(keys)[["rejected", "spikes"]].sum().rename_axis(["stat_date", "room_id", "quantity"])
+
+
+def _lonely_spikes(sensors: pd.DataFrame) -> pd.Series:
+    """Humidity samples well above the truth whose neighbours, a minute or so away, are not."""
+    above = (sensors["point_alias"] == "humidity") & (sensors["value"] - sensors["true"] > 7)
+    groups = sensors.groupby(["room_id", "point_alias"])
+    lonely = pd.Series(True, index=sensors.index)
+    for step in (1, -1):
+        near = (groups["sampled_at"].shift(step) - sensors["sampled_at"]).abs() <= pd.Timedelta(minutes=3)
+        plain = (groups["value"].shift(step) - groups["true"].shift(step)).abs() < 0.5
+        lonely &= near & plain
+    return above & lonely

@@ -1,0 +1,180 @@
+"""Runs that fail: what stays materialized, what is retried, and what the message says."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+
+from mushroom_assets import automation
+from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.storage.results import lock_for_replace
+from mushroom_assets.storage.schema import RESULTS
+from mushroom_assets_tests.small import SmallFarm
+
+DAILY, HOURLY = "daily_env_stats", "hourly_setpoint_changes"
+DAYS = ["2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08"]
+
+
+def refuse(small: SmallFarm, table: str, condition: str, *, sqlstate: str = "P0001", times: int = 1_000_000) -> None:
+    """Let the server refuse some rows, the first `times` times."""
+    small.execute("CREATE SEQUENCE farm.refusals")
+    small.execute(
+        f"""CREATE FUNCTION farm.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF nextval('farm.refusals') <= {times} THEN
+                    RAISE EXCEPTION 'refused on purpose' USING ERRCODE = '{sqlstate}';
+                END IF;
+                RETURN NEW;
+            END $$"""
+    )
+    small.execute(
+        f"CREATE TRIGGER refuse BEFORE INSERT ON farm.{table} FOR EACH ROW WHEN ({condition})"
+        " EXECUTE FUNCTION farm.refuse()"
+    )
+
+
+@pytest.fixture
+def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries as they are, but for the waits between them."""
+    monkeypatch.setattr(automation, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
+
+
+@pytest.fixture
+def day_by_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mushroom_assets.assets.environment.CHUNK_DAYS", 1)
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    """The message of a run's only failure."""
+    (event,) = result.get_step_failure_events()
+    assert event.step_failure_data.error is not None
+    return event.step_failure_data.error.message
+
+
+def retries(result: dg.ExecuteInProcessResult) -> int:
+    return sum(event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events)
+
+
+@pytest.mark.usefixtures("no_wait", "day_by_day")
+def test_a_range_that_fails_half_way_keeps_exactly_the_days_that_are_done(small: SmallFarm) -> None:
+    refuse(small, DAILY, f"NEW.stat_date = '{DAYS[2]}'")
+    result = small.run(DAILY, DAYS[0], DAYS[3], raise_on_error=False)
+    assert not result.success
+    assert "refused on purpose" in failure(result)
+    assert retries(result) == 0  # no retry mends a refused statement
+    assert small.done(DAILY) == set(DAYS[:2])
+    assert {f"{row['stat_date']}" for row in small.rows(DAILY)} == set(DAYS[:2])
+
+
+@pytest.mark.usefixtures("no_wait", "day_by_day")
+def test_after_the_fault_is_mended_the_rest_gives_the_clean_result(small: SmallFarm) -> None:
+    small.put([("A", "t", small.at(day, hour), 18.0) for day in DAYS for hour in range(24)])
+    refuse(small, DAILY, f"NEW.stat_date = '{DAYS[1]}' AND NEW.room_id = 'B'")
+    small.run(DAILY, DAYS[0], DAYS[3], raise_on_error=False)
+    small.execute(f"DROP TRIGGER refuse ON farm.{DAILY}")
+    small.run(DAILY, DAYS[1], DAYS[3])
+    mended = small.rows(DAILY)
+    assert small.done(DAILY) == set(DAYS)
+    small.execute(f"TRUNCATE farm.{DAILY}")
+    small.run(DAILY, DAYS[0], DAYS[3])
+    assert small.rows(DAILY) == mended
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_failing_rerun_leaves_the_old_rows(small: SmallFarm) -> None:
+    small.run(DAILY, DAYS[0])
+    before = small.rows(DAILY, provenance=True)
+    refuse(small, DAILY, "NEW.room_id = 'B' AND NEW.quantity = 'vpd'")
+    assert not small.run(DAILY, DAYS[0], raise_on_error=False).success
+    assert small.rows(DAILY, provenance=True) == before
+
+
+@pytest.mark.usefixtures("no_wait", "day_by_day")
+def test_a_transient_fault_is_retried_and_leaves_the_clean_result(small: SmallFarm) -> None:
+    refuse(small, DAILY, f"NEW.stat_date = '{DAYS[2]}'", sqlstate="40001", times=2)
+    result = small.run(DAILY, DAYS[0], DAYS[3])
+    assert (result.success, retries(result)) == (True, 2)
+    assert small.done(DAILY) == set(DAYS)
+    assert len(small.rows(DAILY)) == 4 * 2 * 4
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_transient_fault_that_does_not_pass_fails_the_run_after_the_retries(small: SmallFarm) -> None:
+    refuse(small, DAILY, "true", sqlstate="40P01")
+    result = small.run(DAILY, DAYS[0], raise_on_error=False)
+    assert (result.success, retries(result)) == (False, 3)
+    assert small.done(DAILY) == set()
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_of_hours_too_the_finished_ones_stay(small: SmallFarm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mushroom_assets.assets.setpoints.CHUNK_HOURS", 1)
+    small.put([("A", "set", small.at(DAYS[0], hour), hour) for hour in range(6)])
+    refuse(small, HOURLY, f"NEW.changed_at >= '{small.at(DAYS[0], 3)}'")
+    small.run(HOURLY, f"{DAYS[0]}-00:00", f"{DAYS[0]}-05:00", raise_on_error=False)
+    assert small.done(HOURLY) == {f"{DAYS[0]}-0{hour}:00" for hour in range(3)}
+    assert [row["changed_at"] for row in small.rows(HOURLY)] == [small.at(DAYS[0], hour) for hour in (1, 2)]
+
+
+@pytest.mark.usefixtures("no_wait")
+@pytest.mark.parametrize("asset", [DAILY, HOURLY, "daily_clip_inference", "daily_room_report"])
+def test_a_mistake_in_the_farm_file_fails_at_once_and_is_named(small: SmallFarm, tmp_path: Path, asset: str) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(small.path.read_text() + "cycle_days: none\n")
+    key = f"{DAYS[0]}-00:00" if asset == HOURLY else DAYS[0]
+    options = {"farm_file": FarmFile(path=str(broken))}
+    result = small.run(asset, key, raise_on_error=False, resources=options)
+    line = len(broken.read_text().splitlines())
+    assert f"line {line}, cycle_days" in failure(result)
+    assert retries(result) == 0
+    assert small.done(asset) == set()
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_missing_tables_fail_at_once_and_the_message_says_what_to_do(small: SmallFarm) -> None:
+    small.execute("DROP SCHEMA farm CASCADE")
+    result = small.run(DAILY, DAYS[0], raise_on_error=False)
+    assert retries(result) == 0
+    assert "Remedy: " in failure(result)
+    assert "mushroom init" in failure(result)
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_database_that_refuses_fails_at_once_and_the_message_says_what_to_do(small: SmallFarm) -> None:
+    nowhere = PostgresResource(url=small.database.url.replace("/t_", "/gone_"))
+    result = small.run(DAILY, DAYS[0], raise_on_error=False, resources={"postgres": nowhere})
+    assert retries(result) == 0
+    assert "Remedy: create the database" in failure(result)
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_database_that_is_not_there_yet_is_retried(small: SmallFarm, tmp_path: Path) -> None:
+    silent = PostgresResource(url=f"postgresql://postgres@/postgres?host={tmp_path}", connect_attempts=1)
+    result = small.run(DAILY, DAYS[0], raise_on_error=False, resources={"postgres": silent})
+    assert (result.success, retries(result)) == (False, 3)
+    assert "start PostgreSQL" in str(result.get_step_failure_events()[0].step_failure_data.error)
+
+
+@pytest.mark.parametrize(("asset", "key"), [(DAILY, DAYS[0]), (HOURLY, f"{DAYS[0]}-09:00")])
+def test_a_run_beside_another_waits_for_it_and_reads_what_came_meanwhile(
+    small: SmallFarm, asset: str, key: str
+) -> None:
+    small.put([("A", point, small.at(DAYS[0], 8.5), 18.0) for point in ("t", "set")])
+    with ThreadPoolExecutor(1) as pool:
+        with small.database.transaction() as other:
+            lock_for_replace(other, RESULTS[asset])
+            run = pool.submit(small.run, asset, key)
+            while not run.done():
+                with small.database.transaction() as connection:
+                    if connection.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                        break
+            assert not run.done()
+            small.put([("A", point, small.at(DAYS[0], 9.5), 17.0) for point in ("t", "set")])
+        assert run.result().success
+    (row,) = (
+        row
+        for row in small.rows(asset)
+        if (row["room_id"], row.get("quantity", "set")) in {("A", "temperature"), ("A", "set")}
+    )
+    assert (row.get("min"), row.get("current_value")) in {(17, None), (None, 17)}

@@ -1,0 +1,234 @@
+"""Setpoint changes: what counts as one is decided by decimal arithmetic, and by a loop over neighbours in the test."""
+
+import datetime as dt
+import itertools
+import math
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mushroom_assets.domain.farm import Farm, WatchedPoint, parse_farm
+from mushroom_assets.domain.points import Point
+from mushroom_assets.domain.setpoints import change_id, detect, records, watched_points
+from mushroom_assets.domain.windows import Window, to_us
+
+MINUTE = 60_000_000
+WEEK = 7 * 24 * 60 * MINUTE
+START = dt.datetime(2026, 1, 10, 9, tzinfo=dt.UTC)  # 17 o'clock in Shanghai
+FARM = """
+timezone: Asia/Shanghai
+first_day: 2026-01-01
+language: {language}
+rooms: {{"611": {{}}}}
+points:
+  air_cooler:
+    temp_set: {{change_type: analog_value, threshold: 0.1, description: {{en: setpoint, zh: 设定}}}}
+    on_off: {{change_type: digital_on_off, labels: {{0: {{en: "off", zh: 关}}, 1: {{en: "on", zh: 开}}}}}}
+    mode: {{change_type: enum_state, labels: {{0: idle, 2: manual}}}}
+"""
+COOLER = "air_cooler_611"
+POINTS = [
+    Point(1, "611", "air_cooler", COOLER, "temp_set"),
+    Point(2, "611", "air_cooler", COOLER, "on_off"),
+    Point(3, "611", "air_cooler", COOLER, "mode"),
+    Point(4, "611", "air_cooler", COOLER, "temp"),  # not listed
+    Point(5, "999", "air_cooler", "air_cooler_999", "temp_set"),  # no room of the farm
+    Point(6, "611", "humidifier", "humidifier_611", "mode"),  # listed for another kind of device
+]
+
+
+def farm(language: str = "en") -> Farm:
+    return parse_farm(FARM.format(language=language))
+
+
+def analog(threshold: float) -> dict[int, WatchedPoint]:
+    return {1: WatchedPoint(change_type="analog_value", threshold=threshold)}
+
+
+DIGITAL = {1: WatchedPoint(change_type="digital_on_off")}
+ENUM = {1: WatchedPoint(change_type="enum_state")}
+
+
+def frame(values: list[float], point: int = 1, every: int = MINUTE, first: int = 0) -> pd.DataFrame:
+    at = first + every * np.arange(len(values), dtype=np.int64)
+    return pd.DataFrame({"point_id": np.full(len(values), point, dtype=np.int32), "at": at, "value": values})
+
+
+def steps(values: list[float], watched: dict[int, WatchedPoint]) -> list[tuple[float, float]]:
+    found = detect(frame(values), watched)
+    return list(zip(found["previous_value"], found["current_value"], strict=True))
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize("direction", [1, -1])
+def test_every_tenth_of_a_degree_from_10_to_26_counts(kind: Any, direction: int) -> None:
+    tenths = [float(kind(number / 10)) for number in range(100, 261)][::direction]
+    assert steps(tenths, analog(0.1)) == list(itertools.pairwise(tenths))
+
+
+thousandths = st.integers(-50_000, 50_000).map(lambda number: Decimal(number) / 1000)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(["0.1", "0.5", "1", "50"]), thousandths, st.sampled_from([-1, 1]), st.integers(-40, 40))
+def test_a_step_counts_if_it_does_in_decimal(threshold: str, before: Decimal, sign: int, off_by: int) -> None:
+    after = before + sign * Decimal(threshold) + Decimal(off_by) / 1000
+    counts = abs(after - before) >= Decimal(threshold)
+    assert len(steps([float(before), float(after)], analog(float(threshold)))) == counts
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["0.1", "0.5", "1", "50"]), thousandths, thousandths)
+def test_any_two_values_compare_as_decimals(threshold: str, before: Decimal, after: Decimal) -> None:
+    counts = abs(after - before) >= Decimal(threshold)
+    assert len(steps([float(before), float(after)], analog(float(threshold)))) == counts
+
+
+@pytest.mark.parametrize(("threshold", "step"), [(0.1, 0.09), (0.5, 0.4), (1, 0.9), (50, 49)])
+def test_a_ramp_of_steps_below_the_threshold_never_counts(threshold: float, step: float) -> None:
+    assert steps([10 + number * step for number in range(200)], analog(threshold)) == []
+
+
+def test_of_states_every_change_counts_and_noise_around_a_state_does_not() -> None:
+    for watched in (DIGITAL, ENUM):
+        assert steps([0, 0, 1, 1, 0], watched) == [(0, 1), (1, 0)]
+        assert steps([1.0, 0.9999, 1.0001, 1.4], watched) == []
+    assert steps([0, 2, 1, 3, 3], ENUM) == [(0, 2), (2, 1), (1, 3)]
+
+
+def test_a_value_that_is_no_number_is_passed_over() -> None:
+    assert steps([17.0, math.nan, 17.0, math.inf, -math.inf, 17.0], analog(0.1)) == []
+    found = detect(frame([17.0, math.nan, 17.5]), analog(0.1))
+    assert found[["previous_at", "changed_at"]].to_numpy().tolist() == [[0, 2 * MINUTE]]
+
+
+def test_the_first_sample_ever_is_no_change() -> None:
+    assert steps([17.0], analog(0.1)) == []
+    assert steps([], analog(0.1)) == []
+    two_points = pd.concat([frame([1.0, 1.0], point=1), frame([9.0, 9.0], point=2)])
+    assert detect(two_points, {1: ENUM[1], 2: ENUM[1]}).empty
+
+
+@pytest.mark.parametrize(("gap", "count"), [(WEEK - 1, 1), (WEEK, 1), (WEEK + 1, 0)])
+def test_a_gap_of_up_to_seven_days_is_bridged(gap: int, count: int) -> None:
+    assert len(detect(frame([17.0, 18.0], every=gap), analog(0.1))) == count
+
+
+def test_points_that_are_not_watched_are_ignored() -> None:
+    assert detect(frame([1.0, 2.0], point=7), analog(0.1)).empty
+    assert detect(frame([1.0, 2.0]), {}).empty
+
+
+def test_watched_are_the_listed_points_of_the_farms_rooms() -> None:
+    found = watched_points(POINTS, farm())
+    assert {key: rule.change_type for key, rule in found.items()} == {
+        1: "analog_value",
+        2: "digital_on_off",
+        3: "enum_state",
+    }
+
+
+def hour(first: dt.datetime = START) -> Window:
+    return Window("key", first, first + dt.timedelta(hours=1))
+
+
+def rows_of(samples: pd.DataFrame, language: str = "en", **options: Any) -> list[dict[str, Any]]:
+    known = farm(language)
+    changes = detect(samples, watched_points(POINTS, known))
+    return records(changes, options.get("window", hour()), POINTS, known, options.get("in_dates", {}))
+
+
+def test_a_record_says_all_about_its_change() -> None:
+    (row,) = rows_of(frame([17.8, 17.7], first=to_us(START)), in_dates={"611": [dt.date(2026, 1, 2)]})
+    assert row == {
+        "change_id": change_id(POINTS[0], START + dt.timedelta(minutes=1)),
+        "point_id": 1,
+        "changed_at": START + dt.timedelta(minutes=1),
+        "previous_at": START,
+        "room_id": "611",
+        "device_type": "air_cooler",
+        "device_alias": COOLER,
+        "point_alias": "temp_set",
+        "point_description": "setpoint",
+        "change_type": "analog_value",
+        "previous_value": 17.8,
+        "current_value": 17.7,
+        "previous_label": None,
+        "current_label": None,
+        "delta": -0.1,  # not -0.10000000000000142
+        "growth_day": 9,
+        "batch_date": dt.date(2026, 1, 2),
+    }
+
+
+def test_the_growth_day_is_that_of_the_farms_local_date() -> None:
+    first = dt.datetime(2026, 1, 10, 15, 59, tzinfo=dt.UTC)  # 23:59 in Shanghai
+    late = frame([17.0, 18.0, 19.0], first=to_us(first) - MINUTE)
+    window = Window("key", first, first + dt.timedelta(hours=1))
+    found = rows_of(late, window=window, in_dates={"611": [dt.date(2026, 1, 11)]})
+    assert [row["growth_day"] for row in found] == [None, 1]
+
+
+@pytest.mark.parametrize(("language", "labels"), [("en", ("on", "off")), ("zh", ("开", "关"))])
+def test_states_carry_their_labels_in_the_farms_language(language: str, labels: tuple[str, str]) -> None:
+    (row,) = rows_of(frame([1.0, 0.0], point=2, first=to_us(START)), language)
+    assert (row["previous_label"], row["current_label"]) == labels
+    assert (row["delta"], row["point_description"]) == (-1, None)
+
+
+def test_a_state_without_a_label_has_none() -> None:
+    (row,) = rows_of(frame([1.0, 2.0], point=3, first=to_us(START)))
+    assert (row["previous_label"], row["current_label"]) == (None, "manual")
+
+
+def test_a_change_at_the_first_instant_is_inside_and_one_at_the_end_is_not() -> None:
+    samples = frame([17.0, 18.0, 19.0], every=60 * MINUTE, first=to_us(START) - 60 * MINUTE)
+    (row,) = rows_of(samples)
+    assert (row["changed_at"], row["previous_at"]) == (START, START - dt.timedelta(hours=1))
+    assert (row["previous_value"], row["current_value"]) == (17, 18)
+
+
+def test_a_change_has_one_id_wherever_and_whenever_it_is_found() -> None:
+    name = f"611/{COOLER}/temp_set@2026-01-10T09:00:00.000000+00:00"
+    namespace = uuid.uuid5(uuid.NAMESPACE_URL, "mushroom_assets/hourly_setpoint_changes")
+    expected = uuid.uuid5(namespace, name)
+    assert expected.version == 5
+    shanghai = START.astimezone(dt.timezone(dt.timedelta(hours=8)))
+    renumbered = Point(4711, "611", "air_cooler", COOLER, "temp_set")
+    assert {change_id(POINTS[0], START), change_id(POINTS[0], shanghai), change_id(renumbered, START)} == {expected}
+    others = {change_id(point, START) for point in POINTS} | {change_id(POINTS[0], START + dt.timedelta.resolution)}
+    assert len(others) == len(POINTS) + 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([1, 2, 3]), st.integers(0, 179), st.sampled_from([0.0, 1.0, 2.0, 0.05, math.nan])),
+        unique_by=lambda sample: sample[:2],
+        max_size=60,
+    )
+)
+def test_consecutive_hours_put_together_are_one_pass(samples: list[tuple[int, int, float]]) -> None:
+    known = farm()
+    ordered = sorted(samples)
+    table = pd.DataFrame(ordered, columns=["point_id", "at", "value"])
+    table = table.astype({"point_id": "int32", "at": "int64", "value": "float64"})
+    table["at"] = to_us(START) + table["at"] * MINUTE
+    expected, last = [], {}
+    for point, minute, value in ordered:
+        if math.isnan(value):
+            continue
+        if point in last and (abs(value - last[point]) > 0.09 if point == 1 else round(value) != round(last[point])):
+            expected.append((point, START + dt.timedelta(minutes=minute), last[point], value))
+        last[point] = value
+    changes = detect(table, watched_points(POINTS, known))
+    hours = [hour(START + dt.timedelta(hours=later)) for later in range(3)]
+    found = [row for window in hours for row in records(changes, window, POINTS, known, {})]
+    keys = ("point_id", "changed_at", "previous_value", "current_value")
+    assert sorted(tuple(row[key] for key in keys) for row in found) == sorted(expected)

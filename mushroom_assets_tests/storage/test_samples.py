@@ -1,0 +1,209 @@
+"""Samples, points and batches: what goes in comes out again, once, and never over what is there."""
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.samples import (
+    count_samples,
+    ensure_months,
+    insert_batches,
+    insert_samples,
+    read_batches,
+    read_last_samples,
+    read_points,
+    read_samples,
+    register_points,
+)
+
+DAY = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+MINUTE = dt.timedelta(minutes=1)
+Triple = tuple[int, dt.datetime, float]
+
+
+def frame(triples: Sequence[Triple], received: dt.datetime = DAY) -> pd.DataFrame:
+    made = pd.DataFrame(triples, columns=["point_id", "sampled_at", "value"])
+    made["sampled_at"] = pd.to_datetime(made["sampled_at"], utc=True)
+    return made.assign(received_at=pd.Timestamp(received))
+
+
+def put(database: Database, *triples: Triple) -> tuple[int, int]:
+    with database.transaction() as connection:
+        return insert_samples(connection, frame(triples))
+
+
+def triples(samples: pd.DataFrame) -> list[tuple[int, dt.datetime, float]]:
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    rows = zip(samples["point_id"].tolist(), samples["at"].tolist(), samples["value"].tolist(), strict=True)
+    return [(point, epoch + dt.timedelta(microseconds=at), value) for point, at, value in rows]
+
+
+def stored(database: Database) -> list[tuple[Any, ...]]:
+    """The table as the driver itself reads it: no code of `samples` is in between."""
+    with database.transaction() as connection:
+        statement = "SELECT point_id, sampled_at, value, received_at FROM farm.sample ORDER BY 1, 2"
+        return [tuple(row) for row in connection.execute(sa.text(statement))]
+
+
+def test_values_and_instants_come_back_bit_by_bit(database: Database) -> None:
+    values = [17.5, 0.1 + 0.2, -0.0, 5e-324, 1.7976931348623157e308, math.inf, -math.inf, math.nan]
+    instants = [DAY + dt.timedelta(microseconds=n * 999_983) for n in range(len(values))]
+    given = [(7, at, value) for at, value in zip(instants, values, strict=True)]
+    assert put(database, *given) == (8, 0)
+    with database.transaction() as connection:
+        read = read_samples(connection, [7], DAY, DAY + MINUTE)
+    assert [str(kind) for kind in read.dtypes] == ["int32", "int64", "float64"]
+    assert [at for _, at, _ in triples(read)] == instants
+    assert np.array(values).tobytes() == read["value"].to_numpy().tobytes()
+    assert repr(stored(database)) == repr([(*row, DAY) for row in given])
+
+
+def test_instants_before_1970_and_far_ahead_are_kept(database: Database) -> None:
+    given = [(1, dt.datetime(year, 6, 1, 1, 2, 3, 456789, dt.UTC), float(year)) for year in (1969, 1999, 2300)]
+    assert put(database, *given) == (3, 0)
+    with database.transaction() as connection:
+        everything = read_samples(connection, [1], dt.datetime(1900, 1, 1, tzinfo=dt.UTC), given[-1][1] + MINUTE)
+    assert triples(everything) == given
+
+
+def months(database: Database) -> set[str]:
+    with database.transaction() as connection:
+        statement = "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'"
+        return set(connection.scalars(sa.text(statement)))
+
+
+def test_a_month_is_made_when_a_sample_needs_it_and_only_then(database: Database) -> None:
+    before = months(database)
+    instants = [
+        dt.datetime(2027, 2, 28, 23, 59, 59, 999_999, dt.UTC),
+        dt.datetime(2027, 3, 1, tzinfo=dt.UTC),
+        dt.datetime(2206, 1, 5, tzinfo=dt.UTC),  # a controller with a wrong clock
+    ]
+    assert put(database, *[(1, at, float(n)) for n, at in enumerate(instants)]) == (3, 0)
+    assert months(database) - before == {"sample_2027_02", "sample_2027_03", "sample_2206_01"}
+    assert [row[1] for row in stored(database)] == instants
+    with database.transaction() as connection:
+        in_march = connection.scalar(sa.text("SELECT count(*) FROM ONLY farm.sample_2027_03"))
+    assert in_march == 1
+
+
+def test_the_months_of_a_span_are_made_once(database: Database) -> None:
+    with database.transaction() as connection:
+        assert ensure_months(connection, dt.date(2027, 11, 30), dt.date(2028, 2, 1)) == 4
+        assert ensure_months(connection, dt.date(2027, 11, 30), dt.date(2028, 2, 1)) == 0
+        assert ensure_months(connection, dt.date(2028, 2, 29), dt.date(2028, 3, 1)) == 1
+
+
+def test_a_repeated_load_adds_nothing_and_changes_nothing(database: Database) -> None:
+    given = [(1, DAY, 1.0), (1, DAY + MINUTE, math.nan), (2, DAY, 2.0)]
+    assert put(database, *given) == (3, 0)
+    before = repr(stored(database))
+    with database.transaction() as connection:
+        assert insert_samples(connection, frame(given, received=DAY + 9 * MINUTE)) == (0, 0)
+    assert repr(stored(database)) == before
+
+
+def test_another_value_for_a_stored_sample_is_counted_and_the_first_stays(database: Database) -> None:
+    put(database, (1, DAY, 1.0), (1, DAY + MINUTE, 2.0))
+    given = [(1, DAY, 9.0), (1, DAY + MINUTE, math.nan), (1, DAY + 2 * MINUTE, 3.0)]
+    assert put(database, *given) == (1, 2)
+    assert [row[2] for row in stored(database)] == [1.0, 2.0, 3.0]
+
+
+def test_two_loads_in_one_transaction_and_none_at_all(database: Database) -> None:
+    with database.transaction() as connection:
+        assert insert_samples(connection, frame([])) == (0, 0)
+        assert count_samples(connection) == 0
+        assert insert_samples(connection, frame([(1, DAY, 1.0)])) == (1, 0)
+        assert insert_samples(connection, frame([(1, DAY + MINUTE, 1.0)])) == (1, 0)
+        assert count_samples(connection) == 1
+
+
+def test_reading_is_half_open_ordered_and_of_the_points_asked_for(database: Database) -> None:
+    instants = [DAY + n * MINUTE for n in (3, 0, 2, 1, -1)]
+    put(database, *[(point, at, point * 10.0) for at in instants for point in (3, 1, 2)])
+    with database.transaction() as connection:
+        read = read_samples(connection, [3, 1], DAY, DAY + 3 * MINUTE)
+        assert read_samples(connection, [], DAY, DAY + 3 * MINUTE).empty
+        assert list(read_samples(connection, [4], DAY, DAY + MINUTE).columns) == ["point_id", "at", "value"]
+    assert triples(read) == [(point, DAY + n * MINUTE, point * 10.0) for point in (1, 3) for n in (0, 1, 2)]
+
+
+def test_the_last_sample_is_the_last_finite_one_of_each_point_within_the_bounds(database: Database) -> None:
+    before, since = DAY, DAY - 60 * MINUTE
+    put(
+        database,
+        (1, DAY - 2 * MINUTE, 10.0), (1, DAY - MINUTE, 11.0), (1, DAY, 12.0),  # before is exclusive
+        (2, DAY - 3 * MINUTE, 20.0), (2, DAY - 2 * MINUTE, math.nan), (2, DAY - MINUTE, math.inf),
+        (3, since, 30.0),  # since is inclusive
+        (4, since - dt.timedelta(microseconds=1), 40.0),
+        (5, DAY - MINUTE, -math.inf),
+        (6, DAY - MINUTE, 60.0),  # not asked for
+    )  # fmt: skip
+    with database.transaction() as connection:
+        read = read_last_samples(connection, [5, 4, 3, 2, 1], since, before)
+    assert triples(read) == [(1, DAY - MINUTE, 11.0), (2, DAY - 3 * MINUTE, 20.0), (3, since, 30.0)]
+
+
+def points(*rows: tuple[str, str, str, str], **more: Any) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["room_id", "device_type", "device_alias", "point_alias"]).assign(**more)
+
+
+COOLER = ("611", "air_cooler", "air_cooler_611", "temp_set")
+LAMP = ("611", "grow_light", "grow_light_611", "model")
+
+
+def test_points_are_registered_once_and_keep_their_number(database: Database) -> None:
+    with database.transaction() as connection:
+        first = register_points(connection, points(COOLER, LAMP))
+    with database.transaction() as connection:
+        again = register_points(connection, points(LAMP, COOLER, LAMP).set_index(pd.Index([7, 8, 9])))
+        known = {point.point_id: point for point in read_points(connection)}
+    assert again.to_dict() == {7: first[1], 8: first[0], 9: first[1]}
+    assert str(again.dtype) == "int32"
+    assert len(known) == 2
+    with database.transaction() as connection:
+        names = connection.execute(sa.text("SELECT device_name, point_name, unit FROM farm.point ORDER BY point_id"))
+        assert [tuple(row) for row in names] == [
+            ("air_cooler_611", "temp_set", None),
+            ("grow_light_611", "model", None),
+        ]
+
+
+def test_names_and_units_are_stored_and_a_missing_unit_is_null(database: Database) -> None:
+    given = points(COOLER, LAMP, device_name="TD1_Q1MDCH01", point_name=["TemSet", "Model"], unit=["°C", np.nan])
+    with database.transaction() as connection:
+        register_points(connection, given)
+        register_points(connection, points(COOLER, device_name="another name"))
+        names = connection.execute(sa.text("SELECT device_name, point_name, unit FROM farm.point ORDER BY point_id"))
+        assert [tuple(row) for row in names] == [("TD1_Q1MDCH01", "TemSet", "°C"), ("TD1_Q1MDCH01", "Model", None)]
+
+
+def test_no_points_at_all_are_registered_as_none(database: Database) -> None:
+    with database.transaction() as connection:
+        none = register_points(connection, points())
+        assert (len(none), str(none.dtype), read_points(connection)) == (0, "int32", [])
+
+
+def batches(*rows: tuple[str, dt.date, Any]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["room_id", "in_date", "bag_count"])
+
+
+@pytest.mark.parametrize("unknown", [None, math.nan, pd.NA])
+def test_a_batch_is_added_corrected_and_otherwise_left_alone(database: Database, unknown: Any) -> None:
+    january, february = dt.date(2026, 1, 5), dt.date(2026, 2, 1)
+    with database.transaction() as connection:
+        assert insert_batches(connection, batches()) == 0
+        assert insert_batches(connection, batches(("611", february, 9800), ("611", january, unknown))) == 2
+        assert insert_batches(connection, batches(("611", january, unknown), ("611", february, 9800.0))) == 0
+        assert insert_batches(connection, batches(("611", january, 9750), ("612", january, 1))) == 2
+        assert read_batches(connection) == {"611": [january, february], "612": [january]}
+        counts = connection.scalars(sa.text("SELECT bag_count FROM farm.batch ORDER BY room_id, in_date")).all()
+    assert counts == [9750, 9800, 1]

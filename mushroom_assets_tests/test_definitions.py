@@ -1,0 +1,163 @@
+"""What Dagster loads: the names, lineage, timetable and policies that outside tools rely on."""
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+
+from mushroom_assets.definitions import build_definitions
+from mushroom_assets.domain.farm import parse_farm, reference_farm_text
+from mushroom_assets.settings import SettingsError
+from mushroom_assets.storage.schema import RESULTS
+
+FARMS = {
+    "reference": reference_farm_text(),
+    "brussels": "{timezone: Europe/Brussels, first_day: 2026-01-01, rooms: {A: {}, B: {folder: b}}}",
+}
+ASSETS = {
+    "daily_env_stats": {"sample", "batch"},
+    "hourly_setpoint_changes": {"sample", "point", "batch"},
+    "daily_clip_inference": {"room_images", "sample", "batch"},
+    "daily_room_report": {"daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"},
+}
+EXTERNAL = {"sample", "point", "batch", "room_images"}
+SCHEDULES = {
+    "daily_env_stats_schedule": "3 1 * * *",
+    "hourly_setpoint_changes_schedule": "5 * * * *",
+    "daily_clip_inference_schedule": "2 3 * * *",
+}
+
+
+@pytest.fixture(scope="module", params=list(FARMS))
+def defs(request: pytest.FixtureRequest) -> dg.Definitions:
+    return build_definitions(parse_farm(FARMS[request.param]))
+
+
+@pytest.fixture(scope="module")
+def graph() -> AssetGraph:
+    return build_definitions(parse_farm(FARMS["reference"])).resolve_asset_graph()
+
+
+def test_the_definitions_load(defs: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_the_assets_are_those_of_the_contract_with_their_upstreams(graph: AssetGraph) -> None:
+    upstreams = {
+        key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
+        for key in graph.materializable_asset_keys
+    }
+    assert upstreams == ASSETS
+    assert {key.to_user_string() for key in graph.external_asset_keys} == EXTERNAL
+
+
+def test_the_lineage_runs_from_every_source_to_the_report(graph: AssetGraph) -> None:
+    seen, front = set(), {dg.AssetKey("daily_room_report")}
+    while front:
+        seen |= front
+        front = {parent for key in front for parent in graph.get(key).parent_keys} - seen
+    assert {key.to_user_string() for key in seen} == set(ASSETS) | EXTERNAL
+
+
+def test_every_result_table_is_an_asset_and_every_asset_a_table() -> None:
+    assert set(RESULTS) == set(ASSETS)
+
+
+def test_environment_images_and_report_are_daily_and_setpoints_hourly(defs: dg.Definitions) -> None:
+    kinds = {name: type(defs.resolve_assets_def(name).partitions_def) for name in ASSETS}
+    assert kinds.pop("hourly_setpoint_changes") is dg.HourlyPartitionsDefinition
+    assert set(kinds.values()) == {dg.DailyPartitionsDefinition}
+
+
+@pytest.mark.parametrize("farm", FARMS)
+def test_all_partitions_are_in_the_farms_zone(farm: str) -> None:
+    zone = parse_farm(FARMS[farm]).timezone
+    defs = build_definitions(parse_farm(FARMS[farm]))
+    assert {defs.resolve_assets_def(name).partitions_def.timezone for name in ASSETS} == {zone}  # type: ignore[union-attr]
+    assert {defs.resolve_schedule_def(name).execution_timezone for name in SCHEDULES} == {zone}
+
+
+def test_a_days_report_needs_that_days_24_hours() -> None:
+    defs = build_definitions(parse_farm(FARMS["reference"]))
+    hourly, daily = (
+        defs.resolve_assets_def(name).partitions_def for name in ("hourly_setpoint_changes", "daily_room_report")
+    )
+    assert hourly is not None
+    assert daily is not None
+    mapped = dg.TimeWindowPartitionMapping().get_upstream_mapped_partitions_result_for_partitions(
+        daily.subset_with_partition_keys(["2026-01-05"]), daily, hourly
+    )
+    keys = list(mapped.partitions_subset.get_partition_keys())
+    assert keys == [f"2026-01-05-{hour:02}:00" for hour in range(24)]
+
+
+def test_each_asset_has_its_job(defs: dg.Definitions) -> None:
+    for name in ASSETS:
+        job = defs.resolve_job_def(f"{name}_job")
+        assert job.asset_layer.executable_asset_keys == {dg.AssetKey(name)}
+        assert job.tags["dagster/priority"] == "5"
+
+
+def test_jobs_run_their_assets_checks_too(defs: dg.Definitions) -> None:
+    checks = {
+        name: {key.name for key in defs.resolve_job_def(f"{name}_job").asset_layer.asset_graph.asset_check_keys}
+        for name in ASSETS
+    }
+    assert checks == {
+        "daily_env_stats": {"quantiles_in_order", "days_covered"},
+        "hourly_setpoint_changes": {"values_chain"},
+        "daily_clip_inference": {"images_readable"},
+        "daily_room_report": set(),
+    }
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_keep_the_contracts_time_and_are_on(defs: dg.Definitions, name: str) -> None:
+    schedule = defs.resolve_schedule_def(name)
+    assert schedule.cron_schedule == SCHEDULES[name]
+    assert schedule.job_name == name.replace("_schedule", "_job")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+
+
+def test_there_are_no_other_schedules(defs: dg.Definitions) -> None:
+    assert {schedule.name for schedule in defs.schedules or ()} == set(SCHEDULES)
+
+
+def test_the_reports_automation_is_on_and_about_the_report_alone(defs: dg.Definitions, graph: AssetGraph) -> None:
+    (sensor,) = defs.sensors or ()
+    assert isinstance(sensor, dg.AutomationConditionSensorDefinition)
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    assert sensor.asset_selection.resolve(graph) == {dg.AssetKey("daily_room_report")}
+    conditions = {key for key in graph.materializable_asset_keys if graph.get(key).automation_condition}
+    assert conditions == {dg.AssetKey("daily_room_report")}
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_transient_faults_are_retried_after_10_30_and_70_seconds(defs: dg.Definitions, name: str) -> None:
+    policy = defs.resolve_assets_def(name).op.retry_policy
+    assert policy is not None
+    assert policy.max_retries == 3
+    assert [(2**n - 1) * policy.delay for n in (1, 2, 3)] == [10, 30, 70]
+    assert (policy.backoff, policy.jitter) == (dg.Backoff.EXPONENTIAL, dg.Jitter.PLUS_MINUS)
+
+
+def test_a_range_is_one_run_but_for_images_a_week_a_run(defs: dg.Definitions) -> None:
+    policies = {name: defs.resolve_assets_def(name).backfill_policy for name in ASSETS}
+    assert policies.pop("daily_clip_inference") == dg.BackfillPolicy.multi_run(7)
+    assert set(policies.values()) == {dg.BackfillPolicy.single_run()}
+
+
+def test_only_one_run_at_a_time_holds_the_clip_model(defs: dg.Definitions) -> None:
+    pools = {name: defs.resolve_assets_def(name).op.pool for name in ASSETS}
+    assert pools == dict.fromkeys(ASSETS) | {"daily_clip_inference": "clip"}
+
+
+def test_every_asset_has_a_group_and_a_description(graph: AssetGraph) -> None:
+    for key in graph.get_all_asset_keys():
+        assert graph.get(key).group_name not in (None, "default")
+        assert graph.get(key).description
+
+
+def test_what_went_wrong_at_the_start_is_what_the_code_location_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUSHROOM_STARTUP_ERROR", "the migration failed")
+    with pytest.raises(SettingsError, match="the migration failed"):
+        build_definitions(parse_farm(FARMS["reference"]))

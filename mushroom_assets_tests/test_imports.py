@@ -1,0 +1,152 @@
+"""Who may import whom: the direction of the house, walked through the syntax trees of all modules, lazy imports too."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import mushroom_assets
+
+ROOT = Path(mushroom_assets.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+TESTS = sorted(Path(__file__).parent.rglob("*.py"))
+
+# What a room, or a module beside the rooms, may import of the package.
+DOMAIN, STORAGE, INFERENCE = {"domain"}, {"domain", "storage"}, {"domain", "inference"}
+DOORS = STORAGE | INFERENCE | {"settings"}
+WORK = DOORS | {"resources", "metadata", "partitions"}
+MAY = {
+    "": set(),  # the package itself
+    "domain": DOMAIN,
+    "settings": DOMAIN,
+    "partitions": DOMAIN,
+    "progress": set(),
+    "storage": STORAGE,
+    "inference": INFERENCE,
+    "simulation": DOMAIN | {"simulation"},
+    "resources": DOORS,
+    "metadata": DOORS,
+    "assets": WORK | {"assets"},
+    "checks": WORK,
+    "automation": {"partitions"},
+    "loading": STORAGE,
+    "demo": STORAGE | {"simulation", "resources"},
+    "doctor": DOORS | {"resources"},
+    "server": {"settings"},
+    "backfill": {"automation", "partitions", "progress"},
+    "definitions": WORK | {"assets", "checks", "automation"},
+    "cli": DOORS | {"resources", "progress", "loading", "demo", "doctor", "server", "backfill", "definitions"},
+}
+DAGSTER, TORCH = {"dagster", "dagster_postgres"}, {"torch", "torchvision", "open_clip"}
+DATABASE = {"sqlalchemy", "psycopg", "alembic", "pgvector"}
+MUST_NOT = {  # elsewhere: torch
+    "storage": DAGSTER | TORCH,
+    "inference": DAGSTER | DATABASE,
+    "simulation": DAGSTER | DATABASE | TORCH,
+}
+PURE = {"numpy", "pandas", "pydantic", "yaml"}  # all that `domain` takes from outside the standard library
+
+
+def room(file: Path) -> str:
+    """`domain` of domain/farm.py, `cli` of cli.py, nothing of the package's own __init__.py."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return "" if parts == ("__init__",) else parts[0]
+
+
+def imported(source: str) -> set[str]:
+    """Dotted names of all that a module imports, wherever in it; `from a import b` counts as a.b."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def rooms_imported(source: str) -> set[str]:
+    return {name.split(".")[1] for name in imported(source) if name.split(".")[0] == "mushroom_assets"}
+
+
+def strangers_imported(source: str) -> set[str]:
+    """Distributions from outside: neither the package nor the standard library."""
+    return {name.split(".")[0] for name in imported(source)} - {"mushroom_assets"} - sys.stdlib_module_names
+
+
+def reads_environment(source: str) -> bool:
+    """Whether `environ` or `getenv` of `os` is used."""
+    tree = ast.walk(ast.parse(source))
+    touched = {
+        f"{node.value.id}.{node.attr}"
+        for node in tree
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    return bool((touched | imported(source)) & {"os.environ", "os.environb", "os.getenv"})
+
+
+def sources() -> Iterator[tuple[str, str, str]]:
+    """(path, room, source) of every module of the package."""
+    for file in FILES:
+        yield str(file.relative_to(ROOT)), room(file), file.read_text(encoding="utf-8")
+
+
+def test_a_module_imports_only_what_its_room_may() -> None:
+    wrong = {path: rooms_imported(source) - MAY[name] for path, name, source in sources()}
+    assert {path: rooms for path, rooms in wrong.items() if rooms} == {}
+
+
+def test_a_module_takes_from_outside_only_what_its_room_may() -> None:
+    wrong = {path: strangers_imported(source) & MUST_NOT.get(name, TORCH) for path, name, source in sources()}
+    assert {path: strangers for path, strangers in wrong.items() if strangers} == {}
+
+
+def test_the_domain_takes_nothing_from_outside_but_the_means_to_compute() -> None:
+    taken = set[str]().union(*(strangers_imported(source) for _, name, source in sources() if name == "domain"))
+    assert taken - PURE == set()
+
+
+def test_every_module_says_what_lives_in_it() -> None:
+    assert [str(file) for file in [*FILES, *TESTS] if not ast.get_docstring(ast.parse(file.read_bytes()))] == []
+
+
+def test_the_environment_is_read_in_few_places() -> None:
+    assert {path for path, _, source in sources() if reads_environment(source)} <= {
+        "settings.py",
+        "server.py",
+        "cli.py",
+    }
+
+
+def test_annotations_of_assets_are_not_postponed() -> None:  # Dagster reads them
+    postponed = [path for path, _, source in sources() if "__future__.annotations" in imported(source)]
+    assert [path for path in postponed if path.startswith("assets/")] == []
+
+
+def test_only_the_command_line_imports_the_definitions() -> None:
+    importers = {room(file) for file in FILES if "definitions" in rooms_imported(file.read_text(encoding="utf-8"))}
+    assert importers == {"cli"}
+
+
+def test_the_walk_sees_lazy_imports_and_all_their_forms() -> None:
+    source = """
+import os as o, mushroom_assets.cli
+from mushroom_assets import demo as d
+from mushroom_assets.storage import schema
+def late():
+    if True:
+        from mushroom_assets.definitions import defs
+        import sqlalchemy.orm
+"""
+    assert rooms_imported(source) == {"cli", "demo", "storage", "definitions"}
+    assert strangers_imported(source) == {"sqlalchemy"}
+    assert not reads_environment(source)
+    assert reads_environment("import os\nx = os.environ.get('A')")
+    assert reads_environment("from os import getenv")
+
+
+def test_loading_the_definitions_imports_no_torch() -> None:
+    code = "import sys, mushroom_assets.definitions; print(*{'torch', 'open_clip', 'PIL'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
