@@ -101,6 +101,7 @@ class ReportRules(_Model):
     watch_below: float = Field(ge=0, le=1)
     act_below: float = Field(ge=0, le=1)
     watch_suspect_share: float = Field(ge=0, le=1)
+    watch_unreadable_share: float = Field(ge=0, le=1)
     watch_condition_share: float = Field(ge=0, le=1)
 
 

@@ -99,7 +99,7 @@ def _image_reasons(room_day: RoomDay, farm: Farm, add: Callable[..., None]) -> N
         return
     judged = [image for image in images if image["status"] == "ok"]
     broken = len(images) - len(judged)
-    if broken:
+    if broken / len(images) > farm.report.watch_unreadable_share:
         add("watch", "unreadable", count=broken, total=len(images))
     if not room_day.images_trained:
         return

@@ -5,14 +5,19 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mushroom_assets_tests.plant import put_batch
 from mushroom_assets_tests.small import Build, Sample, SmallFarm
 
 ASSET = "daily_env_stats"
-few_runs = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few_runs = settings(
+    max_examples=6,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a failure would take hundreds of runs
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 
 def a_day(small: SmallFarm, day: str, value: float = 18.0, room: str = "A", hours: int = 24) -> list[Sample]:

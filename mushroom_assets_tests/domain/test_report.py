@@ -264,3 +264,9 @@ def test_every_text_exists_in_both_languages() -> None:
         summary = write(worst, images=sick, of=farm(language), changes=[change(n) for n in range(20)])["summary_md"]
         assert foreign not in summary
         assert "{" not in summary
+
+
+def test_a_few_unreadable_files_are_no_reason_to_worry() -> None:
+    broken = image(None, None, "unreadable")
+    assert write(images=[broken] * 1 + [image()] * 9)["verdict"] == "good"  # 10 % exactly
+    assert codes(write(images=[broken] * 2 + [image()] * 17)) == [("watch", "unreadable")]
