@@ -45,7 +45,7 @@ def build_definitions(farm: Farm | None = None, resources: dict[str, Any] | None
             vision_asset(clock, **policy["daily_clip_inference"]),
             report_asset(clock, **policy["daily_room_report"]),
         ],
-        asset_checks=asset_checks(clock),
+        asset_checks=asset_checks(clock, retry_policy=automation.RETRY),
         jobs=list(jobs.values()),
         schedules=automation.schedules(clock, jobs, farm.timezone),
         sensors=automation.sensors(),

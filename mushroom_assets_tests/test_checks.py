@@ -74,6 +74,14 @@ def test_good_data_pass_every_check(covered: SmallFarm) -> None:
         assert "examples" not in evaluation.metadata
 
 
+def test_each_partition_of_a_range_has_an_evaluation_of_its_own(covered: SmallFarm) -> None:
+    covered.run(ENV, DAY, "2026-01-07")  # of the third day there is nothing
+    key = dg.AssetCheckKey(dg.AssetKey(ENV), "days_covered")
+    history = covered.instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
+    found = {record.partition: record.status.value for record in history}
+    assert found == {DAY: "SUCCEEDED", "2026-01-06": "SUCCEEDED", "2026-01-07": "FAILED", None: "FAILED"}
+
+
 @pytest.mark.parametrize(
     "corruption",
     ["min = q25 + 1", "q25 = median + 1", "median = q75 + 1", "q75 = max + 1", "median = NULL"],
@@ -124,7 +132,7 @@ def test_a_state_that_does_not_follow_from_the_one_before_is_a_warning(covered: 
     assert result.success
     assert (found.passed, found.severity, offending(found)) == (False, dg.AssetCheckSeverity.WARN, 1)
     (example,) = examples(found)
-    assert example.startswith("- A, cooler_A, power, 2026-01-05 03:30:00+00:00")
+    assert example.startswith("- 2026-01-05 11:30:00, A, cooler_A, power")
     assert "Remedy: " in (found.description or "")
     mended = verdicts(covered.run(SETPOINTS, f"{DAY}-10:00", f"{DAY}-11:00"))["values_chain"]
     assert mended.passed
@@ -154,7 +162,7 @@ def test_a_truncated_image_is_a_warning_with_its_path_and_reason(
     assert result.success
     assert (found.passed, found.severity, offending(found)) == (False, dg.AssetCheckSeverity.WARN, 1)
     (example,) = examples(found)
-    assert example.startswith("- A/20260105/A_cam_202611_20260105080000.jpg, unreadable, ")
+    assert example.startswith("- 2026-01-05, A/20260105/A_cam_202611_20260105080000.jpg, unreadable, ")
     assert "check the camera" in (found.description or "")
     (tmp_path / "images" / "A/20260105/A_cam_202611_20260105080000.jpg").write_bytes(file.getvalue())
     again = small.run(VISION, DAY, resources={"image_store": ImageStore(root=str(tmp_path / "images"))})

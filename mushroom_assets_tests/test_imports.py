@@ -15,13 +15,14 @@ TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 # What a room, or a module beside the rooms, may import of the package.
 DOMAIN, STORAGE, INFERENCE = {"domain"}, {"domain", "storage"}, {"domain", "inference"}
 DOORS = STORAGE | INFERENCE | {"settings"}
-WORK = DOORS | {"resources", "metadata", "partitions"}
+WORK = DOORS | {"resources", "metadata", "partitions", "faults"}
 MAY = {
     "": set(),  # the package itself
     "domain": DOMAIN,
     "settings": DOMAIN,
     "partitions": DOMAIN,
     "progress": set(),
+    "faults": STORAGE,
     "storage": STORAGE,
     "inference": INFERENCE,
     "simulation": DOMAIN | {"simulation"},

@@ -6,9 +6,10 @@ from typing import Any
 
 import dagster as dg
 
-from mushroom_assets.assets.windows import permanent_faults_fail_at_once, replace_windows
+from mushroom_assets.assets.windows import replace_windows
 from mushroom_assets.domain import environment
 from mushroom_assets.domain.windows import Window
+from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, environment_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource

@@ -7,11 +7,12 @@ from typing import Any
 
 import dagster as dg
 
-from mushroom_assets.assets.windows import permanent_faults_fail_at_once, replace_windows
+from mushroom_assets.assets.windows import replace_windows
 from mushroom_assets.domain import environment, vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.windows import Window, to_us
+from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, vision_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource

@@ -4,15 +4,14 @@ A run over a range that fails half-way has materialized exactly the partitions t
 missing" reruns only the rest. What a chunk does is the business of the asset.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 
 from mushroom_assets.domain.windows import Window
+from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata import Metadata
 from mushroom_assets.partitions import windows
-from mushroom_assets.storage.connection import is_transient, statement_remedy
 
 Replace = Callable[[Sequence[Window]], dict[str, Metadata]]  # replaces the windows' rows, returns metadata by key
 
@@ -39,21 +38,3 @@ def replace_windows(
     for key, metadata in done.items():
         context.add_asset_metadata(metadata, partition_key=key)
     return dg.MaterializeResult()
-
-
-@contextmanager
-def permanent_faults_fail_at_once() -> Iterator[None]:
-    """Let transient faults through to the RetryPolicy; turn every other into a Failure that is not retried.
-
-    Transient are the database's (see `storage.connection`) and lost or timed out connections to an object store.
-    """
-    try:
-        yield
-    except dg.Failure:
-        raise
-    except Exception as error:  # every fault is raised again, one way or the other
-        if is_transient(error) or isinstance(error, ConnectionError | TimeoutError):
-            raise
-        remedy = statement_remedy(error)
-        message = f"{type(error).__name__}: {error}" + (f"\nRemedy: {remedy}." if remedy else "")
-        raise dg.Failure(message, allow_retries=False) from error
