@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.report import change_text
 from mushroom_assets.storage.schema import SCHEMA
 
 Metadata = dict[str, Any]
@@ -59,13 +60,18 @@ def environment_metadata(rows: Sequence[dict[str, Any]]) -> Metadata:
     return plotted | {"statistics": _table(rows, shown)}
 
 
-def setpoint_metadata(rows: Sequence[dict[str, Any]]) -> Metadata:
-    """One hour of `hourly_setpoint_changes`: the count, and the changes in words where there are any."""
+def setpoint_metadata(rows: Sequence[dict[str, Any]], farm: Farm) -> Metadata:
+    """One hour of `hourly_setpoint_changes`: the count, and the changes in words and farm time where there are any."""
     counted: Metadata = {"dagster/partition_row_count": len(rows)}
-    if rows:
-        shown = ("room_id", "device_alias", "point_alias", "changed_at", "previous_value", "current_value")
-        counted["changes"] = _table(rows, shown)
-    return counted
+    told = [
+        {
+            "room": row["room_id"],
+            "at": f"{row['changed_at'].astimezone(farm.zone):%H:%M:%S}",
+            "change": change_text(row),
+        }
+        for row in sorted(rows, key=lambda row: (row["changed_at"], row["point_id"]))
+    ]
+    return counted | ({"changes": _table(told, ("room", "at", "change"))} if told else {})
 
 
 def vision_metadata(rows: Sequence[dict[str, Any]], model_id: str, *, trained: bool, farm: Farm) -> Metadata:

@@ -61,7 +61,7 @@ def setpoints_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
                 }
                 window = (table.c.changed_at >= start) & (table.c.changed_at < end)
                 replace_rows(connection, table, window, [row for part in rows.values() for row in part])
-            return {key: setpoint_metadata(part) for key, part in rows.items()}
+            return {key: setpoint_metadata(part, farm) for key, part in rows.items()}
 
         return replace_windows(context, clock.hourly, replace, chunk=CHUNK_HOURS)
 

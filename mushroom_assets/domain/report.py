@@ -15,6 +15,7 @@ from mushroom_assets.domain.texts import quantity_name, text
 
 Verdict = Literal["good", "watch", "act", "insufficient_data"]
 SEVERITY: tuple[Verdict, ...] = ("good", "watch", "act", "insufficient_data")  # the worst reason decides
+DECIMALS = {"ppm": 0, "%": 1, "°C": 1, "kPa": 3}  # that a grower can act on; of other units 2
 EVENTS_SHOWN = 12  # setpoint moves listed in the summary; 5-10 a room and day are usual
 
 
@@ -119,7 +120,8 @@ def _summary(room_day: RoomDay, verdict: Verdict, reasons: Sequence[dict[str, An
         f"- {say('all_good').format(limit=farm.report.watch_below)}"
     ]
     lines += ["", say("columns"), "|---|---|---|---|---|---|"]
-    for row in room_day.statistics:
+    places = {quantity: place for place, quantity in enumerate(farm.units())}
+    for row in sorted(room_day.statistics, key=lambda row: places.get(row["quantity"], len(places))):
         numbers = [_number(row[name], row["unit"]) for name in ("mean", "min", "max")]
         shares = [_share(row["in_range"]), _share(row["coverage"])]
         lines.append("| " + " | ".join([quantity_name(row["quantity"], farm.language), *numbers, *shares]) + " |")
@@ -164,7 +166,7 @@ def _growth_text(room_day: RoomDay, farm: Farm) -> str:
 
 
 def _number(value: float | None, unit: str) -> str:
-    return "–" if value is None else f"{value:.4g} {unit}"
+    return "–" if value is None else f"{value:.{DECIMALS.get(unit, 2)}f} {unit}"
 
 
 def _share(value: float | None) -> str:
