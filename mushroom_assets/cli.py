@@ -23,13 +23,12 @@ from mushroom_assets.resources import ImageStore
 from mushroom_assets.settings import Settings, SettingsError, load_settings
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database, DatabaseRefused, DatabaseUnavailable, Retry
-from mushroom_assets.storage.samples import count_samples, ensure_months
+from mushroom_assets.storage.samples import ensure_months
 
 EXPECTED = (
     DatabaseRefused, DatabaseUnavailable, migrations.MigrationFailed,
     FarmFileError, SettingsError, loading.LoadError, server.ServerError, backfill.BackfillFailed,
 )  # fmt: skip
-IMAGE_DAYS = 3
 DEMO_BYTES = 3_000_000_000  # 14 days of 4 rooms: 0.6 GB of samples, as much of write-ahead log, and the images
 log = logging.getLogger("mushroom_assets")
 
@@ -123,7 +122,7 @@ def init(attempts: int, wait: float) -> None:
 @click.option("--rooms", type=int, help="Only the first N rooms of the farm file.")
 @click.option("--seed", default=0, show_default=True, help="Another seed is another plant.")
 @click.option("--images/--no-images", default=True, show_default=True, help="Camera images of the last days too.")
-@click.option("--image-days", default=IMAGE_DAYS, show_default=True, help="Days of images.")
+@click.option("--image-days", default=demo.IMAGE_DAYS, show_default=True, help="Days of images.")
 def simulate(days: int, rooms: int | None, seed: int, images: bool, image_days: int) -> None:
     """Let a simulated plant deliver samples, batches and images; the same again changes nothing."""
     farm = load_settings().read_farm()
@@ -134,20 +133,7 @@ def simulate(days: int, rooms: int | None, seed: int, images: bool, image_days: 
         now = dt.datetime.now(farm.zone)
         first_image_day = now.date() - dt.timedelta(days=image_days) if images else None
         state = demo.Demo.begin(seed, now.date() - dt.timedelta(days=days), first_image_day)
-        _deliver(database, farm, names, state, now)
-
-
-def _deliver(database: Database, farm: Farm, rooms: list[str], state: demo.Demo, now: dt.datetime) -> demo.Demo:
-    """Deliver what has arrived since the state's instant, with progress bars; returns the new state."""
-    days, image_days = state.days_due(farm, now)
-    store = ImageStore()
-    store.make_root()
-    with progress_bar(len(days), "samples", "day") as bar:
-        added = sum(demo.deliver_day(database, farm, rooms, day, state, now, progress=bar.update) for day in days)
-    with progress_bar(None, "images", "image") as bar:
-        made = sum(demo.deliver_images(store, farm, rooms, day, state, now, progress=bar.update) for day in image_days)
-    click.echo(f"{added:,} samples and {made:,} images added")
-    return dataclasses.replace(state, delivered_until=now)
+        demo.deliver(database, ImageStore(), farm, state, now, rooms=names)
 
 
 @main.group()
@@ -253,15 +239,12 @@ def _demo_farm(settings: Settings, database: Database, farm: Farm, days: int, se
     """Begin or resume the demo farm with all its results; None where the database has samples of its own."""
     from mushroom_assets.definitions import defs  # 2 s, and it reads the farm file: only here
 
-    state, now = demo.Demo.load(settings.home), dt.datetime.now(farm.zone)
+    now = dt.datetime.now(farm.zone)
+    state = demo.Demo.resume(settings.home, database, farm, seed=seed, days=days, now=now)
     if state is None:
-        with database.transaction() as connection:
-            if count_samples(connection):
-                return None
-        state = demo.Demo.begin(seed, now.date() - dt.timedelta(days=days), now.date() - dt.timedelta(days=IMAGE_DAYS))
-        state.save(settings.home)
+        return None
     click.echo(f"demo farm: rooms {', '.join(farm.rooms)}, simulated from {state.first_day} on")
-    state = _deliver(database, farm, list(farm.rooms), state, now)
+    state = demo.deliver(database, ImageStore(), farm, state, now)
     state.save(settings.home)
     with dg.DagsterInstance.get() as instance:
         backfill.materialize_missing(defs, instance, state.first_day, now)
@@ -276,7 +259,7 @@ def _serve(settings: Settings, database: Database, farm: Farm, host: str, port: 
         if state is None:
             return
         try:
-            state = demo.keep_delivering(database, ImageStore(), farm, state, dt.datetime.now(farm.zone))
+            state = demo.deliver(database, ImageStore(), farm, state, dt.datetime.now(farm.zone), quiet=True)
             state.save(settings.home)
         except (*EXPECTED, sa.exc.DBAPIError, OSError):
             log.exception("the simulated plant could not deliver; what is due comes with the next minute")

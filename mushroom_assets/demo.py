@@ -5,20 +5,23 @@ What it delivers is the business of `simulation`; nothing here computes results.
 
 import datetime as dt
 import json
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pandas as pd
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.progress import progress_bar
 from mushroom_assets.resources import ImageStore
 from mushroom_assets.simulation import cameras, plant
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.samples import insert_batches, insert_samples, register_points
+from mushroom_assets.storage.samples import count_samples, insert_batches, insert_samples, register_points
 
-Progress = Callable[[int], Any]  # told the units of work just done
+log = logging.getLogger(__name__)
+IMAGE_DAYS = 3
 BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 STATE_FILE = "demo.json"
 LATE = dt.timedelta(days=2)  # rows arrive up to a day after their day
@@ -60,6 +63,21 @@ class Demo:
         draft.write_text(json.dumps(saved, default=str, indent=1), encoding="utf-8")
         draft.replace(home / STATE_FILE)
 
+    @classmethod
+    def resume(
+        cls, home: Path, database: Database, farm: Farm, *, seed: int, days: int, now: dt.datetime
+    ) -> Self | None:
+        """The farm saved in `home`, or a new one; None where the database has samples of its own."""
+        state = cls.load(home)
+        if state is None:
+            with database.transaction() as connection:
+                if count_samples(connection):
+                    return None
+            today = now.astimezone(farm.zone).date()
+            state = cls.begin(seed, today - dt.timedelta(days=days), today - dt.timedelta(days=IMAGE_DAYS))
+            state.save(home)
+        return state
+
     def days_due(self, farm: Farm, now: dt.datetime) -> tuple[list[dt.date], list[dt.date]]:
         """Days of which something may have arrived between `delivered_until` and `now`: of samples, and of images."""
         since = (self.delivered_until - LATE).astimezone(farm.zone).date()
@@ -73,14 +91,47 @@ def days_between(first: dt.date, last: dt.date) -> list[dt.date]:
     return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-def deliver_day(
+def deliver(
     database: Database,
+    store: ImageStore,
     farm: Farm,
-    rooms: Sequence[str],
-    day: dt.date,
     state: Demo,
     now: dt.datetime,
-    progress: Progress = lambda days: None,
+    *,
+    rooms: Sequence[str] = (),
+    quiet: bool = False,
+) -> Demo:
+    """Deliver what has arrived since the state's instant, as a running plant does; returns the new state.
+
+    Args:
+        database: where samples and batches go.
+        store: where images go.
+        farm: rooms and points.
+        state: what was delivered before.
+        now: aware; nothing that arrives at or after it is delivered.
+        rooms: all rooms of the farm unless given.
+        quiet: without progress bars.
+    """
+    days, image_days = state.days_due(farm, now)
+    rooms = rooms or list(farm.rooms)
+    store.make_root()
+    added = made = 0
+    with progress_bar(len(days), "samples", "day", quiet=quiet) as bar:
+        for day in days:
+            added += deliver_day(database, farm, rooms, day, state, now)
+            bar.update()
+    with progress_bar(None, "images", "image", quiet=quiet) as bar:
+        for day in image_days:
+            for shot in missing_shots(store, farm, rooms, day, state, now):
+                store.write(shot.key, cameras.render(shot, seed=state.seed))
+                made += 1
+                bar.update()
+    log.log(logging.DEBUG if quiet else logging.INFO, "%s samples and %s images added", f"{added:,}", f"{made:,}")
+    return replace(state, delivered_until=now)
+
+
+def deliver_day(
+    database: Database, farm: Farm, rooms: Sequence[str], day: dt.date, state: Demo, now: dt.datetime
 ) -> int:
     """Load what arrived of a day since the state's instant, with the batches in force; returns the samples added."""
     feed = plant.simulate_day(farm, rooms, day, seed=state.seed, until=now).samples
@@ -90,34 +141,13 @@ def deliver_day(
         point_id = register_points(connection, plant.points(farm, rooms)).to_numpy()
         insert_batches(connection, plant.batches(farm, rooms, day, day, seed=state.seed))
         added, _ = insert_samples(connection, feed.assign(point_id=point_id[feed["point"]]))
-    progress(1)
     return added
 
 
-def deliver_images(
-    store: ImageStore,
-    farm: Farm,
-    rooms: Sequence[str],
-    day: dt.date,
-    state: Demo,
-    now: dt.datetime,
-    progress: Progress = lambda images: None,
-) -> int:
-    """Render and store the day's images up to now that are not there yet; returns how many."""
+def missing_shots(
+    store: ImageStore, farm: Farm, rooms: Sequence[str], day: dt.date, state: Demo, now: dt.datetime
+) -> list[cameras.Shot]:
+    """The day's shots up to now whose images are not in the store."""
     wanted = [shot for shot in cameras.shots(farm, rooms, day, seed=state.seed) if shot.captured_at < now]
     there = {path for folder in {shot.key.rsplit("/", 1)[0] for shot in wanted} for path in store.paths(folder)}
-    missing = [shot for shot in wanted if shot.key not in there]
-    for shot in missing:
-        store.write(shot.key, cameras.render(shot, seed=state.seed))
-        progress(1)
-    return len(missing)
-
-
-def keep_delivering(database: Database, store: ImageStore, farm: Farm, state: Demo, now: dt.datetime) -> Demo:
-    """Deliver what arrived since the state's instant, as a running plant does; returns the new state."""
-    days, image_days = state.days_due(farm, now)
-    for day in days:
-        deliver_day(database, farm, list(farm.rooms), day, state, now)
-    for day in image_days:
-        deliver_images(store, farm, list(farm.rooms), day, state, now)
-    return replace(state, delivered_until=now)
+    return [shot for shot in wanted if shot.key not in there]

@@ -8,8 +8,16 @@ from tqdm import tqdm
 LOG_INTERVAL_S = 10.0  # between two lines where stdout is no terminal
 
 
-def progress_bar(total: int | None, what: str, unit: str) -> Any:
-    """A bar over `total` units of work (None: unknown); a context manager with `update(n)`."""
+def progress_bar(total: int | None, what: str, unit: str, *, quiet: bool = False) -> Any:
+    """A bar over `total` units of work (None: unknown), unseen if `quiet`; a context manager with `update(n)`."""
     terminal = sys.stdout.isatty()
     interval_s = 0.1 if terminal else LOG_INTERVAL_S
-    return tqdm(total=total, desc=what, unit=unit, file=sys.stdout, dynamic_ncols=terminal, mininterval=interval_s)
+    return tqdm(
+        total=total,
+        desc=what,
+        unit=unit,
+        file=sys.stdout,
+        dynamic_ncols=terminal,
+        mininterval=interval_s,
+        disable=quiet,
+    )

@@ -32,7 +32,7 @@ MAY = {
     "checks": WORK,
     "automation": {"partitions"},
     "loading": STORAGE,
-    "demo": STORAGE | {"simulation", "resources"},
+    "demo": STORAGE | {"simulation", "resources", "progress"},
     "doctor": DOORS | {"resources"},
     "server": {"settings"},
     "backfill": {"automation", "partitions", "progress"},
