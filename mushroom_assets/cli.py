@@ -42,6 +42,8 @@ class Command(click.Group):
             return super().invoke(ctx)
         except EXPECTED as error:
             _fail(str(error))
+        except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+            _fail("stopped. The same command again goes on from here")
         except (sa.exc.DBAPIError, psycopg.Error) as error:  # the latter, bare, from COPY
             fault = error.orig if isinstance(error, sa.exc.DBAPIError) else error
             if isinstance(fault, psycopg.errors.DiskFull):
