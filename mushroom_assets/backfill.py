@@ -6,6 +6,7 @@ For the first filling of a farm: the UI's backfills do the same at any time, in 
 import datetime as dt
 import itertools
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 
@@ -42,13 +43,16 @@ def materialize_missing(
     """
     runs = {asset: list(_runs(defs, instance, asset, first_day, now)) for asset in ORDER}
     total = sum(len(keys) for ranges in runs.values() for keys in ranges)
-    with progress_bar(total, "results", "partition") as bar:
+    # In a thread of its own: in the main one Dagster takes over the signals, and a Ctrl-C that falls between two steps
+    # would be lost. Here it stops the whole once the current run is through.
+    with progress_bar(total, "results", "partition") as bar, ThreadPoolExecutor(1) as worker:
         for asset, ranges in runs.items():
             bar.set_postfix_str(asset)
+            job = defs.resolve_job_def(f"{asset}_job")
             for keys in ranges:
-                job = defs.resolve_job_def(f"{asset}_job")
                 tags = range_tags(keys[0], keys[-1])
-                result = job.execute_in_process(QUIET, instance=instance, tags=tags, raise_on_error=False)
+                run = worker.submit(job.execute_in_process, QUIET, instance=instance, tags=tags, raise_on_error=False)
+                result = run.result()
                 if not result.success:
                     raise BackfillFailed(_failure(asset, keys, result))
                 bar.update(len(keys))

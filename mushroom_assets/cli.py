@@ -42,7 +42,7 @@ class Command(click.Group):
             return super().invoke(ctx)
         except EXPECTED as error:
             _fail(str(error))
-        except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+        except KeyboardInterrupt:
             _fail("stopped. The same command again goes on from here")
         except (sa.exc.DBAPIError, psycopg.Error) as error:  # the latter, bare, from COPY
             fault = error.orig if isinstance(error, sa.exc.DBAPIError) else error

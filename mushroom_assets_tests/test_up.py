@@ -130,6 +130,31 @@ def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path)
     assert second[2] in (first[2], first[2] + 10)  # more only if a farm day ended in between
 
 
+def test_ctrl_c_while_results_are_made_stops_all_and_the_next_start_goes_on(tmp_path: Path):
+    yesterday = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date() - dt.timedelta(days=1)
+    (tmp_path / "farm.yaml").write_text(FARM.format(first_day=yesterday))
+    home, port, log = tmp_path / "home", free_port(), tmp_path / "log"
+    environment = os.environ | {"MUSHROOM_HOME": str(home), "MUSHROOM_CONFIG": str(tmp_path / "farm.yaml")}
+    command = [sys.executable, "-m", "mushroom_assets.cli", "up", "--days", "1", "--port", str(port)]
+    with (
+        log.open("w") as out,
+        subprocess.Popen(command, stdout=out, env=environment, start_new_session=True) as process,
+    ):
+        until(lambda: "results" in log.read_text())
+        postmaster = psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split()[0]))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=120) == 1
+    assert "stopped. The same command again goes on from here" in log.read_text()
+    psutil.wait_procs([postmaster], timeout=30)
+    assert not postmaster.is_running()
+    with running(home, port):
+        nodes = ask_ui(
+            "127.0.0.1", port, "{assetNodes {assetKey {path} partitionStats {numMaterialized numPartitions}}}"
+        )
+    stats = {node["assetKey"]["path"][0]: node["partitionStats"] for node in nodes["assetNodes"]}
+    assert stats["daily_room_report"]["numMaterialized"] == stats["daily_room_report"]["numPartitions"] >= 1
+
+
 def test_a_failing_migration_leaves_the_ui_up_to_show_it_and_nothing_scheduled(tmp_path: Path):
     (tmp_path / "farm.yaml").write_text(FARM.format(first_day="2026-01-01"))
     home, port = tmp_path / "home", free_port()
