@@ -20,13 +20,9 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}  # the bar 
 PARTITIONS_A_RUN = {"hourly_setpoint_changes": 24 * 7, "daily_clip_inference": 1}
 
 
-class BackfillFailed(RuntimeError):
-    """A run failed; the message says which and why. What was materialized before it stays."""
-
-
 def materialize_missing(
     defs: dg.Definitions, instance: dg.DagsterInstance, first_day: dt.date, now: dt.datetime
-) -> int:
+) -> list[str]:
     """Materialize every partition in [first_day, now) that is not, asset by asset in the order of the lineage.
 
     Args:
@@ -36,17 +32,17 @@ def materialize_missing(
         now: aware; windows that close later are left out.
 
     Returns:
-        partitions materialized.
-
-    Raises:
-        BackfillFailed: a run failed.
+        what failed, and why. A failing asset keeps only the report, which needs all of them, from being made.
     """
     runs = {asset: list(_runs(defs, instance, asset, first_day, now)) for asset in ORDER}
+    failures: list[str] = []
     total = sum(len(keys) for ranges in runs.values() for keys in ranges)
     # In a thread of its own: in the main one Dagster takes over the signals, and a Ctrl-C that falls between two steps
     # would be lost. Here it stops the whole once the current run is through.
     with progress_bar(total, "results", "partition") as bar, ThreadPoolExecutor(1) as worker:
         for asset, ranges in runs.items():
+            if failures and asset == "daily_room_report":
+                continue
             bar.set_postfix_str(asset)
             job = defs.resolve_job_def(f"{asset}_job")
             for keys in ranges:
@@ -54,9 +50,10 @@ def materialize_missing(
                 run = worker.submit(job.execute_in_process, QUIET, instance=instance, tags=tags, raise_on_error=False)
                 result = run.result()
                 if not result.success:
-                    raise BackfillFailed(_failure(asset, keys, result))
+                    failures.append(_failure(asset, keys, result))
+                    break
                 bar.update(len(keys))
-    return total
+    return failures
 
 
 def _runs(
@@ -76,5 +73,6 @@ def _runs(
 
 
 def _failure(asset: str, keys: Sequence[str], result: dg.ExecuteInProcessResult) -> str:
-    reasons = [str(event.event_specific_data.error_display_string) for event in result.get_step_failure_events()]  # type: ignore[union-attr]
-    return f"{asset} for {keys[0]} to {keys[-1]} failed in run {result.run_id}: " + "; ".join(reasons)
+    told = [event.step_failure_data for event in result.get_step_failure_events()]
+    reasons = [(data.user_failure_data and data.user_failure_data.description) or str(data.error) for data in told]
+    return f"{asset} for {keys[0]} to {keys[-1]} failed in run {result.run_id}: {'; '.join(reasons)}"

@@ -145,12 +145,18 @@ def register_points(connection: sa.Connection, points: pd.DataFrame) -> pd.Serie
     )
     columns = [column.name for column in point.columns if column.name != "point_id"]
     known_cells = frame[columns].astype(object).where(frame[columns].notna(), None)
-    rows = [dict(zip(columns, cells, strict=True)) for cells in known_cells.itertuples(index=False)]
-    if rows:
+    keys = list(zip(points["room_id"], points["device_alias"], points["point_alias"], strict=True))
+    known = _point_ids(connection)
+    cells = zip(keys, known_cells.itertuples(index=False), strict=True)
+    rows = [dict(zip(columns, row, strict=True)) for key, row in cells if key not in known]
+    if rows:  # only new ones: each row that ON CONFLICT turns away would use up a number of the identity
         connection.execute(insert(point).on_conflict_do_nothing(), rows)
-    known = {(row.room_id, row.device_alias, row.point_alias): row.point_id for row in read_points(connection)}
-    keys = zip(points["room_id"], points["device_alias"], points["point_alias"], strict=True)
+        known = _point_ids(connection)
     return pd.Series([known[key] for key in keys], index=points.index, dtype="int32")
+
+
+def _point_ids(connection: sa.Connection) -> dict[tuple[str, str, str], int]:
+    return {(row.room_id, row.device_alias, row.point_alias): row.point_id for row in read_points(connection)}
 
 
 def insert_samples(connection: sa.Connection, samples: pd.DataFrame) -> tuple[int, int]:

@@ -197,6 +197,15 @@ def batches(*rows: tuple[str, dt.date, Any]) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("unknown", [None, math.nan, pd.NA])
+def test_points_that_are_known_use_up_no_numbers(database: Database) -> None:
+    with database.transaction() as connection:
+        (first,) = register_points(connection, points(COOLER))
+        for _ in range(5):
+            register_points(connection, points(COOLER))
+        (second,) = register_points(connection, points(LAMP))
+    assert second == first + 1
+
+
 def test_a_batch_is_added_corrected_and_otherwise_left_alone(database: Database, unknown: Any) -> None:
     january, february = dt.date(2026, 1, 5), dt.date(2026, 2, 1)
     with database.transaction() as connection:
