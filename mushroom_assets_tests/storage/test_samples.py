@@ -192,11 +192,6 @@ def test_no_points_at_all_are_registered_as_none(database: Database) -> None:
         assert (len(none), str(none.dtype), read_points(connection)) == (0, "int32", [])
 
 
-def batches(*rows: tuple[str, dt.date, Any]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["room_id", "in_date", "bag_count"])
-
-
-@pytest.mark.parametrize("unknown", [None, math.nan, pd.NA])
 def test_points_that_are_known_use_up_no_numbers(database: Database) -> None:
     with database.transaction() as connection:
         (first,) = register_points(connection, points(COOLER))
@@ -206,6 +201,11 @@ def test_points_that_are_known_use_up_no_numbers(database: Database) -> None:
     assert second == first + 1
 
 
+def batches(*rows: tuple[str, dt.date, Any]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["room_id", "in_date", "bag_count"])
+
+
+@pytest.mark.parametrize("unknown", [None, math.nan, pd.NA])
 def test_a_batch_is_added_corrected_and_otherwise_left_alone(database: Database, unknown: Any) -> None:
     january, february = dt.date(2026, 1, 5), dt.date(2026, 2, 1)
     with database.transaction() as connection:
