@@ -6,13 +6,19 @@ from mushroom_assets.storage.schema import SCHEMA, metadata
 
 ORDER = (
     *("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report"),
-    *("point", "sample", "batch"),
+    *("point", "sample", "batch", "image_label"),
+    *("clip_probe", "image_embedding", "room_day_embedding", "image_quarantine"),
 )
 
 
 def dictionary() -> str:
     """Every table with its columns, types, units and meaning."""
-    lines = ["# Tables", "", f"PostgreSQL schema `{SCHEMA}`. Results first, then what the plant delivers."]
+    lines = [
+        "# Tables",
+        "",
+        f"PostgreSQL schema `{SCHEMA}`. Results first, then what the plant and its people deliver, "
+        "then what inference works with.",
+    ]
     for name in ORDER:
         table = metadata.tables[f"{SCHEMA}.{name}"]
         lines += [

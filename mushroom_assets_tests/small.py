@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.schema import RESULTS
+from mushroom_assets.storage.schema import RESULTS, metadata
 from mushroom_assets_tests.plant import materialize, put_samples, rows
 
 FARM = """
@@ -71,7 +71,7 @@ class SmallFarm:
 
     def empty(self) -> None:
         """No samples, no points, no results; point numbers begin anew."""
-        tables = ", ".join(f"farm.{name}" for name in ("sample", "point", "batch", *RESULTS))
+        tables = ", ".join(metadata.tables)
         with self.database.transaction() as connection:
             connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY"))
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
     Uuid,
     func,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 SCHEMA = "farm"
 metadata = MetaData(
@@ -184,11 +184,83 @@ daily_clip_inference = Table(
     _opt("humidity_pct", Double, "relative humidity at the capture, null if older than 5 min", unit="%"),
     _opt("co2_ppm", Double, "CO2 at the capture, null if older than 5 min", unit="ppm"),
     *_provenance(),
+    _opt("probe_stage", Text, "stage by the farm's own probe; null without one"),
+    _opt("probe_stage_probability", Double, "the probe's probability of it", unit="0..1"),
+    _opt("probe_condition", Text, "condition by the farm's own probe; null without one"),
+    _opt("probe_condition_probability", Double, "the probe's probability of it", unit="0..1"),
+    _opt("probe_id", Text, "the fits these came from, stage and condition, as clip_probe names them"),
     CheckConstraint("status IN ('ok', 'unreadable', 'rejected')", name="status"),
     CheckConstraint("(status = 'ok') = (embedding IS NOT NULL)", name="embedding"),
     Index(None, "image_date"),
     Index(None, "room_id", "captured_at"),
+    Index(None, "content_sha256"),
     comment="CLIP inference on the camera images, one row per image and model",
+)
+
+image_embedding = Table(
+    "image_embedding",
+    metadata,
+    _col("content_sha256", Text, "SHA-256 of the file's bytes, hexadecimal", key=True),
+    _col("encoder", Text, "model and weights: the first two parts of a model_id", key=True),
+    _col("embedding", VECTOR(), "L2-normalised vector of the image alone"),
+    _col("width", Integer, "width of the original image", unit="px"),
+    _col("height", Integer, "height of the original image", unit="px"),
+    _col("sharpness", Double, "variance of the Laplacian of the grey image; low is blurred or fogged"),
+    _col("brightness", Double, "mean grey value", unit="0..1"),
+    _col("computed_at", Instant, "when the vector was computed", server_default=func.now()),
+    comment="What a model made of a file's bytes: computed once, kept while a day is still running, searched",
+)
+
+image_label = Table(
+    "image_label",
+    metadata,
+    _col("image_path", Text, "path in the image store", key=True),
+    _col("content_sha256", Text, "SHA-256 of the bytes that were looked at, hexadecimal"),
+    _opt("stage", Text, "what a grower saw: a stage of the farm file"),
+    _opt("condition", Text, "what a grower saw: a condition of the farm file"),
+    _opt("labelled_by", Text, "who looked"),
+    _col("labelled_at", Instant, "when the label was stored", server_default=func.now()),
+    CheckConstraint("stage IS NOT NULL OR condition IS NOT NULL", name="label"),
+    comment="Labels by people, one row per image; the latest word counts",
+)
+
+clip_probe = Table(
+    "clip_probe",
+    metadata,
+    _col("encoder", Text, "model and weights whose vectors it was fitted on", key=True),
+    _col("kind", Text, "stage or condition", key=True),
+    _col("probe_id", Text, "names the fit: changes with labels, vectors and settings"),
+    _col("classes", ARRAY(Text), "labels, in the order of the rows of the coefficients"),
+    _col("coefficients", ARRAY(Double), "weights, one row a class, flattened: classes x dimensions"),
+    _col("intercepts", ARRAY(Double), "one a class"),
+    _col("label_count", Integer, "labelled images it was fitted on"),
+    _col("accuracy", Double, "cross-validated share of right labels", unit="0..1"),
+    _col("by_class", JSONB(), "per class: images, cross-validated recall and precision"),
+    *_provenance("fitted_at"),
+    CheckConstraint("kind IN ('stage', 'condition')", name="kind"),
+    comment="The farm's own linear probe on stored vectors, the latest fit per encoder and kind of label",
+)
+
+room_day_embedding = Table(
+    "room_day_embedding",
+    metadata,
+    _col("image_date", Date, "farm-local day", key=True),
+    _col("room_id", Text, "growing room", key=True),
+    _col("encoder", Text, "model and weights", key=True),
+    _col("embedding", VECTOR(), "mean of the day's image vectors, scaled to length 1"),
+    _col("image_count", Integer, "images in the mean"),
+    _opt("growth_day", Integer, "growth day of most of them", unit="d"),
+    *_provenance(),
+    comment="What a room looked like on a day, to find days like it",
+)
+
+image_quarantine = Table(
+    "image_quarantine",
+    metadata,
+    _col("image_path", Text, "path in the image store of a file or folder that belongs to no room's day", key=True),
+    _col("reason", Text, "what is wrong with it and what to do"),
+    *_provenance("noticed_at"),
+    comment="What lies in the image store where no day will ever look, as of the latest run",
 )
 
 daily_room_report = Table(

@@ -64,7 +64,7 @@ def test_checks_keys_indexes_and_defaults_are_those_of_tables_made_from_the_sche
         connection.execute(sa.schema.CreateSchema("farm"))
         metadata.create_all(connection)
         declared = catalogue(connection)
-    assert len([row for row in declared["constraints"] if "CHECK" in str(row[2])]) == 7
+    assert len([row for row in declared["constraints"] if "CHECK" in str(row[2])]) == 9
     for kind, rows in declared.items():
         assert migrated[kind] == rows
 
@@ -73,7 +73,8 @@ def test_every_column_and_table_has_a_comment(database: Database) -> None:
     with database.transaction() as connection:
         found = catalogue(connection)["columns"]
     assert {row[0] for row in found} == {
-        "point", "sample", "batch",
+        "point", "sample", "batch", "image_label",
+        "clip_probe", "image_embedding", "room_day_embedding", "image_quarantine",
         "daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report",
     }  # fmt: skip
     assert [f"{row[0]}.{row[1]}" for row in found if not row[7] or not row[8]] == []
