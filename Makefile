@@ -4,12 +4,13 @@ VENV ?= .venv
 PORT ?= 3000
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint validate wheel-check bench clean help
+.PHONY: demo test lint validate wheel-check bench train clean help
 
 help:
 	@echo "make demo    the farm on this machine, UI on http://127.0.0.1:$(PORT)"
 	@echo "make test    lint, types, definitions, wheel, tests"
 	@echo "make bench   figures of this machine"
+	@echo "make train   the packaged model anew, and the numbers of its card; half an hour"
 	@echo "make clean   remove the virtual environment and the demo farm"
 
 $(VENV)/pip.ok:
@@ -44,6 +45,10 @@ validate: $(VENV)/test.ok  # with a Dagster home of its own: dagster.yaml here a
 
 bench: $(VENV)/test.ok
 	$(BIN)/python benchmarks/bench_assets.py
+	$(BIN)/python benchmarks/bench_search.py
+
+train: $(VENV)/test.ok
+	$(BIN)/python -m training.train --out mushroom_assets/inference/models --cache $(VENV)/renders
 
 clean:
 	rm -rf $(VENV) .mushroom build dist *.egg-info

@@ -34,6 +34,8 @@ setup(
         "torchvision",  # open_clip imports it
         "open-clip-torch",  # CLIP models, tokenizer, weights
         "Pillow",  # JPEG decoding
+        "scikit-learn",  # the probe on images that growers labelled
+        "threadpoolctl",  # its fits are the same on any number of cores
         "fsspec",  # image stores by URL: folder, s3://, ...
         "click",  # the command line
         "tqdm",  # progress bars
@@ -47,6 +49,10 @@ setup(
             "pytest-timeout",  # a hung server fails its test
             "hypothesis",  # property tests
             "PsychroLib",  # independent psychrometrics (ASHRAE) as oracle
+            "s3fs",  # image stores on s3://, as in the extra `s3`
+            "moto[s3]",  # an S3 server to test them against
+            "Flask",  # moto's server; its extra `server` would bring 20 packages for other services
+            "flask-cors",  # the same
             "ruff",  # lint and format
             "mypy",  # types
             "pandas-stubs",

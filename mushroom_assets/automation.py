@@ -10,7 +10,10 @@ from typing import Any
 
 import dagster as dg
 
+from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.partitions import FarmClock, windows
+from mushroom_assets.resources import PostgresResource
+from mushroom_assets.storage.labels import NO_LABELS, label_state
 
 LOOKBACK = dt.timedelta(days=7)
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -50,6 +53,7 @@ def policies() -> dict[str, dict[str, Any]]:
             "backfill_policy": dg.BackfillPolicy.multi_run(7),
             "pool": "clip",
         },
+        "clip_probe": {"retry_policy": RETRY},
         "daily_room_report": {
             "retry_policy": RETRY,
             "backfill_policy": whole_range,
@@ -75,16 +79,38 @@ def schedules(clock: FarmClock, jobs: dict[str, Any], timezone: str) -> list[dg.
     ]
 
 
-def sensors() -> list[dg.SensorDefinition]:
-    """The report's automation, on unless switched off in the UI."""
+def sensors(jobs: dict[str, Any]) -> list[dg.SensorDefinition]:
+    """The report's automation and the watch over the labels, on unless switched off in the UI."""
     return [
         dg.AutomationConditionSensorDefinition(
             "daily_room_report_automation",
             target=dg.AssetSelection.assets("daily_room_report"),
             default_status=dg.DefaultSensorStatus.RUNNING,
             description="Writes a day's report when the last of its inputs is there.",
-        )
+        ),
+        _watching_labels(jobs["clip_probe"]),
     ]
+
+
+def _watching_labels(job: Any) -> dg.SensorDefinition:
+    @dg.sensor(
+        job=job,
+        name="clip_probe_sensor",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Fits the probe anew when labels, or the vectors of labelled images, have changed.",
+    )
+    def tick(context: dg.SensorEvaluationContext, postgres: PostgresResource) -> dg.SensorResult | dg.SkipReason:
+        # A fault of the database fails the tick and leaves the cursor where it was: the next tick asks again.
+        with permanent_faults_fail_at_once(), postgres.transaction() as connection:
+            state = label_state(connection)
+        before = context.cursor or NO_LABELS
+        if state == before:
+            return dg.SkipReason("Labels, and the vectors of labelled images, are those of the last run.")
+        # With both states in the key: to take away all labels is news each time.
+        return dg.SensorResult([dg.RunRequest(run_key=f"{before} -> {state}")], cursor=state)
+
+    return tick
 
 
 def _catching_up(

@@ -16,7 +16,7 @@ import dagster as dg
 import psycopg
 import sqlalchemy as sa
 
-from mushroom_assets import backfill, demo, doctor, loading, server
+from mushroom_assets import backfill, demo, doctor, labelling, loading, server, similar
 from mushroom_assets.domain.farm import Farm, FarmFileError
 from mushroom_assets.progress import progress_bar
 from mushroom_assets.resources import ImageStore
@@ -27,7 +27,7 @@ from mushroom_assets.storage.samples import ensure_months
 
 EXPECTED = (
     DatabaseRefused, DatabaseUnavailable, migrations.MigrationFailed,
-    FarmFileError, SettingsError, loading.LoadError, server.ServerError,
+    FarmFileError, SettingsError, loading.LoadError, server.ServerError, similar.SimilarError,
 )  # fmt: skip
 DEMO_BYTES = 3_000_000_000  # 14 days of 4 rooms: 0.6 GB of samples, as much of write-ahead log, and the images
 log = logging.getLogger("mushroom_assets")
@@ -175,6 +175,41 @@ def _tell(report: loading.LoadReport, file: Path) -> None:
     if report.unknown_rooms:
         rooms = ", ".join(sorted(report.unknown_rooms))
         click.echo(f"nothing is computed for rooms that the farm file does not list: {rooms}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--skip-bad", is_flag=True, help="Store the good rows, and write the bad ones to FILE.bad.csv.")
+def label(file: Path, skip_bad: bool) -> None:
+    """What growers see on images, CSV or Parquet: image_path, stage and/or condition, labelled_by (may be left out)."""
+    farm = load_settings().read_farm()
+    with _machine() as settings, _database(settings) as database, database.transaction() as connection:
+        report = labelling.load_labels(connection, file, farm, skip_bad=skip_bad)
+        lines = labelling.progress_lines(connection, farm)
+    _tell(report, file)
+    click.echo("\n".join(lines))
+
+
+@main.command("similar")
+@click.argument("image_or_text")
+@click.option("--k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many images.")
+@click.option("--room", "rooms", multiple=True, help="Only this room; may be given more than once.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="From this farm day on.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Up to this farm day.")
+def run_similar(
+    image_or_text: str, k: int, rooms: tuple[str, ...], since: dt.datetime | None, until: dt.datetime | None
+) -> None:
+    """Find the stored images most like a file, a path in the image store, or else a text.
+
+    The packaged model learned only the farm file's prompts: other words mean little to it.
+    """
+    farm = load_settings().read_farm()
+    if strangers := set(rooms) - set(farm.rooms):
+        raise click.BadParameter(f"the farm file has no room {', '.join(sorted(strangers))}", param_hint="--room")
+    days = [day.date() if day else None for day in (since, until)]
+    with _machine() as settings, _database(settings) as database, database.transaction() as connection:
+        lines = similar.similar(connection, settings, farm, image_or_text, k, rooms, *days)
+    click.echo("\n".join(lines))
 
 
 @main.command("doctor")

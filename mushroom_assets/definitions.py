@@ -7,6 +7,7 @@ import dagster as dg
 
 from mushroom_assets import automation
 from mushroom_assets.assets.environment import environment_asset
+from mushroom_assets.assets.probe import probe_asset
 from mushroom_assets.assets.report import report_asset
 from mushroom_assets.assets.setpoints import setpoints_asset
 from mushroom_assets.assets.sources import source_assets
@@ -43,12 +44,13 @@ def build_definitions(farm: Farm | None = None, resources: dict[str, Any] | None
             environment_asset(clock, **policy["daily_env_stats"]),
             setpoints_asset(clock, **policy["hourly_setpoint_changes"]),
             vision_asset(clock, **policy["daily_clip_inference"]),
+            probe_asset(**policy["clip_probe"]),
             report_asset(clock, **policy["daily_room_report"]),
         ],
         asset_checks=asset_checks(clock, retry_policy=automation.RETRY),
         jobs=list(jobs.values()),
         schedules=automation.schedules(clock, jobs, farm.timezone),
-        sensors=automation.sensors(),
+        sensors=automation.sensors(jobs),
         resources={
             "postgres": PostgresResource(),
             "image_store": ImageStore(),

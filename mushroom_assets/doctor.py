@@ -95,14 +95,20 @@ def _extension(database: Database) -> str:
 
 
 def _images(settings: Settings) -> str:
-    folders = {settings.read_farm().folder(room) for room in settings.read_farm().rooms}
-    there = ImageStore().folders()
-    return f"{settings.image_root}: {len(folders & there)} of {len(folders)} room folders"
+    farm, store = settings.read_farm(), ImageStore(attempts=1)
+    folders, there = {farm.folder(room) for room in farm.rooms}, store.folders()
+    text = f"{store.url}: {len(folders & there)} of {len(folders)} room folders"
+    if strays := store.strays(farm):
+        path, reason = strays[0]
+        text += f"; {len(strays)} where no day looks, the first {path}: {reason}"
+    return text
 
 
 def _model() -> str:
     encoder = ClipResource().encoder()
     note = "" if encoder.trained else " (random weights: its labels mean nothing; set MUSHROOM_CLIP_PRETRAINED)"
+    if "/renders-" in encoder.name:
+        note = " (learned from renders: for a real room set MUSHROOM_CLIP_PRETRAINED)"
     return f"{encoder.name}, {encoder.dimensions} dimensions, on {encoder.device}{note}"
 
 

@@ -1,6 +1,6 @@
 """Which faults Dagster retries: transient ones by the RetryPolicy, every other fails its run at once.
 
-What is transient of the database is the business of `storage.connection`.
+What is transient of the database is the business of `storage.connection`, of the image store that of `store_faults`.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from mushroom_assets.storage.connection import is_transient, statement_remedy
 def permanent_faults_fail_at_once() -> Iterator[None]:
     """Let transient faults through to the RetryPolicy; turn every other into a Failure that is not retried.
 
-    Transient are the database's (see `storage.connection`) and lost or timed out connections to an object store.
+    Transient are the database's, and lost or timed out connections, which is what ImageStoreUnavailable is.
     """
     try:
         yield

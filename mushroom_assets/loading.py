@@ -4,6 +4,7 @@ A repeated load changes nothing. Bad rows are listed with their line; nothing is
 skipped, and then they go to a file: no row is lost without a word.
 """
 
+import contextlib
 import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ def load_samples(
     """
     report = LoadReport()
     now = pd.Timestamp.now(tz="UTC").as_unit("us")
-    for block in _blocks(path, SAMPLE_COLUMNS, report):
+    for block in blocks(path, SAMPLE_COLUMNS, report):
         good = _judge_samples(block, farm, report)
         report.unknown_rooms |= set(good["room_id"]) - set(farm.rooms)
         if not report.bad or skip_bad:
@@ -90,7 +91,7 @@ def load_samples(
             added, different = insert_samples(connection, good.assign(point_id=point_id, received_at=now))
             report.added, report.different = report.added + added, report.different + different
         progress(report.read)
-    _settle(report, path, skip_bad)
+    settle(report, path, skip_bad)
     return report
 
 
@@ -101,7 +102,7 @@ def load_batches(connection: sa.Connection, path: Path, farm: Farm, *, skip_bad:
         LoadError: not such a file, or bad rows that are not to be skipped.
     """
     report = LoadReport()
-    for block in _blocks(path, BATCH_COLUMNS, report):
+    for block in blocks(path, BATCH_COLUMNS, report):
         text = block["in_date"].astype(str).str.strip().str.slice(0, 10)
         in_date = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce")
         bags = pd.to_numeric(block["bag_count"].replace("", None), errors="coerce")
@@ -114,22 +115,56 @@ def load_batches(connection: sa.Connection, path: Path, farm: Farm, *, skip_bad:
         judged = block.assign(in_date=in_date, bag_count=bags)[reasons == ""]
         again = judged.duplicated(["room_id", "in_date"]) & ~judged.duplicated()
         reasons[again[again].index] = "another bag_count for the same room and date earlier in the file"
-        good = _keep(block.assign(in_date=in_date.dt.date, bag_count=bags), block, reasons, report)
+        good = keep(block.assign(in_date=in_date.dt.date, bag_count=bags), block, reasons, report)
         report.unknown_rooms |= set(good["room_id"]) - set(farm.rooms)
         if not report.bad or skip_bad:
             report.added += insert_batches(connection, good)
-    _settle(report, path, skip_bad)
+    settle(report, path, skip_bad)
     return report
 
 
-def _blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.DataFrame]:
-    """Blocks of the file, indexed by line. Cells are text without blanks around it; a Parquet timestamp stays one."""
-    skipped: list[int] = []  # misshapen lines, which the batches lack
+def columns_of(path: Path, columns: list[str]) -> list[str]:
+    """Names of the file's columns.
+
+    Raises:
+        LoadError: it cannot be read, or lacks one of `columns`.
+    """
+    with _readable(path, columns):
+        if _is_parquet(path):
+            found = list(pa.parquet.read_schema(path).names)
+        else:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                found = next(csv.reader(file), [])
+    if missing := [name for name in columns if name not in found]:
+        raise LoadError(f"{path} lacks the columns {', '.join(missing)}. It has: {', '.join(found)}")
+    return found
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() in (".parquet", ".pq")
+
+
+@contextlib.contextmanager
+def _readable(path: Path, columns: list[str]) -> Iterator[None]:
     try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            file = pa.parquet.ParquetFile(path)
-            _require(columns, file.schema_arrow.names, path)
-            batches, line = file.iter_batches(PARQUET_ROWS, columns=columns), 1
+        yield
+    except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:
+        raise LoadError(f"{path} cannot be read: {error}. Remedy: CSV (UTF-8) or Parquet with {columns}") from error
+
+
+def blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.DataFrame]:
+    """Blocks of the file, indexed by line. Cells are text without blanks around it; a Parquet timestamp stays one.
+
+    Rows read, and lines that are no rows of the file, go to the report.
+
+    Raises:
+        LoadError: the file cannot be read, or lacks one of the columns.
+    """
+    columns_of(path, columns)
+    skipped: list[int] = []  # misshapen lines, which the batches lack
+    with _readable(path, columns):
+        if _is_parquet(path):
+            batches, line = pa.parquet.ParquetFile(path).iter_batches(PARQUET_ROWS, columns=columns), 1
         else:
             batches, line = _csv_batches(path, columns, report, skipped), 2
         for batch in batches:
@@ -143,8 +178,6 @@ def _blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.D
             frame = frame[(frame[columns] != "").any(axis=1)]  # a blank line is no row
             report.read += len(frame)
             yield frame
-    except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:
-        raise LoadError(f"{path} cannot be read: {error}. Remedy: CSV (UTF-8) or Parquet with {columns}") from error
 
 
 def _csv_batches(path: Path, columns: list[str], report: LoadReport, skipped: list[int]) -> Iterator[Any]:
@@ -155,8 +188,6 @@ def _csv_batches(path: Path, columns: list[str], report: LoadReport, skipped: li
         skipped.append(row.number)
         return "skip"
 
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        _require(columns, next(csv.reader(file), []), path)
     return pa.csv.open_csv(
         path,
         read_options=pa.csv.ReadOptions(use_threads=False, block_size=BLOCK),  # one thread, or rows have no number
@@ -165,11 +196,6 @@ def _csv_batches(path: Path, columns: list[str], report: LoadReport, skipped: li
             include_columns=columns, column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
         ),
     )
-
-
-def _require(columns: list[str], found: list[str], path: Path) -> None:
-    if missing := [name for name in columns if name not in found]:
-        raise LoadError(f"{path} lacks the columns {', '.join(missing)}. It has: {', '.join(found)}")
 
 
 def _judge_samples(block: pd.DataFrame, farm: Farm, report: LoadReport) -> pd.DataFrame:
@@ -186,10 +212,11 @@ def _judge_samples(block: pd.DataFrame, farm: Farm, report: LoadReport) -> pd.Da
     good = parsed[reasons == ""]
     again = good.duplicated([*POINT, "sampled_at"]) & ~good.duplicated([*POINT, "sampled_at", "value"])
     reasons[again[again].index] = "another value for the same point and time earlier in the file"
-    return _keep(parsed, block, reasons, report)
+    return keep(parsed, block, reasons, report)
 
 
-def _keep(parsed: pd.DataFrame, block: pd.DataFrame, reasons: pd.Series, report: LoadReport) -> pd.DataFrame:
+def keep(parsed: pd.DataFrame, block: pd.DataFrame, reasons: pd.Series, report: LoadReport) -> pd.DataFrame:
+    """The rows of `parsed` without a reason against them; those of `block` with one go to the report."""
     bad = reasons != ""
     for line, reason, cells in zip(reasons.index[bad], reasons[bad], block[bad].itertuples(index=False), strict=True):
         report.bad.append(BadRow(int(line), reason, ",".join(str(cell) for cell in cells)))
@@ -217,7 +244,7 @@ def _instants(texts: pd.Series, farm: Farm) -> tuple[pd.Series, pd.Series]:
     return instants, faults
 
 
-def _settle(report: LoadReport, path: Path, skip_bad: bool) -> None:
+def settle(report: LoadReport, path: Path, skip_bad: bool) -> None:
     """List the bad rows: raise, or write them beside the file."""
     if not report.bad:
         return

@@ -1,4 +1,4 @@
-"""The doors to the outside: PostgreSQL, the image store, the CLIP model, the farm file.
+"""The doors to the outside: PostgreSQL, the image store (from `image_store`), the CLIP model, the farm file.
 
 Nothing connects, loads or reads at import or when a resource is initialised: a failing initialisation would end the
 run without its RetryPolicy. An unset field comes from the settings at the moment of use, so that no password shows up
@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import dagster as dg
-import fsspec
 import sqlalchemy as sa
 from pydantic import Field, PrivateAttr
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.settings import SettingsError, load_settings
+from mushroom_assets.image_store import ImageStore
+from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.connection import Database, Limits, Retry
+
+__all__ = ["ClipResource", "FarmFile", "ImageStore", "PostgresResource"]
 
 if TYPE_CHECKING:
     from mushroom_assets.inference.encoder import ClipEncoder
@@ -82,78 +84,6 @@ class PostgresResource(dg.ConfigurableResource):
         """Close the run's connections."""
         if self._database is not None:
             self._database.dispose()
-
-
-class ImageStore(dg.ConfigurableResource):
-    """The camera images, under an fsspec URL (a folder, `s3://bucket/prefix`, ...)."""
-
-    root: str | None = Field(default=None, description="fsspec URL; unset: MUSHROOM_IMAGE_ROOT")
-
-    def _filesystem(self) -> tuple[fsspec.AbstractFileSystem, str]:
-        root = self.root or load_settings().image_root
-        try:
-            return fsspec.core.url_to_fs(root)
-        except (ImportError, ValueError) as error:
-            raise SettingsError(
-                f"MUSHROOM_IMAGE_ROOT={root} cannot be opened: {error}. Remedy: correct the URL or install its fsspec "
-                "package (s3://: pip install mushroom_assets[s3])"
-            ) from error
-
-    def make_root(self) -> None:
-        """Make the root where it is not there; for those who write."""
-        filesystem, root = self._filesystem()
-        filesystem.makedirs(root, exist_ok=True)
-
-    def folders(self) -> set[str]:
-        """Names of the folders right under the root.
-
-        Raises:
-            SettingsError: the root is not there.
-        """
-        filesystem, root = self._filesystem()
-        filesystem.invalidate_cache()
-        if not filesystem.isdir(root):
-            raise SettingsError(_no_root(root))
-        return {
-            entry["name"].rsplit("/", 1)[-1]
-            for entry in filesystem.ls(root, detail=True)
-            if entry["type"] == "directory"
-        }
-
-    def paths(self, folder: str) -> list[str]:
-        """Paths, relative to the root, of all files in a folder, sorted; a folder that is not there has none.
-
-        Raises:
-            SettingsError: the root itself is not there: a wrong setting must not look like a day without images.
-        """
-        filesystem, root = self._filesystem()
-        filesystem.invalidate_cache()
-        try:
-            found = filesystem.ls(f"{root}/{folder}", detail=True)
-        except FileNotFoundError:
-            unset = self.root is None and load_settings().owns_image_root  # a farm without cameras, not a mistake
-            if not unset and not filesystem.isdir(root):
-                raise SettingsError(_no_root(root)) from None
-            return []
-        files = (entry["name"] for entry in found if entry["type"] == "file")
-        return sorted(f"{folder}/{name.rsplit('/', 1)[-1]}" for name in files)
-
-    def read(self, path: str) -> bytes:
-        """The bytes of a file, by its path relative to the root."""
-        filesystem, root = self._filesystem()
-        data: bytes = filesystem.cat_file(f"{root}/{path}")
-        return data
-
-    def write(self, path: str, data: bytes) -> None:
-        """Store a file, by its path relative to the root; folders are made as needed."""
-        filesystem, root = self._filesystem()
-        target = f"{root}/{path}"
-        filesystem.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-        filesystem.pipe_file(target, data)
-
-
-def _no_root(root: str) -> str:
-    return f"the image store {root} is not there. Remedy: create it or correct MUSHROOM_IMAGE_ROOT"
 
 
 class ClipResource(dg.ConfigurableResource):

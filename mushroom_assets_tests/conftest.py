@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
@@ -19,6 +20,9 @@ from mushroom_assets.storage.connection import Database, Retry
 from mushroom_assets.storage.samples import ensure_months
 from mushroom_assets_tests.plant import write_farm
 from mushroom_assets_tests.small import FARM, Build, SmallFarm
+
+if TYPE_CHECKING:
+    from mushroom_assets_tests.object_store import ObjectStore
 
 NO_RETRY = Retry(attempts=1)
 SETTINGS = ("DATABASE_URL", "MUSHROOM_", "DAGSTER_HOME", "POSTGRES_", "PGHOST", "PGUSER", "PGPASSWORD", "PGDATABASE")
@@ -116,3 +120,15 @@ def build(database: Database, tmp_path: Path) -> Iterator[Build]:
 def small(build: Build) -> SmallFarm:
     """The small farm in Shanghai, without samples."""
     return build()
+
+
+@pytest.fixture
+def object_store(monkeypatch: pytest.MonkeyPatch) -> "Iterator[ObjectStore]":
+    """A running S3 server with an empty bucket."""
+    from mushroom_assets_tests.object_store import BUCKET, ObjectStore  # brings moto and boto3: 1 s, for few tests
+
+    store = ObjectStore(monkeypatch).start()
+    store.client.create_bucket(Bucket=BUCKET)
+    yield store
+    store.start().empty()
+    store.stop()

@@ -19,7 +19,9 @@ ASSETS = {
     "daily_clip_inference": {"room_images", "sample", "batch"},
     "daily_room_report": {"daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"},
 }
+BESIDE = {"clip_probe": {"image_label", "daily_clip_inference"}}  # without partitions, and no report waits for it
 EXTERNAL = {"sample", "point", "batch", "room_images"}
+LABELS = "image_label"  # external too, but of the probe alone
 SCHEDULES = {
     "daily_env_stats_schedule": "3 1 * * *",
     "hourly_setpoint_changes_schedule": "5 * * * *",
@@ -46,8 +48,8 @@ def test_the_assets_are_those_of_the_contract_with_their_upstreams(graph: AssetG
         key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
         for key in graph.materializable_asset_keys
     }
-    assert upstreams == ASSETS
-    assert {key.to_user_string() for key in graph.external_asset_keys} == EXTERNAL
+    assert upstreams == ASSETS | BESIDE
+    assert {key.to_user_string() for key in graph.external_asset_keys} == EXTERNAL | {LABELS}
 
 
 def test_the_lineage_runs_from_every_source_to_the_report(graph: AssetGraph) -> None:
@@ -60,6 +62,13 @@ def test_the_lineage_runs_from_every_source_to_the_report(graph: AssetGraph) -> 
 
 def test_every_result_table_is_an_asset_and_every_asset_a_table() -> None:
     assert set(RESULTS) == set(ASSETS)
+
+
+def test_the_probe_has_no_partitions_and_a_job_of_its_own(defs: dg.Definitions) -> None:
+    assert defs.resolve_assets_def("clip_probe").partitions_def is None
+    job = defs.resolve_job_def("clip_probe_job")
+    assert job.partitions_def is None
+    assert set(job.asset_layer.executable_asset_keys) == {dg.AssetKey("clip_probe")}
 
 
 def test_environment_images_and_report_are_daily_and_setpoints_hourly(defs: dg.Definitions) -> None:
@@ -123,7 +132,7 @@ def test_there_are_no_other_schedules(defs: dg.Definitions) -> None:
 
 
 def test_the_reports_automation_is_on_and_about_the_report_alone(defs: dg.Definitions, graph: AssetGraph) -> None:
-    (sensor,) = defs.sensors or ()
+    (sensor,) = [sensor for sensor in defs.sensors or () if sensor.name == "daily_room_report_automation"]
     assert isinstance(sensor, dg.AutomationConditionSensorDefinition)
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
     assert sensor.asset_selection.resolve(graph) == {dg.AssetKey("daily_room_report")}
@@ -131,7 +140,14 @@ def test_the_reports_automation_is_on_and_about_the_report_alone(defs: dg.Defini
     assert conditions == {dg.AssetKey("daily_room_report")}
 
 
-@pytest.mark.parametrize("name", ASSETS)
+def test_the_sensor_of_the_labels_is_on_and_there_is_no_third(defs: dg.Definitions) -> None:
+    assert {sensor.name for sensor in defs.sensors or ()} == {"daily_room_report_automation", "clip_probe_sensor"}
+    sensor = defs.resolve_sensor_def("clip_probe_sensor")
+    assert (sensor.job_name, sensor.minimum_interval_seconds) == ("clip_probe_job", 60)
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+
+
+@pytest.mark.parametrize("name", [*ASSETS, *BESIDE])
 def test_transient_faults_are_retried_after_10_30_and_70_seconds(defs: dg.Definitions, name: str) -> None:
     policy = defs.resolve_assets_def(name).op.retry_policy
     assert policy is not None

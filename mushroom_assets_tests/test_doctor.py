@@ -56,7 +56,7 @@ def test_where_all_is_well_every_door_has_a_line_and_the_exit_code_is_0(database
     assert result.exit_code == 0
     told = {subject: text for subject, (_, text) in findings(result).items()}
     assert told["farm file"].startswith("the packaged farm.yaml: 4 rooms, ")
-    assert told["tables"] == f"revision {migrations.head()}, 7 tables"
+    assert told["tables"] == f"revision {migrations.head()}, 12 tables"
     assert "PostgreSQL 18" in told["database"]
     assert told["image store"] == f"{tmp_path}/images: 1 of 4 room folders"
     assert told["dagster storage"].endswith(", 0 runs")
@@ -117,6 +117,19 @@ def test_a_missing_image_store_of_ones_own_is_told_and_not_made(
     assert failing(result) == ["image store"]
     assert findings(result)["image store"][1].endswith("Remedy: create it or correct MUSHROOM_IMAGE_ROOT")
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_what_no_day_will_look_at_is_counted_and_the_first_one_named(
+    database_url: str, tmp_path: Path, own_dagster: Path
+) -> None:
+    for folder in ("611/20260110", "elsewhere/20260110", "611/january"):
+        (tmp_path / "images" / folder).mkdir(parents=True)
+    result = mushroom("doctor", DATABASE_URL=database_url, MUSHROOM_HOME=tmp_path, DAGSTER_HOME=own_dagster)
+    verdict, told = findings(result)["image store"]
+    assert verdict == "ok"
+    assert told.startswith(
+        f"{tmp_path}/images: 1 of 4 room folders; 2 where no day looks, the first 611/january/: the "
+    )
 
 
 def months(database: Database) -> set[str]:

@@ -26,9 +26,11 @@ def test_the_wheel_loads_definitions_and_farm_file_in_an_empty_environment(tmp_p
     subprocess.run(build, check=True)
     (wheel,) = tmp_path.glob("*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
-    for name in ("farm.yaml", "dagster.yaml", "workspace.yaml", "inference/models/mushroom-tiny.json"):
+    models = "mushroom-tiny.json", "mushroom-tiny.safetensors", "MODEL_CARD.md"
+    model = [f"inference/models/{name}" for name in models]
+    for name in ("farm.yaml", "dagster.yaml", "workspace.yaml", *model):
         assert f"mushroom_assets/{name}" in packed
-    assert not [name for name in packed if "tests" in name]
+    assert not [name for name in packed if "tests" in name or name.startswith("training")]
 
     home = tmp_path / "venv"
     venv.create(home, with_pip=True)

@@ -1,4 +1,4 @@
-"""What the plant owns and delivers: external assets, so that the lineage begins at the sensors and cameras."""
+"""What the plant and its people deliver: external assets, so that the lineage begins with them."""
 
 import dagster as dg
 
@@ -7,18 +7,19 @@ from mushroom_assets.storage import schema
 
 
 def source_assets() -> list[dg.AssetSpec]:
-    """The external assets `point`, `sample`, `batch` and `room_images`."""
-    tables = (schema.point, schema.sample, schema.batch)
+    """The external assets `point`, `sample`, `batch`, `room_images` and `image_label`."""
+    plant = "the plant or by `mushroom load`"
+    tables = {schema.point: plant, schema.sample: plant, schema.batch: plant, schema.image_label: "`mushroom label`"}
     return [
         *[
             dg.AssetSpec(
                 table.name,
-                description=f"{table.comment}. Written by the plant or by `mushroom load`.",
+                description=f"{table.comment}. Written by {writer}.",
                 metadata=definition_metadata(table),
                 group_name=GROUP,
                 kinds={"postgres"},
             )
-            for table in tables
+            for table, writer in tables.items()
         ],
         dg.AssetSpec(
             "room_images",

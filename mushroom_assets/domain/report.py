@@ -23,10 +23,21 @@ Rows = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class RoomDay:
-    """What is known of one room and day: rows of the three result tables, in key order.
+class Likeness:
+    """The past room day whose images looked most like a day's; `similarity` is a cosine, `verdict` its report's."""
 
-    `images` are those of one model; `images_trained` says whether its labels mean anything.
+    room_id: str
+    day: dt.date
+    similarity: float
+    growth_day: int | None = None
+    verdict: str | None = None
+
+
+@dataclass(frozen=True)
+class RoomDay:
+    """What is known of one room and day: rows of the three result tables, in key order, and the past day most like it.
+
+    `images` are those of one model; `images_trained` says whether its labels and its vectors mean anything.
     """
 
     room_id: str
@@ -35,6 +46,7 @@ class RoomDay:
     changes: Rows
     images: Rows
     images_trained: bool
+    alike: Likeness | None = None
 
 
 def report(room_day: RoomDay, farm: Farm) -> dict[str, Any]:
@@ -125,7 +137,7 @@ def _summary(room_day: RoomDay, verdict: Verdict, reasons: Sequence[dict[str, An
         numbers = [_number(row[name], row["unit"]) for name in ("mean", "min", "max")]
         shares = [_share(row["in_range"]), _share(row["coverage"])]
         lines.append("| " + " | ".join([quantity_name(row["quantity"], farm.language), *numbers, *shares]) + " |")
-    return "\n".join([*lines, "", *_change_lines(room_day, farm), "", _image_line(room_day, farm)])
+    return "\n".join([*lines, "", *_change_lines(room_day, farm), "", *_image_lines(room_day, farm)])
 
 
 def _change_lines(room_day: RoomDay, farm: Farm) -> list[str]:
@@ -143,6 +155,25 @@ def change_text(change: dict[str, Any]) -> str:
     name = change["point_description"] or change["point_alias"]
     before, after = (change[f"{side}_label"] or f"{change[f'{side}_value']:g}" for side in ("previous", "current"))
     return f"{change['device_alias']} {name}: {before} → {after}"
+
+
+def _image_lines(room_day: RoomDay, farm: Farm) -> list[str]:
+    lines = [_image_line(room_day, farm)]
+    # Random weights see little but the light: of 694 rendered pictures those most alike were no nearer in growth day
+    # (7 days apart in the middle) than any two (8).
+    if room_day.alike is not None and room_day.images_trained:
+        lines += ["", _alike_line(room_day.alike, farm)]
+    return lines
+
+
+def _alike_line(alike: Likeness, farm: Farm) -> str:
+    say = functools.partial(text, language=farm.language)
+    details = [say("alike_similarity").format(similarity=alike.similarity)]
+    if alike.growth_day is not None:
+        details.insert(0, say("alike_growth").format(day=alike.growth_day))
+    if alike.verdict is not None:
+        details.append(say("alike_verdict").format(verdict=say(alike.verdict)))
+    return say("alike").format(room=alike.room_id, day=alike.day, details=say("comma").join(details))
 
 
 def _image_line(room_day: RoomDay, farm: Farm) -> str:

@@ -42,6 +42,14 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "Images: {count}, not judged (the CLIP model has random weights)",
         "zh": "图像：{count} 张，未作判断（CLIP 模型为随机权重）",
     },
+    "alike": {
+        "en": "Looked most like room {room} on {day} ({details})",
+        "zh": "看起来最像 {room} 库 {day}（{details}）",
+    },
+    "alike_growth": {"en": "growth day {day}", "zh": "生长第 {day} 天"},
+    "alike_similarity": {"en": "similarity {similarity:.2f}", "zh": "相似度 {similarity:.2f}"},
+    "alike_verdict": {"en": "verdict {verdict}", "zh": "结论：{verdict}"},
+    "comma": {"en": ", ", "zh": "，"},
 }
 QUANTITIES: dict[str, dict[Language, str]] = {
     "temperature": {"en": "temperature", "zh": "温度"},

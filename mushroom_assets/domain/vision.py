@@ -55,6 +55,8 @@ def parse_image_key(path: str, farm: Farm) -> ImageKey:
     Raises:
         ImageKeyError: no room has that folder, or the name, the day or the time cannot be read.
     """
+    if path.endswith("/"):
+        raise ImageKeyError(f"{path}: a folder inside a day's folder is not opened; its images belong beside it")
     folder, day, name = (["", "", *path.rsplit("/", 2)])[-3:]
     room_id = next((room for room in farm.rooms if farm.folder(room) == folder), None)
     if room_id is None:

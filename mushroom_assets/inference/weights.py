@@ -1,4 +1,4 @@
-"""Which weights a model gets: a published open_clip tag, a checkpoint file, seeded random ones; and why none.
+"""Which weights a model gets: the packaged ones, a published open_clip tag, a file, seeded random ones; and why none.
 
 Nothing here builds a model. torch and open_clip are imported inside functions: they cost seconds.
 """
@@ -15,7 +15,11 @@ from typing import Any
 
 from mushroom_assets.inference.torchvision_ops import ensure_torchvision_imports
 
-DEFAULT_MODEL = "mushroom-tiny"  # models/mushroom-tiny.json: 4 million parameters, for trials without any download
+DEFAULT_MODEL = "mushroom-tiny"  # 5 million parameters; models/MODEL_CARD.md says what they can do
+MODELS = Path(__file__).parent / "models"
+PACKAGED = MODELS / f"{DEFAULT_MODEL}.safetensors"
+# The whole frame: a centre crop would cut 44 % off a 16:9 picture. open_clip's configs have no place to say so.
+PACKAGED_PREPROCESS = {"resize_mode": "squash"}
 RANDOM = "random-seed0"
 CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz", ".npy")
 # The hub's own client retries for 46 s until it says that a host name does not resolve, and for minutes behind a
@@ -26,7 +30,8 @@ PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")  # what a tag ma
 REMEDY = """Fetch them on a connected machine:
   python -c "import open_clip; open_clip.create_model({model!r}, pretrained={tag!r})"
 then copy the checkpoint file that this puts under ~/.cache/huggingface/hub, and set MUSHROOM_CLIP_MODEL={as_file} and
-MUSHROOM_CLIP_PRETRAINED to the file's path. For a trial without trained weights leave both unset."""
+MUSHROOM_CLIP_PRETRAINED to the file's path. Until then leave both unset: the packaged model, which learned from
+renders, needs no download."""
 
 
 class UnknownModel(ValueError):
@@ -43,7 +48,8 @@ class Weights:
 
     Attributes:
         model: open_clip's model name.
-        name: what result rows call the weights: the tag, `<file name>-<first 8 hex of its sha256>` or `random-seed0`.
+        name: what result rows call the weights: the tag, `<file name>-<first 8 hex of its sha256>`, `random-seed0`, or
+            `renders-<first 8 hex>` for the packaged file.
         path: the checkpoint, None for random ones.
         preprocess: how the model was trained to see pixels where that differs from CLIP (mean, std, ...).
         quick_gelu: trained with OpenAI's approximate activation, whatever the model's config says.
@@ -65,7 +71,7 @@ def import_open_clip() -> Any:
     ensure_torchvision_imports()
     import open_clip
 
-    open_clip.add_model_config(Path(__file__).parent / "models" / f"{DEFAULT_MODEL}.json")
+    open_clip.add_model_config(MODELS / f"{DEFAULT_MODEL}.json")
     return open_clip
 
 
@@ -74,8 +80,8 @@ def find_weights(model: str | None, pretrained: str | None) -> Weights:
 
     Args:
         model: an open_clip model name; None for `mushroom-tiny`.
-        pretrained: one of the model's tags, a checkpoint's path, or `random-seed0`; None means that last one, which
-            is allowed only where no model is named either: a real model without its weights is a mistake.
+        pretrained: one of the model's tags, a checkpoint's path, or `random-seed0`; None means the packaged file, which
+            only `mushroom-tiny` has: another model without its weights is a mistake.
 
     Raises:
         UnknownModel: no such model, no such tag, or no weights named.
@@ -86,8 +92,11 @@ def find_weights(model: str | None, pretrained: str | None) -> Weights:
     if name not in (known := open_clip.list_models()):
         raise UnknownModel(f"open_clip has no model {name!r}. {_near(name, known)}")
     tags = open_clip.pretrained.list_pretrained_tags_by_model(name)
-    if pretrained == RANDOM or (not pretrained and name == DEFAULT_MODEL):
-        return Weights(name, RANDOM)
+    own = PACKAGED_PREPROCESS if name == DEFAULT_MODEL else {}
+    if pretrained == RANDOM:
+        return Weights(name, RANDOM, preprocess=own)
+    if not pretrained and name == DEFAULT_MODEL:
+        return Weights(name, f"renders-{_sha256(PACKAGED)[:8]}", PACKAGED, own)
     if not pretrained:
         raise UnknownModel(
             f"The model {name} needs weights: set MUSHROOM_CLIP_PRETRAINED to a checkpoint's path or one of "
@@ -98,7 +107,8 @@ def find_weights(model: str | None, pretrained: str | None) -> Weights:
         return Weights(name, tag, _download(name, tag, config), _preprocessing(config), bool(config.get("quick_gelu")))
     path = Path(pretrained).expanduser()
     if path.is_file():
-        return Weights(name, f"{path.name}-{_sha256(path)[:8]}", path, _shared_preprocessing(open_clip, name, tags))
+        seen = own or _shared_preprocessing(open_clip, name, tags)
+        return Weights(name, f"{path.name}-{_sha256(path)[:8]}", path, seen)
     if path.suffix in CHECKPOINT_SUFFIXES or len(path.parts) > 1:
         raise WeightsUnavailable(
             f"Weights for {name}: there is no file {path}. Correct MUSHROOM_CLIP_PRETRAINED, or get the file. "

@@ -15,7 +15,8 @@ from mushroom_assets.domain.farm import Farm, Label
 from mushroom_assets.simulation.batch import Changeover, changeover, growth_day, in_date
 from mushroom_assets.simulation.catalogue import wiring_number
 from mushroom_assets.simulation.clock import Purpose, chance
-from mushroom_assets.simulation.render import Scene, draw, view
+from mushroom_assets.simulation.render import draw
+from mushroom_assets.simulation.scene import Scene, view
 
 MINUTE, SECOND = 1, 30  # of the hour: when the cameras shoot
 DRAWN = 0.65  # pictures are drawn this much smaller and enlarged: the softness of a cheap lens, and half the time

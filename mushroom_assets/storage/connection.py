@@ -233,6 +233,16 @@ class Database:
         with self.connect() as connection, connection.begin():
             yield connection
 
+    @contextmanager
+    def session(self) -> Iterator[sa.Connection]:
+        """A connection outside any transaction, for statements that refuse one; only the connect is retried.
+
+        It does not go back to the pool: what is set in it, and the locks it takes, end with it.
+        """
+        with self.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.detach()
+            yield connection
+
     def dispose(self) -> None:
         """Close this process's pooled connections."""
         if engine := self._engines.pop(os.getpid(), None):

@@ -2,8 +2,12 @@
 
 import datetime as dt
 
+import sqlalchemy as sa
+
+from mushroom_assets.storage.schema import room_day_embedding
 from mushroom_assets_tests.plant import put_batch
 from mushroom_assets_tests.small import Sample, SmallFarm
+from mushroom_assets_tests.vectors import ENCODER, NOON, image, put_images, unit
 
 ASSET = "daily_room_report"
 DAY = "2026-01-05"
@@ -69,3 +73,24 @@ def test_a_range_of_reports_is_its_days(small: SmallFarm) -> None:
     small.execute("TRUNCATE farm.daily_room_report")
     small.run(ASSET, DAY, "2026-01-06")
     assert small.rows(ASSET) == single
+
+
+def test_a_report_names_the_past_day_that_looked_most_like_it(small: SmallFarm) -> None:
+    looks = {("A", "2026-01-05"): [1, 0], ("A", "2026-01-04"): [1, 0], ("B", "2025-12-30"): [2, 1],
+             ("B", "2025-12-31"): [0, 1], ("B", "2026-01-06"): [1, 0]}  # fmt: skip
+    rows = [
+        {
+            "image_date": dt.date.fromisoformat(day), "room_id": room, "encoder": ENCODER, "embedding": unit(vector),
+            "image_count": 48, "growth_day": 9, "run_id": "run-1", "computed_at": NOON,
+        }
+        for (room, day), vector in looks.items()
+    ]  # fmt: skip
+    with small.database.transaction() as connection:
+        connection.execute(sa.insert(room_day_embedding), rows)
+    put_images(small.database, [image(0, unit([1, 0]), room_id="A", image_date=dt.date.fromisoformat(DAY))])
+    report(small, "2025-12-30")
+    found = report(small)
+    assert found["A"]["summary_md"].endswith(
+        "Looked most like room B on 2025-12-30 (growth day 9, similarity 0.89, verdict insufficient data)"
+    )  # 2 / sqrt(5)
+    assert "Looked" not in found["B"]["summary_md"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mushroom_assets.domain.farm import Farm, parse_farm
-from mushroom_assets.domain.report import EVENTS_SHOWN, RoomDay, change_text, report
+from mushroom_assets.domain.report import EVENTS_SHOWN, Likeness, RoomDay, change_text, report
 
 DAY = dt.date(2026, 1, 20)
 BATCH = dt.date(2026, 1, 10)  # growth day 11: fruiting
@@ -54,10 +54,11 @@ def write(
     changes: list[dict[str, Any]] | None = None,
     images: list[dict[str, Any]] | None = None,
     trained: bool = True,
+    alike: Likeness | None = None,
     of: Farm | None = None,
 ) -> dict[str, Any]:
     statistics = stats() if statistics is None else statistics
-    return report(RoomDay("611", DAY, statistics, changes or [], images or [], trained), of or farm())
+    return report(RoomDay("611", DAY, statistics, changes or [], images or [], trained, alike), of or farm())
 
 
 def codes(row: dict[str, Any]) -> list[tuple[str, str]]:
@@ -270,3 +271,28 @@ def test_a_few_unreadable_files_are_no_reason_to_worry() -> None:
     broken = image(None, None, "unreadable")
     assert write(images=[broken] * 1 + [image()] * 9)["verdict"] == "good"  # 10 % exactly
     assert codes(write(images=[broken] * 2 + [image()] * 17)) == [("watch", "unreadable")]
+
+
+ALIKE = Likeness("608", dt.date(2026, 1, 3), 0.9712, 12, "good")
+
+
+def test_the_past_day_most_alike_is_told_in_one_line() -> None:
+    without, told = write()["summary_md"], write(alike=ALIKE)["summary_md"]
+    line = "Looked most like room 608 on 2026-01-03 (growth day 12, similarity 0.97, verdict good)"
+    assert told == f"{without}\n\n{line}"
+    assert write(alike=ALIKE)["verdict"] == write()["verdict"]
+
+
+def test_what_is_not_known_of_the_day_most_alike_is_left_out() -> None:
+    bare = write(alike=Likeness("608", dt.date(2026, 1, 3), 0.5))["summary_md"]
+    assert bare.endswith("Looked most like room 608 on 2026-01-03 (similarity 0.50)")
+
+
+def test_likeness_in_the_eyes_of_an_untrained_model_is_not_told() -> None:
+    assert write(alike=ALIKE, trained=False) == write(trained=False)
+
+
+def test_the_day_most_alike_in_chinese() -> None:
+    doubtful = Likeness("608", dt.date(2026, 1, 3), 0.9712, 12, "insufficient_data")
+    summary = write(alike=doubtful, of=farm("zh"))["summary_md"]
+    assert summary.splitlines()[-1] == ("看起来最像 608 库 2026-01-03（生长第 12 天，相似度 0.97，结论：数据不足）")

@@ -1,4 +1,4 @@
-"""The encoder against open_clip's own pipeline and against arithmetic, on the packaged small model."""
+"""The encoder against open_clip's own pipeline and against arithmetic, on the small model with random weights."""
 
 import hashlib
 import io
@@ -21,7 +21,7 @@ CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.261302
 
 @pytest.fixture(scope="module")
 def encoder() -> ClipEncoder:
-    return load_encoder(None, None, "cpu")
+    return load_encoder(None, "random-seed0", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory):
     import torch
 
     open_clip = import_open_clip()
-    model, _, transform = open_clip.create_model_and_transforms("mushroom-tiny")
+    model, _, transform = open_clip.create_model_and_transforms("mushroom-tiny", image_resize_mode="squash")
     path = tmp_path_factory.mktemp("weights") / "tiny.pt"
     torch.save(model.state_dict(), path)
     return model.eval(), transform, path
@@ -52,12 +52,12 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float((a.astype(float) * b).sum(axis=-1).min())
 
 
-def test_the_default_says_what_it_is(encoder: ClipEncoder):
+def test_random_weights_say_what_they_are(encoder: ClipEncoder):
     assert encoder.name == "mushroom-tiny/random-seed0"
     assert not encoder.trained
-    assert (encoder.image_size, encoder.dimensions, encoder.min_side) == (64, 128, 96)
+    assert (encoder.image_size, encoder.dimensions, encoder.min_side) == (128, 128, 192)
     assert encoder.logit_scale == pytest.approx(1 / 0.07)  # where CLIP's training starts
-    assert load_encoder("", "", "cpu") is encoder  # once a process
+    assert load_encoder("", "", "cpu") is load_encoder(None, None, "cpu")  # once a process
 
 
 @pytest.mark.parametrize("size", [(320, 180), (90, 160), (64, 64), (40, 33)])
@@ -67,10 +67,10 @@ def test_preprocessing_is_open_clips(encoder: ClipEncoder, reference, size: tupl
 
 
 def test_preprocessing_by_hand(encoder: ClipEncoder):
-    """Short side to 64 by bicubic, the middle 64 x 64, then mean and deviation a channel."""
+    """Both sides to 128 by bicubic, nothing cropped, then mean and deviation a channel."""
     image = picture(320, 160)
-    middle = np.asarray(image.resize((128, 64), Image.Resampling.BICUBIC).crop((32, 0, 96, 64)), dtype=np.float64)
-    expected = ((middle / 255 - CLIP_MEAN) / CLIP_STD).transpose(2, 0, 1)
+    squashed = np.asarray(image.resize((128, 128), Image.Resampling.BICUBIC), dtype=np.float64)
+    expected = ((squashed / 255 - CLIP_MEAN) / CLIP_STD).transpose(2, 0, 1)
     pixels = encoder.preprocess(image)
     assert pixels.dtype == np.float32
     np.testing.assert_allclose(pixels, expected, atol=1e-5)
@@ -122,8 +122,8 @@ def test_vectors_have_length_one_and_do_not_depend_on_the_batch(encoder: ClipEnc
 
 
 def test_another_shape_is_an_error(encoder: ClipEncoder):
-    with pytest.raises(ValueError, match=r"takes \(n, 3, 64, 64\), got \(1, 64, 64, 3\)"):
-        encoder.encode_images(np.zeros((1, 64, 64, 3), dtype=np.float32))
+    with pytest.raises(ValueError, match=r"takes \(n, 3, 128, 128\), got \(1, 128, 128, 3\)"):
+        encoder.encode_images(np.zeros((1, 128, 128, 3), dtype=np.float32))
 
 
 def test_a_smaller_decode_keeps_the_vector(encoder: ClipEncoder):
@@ -142,9 +142,9 @@ import sys, numpy as np, torch
 from mushroom_assets.inference.encoder import load_encoder
 torch.manual_seed(20260105)  # whatever others have drawn before
 before = torch.get_rng_state()
-encoder = load_encoder(None, None, "cpu")
+encoder = load_encoder(None, "random-seed0", "cpu")
 assert torch.equal(before, torch.get_rng_state()), "the global random numbers were touched"
-pixels = np.linspace(-1, 1, 3 * 64 * 64, dtype=np.float32).reshape(1, 3, 64, 64)
+pixels = np.linspace(-1, 1, 3 * 128 * 128, dtype=np.float32).reshape(1, 3, 128, 128)
 np.save(sys.argv[1], np.concatenate([encoder.encode_images(pixels), encoder.encode_texts(["mushrooms"])]))
 """
 
@@ -152,7 +152,7 @@ np.save(sys.argv[1], np.concatenate([encoder.encode_images(pixels), encoder.enco
 def test_random_weights_are_the_same_in_every_process_and_leave_torchs_numbers_alone(
     encoder: ClipEncoder, tmp_path: Path
 ):
-    pixels = np.linspace(-1, 1, 3 * 64 * 64, dtype=np.float32).reshape(1, 3, 64, 64)
+    pixels = np.linspace(-1, 1, 3 * 128 * 128, dtype=np.float32).reshape(1, 3, 128, 128)
     ran = subprocess.run([sys.executable, "-c", ELSEWHERE, tmp_path / "v.npy"], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     ours = np.concatenate([encoder.encode_images(pixels), encoder.encode_texts(["mushrooms"])])
@@ -189,7 +189,7 @@ def test_a_gpu_gives_nearly_the_same_vectors(encoder: ClipEncoder):
     if not torch.cuda.is_available():
         pytest.skip("no GPU")
     pixels = np.stack([encoder.preprocess(picture(120, 80, seed)) for seed in range(8)])
-    on_gpu = load_encoder(None, None, "cuda")
+    on_gpu = load_encoder(None, "random-seed0", "cuda")
     assert cosine(on_gpu.encode_images(pixels), encoder.encode_images(pixels)) > 0.999  # bfloat16 has 8 bits
     assert cosine(on_gpu.encode_texts(["caps"]), encoder.encode_texts(["caps"])) > 0.99999
 

@@ -25,8 +25,18 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def test_none_chosen_is_the_small_model_and_says_that_it_is_random():
-    assert find_weights(None, None) == weights.Weights("mushroom-tiny", "random-seed0")
+def test_none_chosen_is_the_packaged_file_named_by_its_content(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    for content, name in ((b"abc", "renders-ba7816bf"), (b"", "renders-e3b0c442")):  # test vectors of FIPS 180
+        path = tmp_path / "mushroom-tiny.safetensors"
+        path.write_bytes(content)
+        monkeypatch.setattr(weights, "PACKAGED", path)
+        expected = weights.Weights("mushroom-tiny", name, path, {"resize_mode": "squash"})
+        assert find_weights(None, None) == find_weights("mushroom-tiny", "") == expected
+
+
+def test_the_small_model_is_random_where_that_is_asked_for():
+    expected = weights.Weights("mushroom-tiny", "random-seed0", preprocess={"resize_mode": "squash"})
+    assert find_weights(None, "random-seed0") == expected
 
 
 def test_a_real_model_is_never_random_by_omission():
@@ -140,6 +150,7 @@ def test_a_file_is_named_by_its_content_and_takes_the_preprocessing_of_the_model
     path = tmp_path / "copied.bin"
     path.write_bytes(b"abc")  # sha256 ba7816bf 8f01cfea ...: the test vector of FIPS 180
     plain, siglip = find_weights("ViT-B-32", str(path)), find_weights("ViT-B-16-SigLIP", str(path))
+    assert find_weights(None, str(path)).preprocess == {"resize_mode": "squash"}
     assert plain.name == "copied.bin-ba7816bf"
     assert plain.preprocess["mean"] == (0.48145466, 0.4578275, 0.40821073)
     assert siglip.preprocess["mean"] == (0.5, 0.5, 0.5)

@@ -127,3 +127,21 @@ def test_pictures_differ_by_shot_and_seed_and_show_their_condition(season: list[
     dark = dataclasses.replace(noon, condition="dark_frame")
     assert pixels(dark).mean() < 20 < pixels(noon).mean()
     assert pixels(ripe).mean() < pixels(noon).mean()  # brown caps instead of white bags
+
+
+def test_a_camera_keeps_its_view_and_two_cameras_differ(season: list[Shot]) -> None:
+    def bare(shot: Shot) -> np.ndarray:
+        shown = dataclasses.replace(shot, condition="empty_room", stage="harvested", growth_day=1)
+        picture = Image.open(io.BytesIO(render(shown, seed=1, size=(320, 180)))).convert("L")
+        return np.asarray(picture, dtype=float).ravel()
+
+    clear = [s for s in season if s.captured_at.hour == 12 and s.fault is None and s.room_id in ("607", "611")]
+    by_camera = {c: [bare(s) for s in clear if s.camera == c][:5] for c in sorted({s.camera for s in clear})}
+    alike = {
+        (a, b): np.median([np.corrcoef(x, y)[0, 1] for x in by_camera[a] for y in by_camera[b] if x is not y])
+        for a in by_camera
+        for b in by_camera
+    }
+    assert len(by_camera) == 4
+    assert min(alike[c, c] for c in by_camera) > 0.95  # the median passes over a fogged or covered frame
+    assert max(value for (a, b), value in alike.items() if a != b) < 0.9

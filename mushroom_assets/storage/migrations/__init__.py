@@ -26,10 +26,14 @@ def _config(connection: sa.Connection | None = None) -> Config:
 
 
 def include(name: str | None, kind: str, parents: Any) -> bool:
-    """What is compared with `schema`: only our schema, and of it not the monthly partitions that loading creates."""
+    """What is compared with `schema`: only our schema, and of it not what comes and goes with the data.
+
+    That is the monthly partitions that loading creates, and the models' HNSW indexes.
+    """
     if kind == "schema":
         return name == SCHEMA
-    return not (kind == "table" and (name or "").startswith("sample_"))
+    passing = {"table": "sample_", "index": "hnsw_"}
+    return kind not in passing or not (name or "").startswith(passing[kind])
 
 
 def head() -> str:

@@ -1,0 +1,184 @@
+"""The farm's own linear probe: labelled vectors, what a fit is and says, and how it judges a vector.
+
+Not here: fitting (inference) and tables (storage). A probe, like the zero-shot labels, looks at the image alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mushroom_assets.domain.farm import Vision
+from mushroom_assets.domain.vision import DECIMALS
+
+KINDS = ("stage", "condition")
+MIN_LABELS = 16  # images a class needs: with fewer, five folds would judge a class by one or two images at a time
+
+Array = npt.NDArray[np.floating]
+
+
+def class_names(vision: Vision) -> dict[str, list[str]]:
+    """The farm file's labels by kind, in its order."""
+    return {"stage": list(vision.stages), "condition": list(vision.conditions)}
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """A fitted linear probe of one kind.
+
+    Attributes:
+        kind: "stage" or "condition".
+        probe_id: names the fit.
+        classes: labels, in the order of the rows below.
+        coefficients: shape (classes, d).
+        intercepts: shape (classes,).
+    """
+
+    kind: str
+    probe_id: str
+    classes: tuple[str, ...]
+    coefficients: Array
+    intercepts: Array
+
+    def probabilities(self, embeddings: npt.ArrayLike) -> Array:
+        """Softmax of the linear scores of n unit vectors, shape (n, d), in float64: shape (n, classes).
+
+        Raises:
+            ValueError: vectors of another length than those it was fitted on, or with a NaN or an infinity.
+        """
+        vectors = np.asarray(embeddings, dtype=np.float64)
+        if not vectors.size:
+            return np.empty((0, len(self.classes)))
+        fitted = self.coefficients.shape[1]
+        if vectors.shape[1] != fitted:
+            raise ValueError(
+                f"the probe {self.probe_id} was fitted on vectors of length {fitted}, these have length "
+                f"{vectors.shape[1]}: another model's. Remedy: materialize clip_probe, which fits on each model's own"
+            )
+        if not np.isfinite(vectors).all():
+            raise ValueError(f"the probe {self.probe_id} was given vectors with NaN or infinity")
+        scores = vectors @ np.asarray(self.coefficients, dtype=np.float64).T + self.intercepts
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))  # the largest exponent is 0: no overflow
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    def predict(self, embeddings: npt.ArrayLike) -> list[tuple[str, float]]:
+        """The likeliest label of each of n unit vectors, shape (n, d), and its probability, rounded to 6 decimals.
+
+        Raises:
+            ValueError: as `probabilities`.
+        """
+        found = self.probabilities(embeddings)
+        return [(self.classes[row.argmax()], round(float(row.max()), DECIMALS)) for row in found]
+
+
+def probe_columns(probes: Mapping[str, Probe], embeddings: npt.ArrayLike) -> list[dict[str, Any]]:
+    """The columns `probe_*` of `daily_clip_inference` for n unit vectors, shape (n, d), a mapping a vector.
+
+    Args:
+        probes: by kind; where one is missing its columns are None.
+        embeddings: vectors of the model that the probes were fitted on.
+
+    Raises:
+        ValueError: as `Probe.probabilities`.
+    """
+    there = [probes[kind] for kind in KINDS if kind in probes]
+    rows: list[dict[str, Any]] = [
+        dict.fromkeys(f"probe_{kind}{part}" for kind in KINDS for part in ("", "_probability"))
+        | {"probe_id": " ".join(probe.probe_id for probe in there) or None}
+        for _ in range(len(np.asarray(embeddings)))
+    ]
+    for probe in there:
+        for row, (label, probability) in zip(rows, probe.predict(embeddings), strict=True):
+            row |= {f"probe_{probe.kind}": label, f"probe_{probe.kind}_probability": probability}
+    return rows
+
+
+class Labelled(NamedTuple):
+    """One image's bytes that a grower has labelled.
+
+    `vector` has shape (d,); `room_day` is the image's folder, which is its room and day; `zero_shot` is the model's own
+    label (it may be "unknown"), None where no row of `daily_clip_inference` is left of these bytes.
+    """
+
+    content_sha256: str
+    room_day: str
+    label: str
+    vector: npt.NDArray[np.float32]
+    zero_shot: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How right a fit was on images that it had not seen.
+
+    Attributes:
+        classes: labels, in the order of rows and columns.
+        confusion: shape (classes, classes): images by grower's label (row) and probe's (column).
+        zero_shot: shape (classes, 2): of the same images those with a zero-shot label, and those where it is right.
+        folds: parts of the cross-validation.
+        by_room_day: no room-day had images on both sides of a fold.
+    """
+
+    classes: tuple[str, ...]
+    confusion: npt.NDArray[np.int64]
+    zero_shot: npt.NDArray[np.int64]
+    folds: int
+    by_room_day: bool
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right labels, 0 to 1."""
+        return float(np.trace(self.confusion) / self.confusion.sum())
+
+    @property
+    def zero_shot_accuracy(self) -> float | None:
+        """Share of right zero-shot labels among the same images, None where none of them has one."""
+        judged, right = self.zero_shot.sum(axis=0)
+        return float(right / judged) if judged else None
+
+    def by_class(self) -> dict[str, dict[str, Any]]:
+        """Per class its images, recall and precision (None for a class that the probe never names)."""
+        right, own, named = np.diag(self.confusion), self.confusion.sum(axis=1), self.confusion.sum(axis=0)
+        return {
+            name: {
+                "images": int(own[row]),
+                "recall": float(right[row] / own[row]),
+                "precision": float(right[row] / named[row]) if named[row] else None,
+            }
+            for row, name in enumerate(self.classes)
+        }
+
+    def zero_shot_recall(self) -> dict[str, float]:
+        """Share of right zero-shot labels by class, without classes of whose images none has one."""
+        counted = zip(self.classes, self.zero_shot.tolist(), strict=True)
+        return {name: right / judged for name, (judged, right) in counted if judged}
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeFit:
+    """What became of fitting a probe of one kind on one model's vectors.
+
+    Attributes:
+        encoder: model and weights.
+        kind: "stage" or "condition".
+        counts: labelled images of every class of the farm file, in its order.
+        strangers: labelled images of classes that the farm file does not list; in no fit.
+        probe: None where fewer than two classes have `MIN_LABELS` images.
+        evaluation: of the probe, None without one.
+        strength: the chosen inverse regularisation (C), None without a probe.
+    """
+
+    encoder: str
+    kind: str
+    counts: Mapping[str, int]
+    strangers: Mapping[str, int]
+    probe: Probe | None = None
+    evaluation: Evaluation | None = None
+    strength: float | None = None
+
+
+def missing_labels(counts: Mapping[str, int]) -> dict[str, int]:
+    """How many labelled images each class lacks before a probe can know it; without those that lack none."""
+    return {name: MIN_LABELS - count for name, count in counts.items() if count < MIN_LABELS}

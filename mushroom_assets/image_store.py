@@ -1,0 +1,201 @@
+"""The door to the camera images: a folder or an object store, by its fsspec URL.
+
+Here live listing, reading, and the retry of faults that pass by themselves. Not here: what an error means
+(`store_faults`), what filesystems say of a file (`store_files`), what a path or a picture means (domain, inference).
+"""
+
+import errno
+import logging
+import random
+import re
+import time
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+import dagster as dg
+import fsspec
+from pydantic import Field, PrivateAttr
+
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.strays import Entry, Stray, room_strays, root_strays
+from mushroom_assets.settings import load_settings
+from mushroom_assets.storage.connection import Retry
+from mushroom_assets.store_faults import ImageStoreRefused, is_passing, outage, refusal, store_errors
+from mushroom_assets.store_files import Fingerprint, NoBytes, StoredFile, bytes_of, files_in
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class _Opened(NamedTuple):
+    filesystem: fsspec.AbstractFileSystem
+    root: str  # as the filesystem calls it
+    url: str  # as messages call it, without a password
+
+
+class ImageStore(dg.ConfigurableResource):
+    """The camera images, under an fsspec URL (a folder, `s3://bucket/prefix`, ...).
+
+    A fault that passes is tried again, by default 4 times within 30 s. Beneath that s3fs and botocore try each request
+    5 times on their own, 5 to 7 s where the port is closed; a server that accepts and never answers holds one request
+    for 5 x 5 x 15 s (AWS_MAX_ATTEMPTS lowers botocore's 5). Above it stands the run's RetryPolicy.
+    """
+
+    root: str | None = Field(default=None, description="fsspec URL; unset: MUSHROOM_IMAGE_ROOT")
+    attempts: int = Field(default=4, ge=1, description="attempts of one request before a run's step fails")
+    base_s: float = Field(default=1.0, description="first upper bound of the wait between attempts, s; doubles")
+    cap_s: float = Field(default=8.0, description="largest upper bound of the wait, s")
+    deadline_s: float = Field(default=30.0, description="all attempts and waits of a request together, s")
+
+    _sleep: Callable[[float], None] = PrivateAttr(default=time.sleep)
+    _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
+    _jitter: Callable[[float, float], float] = PrivateAttr(default_factory=lambda: random.uniform)
+
+    @property
+    def url(self) -> str:
+        """Where it is, without a password: what messages call the store."""
+        return self._opened().url
+
+    def make_root(self) -> None:
+        """Make the root where it is not there; for those who write."""
+        store = self._opened()
+
+        def make() -> None:
+            store.filesystem.makedirs(store.root, exist_ok=True)
+            if not store.filesystem.exists(store.root):  # an object store has no empty folders
+                store.filesystem.pipe_file(f"{store.root}/.root", b"")
+
+        self._tried("make the root", make)
+
+    def folders(self) -> set[str]:
+        """Names of the folders right under the root.
+
+        Raises:
+            ImageStoreRefused: the root is not there, or the store does not let us in.
+            ImageStoreUnavailable: no answer.
+        """
+        self._require_root()
+        return {file.name for file in self._files("") if file.is_folder}
+
+    def listing(self, folder: str) -> dict[str, Fingerprint]:
+        """All that lies in a folder: path relative to the root -> fingerprint, sorted by path. One request.
+
+        Links count as what they lead to; pipes, sockets and links to nothing are there too, and a folder inside, its
+        path with a `/` at the end: `read` says of each why it has no bytes. A folder that is not there holds nothing.
+
+        Returns:
+            Fingerprints of JSON scalars, which change when a file is replaced: its size and time of change, or the
+            object's ETag. A folder's is empty.
+
+        Raises:
+            ImageStoreRefused: the root itself is not there (a wrong setting must not look like a day without images),
+                or the store does not let us in.
+            ImageStoreUnavailable: no answer.
+        """
+        found = ((f"{folder}/{file.name}{'/' * file.is_folder}", file.fingerprint) for file in self._files(folder))
+        return dict(sorted(found))
+
+    def paths(self, folder: str) -> list[str]:
+        """The paths of `listing`."""
+        return list(self.listing(folder))
+
+    def strays(self, farm: Farm) -> list[Stray]:
+        """What lies where no day will ever look (`domain.strays`): path and reason, sorted.
+
+        One request for the root and one for each room's folder. The days' folders are not opened: what lies in them,
+        folders too, are rows of that day.
+
+        Raises:
+            ImageStoreRefused, ImageStoreUnavailable: as `listing`.
+        """
+
+        def entries(folder: str) -> list[Entry]:
+            return [Entry(file.name, file.is_folder) for file in self._files(folder)]
+
+        folders = [farm.folder(room) for room in farm.rooms]
+        in_rooms = [stray for folder in folders for stray in room_strays(folder, entries(folder))]
+        return sorted(root_strays(entries(""), farm) + in_rooms)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file, by its path relative to the root.
+
+        Raises:
+            FileNotFoundError: the file has vanished; the store itself is still there.
+            PermissionError: the file is there and has no bytes for us: no right to read it, a folder, a pipe, a link
+                to nothing, an archived object. `strerror` says which.
+            ImageStoreRefused, ImageStoreUnavailable: as `listing`.
+        """
+        store = self._opened()
+        if path.endswith("/"):
+            raise NoBytes(errno.EISDIR, "a folder, not a file", path)
+        try:
+            return self._tried(f"read {path}", lambda: bytes_of(store.filesystem, f"{store.root}/{path}"))
+        except FileNotFoundError:
+            self._require_root()
+            raise
+
+    def write(self, path: str, data: bytes) -> None:
+        """Store a file, by its path relative to the root; folders are made as needed."""
+        store = self._opened()
+        target = f"{store.root}/{path}"
+
+        def put() -> None:
+            store.filesystem.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+            store.filesystem.pipe_file(target, data)
+
+        self._tried(f"write {path}", put)
+
+    def _opened(self) -> _Opened:
+        url = self.root or load_settings().image_root
+        shown = re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", url)
+        try:
+            filesystem, root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise ImageStoreRefused(
+                f"MUSHROOM_IMAGE_ROOT={shown} cannot be opened: {error}. Remedy: correct the URL or install its fsspec "
+                "package (s3://: pip install mushroom_assets[s3])"
+            ) from error
+        return _Opened(filesystem, root, shown)
+
+    def _files(self, folder: str) -> list[StoredFile]:
+        """What a folder of the store holds, nothing where it is not there; "" is the root."""
+        store = self._opened()
+        target = f"{store.root}/{folder}".rstrip("/")
+        try:
+            return self._tried(f"list {folder or 'the root'}", lambda: files_in(store.filesystem, target))
+        except (FileNotFoundError, NotADirectoryError):
+            unset = self.root is None and load_settings().owns_image_root  # a farm without cameras, not a mistake
+            if not unset:
+                self._require_root()
+            return []
+
+    def _require_root(self) -> None:
+        store = self._opened()
+        store.filesystem.invalidate_cache(store.root)
+        try:
+            there = self._tried("find the root", lambda: store.filesystem.info(store.root))["type"] == "directory"
+        except (FileNotFoundError, NotADirectoryError):
+            there = False
+        if not there:
+            raise ImageStoreRefused(
+                f"the image store {store.url} is not there. Remedy: create it or correct MUSHROOM_IMAGE_ROOT"
+            )
+
+    def _tried(self, what: str, work: Callable[[], T]) -> T:
+        """The result of `work`, tried again while the fault is one that passes."""
+        store, started = self._opened(), self._clock()
+        retry = Retry(self.attempts, self.base_s, self.cap_s, self.deadline_s)
+        for attempt in range(1, retry.attempts + 1):
+            try:
+                return work()
+            except (FileNotFoundError, NotADirectoryError, NoBytes):  # the path's own: the caller knows what it means
+                raise
+            except store_errors() as error:
+                if not is_passing(error):
+                    raise refusal(store.url, what, error) from error
+                wait, spent = retry.wait_s(attempt, self._jitter), self._clock() - started
+                if attempt == retry.attempts or spent + wait > retry.deadline_s:
+                    raise outage(store.url, what, error, attempt, spent) from error
+                log.warning("could not %s in %s, next in %.1f s: %s", what, store.url, wait, error)
+                self._sleep(wait)
+        raise AssertionError("unreachable: the last attempt returns or raises")

@@ -1,0 +1,80 @@
+"""Files of growers' labels into `image_label`: read and reported as `loading` does, judged here.
+
+What a label is worth to a probe is the business of `domain.probe`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.probe import KINDS, MIN_LABELS, class_names, missing_labels
+from mushroom_assets.loading import LoadError, LoadReport, blocks, columns_of, keep, settle
+from mushroom_assets.storage.labels import count_labels, seen_contents, store_labels
+
+OPTIONAL = (*KINDS, "labelled_by")
+UNSEEN = "no day has seen this image, or could use it: is the path right, and its day in daily_clip_inference?"
+
+
+def load_labels(connection: sa.Connection, path: Path, farm: Farm, *, skip_bad: bool = False) -> LoadReport:
+    """Store labels inside the caller's transaction: all rows, or with `skip_bad` all that can be stored.
+
+    Args:
+        connection: a connection in a transaction, which the caller rolls back on any error.
+        path: CSV or Parquet with the columns image_path, stage or condition or both, and labelled_by if wanted. An
+            empty cell says nothing of its kind; a label stored before stays then.
+        farm: the names of stages and conditions.
+        skip_bad: store the rest when rows are bad, and write the bad ones to a file beside this one.
+
+    Raises:
+        LoadError: not such a file, or bad rows that are not to be skipped.
+    """
+    report, names = LoadReport(), class_names(farm.vision)
+    there = columns_of(path, ["image_path"])
+    columns = ["image_path", *(name for name in OPTIONAL if name in there)]
+    if not set(KINDS) & set(columns):
+        raise LoadError(f"{path} lacks a column stage or condition. It has: {', '.join(there)}")
+    for block in blocks(path, columns, report):
+        rows = block.reindex(columns=["image_path", *OPTIONAL], fill_value="")
+        content = rows["image_path"].map(seen_contents(connection, set(rows["image_path"])))
+        parsed = rows.astype(object).where(rows != "", None).assign(content_sha256=content)
+        good: Any = keep(parsed, block, _reasons(rows, content, names), report)
+        if not report.bad or skip_bad:
+            report.added += store_labels(connection, good.to_dict("records"))
+    settle(report, path, skip_bad)
+    return report
+
+
+def _reasons(rows: pd.DataFrame, content: pd.Series, names: dict[str, list[str]]) -> pd.Series:
+    """What is wrong with each row, "" where nothing is."""
+    reasons = pd.Series("", index=rows.index)
+    reasons[content.isna()] = UNSEEN
+    for kind in KINDS:
+        unknown = (rows[kind] != "") & ~rows[kind].isin(names[kind])
+        reasons[unknown] = f"{kind} is none of the farm file's: {', '.join(names[kind])}"
+    reasons[(rows[list(KINDS)] == "").all(axis=1)] = "neither a stage nor a condition"
+    reasons[rows["image_path"] == ""] = "image_path is empty"
+    for kind in KINDS:
+        given = rows[(reasons == "") & (rows[kind] != "")]
+        first = given.groupby("image_path")[kind].transform("first")
+        reasons[given.index[given[kind] != first]] = f"another {kind} for the same image earlier in the file"
+    return reasons
+
+
+def progress_lines(connection: sa.Connection, farm: Farm) -> list[str]:
+    """What there is now, a line a kind: labelled images by class, and how many are missing before a probe knows it."""
+    lines = []
+    for kind, names in class_names(farm.vision).items():
+        found = count_labels(connection, kind)
+        counts = {name: found.get(name, 0) for name in names}
+        missing = missing_labels(counts)
+        told = [
+            f"{name} {count} ({missing[name]} missing)" if name in missing else f"{name} {count}"
+            for name, count in counts.items()
+        ]
+        enough = len(counts) - len(missing)
+        state = f"{enough} of {len(counts)} classes have {MIN_LABELS}" + ("" if enough > 1 else ", a probe needs 2")
+        lines.append(f"{kind}: {', '.join(told)}; {state}")
+    return lines

@@ -1,0 +1,177 @@
+"""The shipped weights against their card: file, numbers, and a new measurement on pictures that nobody used before.
+
+The seed here (4) is neither the training's (1), nor the scale's (2), nor the card's (3). Two measurements of one
+accuracy p over n and N pictures differ by sqrt(p (1 - p) (1/n + 1/N)) as a standard deviation. Three of those are
+allowed: a right card fails with one seed in 370, one that claims 5 points too much for n = 600 and p = 0.93 with nine
+in ten.
+"""
+
+import hashlib
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from mushroom_assets.domain.farm import Farm, parse_farm, reference_farm_text
+from mushroom_assets.domain.vision import prompt_set_version
+from mushroom_assets.inference.encoder import ClipEncoder, load_encoder
+from mushroom_assets.inference.weights import MODELS, PACKAGED, find_weights
+from training import card, scenes
+from training.measure import Outcome, Seen, measure
+from training.train import plant_shots
+
+CARD = MODELS / "MODEL_CARD.md"
+SEED, COUNT = 4, 600
+PLANT_SEED, PLANT_EVERY = 12, 49
+MAX_BYTES = 16 * 10**6
+
+
+@pytest.fixture(scope="module")
+def farm() -> Farm:
+    return parse_farm(reference_farm_text())
+
+
+@pytest.fixture(scope="module")
+def encoder() -> ClipEncoder:
+    return load_encoder(None, None, "cpu")
+
+
+@pytest.fixture(scope="module")
+def numbers() -> dict:
+    return card.read(CARD)
+
+
+@pytest.fixture(scope="module")
+def again(encoder: ClipEncoder, farm: Farm) -> dict[str, dict[str, Outcome]]:
+    drawn = [scenes.picture(SEED, number) for number in range(COUNT)]
+    renders = [Seen(data, shown.stage, shown.condition) for data, shown in drawn]
+    return {
+        "renders": measure(renders, encoder, farm.vision),
+        "plant": measure(plant_shots(farm, PLANT_SEED, PLANT_EVERY), encoder, farm.vision),
+    }
+
+
+KINDS = [(of, kind) for of in ("renders", "plant") for kind in ("stage", "condition")]
+
+
+def deviation(right: float, count: int, more: int) -> float:
+    """Of the difference of two shares; a share of 0 or 1 counts as if one picture of the larger set were otherwise."""
+    share = min(max(right, 1 / (more + 2)), 1 - 1 / (more + 2))
+    return math.sqrt(share * (1 - share) * (1 / count + 1 / more))
+
+
+def test_the_default_is_the_packaged_file_and_is_named_by_its_content(encoder: ClipEncoder, numbers: dict):
+    sha256 = hashlib.sha256(PACKAGED.read_bytes()).hexdigest()
+    assert encoder.name == f"mushroom-tiny/renders-{sha256[:8]}"
+    assert encoder.trained
+    assert find_weights("mushroom-tiny", None) == find_weights(None, None)
+    assert (numbers["sha256"], numbers["bytes"], numbers["file"]) == (sha256, PACKAGED.stat().st_size, PACKAGED.name)
+
+
+def test_the_file_is_small_and_holds_finite_half_precision():
+    assert PACKAGED.stat().st_size <= MAX_BYTES
+    tensors = load_file(PACKAGED)
+    assert {str(t.dtype) for t in tensors.values()} == {"float16", "int64"}  # batch norm counts its batches
+    assert all(np.isfinite(t).all() for t in tensors.values())
+
+
+def test_the_prompts_are_those_it_was_trained_with(farm: Farm, numbers: dict):
+    assert numbers["prompts"] == prompt_set_version(farm.vision)
+
+
+def test_the_whole_frame_is_seen(encoder: ClipEncoder):
+    """Squashed, not cropped: colours at the sides of a wide picture arrive at the sides of the input."""
+    from PIL import Image
+
+    picture = Image.new("RGB", (320, 180), "black")
+    picture.paste("white", (0, 0, 40, 180))  # an eighth of the width
+    pixels = encoder.preprocess(picture)
+    assert pixels.shape == (3, 128, 128)
+    bright = (pixels[0] > 0).mean(axis=0)
+    assert (bright[:14], bright[19:]) == (pytest.approx(1), pytest.approx(0))  # 16 of 128 columns, softened by 2
+
+
+@pytest.mark.parametrize(("of", "kind"), KINDS)
+def test_the_cards_numbers_agree_with_one_another(numbers: dict, farm: Farm, of: str, kind: str):
+    told = numbers[of][kind]
+    labels = {"stage": farm.vision.stages, "condition": farm.vision.conditions}[kind]
+    confusion = np.array(told["confusion"])
+    assert told["labels"] == list(labels)
+    assert confusion.shape == (len(labels), len(labels))
+    assert confusion.sum() == told["count"]
+    assert told["accuracy"] == pytest.approx(np.trace(confusion) / confusion.sum(), abs=1e-4)
+    # Calibration in the large is a lower bound of the error over bins (triangle inequality).
+    assert told["error"] >= abs(told["confidence"] - told["accuracy"]) - 2e-4
+    assert f"**{kind}**: accuracy {told['accuracy']:.4f} over {told['count']} pictures" in CARD.read_text(
+        encoding="utf-8"
+    )
+
+
+@pytest.mark.parametrize(("of", "kind"), KINDS)
+def test_a_new_measurement_gives_the_cards_accuracy(
+    numbers: dict, again: dict[str, dict[str, Outcome]], of: str, kind: str
+):
+    told, found = numbers[of][kind], again[of][kind]
+    assert found.count >= 180
+    margin = 3 * deviation(told["accuracy"], found.count, told["count"])
+    assert margin < 0.06
+    assert found.accuracy == pytest.approx(told["accuracy"], abs=margin)
+
+
+@pytest.mark.parametrize("kind", ["stage", "condition"])
+def test_every_label_is_found_as_often_as_the_card_says(numbers: dict, again: dict[str, dict[str, Outcome]], kind: str):
+    """Four standard deviations: there are twelve labels to fail."""
+    told, found = np.array(numbers["renders"][kind]["confusion"]), again["renders"][kind]
+    for i, name in enumerate(found.labels):
+        shown, before = int(found.confusion[i].sum()), int(told[i].sum())
+        assert shown > 10
+        recall = told[i, i] / before
+        margin = 4 * deviation(recall, shown, before)
+        assert found.recalls[name] == pytest.approx(recall, abs=margin), name
+
+
+@pytest.mark.parametrize("kind", ["stage", "condition"])
+def test_probabilities_mean_what_they_say(numbers: dict, again: dict[str, dict[str, Outcome]], kind: str):
+    """Mean confidence is the accuracy that calibrated probabilities promise."""
+    found = again["renders"][kind]
+    assert found.confidence == pytest.approx(
+        found.accuracy, abs=3 * deviation(found.accuracy, found.count, 10**6) + 0.01
+    )
+    assert numbers["renders"][kind]["error"] < 0.03
+
+
+def test_edited_prompts_still_work(encoder: ClipEncoder, farm: Farm):
+    """Words that stand neither in the farm file nor among the paraphrases as such."""
+    edited = {
+        "healthy": "a clean crop of mushrooms in good health",
+        "green_mould": "white bags spoiled by patches of green mould",
+        "blotch": "caps full of wet brown spots",
+        "dry_caps": "mushrooms whose caps are dry and cracked",
+        "long_stems": "small mushrooms on very long stems",
+        "empty_room": "empty shelves in a room",
+        "dark_frame": "a dark picture of a room without light",
+    }
+    conditions = {n: label.model_copy(update={"prompts": [edited[n]]}) for n, label in farm.vision.conditions.items()}
+    vision = farm.vision.model_copy(update={"conditions": conditions})
+    drawn = [scenes.picture(SEED, number) for number in range(150)]
+    seen = [Seen(data, shown.stage, shown.condition) for data, shown in drawn]
+    own, other = (measure(seen, encoder, v)["condition"].accuracy for v in (farm.vision, vision))
+    assert other > own - 0.05
+
+
+def test_the_card_names_what_it_learned_from_and_what_a_room_wants():
+    text = " ".join(CARD.read_text(encoding="utf-8").split())
+    for said in (
+        "It learned from renders, never from a photograph.",
+        "there take real weights",
+        "or a probe of your own",
+        "In a dark frame the stage cannot be seen",
+    ):
+        assert said in text
+    assert re.search(r"\| command \| python -m training\.train --out ", text)
+    assert {"torch", "open_clip_torch"} <= set(re.findall(r"(\w+) \d+\.\d+", json.dumps(card.read(CARD)["versions"])))
+    assert Path(text.split("The config is `")[1].split("`")[0]).name in {p.name for p in MODELS.iterdir()}

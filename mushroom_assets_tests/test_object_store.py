@@ -1,0 +1,116 @@
+"""The door to the images on an S3 server that is stopped, emptied, or asks for credentials."""
+
+import pytest
+
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.image_store import ImageStore
+from mushroom_assets.store_faults import ImageStoreRefused
+from mushroom_assets_tests.object_store import BUCKET, ObjectStore
+from mushroom_assets_tests.test_image_store import DAY, recording, why_not
+
+ROOT = f"s3://{BUCKET}/farm"
+
+
+def test_an_object_store_lists_reads_and_knows_its_strays(object_store: ObjectStore, farm: Farm) -> None:
+    for key in (f"{DAY}/a b'%+é.jpg", f"{DAY}/", f"{DAY}/deeper/x.jpg", f"{DAY}//x.jpg", "608/20260110/x.jpg", "x.jpg",
+                "7/y.jpg", "7/2026/x.jpg"):  # fmt: skip
+        object_store.put(f"farm/{key}", key.encode())
+    store = ImageStore(root=ROOT)
+    listing = store.listing(DAY)
+    assert list(listing) == [f"{DAY}//", f"{DAY}/a b'%+é.jpg", f"{DAY}/deeper/"]  # no row of the marker "7/20260110/"
+    size, modified, tag = listing[f"{DAY}/a b'%+é.jpg"]
+    head = object_store.client.head_object(Bucket=BUCKET, Key=f"farm/{DAY}/a b'%+é.jpg")
+    assert (size, modified, tag) == (head["ContentLength"], head["LastModified"].isoformat(), head["ETag"])
+    assert store.read(f"{DAY}/a b'%+é.jpg") == f"{DAY}/a b'%+é.jpg".encode()
+    assert [path for path, _ in store.strays(farm)] == ["608/", "7/2026/", "7/y.jpg", "x.jpg"]
+    object_store.put(f"farm/{DAY}/a b'%+é.jpg", b"other bytes")
+    assert store.listing(DAY)[f"{DAY}/a b'%+é.jpg"] != listing[f"{DAY}/a b'%+é.jpg"]
+
+
+def test_a_root_that_was_made_is_there_though_nothing_lies_in_it(object_store: ObjectStore, farm: Farm) -> None:
+    store = ImageStore(root=ROOT)
+    with pytest.raises(ImageStoreRefused, match=f"{ROOT} is not there"):
+        store.listing(DAY)
+    store.make_root()
+    assert (store.listing(DAY), store.folders(), store.strays(farm)) == ({}, set(), [])
+    store.write(f"{DAY}/a.jpg", b"x")
+    assert (store.read(f"{DAY}/a.jpg"), store.folders()) == (b"x", {"7"})
+
+
+def test_an_object_that_vanished_is_told_from_a_bucket_that_did(object_store: ObjectStore) -> None:
+    object_store.put(f"farm/{DAY}/a.jpg", b"x")
+    store = ImageStore(root=ROOT)
+    assert list(store.listing(DAY)) == [f"{DAY}/a.jpg"]
+    object_store.put("farm/7/b.jpg")
+    object_store.client.delete_object(Bucket=BUCKET, Key=f"farm/{DAY}/a.jpg")
+    with pytest.raises(FileNotFoundError):
+        store.read(f"{DAY}/a.jpg")
+    object_store.client.delete_object(Bucket=BUCKET, Key="farm/7/b.jpg")
+    object_store.client.delete_bucket(Bucket=BUCKET)
+    for ask in (store.read, store.listing):
+        with pytest.raises(ImageStoreRefused, match=r"is not there"):
+            ask(f"{DAY}/a.jpg")
+
+
+def test_an_archived_object_is_that_images_fault(object_store: ObjectStore) -> None:
+    object_store.put(f"farm/{DAY}/a.jpg", b"x", StorageClass="GLACIER")
+    store = ImageStore(root=ROOT)
+    assert why_not(lambda: store.read(f"{DAY}/a.jpg")) == "an archived object; restore it to have it read"
+
+
+def test_a_server_that_comes_back_is_asked_again(object_store: ObjectStore) -> None:
+    object_store.put(f"farm/{DAY}/a.jpg", b"x")
+    store = ImageStore(root=ROOT)
+    store.listing(DAY)
+    object_store.stop()
+    waits = recording(store)
+    store._sleep = lambda wait: (waits.append(wait), len(waits) == 2 and object_store.start())[0]
+    assert store.read(f"{DAY}/a.jpg") == b"x"
+    assert waits == [1, 2]
+    assert list(store.listing(DAY)) == [f"{DAY}/a.jpg"]
+
+
+REFUSED = {
+    "no credentials": ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "credentials. Remedy: give the"),
+    "half of them": ({"AWS_SECRET_ACCESS_KEY": None}, "Partial credentials.*Remedy: give the store's cred"),
+    "unknown profile": ({"AWS_PROFILE": "nobody"}, "nobody.* Remedy: "),
+    "endpoint without http": ({"AWS_ENDPOINT_URL": "127.0.0.1:9000"}, "Invalid endpoint.* Remedy: correct AWS_EN"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("variables", "told"), REFUSED.values(), ids=REFUSED)
+def test_a_wrong_setting_fails_at_once_with_the_remedy(
+    object_store: ObjectStore, variables: dict[str, str | None], told: str
+) -> None:
+    object_store.configure(**variables)
+    store = ImageStore(root=ROOT)
+    waits = recording(store)
+    with pytest.raises(ImageStoreRefused, match=f"the image store {ROOT} refused to list {DAY}: .*{told}"):
+        store.listing(DAY)
+    assert waits == []
+
+
+def test_a_server_without_tls_is_told_from_one_that_is_away(object_store: ObjectStore) -> None:
+    object_store.configure(AWS_ENDPOINT_URL=object_store.url.replace("http:", "https:"))
+    store = ImageStore(root=ROOT)
+    waits = recording(store)
+    with pytest.raises(ImageStoreRefused, match=r"SSL.* Remedy: correct AWS_ENDPOINT_URL \(http:// or https://"):
+        store.listing(DAY)
+    assert waits == []
+
+
+def test_a_user_who_is_not_let_in_fails_at_once_with_the_remedy(object_store: ObjectStore) -> None:
+    object_store.put(f"farm/{DAY}/a.jpg", b"x")
+    object_store.ask_for_credentials()
+    store = ImageStore(root=ROOT)
+    waits = recording(store)
+    for ask in (store.listing, store.read):
+        with pytest.raises(ImageStoreRefused, match=r"refused to .* Remedy: give the store's credentials") as raised:
+            ask(f"{DAY}/a.jpg")
+        assert "chanterelle" not in str(raised.value)
+    assert waits == []
+
+
+def test_a_bucket_name_that_cannot_be_is_refused(object_store: ObjectStore) -> None:
+    with pytest.raises(ImageStoreRefused, match="Invalid bucket name"):
+        ImageStore(root="s3://no such bucket/x").listing(DAY)

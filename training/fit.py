@@ -1,0 +1,239 @@
+"""Fitting the model: words first, then pictures, then the temperature that makes its probabilities honest.
+
+The text tower learns to tell the labels apart and then stays as it is, while the image tower learns to meet it: both at
+once took three times as many pictures to get as far. Here lives torch. Pictures come from `scenes`, words from `texts`;
+numbers are measured elsewhere, on the stored file.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from mushroom_assets.domain.vision import label_vectors
+from mushroom_assets.inference.weights import DEFAULT_MODEL, import_open_clip
+from training.scenes import SIDE, Pictures
+from training.texts import Words
+
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's, as in the config
+TEXT_STEPS, TEXT_BATCH, TEXT_RATE = 400, 96, 2e-3
+POOLED, TEXTS_EACH = 48, 3  # other texts kept for a label, and how many of them make its vector in a step
+SCALE = 16.0  # before the softmax in training; a picture has cosines up to 0.7 with its stage and its condition
+CAPTIONS = 0.3  # weight of the captions
+SHIFT = 8  # px that a picture is moved at most
+
+
+class Plan(NamedTuple):
+    """How long and how fast."""
+
+    epochs: int
+    batch: int
+    rate: float
+    seed: int
+
+
+class Targets(NamedTuple):
+    """What pictures show, as numbers; stage -1 where it cannot be known."""
+
+    stage: NDArray[np.int64]
+    condition: NDArray[np.int64]
+    caption: list[tuple[str, str, str]]
+
+
+class Pool(NamedTuple):
+    """Text vectors: of each kind (labels, d) as the farm asks and (labels, POOLED, d) others; (4, d) of a caption."""
+
+    own: dict[str, torch.Tensor]
+    others: dict[str, torch.Tensor]
+    captions: dict[tuple[str, str, str], torch.Tensor]
+
+
+def targets(made: Pictures, words: Words) -> Targets:
+    """Numbers of the labels. In a dark frame no stage can be seen, so none is asked."""
+    stages, conditions = (list(words.labels[kind]) for kind in ("stage", "condition"))
+    stage = [-1 if s.condition == "dark_frame" else stages.index(s.stage) for s in made.scenes]
+    condition = [conditions.index(s.condition) for s in made.scenes]
+    captions = [_said(s.stage, s.condition, s.light) for s in made.scenes]
+    return Targets(np.array(stage), np.array(condition), captions)
+
+
+def _said(stage: str, condition: str, light: str) -> tuple[str, str, str]:
+    """What a caption tells apart: of a dark frame neither stage nor light, of an empty room no light."""
+    if condition in ("dark_frame", "empty_room"):
+        return ("harvested", condition, "white")
+    return stage, condition, light
+
+
+def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
+    """Bytes (n, side, side, 3) as the model's input (n, 3, side, side)."""
+    scaled = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255)
+    mean, std = (torch.tensor(of).view(1, 3, 1, 1) for of in (MEAN, STD))
+    return (scaled - mean) / std
+
+
+def _same(aims: torch.Tensor) -> torch.Tensor:
+    """For each text of a batch which others mean the same, as a distribution over the batch."""
+    same = (aims @ aims.T > 0.999).float()
+    return same / same.sum(1, keepdim=True)
+
+
+def _varied(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """Mirrored half of the time, moved by some pixels, lighter or darker."""
+    padded = np.pad(pixels, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="edge")
+    out = np.empty_like(pixels)
+    for i, (down, across, mirror) in enumerate(random.integers(0, (2 * SHIFT + 1, 2 * SHIFT + 1, 2), (len(pixels), 3))):
+        moved = padded[i, down : down + SIDE, across : across + SIDE]
+        out[i] = moved[:, ::-1] if mirror else moved
+    gain = np.exp(random.uniform(-0.15, 0.15, (len(pixels), 1, 1, 1))).astype(np.float32)
+    return np.clip(out * gain, 0, 255).astype(np.uint8)
+
+
+class Fit:
+    """A model in training."""
+
+    def __init__(self, words: Words, plan: Plan) -> None:
+        torch.manual_seed(plan.seed)
+        open_clip = import_open_clip()
+        self.model: Any = open_clip.create_model(DEFAULT_MODEL, pretrained=None)
+        self.model.visual.to(memory_format=torch.channels_last)  # a quarter less time on CPU
+        self._tokens = open_clip.get_tokenizer(DEFAULT_MODEL)
+        self._words, self._plan = words, plan
+        self._random = np.random.default_rng(plan.seed)
+
+    def texts(self, texts: list[str]) -> torch.Tensor:
+        """Unit vectors of texts."""
+        return functional.normalize(self.model.encode_text(self._tokens(texts)), dim=-1)
+
+    def images(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
+        """Unit vectors of pictures."""
+        return functional.normalize(self.model.encode_image(normalised(pixels)), dim=-1)
+
+    def run_texts(self, say: Callable[[str], None]) -> None:
+        """Train the text tower: texts of one meaning to one direction, different meanings at right angles.
+
+        A caption lies between the directions of its stage, its condition and, half as far, its light.
+        """
+        width = int(self.model.text_projection.shape[1])
+        directions = torch.linalg.qr(torch.randn(width, len(self._words.meanings)))[0].T.contiguous()
+        parameters = [p for name, p in self.model.named_parameters() if not name.startswith(("visual.", "logit"))]
+        optimiser = torch.optim.AdamW(parameters, lr=TEXT_RATE, weight_decay=0.0)  # rare words must not fade
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, TEXT_RATE, total_steps=TEXT_STEPS)
+        for step in range(TEXT_STEPS):
+            texts, shares = self._words.draw(TEXT_BATCH, self._random)
+            aims = functional.normalize(torch.tensor(shares, dtype=torch.float32) @ directions, dim=-1)
+            vectors = self.texts(texts)
+            away = 1 - (vectors * aims).sum(-1)
+            loss = away.mean() + functional.cross_entropy(20 * vectors @ aims.T, _same(aims))
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            if (step + 1) % 100 == 0:
+                say(f"texts, step {step + 1}/{TEXT_STEPS}: 1 - cosine {float(away.detach().mean()):.3f}")
+        self.model.requires_grad_(False)
+        self.model.visual.requires_grad_(True)
+
+    def run(self, made: Pictures, say: Callable[[str], None]) -> None:
+        """Train the image tower: AdamW, the rate up over the first 15 % and down along a cosine."""
+        aims, plan, count = targets(made, self._words), self._plan, len(made.scenes)
+        steps = plan.epochs * (count // plan.batch)
+        optimiser = torch.optim.AdamW(self._groups(), lr=plan.rate, betas=(0.9, 0.98))
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.rate, total_steps=steps, pct_start=0.15)
+        pool = self._pool()
+        for epoch in range(plan.epochs):
+            self.model.visual.train()
+            order, began, losses = self._random.permutation(count), time.monotonic(), []
+            for start in range(0, count - plan.batch + 1, plan.batch):
+                chosen = np.sort(order[start : start + plan.batch])
+                loss = self._loss(_varied(made.pixels[chosen], self._random), aims, chosen, pool)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.model.visual.parameters(), 1.0)
+                optimiser.step()
+                schedule.step()
+                losses.append(float(loss.detach()))
+            self.model.eval()
+            say(f"epoch {epoch + 1}/{plan.epochs}: loss {np.mean(losses):.3f}, {time.monotonic() - began:.0f} s")
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """The image tower's weights that decay, and those that do not: biases and norms."""
+        weights = list(self.model.visual.parameters())
+        return [
+            {"params": [p for p in weights if p.ndim > 1], "weight_decay": 0.05},
+            {"params": [p for p in weights if p.ndim == 1], "weight_decay": 0.0},
+        ]
+
+    def _pool(self) -> Pool:
+        """Vectors of what a picture is compared with: the farm's own labels, other texts for them, captions."""
+        own, others = {}, {}
+        for kind, labels in self._words.labels.items():
+            own[kind] = torch.from_numpy(label_vectors(labels, self._words.templates, self.encode)).float()
+            texts = [self._words.texts(kind, name, POOLED, self._random) for name in labels]
+            others[kind] = torch.stack([torch.from_numpy(self.encode(of)) for of in texts])
+        captions = {
+            said: torch.from_numpy(self.encode([self._words.caption(*said, self._random) for _ in range(4)]))
+            for said in self._words.captions()
+        }
+        return Pool(own, others, captions)
+
+    def _loss(self, pixels: NDArray[np.uint8], aims: Targets, chosen: NDArray[np.int64], pool: Pool) -> torch.Tensor:
+        """Which stage, which condition, and which of the batch's captions."""
+        images, loss = SCALE * self.images(pixels), torch.zeros(())
+        for kind, wanted in (("stage", aims.stage), ("condition", aims.condition)):
+            labels = pool.own[kind]
+            if self._random.random() < 0.5:
+                some = torch.from_numpy(self._random.integers(0, POOLED, TEXTS_EACH))
+                labels = functional.normalize(pool.others[kind][:, some].mean(1), dim=-1)
+            aim = torch.from_numpy(wanted[chosen])
+            loss = loss + functional.cross_entropy(images @ labels.T, aim, ignore_index=-1)
+        said = [aims.caption[i] for i in chosen]
+        numbers = {what: number for number, what in enumerate(dict.fromkeys(said))}
+        captions = torch.stack([pool.captions[what][int(self._random.integers(4))] for what in numbers])
+        aim = torch.tensor([numbers[what] for what in said])
+        return loss + CAPTIONS * functional.cross_entropy(images @ captions.T, aim)
+
+    def vectors(self, made: Pictures) -> NDArray[np.float32]:
+        """Unit vectors of all pictures."""
+        with torch.inference_mode():
+            parts = [self.images(made.pixels[i : i + 64]) for i in range(0, len(made.scenes), 64)]
+        return torch.cat(parts).numpy()
+
+    def encode(self, texts: Any) -> NDArray[np.float32]:
+        """Unit vectors of texts, as `label_vectors` asks for them."""
+        with torch.inference_mode():
+            return self.texts(list(texts)).numpy()
+
+    def save(self, path: Path) -> None:
+        """The weights as float16: half the bytes, and 0.05 % off at most, where the pictures' grain is coarser."""
+        from safetensors.torch import save_file
+
+        state = {
+            name: (value.half() if value.is_floating_point() else value).contiguous()
+            for name, value in self.model.state_dict().items()
+        }
+        save_file(state, path)
+        path.chmod(0o644)  # safetensors makes files that only their owner may read
+
+
+def best_scale(cosines: list[tuple[NDArray[np.float64], NDArray[np.int64]]]) -> float:
+    """The factor before the softmax with the least mean negative log likelihood over (cosines, labels) of each kind.
+
+    Along a grid of 1 % steps from 1 to 100, CLIP's own largest: the curve has one minimum.
+    """
+    grid = np.exp(np.arange(0, np.log(100), 0.01))
+
+    def loss(scale: float) -> float:
+        parts = []
+        for of, labels in cosines:
+            logits = scale * of
+            peak = logits.max(1)
+            spread = np.log(np.exp(logits - peak[:, None]).sum(1)) + peak
+            parts.append(float((spread - logits[np.arange(len(labels)), labels]).mean()))
+        return float(np.mean(parts))
+
+    return float(grid[np.argmin([loss(scale) for scale in grid])])

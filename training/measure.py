@@ -1,0 +1,109 @@
+"""What the stored file can do: accuracy, confusion and calibration, through the pipeline's own path.
+
+Here lives measuring alone: a file's bytes go through `read_photo`, `ClipEncoder` and `Labeller` as in production.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mushroom_assets.domain.farm import Vision
+from mushroom_assets.domain.vision import ImageScores, Labeller
+from mushroom_assets.inference.encoder import ClipEncoder
+from mushroom_assets.inference.images import read_photo
+
+BINS = 15  # of confidence, all equally wide
+BATCH = 64
+
+
+class Seen(NamedTuple):
+    """A file and the labels of what it shows."""
+
+    data: bytes
+    stage: str
+    condition: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the labels of one kind came out over n pictures.
+
+    Attributes:
+        labels: names, in the farm's order.
+        confusion: (labels, labels) pictures by what they show and by the label with the largest probability.
+        error: expected calibration error of that probability.
+        confidence: mean of that probability.
+        unknown: share of pictures that the pipeline calls "unknown" because the second label is too near.
+    """
+
+    labels: list[str]
+    confusion: NDArray[np.int64]
+    error: float
+    confidence: float
+    unknown: float
+
+    @property
+    def count(self) -> int:
+        """Pictures."""
+        return int(self.confusion.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of pictures whose most probable label is right."""
+        return float(self.confusion.trace() / self.confusion.sum())
+
+    @property
+    def recalls(self) -> dict[str, float]:
+        """Of the pictures that show a label, the share that gets it; only labels that are shown."""
+        shown = self.confusion.sum(1)
+        return {name: float(self.confusion[i, i] / shown[i]) for i, name in enumerate(self.labels) if shown[i]}
+
+
+def measure(seen: Sequence[Seen], encoder: ClipEncoder, vision: Vision) -> dict[str, Outcome]:
+    """Outcomes of "stage" and "condition". A dark frame does not show its stage: it is left out of the stages."""
+    labeller = Labeller(vision, encoder.encode_texts, encoder.logit_scale)
+    batches = [seen[first : first + BATCH] for first in range(0, len(seen), BATCH)]
+    judged = [pair for batch in batches for pair in _judged(batch, encoder, labeller)]
+    lit = [(shown, scores) for shown, scores in judged if shown.condition != "dark_frame"]
+    return {
+        "stage": _outcome(
+            list(vision.stages), [(shown.stage, scores.scores["stage"], scores.stage) for shown, scores in lit]
+        ),
+        "condition": _outcome(
+            list(vision.conditions),
+            [(shown.condition, scores.scores["condition"], scores.condition) for shown, scores in judged],
+        ),
+    }
+
+
+def _judged(some: Sequence[Seen], encoder: ClipEncoder, labeller: Labeller) -> Iterator[tuple[Seen, ImageScores]]:
+    photos = [read_photo(one.data, min_side=encoder.min_side).image for one in some]
+    vectors = encoder.encode_images(np.stack([encoder.preprocess(photo) for photo in photos]))
+    return zip(some, labeller.score(vectors), strict=True)
+
+
+def _outcome(labels: list[str], answers: list[tuple[str, dict[str, float], str]]) -> Outcome:
+    """From (what is shown, probabilities, what the pipeline says) of each picture."""
+    confusion = np.zeros((len(labels), len(labels)), dtype=np.int64)
+    best, right = np.empty(len(answers)), np.empty(len(answers), dtype=bool)
+    for i, (shown, probabilities, _) in enumerate(answers):
+        told = max(probabilities, key=lambda name: probabilities[name])
+        confusion[labels.index(shown), labels.index(told)] += 1
+        best[i], right[i] = probabilities[told], told == shown
+    unknown = float(np.mean([said == "unknown" for _, _, said in answers]))
+    return Outcome(labels, confusion, calibration_error(best, right), float(best.mean()), unknown)
+
+
+def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Expected calibration error: over bins of confidence, the mean gap between confidence and accuracy.
+
+    Args:
+        confidence: (n,) probability of the label chosen.
+        right: (n,) whether it was.
+    """
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = [abs(float((confidence - right)[bins == b].sum())) for b in range(BINS)]
+    return sum(gaps) / len(confidence)
