@@ -24,10 +24,12 @@ from mushroom_assets.settings import Settings, SettingsError, load_settings
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database, DatabaseRefused, DatabaseUnavailable, Retry
 from mushroom_assets.storage.samples import ensure_months
+from mushroom_assets.store_faults import ImageStoreUnavailable
 
 EXPECTED = (
     DatabaseRefused, DatabaseUnavailable, migrations.MigrationFailed,
     FarmFileError, SettingsError, loading.LoadError, server.ServerError, similar.SimilarError,
+    ImageStoreUnavailable,
 )  # fmt: skip
 DEMO_BYTES = 3_000_000_000  # 14 days of 4 rooms: 0.6 GB of samples, as much of write-ahead log, and the images
 log = logging.getLogger("mushroom_assets")

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.probe import MIN_LABELS, ProbeFit, missing_labels
 from mushroom_assets.domain.report import change_text
+from mushroom_assets.storage.relabel import DayCount
 from mushroom_assets.storage.schema import SCHEMA
 
 Metadata = dict[str, Any]
@@ -80,8 +81,13 @@ def setpoint_metadata(rows: Sequence[dict[str, Any]], farm: Farm) -> Metadata:
     return counted | ({"changes": _table(told, ("room", "at", "change"))} if told else {})
 
 
-def vision_metadata(rows: Sequence[dict[str, Any]], model_id: str, *, trained: bool, farm: Farm) -> Metadata:
-    """One day of `daily_clip_inference`: counts by status, stages by room, the model and whether to believe it."""
+def vision_metadata(
+    rows: Sequence[dict[str, Any]], model_id: str, *, trained: bool, farm: Farm, strays: Sequence[dict[str, Any]] = ()
+) -> Metadata:
+    """One day of `daily_clip_inference`: counts by status, stages by room, the model and whether to believe it.
+
+    `strays` are rows of `image_quarantine`: what no day will ever look at.
+    """
     ok = [row for row in rows if row["status"] == "ok"]
     stages = Counter((row["room_id"], row["stage"]) for row in ok)
     tally = [{"room_id": room, "stage": stage, "images": count} for (room, stage), count in sorted(stages.items())]
@@ -90,8 +96,23 @@ def vision_metadata(rows: Sequence[dict[str, Any]], model_id: str, *, trained: b
         "images_ok": len(ok),
         "images_not_ok": len(rows) - len(ok),
         "rooms_without_images": len(set(farm.rooms) - {row["room_id"] for row in rows}),
+        "strays": len(strays),
         "model_id": model_id,
         "stages": _table(tally, ("room_id", "stage", "images")),
+    }
+    if strays:
+        counted["quarantine"] = _table(strays, ("image_path", "reason"))
+    return counted if trained else counted | {"note": dg.MetadataValue.md(UNTRAINED_NOTE)}
+
+
+def relabel_metadata(day: DayCount, model_id: str, *, trained: bool) -> Metadata:
+    """One day of `daily_clip_inference` after new labels for stored vectors: counts by status, and the model."""
+    counted: Metadata = {
+        "dagster/partition_row_count": day.ok + day.not_ok,
+        "images_ok": day.ok,
+        "images_not_ok": day.not_ok,
+        "model_id": model_id,
+        "relabelled": True,
     }
     return counted if trained else counted | {"note": dg.MetadataValue.md(UNTRAINED_NOTE)}
 

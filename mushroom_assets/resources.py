@@ -87,11 +87,13 @@ class PostgresResource(dg.ConfigurableResource):
 
 
 class ClipResource(dg.ConfigurableResource):
-    """The CLIP model. Unset fields: MUSHROOM_CLIP_MODEL, MUSHROOM_CLIP_PRETRAINED, MUSHROOM_CLIP_DEVICE."""
+    """The CLIP model. Unset fields come from the settings MUSHROOM_CLIP_*."""
 
     model: str | None = Field(default=None, description="open_clip model name")
     pretrained: str | None = Field(default=None, description="open_clip tag, or path of a local checkpoint")
     device: str | None = Field(default=None, description="auto, cpu or cuda")
+    precision: str | None = Field(default=None, description="auto, fp32 or bf16")
+    threads: int | None = Field(default=None, ge=1, description="images are encoded in so many threads")
 
     def encoder(self) -> "ClipEncoder":
         """The loaded model, once a process."""
@@ -102,6 +104,8 @@ class ClipResource(dg.ConfigurableResource):
             self.model or settings.clip_model,
             self.pretrained or settings.clip_pretrained,
             self.device or settings.clip_device,
+            self.precision or settings.clip_precision,
+            self.threads or settings.clip_threads,
         )
 
 

@@ -32,6 +32,8 @@ class Settings:
     clip_model: str | None
     clip_pretrained: str | None
     clip_device: str
+    clip_precision: str
+    clip_threads: int | None
     dagster_home: Path
     startup_error: str | None = None
 
@@ -93,6 +95,8 @@ class Settings:
             "MUSHROOM_CLIP_MODEL": self.clip_model,
             "MUSHROOM_CLIP_PRETRAINED": self.clip_pretrained,
             "MUSHROOM_CLIP_DEVICE": self.clip_device,
+            "MUSHROOM_CLIP_PRECISION": self.clip_precision,
+            "MUSHROOM_CLIP_THREADS": str(self.clip_threads) if self.clip_threads else None,
             "DAGSTER_HOME": str(self.dagster_home),
             "MUSHROOM_STARTUP_ERROR": self.startup_error,
         }
@@ -112,9 +116,18 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         clip_model=given.get("MUSHROOM_CLIP_MODEL"),
         clip_pretrained=given.get("MUSHROOM_CLIP_PRETRAINED"),
         clip_device=given.get("MUSHROOM_CLIP_DEVICE", "auto"),
+        clip_precision=given.get("MUSHROOM_CLIP_PRECISION", "auto"),
+        clip_threads=_count(given, "MUSHROOM_CLIP_THREADS"),
         dagster_home=Path(given.get("DAGSTER_HOME", home / "dagster")).expanduser().absolute(),
         startup_error=given.get("MUSHROOM_STARTUP_ERROR"),
     )
+
+
+def _count(given: Mapping[str, str], name: str) -> int | None:
+    text = given.get(name, "").strip()
+    if text and not re.fullmatch("[1-9][0-9]{0,3}", text):
+        raise SettingsError(f"{name}={text} is no number of threads. Remedy: a whole number from 1, or unset it")
+    return int(text) if text else None
 
 
 def _database_url(given: Mapping[str, str]) -> str | None:

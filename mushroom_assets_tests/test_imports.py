@@ -53,6 +53,7 @@ MAY = {
         "similar",
         "server",
         "backfill",
+        "store_faults",
         "definitions",
     },
 }

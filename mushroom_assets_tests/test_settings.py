@@ -33,7 +33,7 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     home = {"MUSHROOM_HOME": str(tmp_path)}
     names = [
         "DATABASE_URL", "MUSHROOM_IMAGE_ROOT", "MUSHROOM_CONFIG", "MUSHROOM_CLIP_MODEL", "MUSHROOM_CLIP_PRETRAINED",
-        "MUSHROOM_CLIP_DEVICE", "DAGSTER_HOME", "MUSHROOM_STARTUP_ERROR", "POSTGRES_HOST", "POSTGRES_PASSWORD_FILE",
+        "MUSHROOM_CLIP_DEVICE", "MUSHROOM_CLIP_PRECISION", "MUSHROOM_CLIP_THREADS", "DAGSTER_HOME", "MUSHROOM_STARTUP_ERROR", "POSTGRES_HOST", "POSTGRES_PASSWORD_FILE",
     ]  # fmt: skip
     assert load_settings(home | dict.fromkeys(names, "")) == load_settings(home | dict.fromkeys(names, " "))
     assert load_settings(home | dict.fromkeys(names, "")) == load_settings(home)
@@ -104,10 +104,18 @@ def test_the_settings_survive_the_way_through_the_environment_of_a_child(tmp_pat
             "POSTGRES_PASSWORD": "p@ss", "MUSHROOM_HOME": str(tmp_path), "MUSHROOM_IMAGE_ROOT": "s3://images/farm",
             "MUSHROOM_CONFIG": str(tmp_path / "farm.yaml"), "MUSHROOM_CLIP_MODEL": "ViT-B-32",
             "MUSHROOM_CLIP_PRETRAINED": "openai", "MUSHROOM_CLIP_DEVICE": "cpu", "MUSHROOM_STARTUP_ERROR": "no tables",
+            "MUSHROOM_CLIP_PRECISION": "bf16", "MUSHROOM_CLIP_THREADS": "3",
         }
     )  # fmt: skip
     assert not settings.owns_image_root
     assert load_settings(settings.environment()) == settings
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5"])
+def test_a_number_of_threads_that_is_none_is_told(threads: str) -> None:
+    with pytest.raises(SettingsError, match=f"MUSHROOM_CLIP_THREADS={threads} is no number of threads"):
+        load_settings({"MUSHROOM_CLIP_THREADS": threads})
+    assert load_settings({"MUSHROOM_CLIP_THREADS": "2"}).clip_threads == 2
 
 
 def test_the_packaged_farm_file_is_read_unless_another_is_set(tmp_path: Path) -> None:

@@ -1,27 +1,43 @@
 """`daily_clip_inference`: what the cameras saw."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
+import numpy as np
+import sqlalchemy as sa
+from pydantic import Field
 
 from mushroom_assets.assets.windows import replace_windows
 from mushroom_assets.domain import environment, vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import growth_on
+from mushroom_assets.domain.probe import Probe, probe_columns
 from mushroom_assets.domain.windows import Window, to_us
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, vision_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
+from mushroom_assets.storage.embeddings import EmbeddingMemory
+from mushroom_assets.storage.labels import read_probes
 from mushroom_assets.storage.results import lock_for_replace, replace_rows
 from mushroom_assets.storage.samples import read_batches, read_points, read_samples
 from mushroom_assets.storage.schema import daily_clip_inference as table
+from mushroom_assets.storage.schema import image_quarantine
+from mushroom_assets.storage.search import replace_room_days
+from mushroom_assets.storage.vector_index import ensure_index
 
 CLIMATE_MAX_AGE_S = 300  # a sample older than this says nothing of the capture
 CLIMATE = {"temperature_c": "temperature", "humidity_pct": "humidity", "co2_ppm": "co2"}
+VANISHED = "the file vanished"  # as `inference.pipeline` says it
+
+
+class VisionConfig(dg.Config):
+    """What a run may ask for."""
+
+    recompute: bool = Field(default=False, description="compute images again whose vectors are kept")
 
 
 def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
@@ -37,6 +53,7 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
     )
     def daily_clip_inference(
         context: dg.AssetExecutionContext,
+        config: VisionConfig,
         postgres: PostgresResource,
         image_store: ImageStore,
         clip: ClipResource,
@@ -45,64 +62,119 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
         """CLIP inference on the day's camera images, one row per image and model.
 
         The vector of the image alone, zero-shot stage and condition by prompt ensemble with every label's probability,
-        and the climate at the capture.
+        what the farm's own probe says where there is one (`clip_probe`), and the climate at the capture.
         A label without a clear lead is `unknown`. An image that cannot be used is a row with its reason. `model_id`
-        names model, weights and prompts: `random` in it means untrained weights, whose labels mean nothing.
+        names model, weights and prompts: `renders` in it means the packaged model, which learned from drawn pictures,
+        `random` untrained weights, whose labels mean nothing. A file that was seen before is not computed again,
+        unless the run asks for it (`recompute`).
         """
+        run_id = context.run.run_id
         with permanent_faults_fail_at_once():
-            farm, encoder = farm_file.read(), clip.encoder()
+            farm, encoder, database = farm_file.read(), clip.encoder(), postgres.database(run_id)
             model_id = vision.model_id(encoder.name, farm.vision)
             labeller = vision.Labeller(farm.vision, encoder.encode_texts, encoder.logit_scale)
+            memory = EmbeddingMemory(database, encoder.name, forget=config.recompute)
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days
-            judged = list(_judge_images(image_store, encoder, labeller, farm, day))
-            with postgres.transaction(context.run.run_id) as connection:
+            files = _files(image_store, farm, day)
+            judged = _judge(files, image_store, encoder, memory, farm, day)
+            with postgres.transaction(run_id) as connection:
                 lock_for_replace(connection, table)
-                sources = environment.sources(read_points(connection), farm)
-                since = day.before(dt.timedelta(seconds=CLIMATE_MAX_AGE_S))
-                samples = read_samples(connection, [p for points in sources.values() for p in points], since, day.end)
-                climate = environment.climate(samples, sources, farm)
-                batches = read_batches(connection)
-                stamp = {"model_id": model_id, "run_id": context.run.run_id, "computed_at": dt.datetime.now(dt.UTC)}
-                rows = [row | _circumstances(row, climate, farm, batches) | stamp for row in judged]
+                # What came, went or changed while the model worked: of two runs the later one has the later files.
+                now = _files(image_store, farm, day)
+                changed = {path: file for path, file in now.items() if files.get(path) != file}
+                kept = {path: row for path, row in judged.items() if path in now or row["error"] == VANISHED}
+                judged = kept | _judge(changed, image_store, encoder, memory, farm, day)
+                circumstances = _read_circumstances(connection, farm, day)
+                probes = read_probes(connection, encoder.name)
+                stamp = {"model_id": model_id, "run_id": run_id, "computed_at": dt.datetime.now(dt.UTC)}
+                labels = _labels(judged, labeller, probes)
+                rows = [row | circumstances(row) | labels.get(path, {}) | stamp for path, row in judged.items()]
                 replace_rows(connection, table, (table.c.image_date == day.date) & (table.c.model_id == model_id), rows)
-            return {day.key: vision_metadata(rows, model_id, trained=encoder.trained, farm=farm)}
+                replace_room_days(connection, encoder.name, model_id, day.date, run_id)
+                strays = [
+                    {"image_path": path, "reason": reason, "run_id": run_id, "noticed_at": stamp["computed_at"]}
+                    for path, reason in image_store.strays(farm)
+                ]
+                replace_rows(connection, image_quarantine, sa.true(), strays)
+            computed = sum(row["computed"] for row in judged.values())
+            shown = vision_metadata(rows, model_id, trained=encoder.trained, farm=farm, strays=strays)
+            return {day.key: shown | {"images_computed": computed}}
 
-        return replace_windows(context, clock.daily, replace, chunk=1)
+        result = replace_windows(context, clock.daily, replace, chunk=1)
+        with permanent_faults_fail_at_once():
+            ensure_index(database, encoder.name)
+        return result
 
     return daily_clip_inference
 
 
-def _judge_images(
-    store: ImageStore, encoder: Any, labeller: vision.Labeller, farm: Farm, day: Window
-) -> Iterator[dict[str, Any]]:
-    """What the images of a day say by themselves, a row each."""
+def _files(store: ImageStore, farm: Farm, day: Window) -> dict[str, tuple[str, Any]]:
+    """The day's files: path -> room and what changes with the content."""
+    prefixes = vision.day_prefixes(farm, day.date)
+    return {
+        path: (room, fingerprint)
+        for room, prefix in prefixes.items()
+        for path, fingerprint in store.listing(prefix).items()
+    }
+
+
+def _judge(
+    files: Mapping[str, tuple[str, Any]],
+    store: ImageStore,
+    encoder: Any,
+    memory: EmbeddingMemory,
+    farm: Farm,
+    day: Window,
+) -> dict[str, dict[str, Any]]:
+    """What the files say by themselves, a row each, by path. `computed`: the model worked on it in this run."""
     from mushroom_assets.inference.pipeline import embed  # with the encoder comes torch: only for inference
 
-    rooms = {path: room for room, prefix in vision.day_prefixes(farm, day.date).items() for path in store.paths(prefix)}
-    for outcome in embed(list(rooms), store.read, encoder):
+    rows = {}
+    for outcome in embed(list(files), store.read, encoder, memory):
         row: dict[str, Any] = dict.fromkeys(column.name for column in table.columns)
-        row |= {"image_path": outcome.path, "room_id": rooms[outcome.path], "image_date": day.date, "status": "ok"}
-        if outcome.fault is not None:
-            fault = outcome.fault
+        room, _ = files[outcome.path]
+        row |= {"image_path": outcome.path, "room_id": room, "image_date": day.date, "status": "ok"}
+        row["computed"] = outcome.computed
+        if (fault := outcome.fault) is not None:
             row |= {"status": fault.status, "error": fault.reason, "content_sha256": fault.content_sha256}
             row |= {"width": fault.width, "height": fault.height}
-        if outcome.photo is not None:
-            row |= {key: value for key, value in vars(outcome.photo).items() if key in row}
+        if outcome.encoded is not None:
+            row |= vars(outcome.encoded)
         try:
             key = vision.parse_image_key(outcome.path, farm)
+            row |= {"camera": key.camera, "captured_at": key.captured_at, "batch_date": key.in_date}
         except vision.ImageKeyError as error:
-            yield row | {"status": "rejected", "error": str(error)}
-            continue
-        row |= {"camera": key.camera, "captured_at": key.captured_at, "batch_date": key.in_date}
-        if outcome.embedding is not None:
-            row |= {"embedding": outcome.embedding} | asdict(labeller.score(outcome.embedding[None])[0])
-        yield row
+            row |= {"status": "rejected", "error": str(error), "embedding": None}
+        rows[outcome.path] = row
+    return rows
+
+
+def _labels(
+    judged: Mapping[str, dict[str, Any]], labeller: vision.Labeller, probes: Mapping[str, Probe]
+) -> dict[str, dict[str, Any]]:
+    """Zero-shot labels, and beside them the probe's, of all images that have a vector, by path."""
+    paths = [path for path, row in judged.items() if row["embedding"] is not None]
+    if not paths:
+        return {}
+    vectors = np.stack([judged[path]["embedding"] for path in paths])
+    scores, own = labeller.score(vectors), probe_columns(probes, vectors)
+    return {path: asdict(score) | columns for path, score, columns in zip(paths, scores, own, strict=True)}
+
+
+def _read_circumstances(connection: sa.Connection, farm: Farm, day: Window) -> Callable[[Mapping[str, Any]], Any]:
+    """Read batches and climate of a day; returns what gives a row its batch, growth day and climate."""
+    sources = environment.sources(read_points(connection), farm)
+    since = day.before(dt.timedelta(seconds=CLIMATE_MAX_AGE_S))
+    samples = read_samples(connection, [p for points in sources.values() for p in points], since, day.end)
+    climate = environment.climate(samples, sources, farm)
+    batches = read_batches(connection)
+    return lambda row: _circumstances(row, climate, farm, batches)
 
 
 def _circumstances(
-    row: dict[str, Any],
+    row: Mapping[str, Any],
     climate: Mapping[tuple[str, str], environment.Series],
     farm: Farm,
     batches: Mapping[str, Sequence[dt.date]],

@@ -99,6 +99,27 @@ def day_prefixes(farm: Farm, day: dt.date) -> dict[str, str]:
     return {room: f"{farm.folder(room)}/{day:%Y%m%d}" for room in farm.rooms}
 
 
+@dataclass(frozen=True, eq=False)
+class EncodedImage:
+    """What a model made of a file's bytes, whatever its name.
+
+    Attributes:
+        content_sha256: of the bytes, 64 hex digits.
+        embedding: shape (d,), float32, of length 1.
+        width: of the file in px, upright.
+        height: of the file in px, upright.
+        sharpness: variance of the Laplacian of the grey image, grey².
+        brightness: mean of the grey image, 0 to 1.
+    """
+
+    content_sha256: str
+    embedding: npt.NDArray[np.float32]
+    width: int
+    height: int
+    sharpness: float
+    brightness: float
+
+
 def prompt_set_version(vision: Vision) -> str:
     """Eight hex digits that change with templates, labels and prompts, not with their order or the texts for people."""
     asked = {
@@ -170,18 +191,41 @@ class Decision(NamedTuple):
     margin: float
 
 
-def decide(probabilities: npt.ArrayLike, names: Sequence[str], unknown_margin: float) -> list[Decision]:
-    """A decision for each row of probabilities, shape (n, labels), two labels at least.
+class Judgement(NamedTuple):
+    """What zero-shot says of n images about one kind of label: as `Decision`, but whole columns.
+
+    `number` says which of `names` leads, which are the labels and, last, "unknown". `scores` has shape (n, labels),
+    no column for "unknown". Probabilities, margins and scores are rounded to 6 decimals.
+    """
+
+    names: Sequence[str]
+    number: npt.NDArray[np.intp]
+    probability: npt.NDArray[np.float64]
+    margin: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64]
+
+
+def judge(probabilities: npt.ArrayLike, names: Sequence[str], unknown_margin: float) -> Judgement:
+    """Decisions and rounded scores for rows of probabilities, shape (n, labels), two labels at least.
 
     A label whose lead is smaller than `unknown_margin` becomes "unknown" and keeps its probability and margin.
     """
-    decisions = []
-    for row in np.asarray(probabilities, dtype=np.float64):
-        second, first = np.argsort(row)[-2:]
-        margin = float(row[first] - row[second])
-        label = UNKNOWN if margin < unknown_margin else names[first]
-        decisions.append(Decision(label, round(float(row[first]), DECIMALS), round(margin, DECIMALS)))
-    return decisions
+    found = np.asarray(probabilities, dtype=np.float64)
+    second, first = np.argsort(found, axis=1)[:, -2:].T
+    leading, following = (np.take_along_axis(found, place[:, None], axis=1)[:, 0] for place in (first, second))
+    margin = leading - following
+    number = np.where(margin < unknown_margin, len(names), first)
+    return Judgement([*names, UNKNOWN], number, leading.round(DECIMALS), margin.round(DECIMALS), found.round(DECIMALS))
+
+
+def decide(probabilities: npt.ArrayLike, names: Sequence[str], unknown_margin: float) -> list[Decision]:
+    """A decision for each row of probabilities, as `judge`."""
+    return _decisions(judge(probabilities, names, unknown_margin))
+
+
+def _decisions(found: Judgement) -> list[Decision]:
+    columns = (found.number.tolist(), found.probability.tolist(), found.margin.tolist())
+    return [Decision(found.names[number], *numbers) for number, *numbers in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -206,11 +250,18 @@ class Labeller:
             for kind, labels in (("stage", vision.stages), ("condition", vision.conditions))
         }
 
+    def judge(self, embeddings: npt.ArrayLike) -> dict[str, Judgement]:
+        """Of n unit vectors, shape (n, d), the judgement by kind, "stage" and "condition"."""
+        return {
+            kind: judge(zero_shot(embeddings, vectors, self._logit_scale), names, self._unknown_margin)
+            for kind, (names, vectors) in self._kinds.items()
+        }
+
     def score(self, embeddings: npt.ArrayLike) -> list[ImageScores]:
         """The scores of n images, in order, from their unit vectors, shape (n, d)."""
-        (stages, stage_scores), (conditions, condition_scores) = (
-            self._judge(embeddings, names, vectors) for names, vectors in self._kinds.values()
-        )
+        found = self.judge(embeddings)
+        stages, conditions = (_decisions(found[kind]) for kind in ("stage", "condition"))
+        stage_scores, condition_scores = (_by_name(found[kind]) for kind in ("stage", "condition"))
         return [
             ImageScores(*stage, condition.label, condition.probability, {"stage": of_stage, "condition": of_condition})
             for stage, condition, of_stage, of_condition in zip(
@@ -218,9 +269,6 @@ class Labeller:
             )
         ]
 
-    def _judge(
-        self, embeddings: npt.ArrayLike, names: Sequence[str], vectors: Array
-    ) -> tuple[list[Decision], list[dict[str, float]]]:
-        probabilities = zero_shot(embeddings, vectors, self._logit_scale)
-        scores = [dict(zip(names, row, strict=True)) for row in probabilities.round(DECIMALS).tolist()]
-        return decide(probabilities, names, self._unknown_margin), scores
+
+def _by_name(found: Judgement) -> list[dict[str, float]]:
+    return [dict(zip(found.names[:-1], row, strict=True)) for row in found.scores.tolist()]

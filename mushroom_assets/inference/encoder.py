@@ -5,6 +5,7 @@ definitions would otherwise pay for it: see `import_open_clip`.
 """
 
 import contextlib
+import copy
 import functools
 import logging
 import pickle
@@ -18,17 +19,25 @@ from PIL import Image
 
 from mushroom_assets.inference.weights import UnknownModel, Weights, WeightsUnavailable, find_weights, import_open_clip
 
+log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float32]
-CPU_THREADS = 4  # at most: torch would take every core, and other runs share the machine
-BATCH = {"cpu": 32, "cuda": 256}  # images; larger ones bring nothing on two AVX2 cores, 256 x 224 px are 154 MB
+Pixels = npt.NDArray[np.uint8]
+WORKERS = {"cpu": 4, "cuda": 16}  # at most, unless asked for: torch would take every core, and others share the machine
+# Images at a time. On CPU each worker has a core of its own, where ViT-B-32 is as quick with 8 as with 32; a GPU's
+# launches want more. So much is computed again after a crash, times the workers.
+BATCH = {"cpu": 8, "cuda": 32}
 TEXT_BATCH = 256
-DECODE_MARGIN = 1.5  # see `ClipEncoder.min_side`
+DECODE_MARGIN = 1.75  # see `ClipEncoder.min_side`
+PRECISIONS = ("auto", "fp32", "bf16")
+GOLDEN_BOUND = 0.999  # cosine to float32's vector that every golden image must reach; bfloat16 keeps 8 bits
 _loading = threading.Lock()  # two threads that ask for one encoder get the same, loaded once
 
 
 class _Parts(NamedTuple):
     model: Any
-    transform: Callable[[Image.Image], Any]
+    resize: Sequence[Callable[[Any], Any]]  # open_clip's own steps, up to the picture of the model's size
+    mean: Any  # of a channel, shape (1, 3, 1, 1)
+    std: Any
     tokenizer: Callable[[list[str]], Any]
 
 
@@ -42,65 +51,97 @@ class ClipEncoder:
         image_size: side of the model's square input, px.
         dimensions: length of a vector.
         device: "cpu" or "cuda".
+        precision: "fp32" or "bf16", of the image tower's products.
+        workers: threads that should encode at a time, each with batches of its own (see `pipeline`).
+        batch: images that a worker should encode at a time.
     """
 
-    def __init__(self, weights: Weights, parts: _Parts, device: str, dimensions: int) -> None:
+    def __init__(self, weights: Weights, parts: _Parts, device: str, dimensions: int, workers: int) -> None:
         self.name = f"{weights.model}/{weights.name}"
         self.trained = weights.path is not None
-        self.device = device
+        self.device, self.precision, self.workers, self.batch = device, "fp32", workers, BATCH[device]
         self.dimensions = dimensions
         self.logit_scale = float(parts.model.logit_scale.detach().exp())
         size = parts.model.visual.preprocess_cfg["size"]
         self.image_size = int(size if isinstance(size, int) else size[0])
-        self._model, self._transform, self._tokenizer = parts
+        self._model, self._resize, self._mean, self._std, self._tokenizer = parts
 
     @property
     def min_side(self) -> int:
         """The short side, in px, that a JPEG must keep when it is decoded smaller (`read_photo`).
 
-        1.5 times the input. On noise, stripes and discs of 2880x1616 px the cosine to the vector of the full decode
-        is then >= 0.9996 for ViT-B-32 (decoded at a quarter; 0.9999 at a half, 0.9988 at an eighth, which is below
-        224 px) and >= 0.9999 for mushroom-tiny, while the vectors of different images have cosines of 0.73 to 0.97.
+        1.75 times the input: a 2880x1616 frame is decoded at a quarter for 128 and 224 px. On 29 rendered frames of
+        that size the cosine to the vector of open_clip's own way, the full decode, is then >= 0.9999 for ViT-B-32
+        (random weights). For the packaged mushroom-tiny, on 204 frames, its median is 0.99996 and three are below
+        0.995 (0.993): those are as sensitive to a plain 4x4 mean of the full decode; 405 of the 408 labels agree.
         """
         return round(DECODE_MARGIN * self.image_size)
 
-    def preprocess(self, image: Image.Image) -> Floats:
-        """An image as the model's input: open_clip's own inference transform of these weights.
+    def preprocess(self, image: Image.Image) -> Pixels:
+        """An image at the model's size, by open_clip's own inference transform of these weights (bicubic, as a rule).
 
-        Short side scaled to the input size (bicubic), centre cropped, normalised by the model's mean and deviation.
+        The sides are cropped or squashed as the weights want it. Mean and deviation are left to `encode_images`, which
+        takes them off a whole batch at once.
 
         Returns:
-            Shape (3, image_size, image_size).
+            Shape (image_size, image_size, 3), uint8.
         """
-        pixels: Floats = self._transform(image).numpy()
-        return pixels
+        for step in self._resize:
+            image = step(image)
+        return np.asarray(image)
 
-    def encode_images(self, pixels: npt.NDArray[Any]) -> Floats:
-        """Vectors of preprocessed images: float32 on CPU, bfloat16 products on CUDA.
+    def normalise(self, pixels: Pixels) -> Any:
+        """A batch as the model's input, a tensor of shape (n, 3, image_size, image_size) on its device.
 
         Args:
-            pixels: shape (n, 3, image_size, image_size), float32; n may be 0.
+            pixels: shape (n, image_size, image_size, 3), uint8.
+        """
+        import torch
+
+        # A view of channels-last memory, which convolutions like best; a quarter of the bytes goes to a GPU.
+        batch = torch.tensor(pixels, device=self.device).permute(0, 3, 1, 2)
+        return batch.float().div_(255).sub_(self._mean).div_(self._std)
+
+    def encode_images(self, pixels: Pixels) -> Floats:
+        """Vectors of images.
+
+        Args:
+            pixels: shape (n, image_size, image_size, 3), uint8, from `preprocess`; n may be 0.
 
         Returns:
             Shape (n, dimensions), each row of length 1, in the order given; the same whatever the batch (1e-5).
 
         Raises:
-            ValueError: another shape.
+            ValueError: another shape or type.
         """
-        import torch
+        size = self.image_size
+        if pixels.shape[1:] != (size, size, 3) or pixels.dtype != np.uint8:
+            raise ValueError(f"{self.name} takes (n, {size}, {size}, 3) of uint8, got {pixels.shape} of {pixels.dtype}")
 
-        if pixels.shape[1:] != (3, self.image_size, self.image_size):
-            raise ValueError(f"{self.name} takes (n, 3, {self.image_size}, {self.image_size}), got {pixels.shape}")
+        def encode(batch: Pixels) -> Any:
+            return self._model.visual(self.normalise(batch).to(_dtype(self.precision)))
 
-        def encode(batch: npt.NDArray[Any]) -> Any:
-            # bfloat16 on CPU is left out: 9 times slower than float32 where AVX2 has to emulate it.
-            with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.device == "cuda"):
-                return self._model.encode_image(torch.tensor(batch, dtype=torch.float32, device=self.device))
+        return self._in_batches(encode, pixels, self.batch)
 
-        return self._in_batches(encode, pixels, BATCH[self.device])
+    def use_bf16(self) -> float:
+        """Compute images in bfloat16 from now on, if that gives float32's vectors; it stays with float32 if not.
+
+        Judged by `golden_images`: every vector must have a cosine of `GOLDEN_BOUND` to its float32 one.
+
+        Returns:
+            The smallest cosine.
+        """
+        golden = golden_images(self.image_size)
+        exact = self.encode_images(golden)
+        visual = self._model.visual
+        self._model.visual, self.precision = copy.deepcopy(visual).to(_dtype("bf16")), "bf16"
+        cosine = float((self.encode_images(golden) * exact).sum(axis=1).min())
+        if not cosine >= GOLDEN_BOUND:  # a NaN is none
+            self._model.visual, self.precision = visual, "fp32"
+        return cosine
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
-        """Vectors of texts, in float32 on every device. Text beyond the model's context (77 tokens) is cut off.
+        """Vectors of texts, in float32 on every device. Text beyond the model's context is cut off.
 
         Returns:
             Shape (len(texts), dimensions), each row of length 1.
@@ -123,32 +164,89 @@ class ClipEncoder:
         return vectors
 
 
-def load_encoder(model: str | None, pretrained: str | None, device: str = "auto") -> ClipEncoder:
+def golden_images(size: int) -> Pixels:
+    """Images on which two ways of computing are compared: noise of four grains, ramps, stripes and discs.
+
+    Returns:
+        Shape (8, size, size, 3), uint8, the same on every machine.
+    """
+    random = np.random.default_rng(0)
+    y, x = np.mgrid[0:size, 0:size]
+    images = [np.kron(random.integers(0, 256, (-(-size // n),) * 2 + (3,)), np.ones((n, n, 1))) for n in (1, 4, 16, 64)]
+    images += [
+        np.stack([x, y, x + y], axis=-1) * 127 / size,
+        np.stack([x % 16 < 8, y % 24 < 9, (x + y) % 9 < 3], -1) * 255,
+    ]
+    for radius in (size / 3, size / 9):
+        inside = np.hypot(x % (2.2 * radius) - radius, y % (2.2 * radius) - radius) < radius
+        images.append(np.where(inside[..., None], (150, 110, 80), (220, 212, 195)))
+    return np.stack([image[:size, :size] for image in images]).astype(np.uint8)
+
+
+def load_encoder(
+    model: str | None, pretrained: str | None, device: str = "auto", precision: str = "auto", threads: int | None = None
+) -> ClipEncoder:
     """The encoder of a model, its weights and a device; once a process for the same arguments.
 
-    On CPU torch's number of threads is set for the whole process (at most `CPU_THREADS`). Random numbers that others
-    draw from torch are not disturbed.
+    Random numbers that others draw from torch are not disturbed.
 
     Args:
         model: an open_clip name, None for the packaged `mushroom-tiny`.
         pretrained: a tag, a checkpoint's path, `random-seed0`, or None: see `find_weights`.
         device: "auto" (CUDA where torch sees it), "cpu" or "cuda".
+        precision: "fp32"; "bf16", refused where it does not give the same vectors or the CPU would have to emulate it;
+            "auto": bf16 on CUDA where it gives the same vectors, else fp32.
+        threads: images are encoded in so many; None for one a core, up to `WORKERS`.
 
     Raises:
-        UnknownModel: a `ValueError`: no such model, weights or device.
+        UnknownModel: a `ValueError`: no such model, weights, device or precision.
         WeightsUnavailable: the weights cannot be had, or are not this model's.
     """
     with _loading:
-        return _load(model or None, pretrained or None, device)
+        return _load(model or None, pretrained or None, device, precision, threads)
 
 
 @functools.cache
-def _load(model: str | None, pretrained: str | None, device: str) -> ClipEncoder:
+def _load(model: str | None, pretrained: str | None, device: str, precision: str, threads: int | None) -> ClipEncoder:
+    if precision not in PRECISIONS:
+        raise UnknownModel(f"MUSHROOM_CLIP_PRECISION is {precision!r}; it can be {', '.join(PRECISIONS)}")
     weights = find_weights(model, pretrained)
     place = _device(device)
     open_clip = import_open_clip()
     config = open_clip.get_model_config(weights.model)
-    return ClipEncoder(weights, _build(weights, place), place, int(config["embed_dim"]))
+    workers = threads or min(cores(), WORKERS[place])
+    encoder = ClipEncoder(weights, _build(weights, place), place, int(config["embed_dim"]), workers)
+    if precision == "bf16" or (precision == "auto" and place == "cuda"):
+        _use_bf16(encoder, asked=precision == "bf16")
+    return encoder
+
+
+def cores() -> int:
+    """The cores that this process may use; OMP_NUM_THREADS says fewer."""
+    import torch
+
+    return int(torch.get_num_threads())
+
+
+def _use_bf16(encoder: ClipEncoder, *, asked: bool) -> None:
+    import torch
+
+    if encoder.device == "cpu" and not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
+        # 9 times slower than float32 where AVX2 has to emulate it.
+        raise UnknownModel("MUSHROOM_CLIP_PRECISION is bf16, which this processor does not have; use fp32")
+    cosine = encoder.use_bf16()
+    if encoder.precision == "bf16":
+        return
+    found = f"in bfloat16 {encoder.name} gives other vectors than in float32: cosine {cosine:.4f} < {GOLDEN_BOUND}"
+    if asked:
+        raise UnknownModel(f"{found}; set MUSHROOM_CLIP_PRECISION=fp32")
+    log.warning("%s; float32 is used", found)
+
+
+def _dtype(precision: str) -> Any:
+    import torch
+
+    return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
 
 
 def _device(device: str) -> str:
@@ -158,10 +256,7 @@ def _device(device: str) -> str:
         raise UnknownModel(f"MUSHROOM_CLIP_DEVICE is {device!r}; it can be auto, cpu or cuda")
     if device == "cuda" and not torch.cuda.is_available():
         raise UnknownModel("MUSHROOM_CLIP_DEVICE is cuda, but torch sees no GPU; use auto or cpu")
-    if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
-        return "cuda"
-    torch.set_num_threads(min(torch.get_num_threads(), CPU_THREADS))  # what it has is one a core
-    return "cpu"
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 @contextlib.contextmanager
@@ -201,6 +296,8 @@ def _build(weights: Weights, device: str) -> _Parts:
             f"{weights.path or weights.name} does not hold the weights of {weights.model}. "
             f"Is MUSHROOM_CLIP_MODEL right, and the file whole? {str(error)[:300]}"  # torch lists every tensor
         ) from error
-    model.eval().requires_grad_(False).to(device)
+    model.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
     cfg = open_clip.transform.PreprocessCfg(**model.visual.preprocess_cfg)
-    return _Parts(model, open_clip.transform.image_transform_v2(cfg, is_train=False), tokenizer)
+    *resize, _, _ = open_clip.transform.image_transform_v2(cfg, is_train=False).transforms  # less to tensor, normalise
+    mean, std = (torch.tensor(values, device=device).reshape(1, 3, 1, 1) for values in (cfg.mean, cfg.std))
+    return _Parts(model, resize, mean, std, tokenizer)

@@ -1,63 +1,115 @@
-"""From stored files to vectors: read and decode in threads while the model works, batch by batch.
+"""From stored files to vectors: every worker takes a batch from bytes to vectors, on a core of its own.
 
-Memory holds two batches of preprocessed pixels, whatever the number of files. Rows and labels are not known here.
+Workers never wait for each other as the threads of one matrix product would: with decoding beside it, such a product
+is as slow as its slowest thread. Memory holds two batches of files a worker, whatever their number. What was computed
+before is remembered by content. Rows and labels are not known here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from mushroom_assets.domain.vision import EncodedImage
 from mushroom_assets.inference.encoder import ClipEncoder
 from mushroom_assets.inference.images import ImageFault, Photo, content_sha256, read_photo
 
-BATCH = 16  # images; the tiny model and ViT-B-32 are both within 5 % of their best here
-READERS = 4  # threads: they wait for the store and decode outside the interpreter's lock
+READERS = 4  # threads that wait for the store while the workers compute
+
+
+class Memory(Protocol):
+    """What was made of a file's bytes before. Called by the workers, each from its own thread."""
+
+    def recall(self, hashes: Sequence[str]) -> Mapping[str, EncodedImage]:
+        """What is known of contents, by SHA-256."""
+
+    def keep(self, images: Sequence[EncodedImage]) -> None:
+        """Store a batch that was just computed; a crash after this loses none of it."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file: a photo with its vector, or a fault."""
+    """What became of one file: a vector with the picture's facts, or a fault; `computed` just now or remembered."""
 
     path: str
-    photo: Photo | None = None
+    encoded: EncodedImage | None = None
     fault: ImageFault | None = None
-    embedding: npt.NDArray[np.float32] | None = None
+    computed: bool = False
 
 
-def embed(paths: Sequence[str], read: Callable[[str], bytes], encoder: ClipEncoder) -> Iterator[Outcome]:
+def embed(
+    paths: Sequence[str], read: Callable[[str], bytes], encoder: ClipEncoder, memory: Memory
+) -> Iterator[Outcome]:
     """The outcome of every path, in order.
 
     Args:
         paths: files in the store.
-        read: bytes of a path; a file that vanished (FileNotFoundError) is unreadable, any other error is raised.
+        read: bytes of a path; FileNotFoundError (it vanished) and PermissionError (this one has no bytes for us) make
+            it unreadable, any other error ends the work.
         encoder: the model.
+        memory: asked before anything is decoded, told after every batch of `encoder.batch` images: a process that is
+            killed loses at most the batches its workers are at.
     """
+    readers = ThreadPoolExecutor(READERS, "read")
+    workers = ThreadPoolExecutor(encoder.workers, "encode", initializer=_one_core)
+    running: deque[Future[list[Outcome]]] = deque()
+    try:
+        for first in range(0, len(paths), encoder.batch):
+            files = [(path, readers.submit(read, path)) for path in paths[first : first + encoder.batch]]
+            running.append(workers.submit(_embed_batch, files, encoder, memory))
+            if len(running) == 2 * encoder.workers:  # one that each is at, and one whose files are being read
+                yield from running.popleft().result()
+        while running:
+            yield from running.popleft().result()
+    finally:  # after a fault of the store nobody waits for the reads still in the queue
+        readers.shutdown(cancel_futures=True)
+        workers.shutdown(cancel_futures=True)
 
-    def prepare(path: str) -> tuple[Outcome, npt.NDArray[np.float32] | None]:
+
+def _one_core() -> None:
+    import torch
+
+    torch.set_num_threads(1)  # of this thread; others that run already keep theirs
+
+
+def _embed_batch(files: Sequence[tuple[str, "Future[bytes]"]], encoder: ClipEncoder, memory: Memory) -> list[Outcome]:
+    faults: dict[str, ImageFault] = {}
+    data: dict[str, bytes] = {}
+    for path, file in files:
         try:
-            photo = read_photo(read(path), min_side=encoder.min_side)
+            data[path] = file.result()
         except FileNotFoundError:
-            return Outcome(path, fault=ImageFault("unreadable", "the file vanished", content_sha256(b""))), None
-        except ImageFault as fault:
-            return Outcome(path, fault=fault), None
-        return Outcome(path, photo), encoder.preprocess(photo.image)
+            faults[path] = ImageFault("unreadable", "the file vanished")
+        except PermissionError as error:
+            faults[path] = ImageFault("unreadable", f"cannot be read: {error.strerror}")
+    hashes = {path: content_sha256(content) for path, content in data.items()}
+    known = dict(memory.recall(list(hashes.values())))
+    photos: dict[str, Photo] = {}  # by content: one file under two paths is one photo
+    for path, sha256 in hashes.items():
+        if sha256 not in known and sha256 not in photos:
+            try:
+                photos[sha256] = read_photo(data[path], min_side=encoder.min_side)
+            except ImageFault as fault:
+                faults[path] = fault
+    known |= _encode(photos, encoder, memory)
+    return [
+        Outcome(path, fault=faults[path])
+        if path in faults
+        else Outcome(path, known[hashes[path]], computed=hashes[path] in photos)
+        for path, _ in files
+    ]
 
-    batches = [paths[first : first + BATCH] for first in range(0, len(paths), BATCH)]
-    with ThreadPoolExecutor(READERS) as readers:
-        ahead = [readers.submit(prepare, path) for batch in batches[:1] for path in batch]
-        for number in range(len(batches)):
-            prepared = [future.result() for future in ahead]
-            ahead = [readers.submit(prepare, path) for batch in batches[number + 1 : number + 2] for path in batch]
-            yield from _encode(prepared, encoder)
 
-
-def _encode(
-    prepared: Sequence[tuple[Outcome, npt.NDArray[np.float32] | None]], encoder: ClipEncoder
-) -> Iterator[Outcome]:
-    pixels = [array for _, array in prepared if array is not None]
-    vectors = iter(encoder.encode_images(np.stack(pixels)) if pixels else ())
-    for outcome, array in prepared:
-        yield outcome if array is None else replace(outcome, embedding=next(vectors))
+def _encode(photos: Mapping[str, Photo], encoder: ClipEncoder, memory: Memory) -> dict[str, EncodedImage]:
+    if not photos:
+        return {}
+    pixels = np.stack([encoder.preprocess(photo.image) for photo in photos.values()])
+    encoded = {
+        sha256: EncodedImage(sha256, vector, photo.width, photo.height, photo.sharpness, photo.brightness)
+        for (sha256, photo), vector in zip(photos.items(), encoder.encode_images(pixels), strict=True)
+    }
+    memory.keep(list(encoded.values()))
+    return encoded

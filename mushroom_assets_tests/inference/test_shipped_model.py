@@ -90,8 +90,8 @@ def test_the_whole_frame_is_seen(encoder: ClipEncoder):
     picture = Image.new("RGB", (320, 180), "black")
     picture.paste("white", (0, 0, 40, 180))  # an eighth of the width
     pixels = encoder.preprocess(picture)
-    assert pixels.shape == (3, 128, 128)
-    bright = (pixels[0] > 0).mean(axis=0)
+    assert pixels.shape == (128, 128, 3)
+    bright = (pixels[..., 0] > 127).mean(axis=0)
     assert (bright[:14], bright[19:]) == (pytest.approx(1), pytest.approx(0))  # 16 of 128 columns, softened by 2
 
 

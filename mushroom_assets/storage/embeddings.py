@@ -1,0 +1,53 @@
+"""What models made of files' bytes: remembered by content, batch by batch, each in a transaction of its own.
+
+Not here: rows of a day (`results`), search (`search`, `vector_index`), and how a vector is computed.
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from mushroom_assets.domain.vision import EncodedImage
+from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.schema import image_embedding as table
+
+FACTS = ("embedding", "width", "height", "sharpness", "brightness")
+
+
+class EmbeddingMemory:
+    """The kept vectors of one encoder.
+
+    Args:
+        database: where they are; every call is a transaction of its own, from whichever thread.
+        encoder: model and weights, as `ClipEncoder.name` has them.
+        forget: recall nothing, and replace what is kept: to compute all anew.
+    """
+
+    def __init__(self, database: Database, encoder: str, *, forget: bool = False) -> None:
+        self._database, self._encoder, self._forget = database, encoder, forget
+
+    def recall(self, hashes: Sequence[str]) -> dict[str, EncodedImage]:
+        """What is kept of contents, by SHA-256."""
+        if self._forget or not hashes:
+            return {}
+        columns = [table.c.content_sha256, *(table.c[name] for name in FACTS)]
+        chosen = table.c.content_sha256.in_(hashes) & (table.c.encoder == self._encoder)
+        with self._database.transaction() as connection:
+            found = connection.execute(sa.select(*columns).where(chosen)).all()
+        return {row.content_sha256: EncodedImage(*row) for row in found}
+
+    def keep(self, images: Sequence[EncodedImage]) -> None:
+        """Store a batch; what is kept already stays as it is."""
+        rows = [
+            vars(image) | {"encoder": self._encoder} for image in sorted(images, key=lambda one: one.content_sha256)
+        ]
+        statement = insert(table)  # in one order for all: two runs that keep the same contents cannot wait in a circle
+        keys = [table.c.content_sha256, table.c.encoder]
+        if self._forget:
+            news = {name: statement.excluded[name] for name in FACTS} | {"computed_at": sa.func.now()}
+            statement = statement.on_conflict_do_update(index_elements=keys, set_=news)
+        else:
+            statement = statement.on_conflict_do_nothing(index_elements=keys)
+        with self._database.transaction() as connection:
+            connection.execute(statement, rows)
