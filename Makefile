@@ -45,7 +45,9 @@ validate: $(VENV)/test.ok  # with a Dagster home of its own: dagster.yaml here a
 
 bench: $(VENV)/test.ok
 	$(BIN)/python benchmarks/bench_assets.py
+	$(BIN)/python benchmarks/bench_clip.py
 	$(BIN)/python benchmarks/bench_search.py
+	$(BIN)/python benchmarks/bench_relabel.py
 
 train: $(VENV)/test.ok
 	$(BIN)/python -m training.train --out mushroom_assets/inference/models --cache $(VENV)/renders

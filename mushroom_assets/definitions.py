@@ -8,6 +8,7 @@ import dagster as dg
 from mushroom_assets import automation
 from mushroom_assets.assets.environment import environment_asset
 from mushroom_assets.assets.probe import probe_asset
+from mushroom_assets.assets.relabel import relabel_job
 from mushroom_assets.assets.report import report_asset
 from mushroom_assets.assets.setpoints import setpoints_asset
 from mushroom_assets.assets.sources import source_assets
@@ -48,7 +49,7 @@ def build_definitions(farm: Farm | None = None, resources: dict[str, Any] | None
             report_asset(clock, **policy["daily_room_report"]),
         ],
         asset_checks=asset_checks(clock, retry_policy=automation.RETRY),
-        jobs=list(jobs.values()),
+        jobs=[*jobs.values(), relabel_job(clock, retry_policy=automation.RETRY, pool="clip")],
         schedules=automation.schedules(clock, jobs, farm.timezone),
         sensors=automation.sensors(jobs),
         resources={

@@ -31,7 +31,6 @@ from mushroom_assets.storage.vector_index import ensure_index
 
 CLIMATE_MAX_AGE_S = 300  # a sample older than this says nothing of the capture
 CLIMATE = {"temperature_c": "temperature", "humidity_pct": "humidity", "co2_ppm": "co2"}
-VANISHED = "the file vanished"  # as `inference.pipeline` says it
 
 
 class VisionConfig(dg.Config):
@@ -84,7 +83,7 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
                 # What came, went or changed while the model worked: of two runs the later one has the later files.
                 now = _files(image_store, farm, day)
                 changed = {path: file for path, file in now.items() if files.get(path) != file}
-                kept = {path: row for path, row in judged.items() if path in now or row["error"] == VANISHED}
+                kept = {path: row for path, row in judged.items() if path in now or row["error"] == vision.VANISHED}
                 judged = kept | _judge(changed, image_store, encoder, memory, farm, day)
                 circumstances = _read_circumstances(connection, farm, day)
                 probes = read_probes(connection, encoder.name)

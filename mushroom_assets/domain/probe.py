@@ -24,6 +24,14 @@ def class_names(vision: Vision) -> dict[str, list[str]]:
     return {"stage": list(vision.stages), "condition": list(vision.conditions)}
 
 
+class Leading(NamedTuple):
+    """The likeliest of `names` for n vectors, by its number, and its probability, rounded; shape (n,) both."""
+
+    names: tuple[str, ...]
+    number: npt.NDArray[np.intp]
+    probability: npt.NDArray[np.float64]
+
+
 @dataclass(frozen=True, eq=False)
 class Probe:
     """A fitted linear probe of one kind.
@@ -63,14 +71,29 @@ class Probe:
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))  # the largest exponent is 0: no overflow
         return powers / powers.sum(axis=1, keepdims=True)
 
+    def judge(self, embeddings: npt.ArrayLike) -> Leading:
+        """As `predict`, but whole columns.
+
+        Raises:
+            ValueError: as `probabilities`.
+        """
+        found = self.probabilities(embeddings)
+        return Leading(self.classes, found.argmax(axis=1), found.max(axis=1).round(DECIMALS))
+
     def predict(self, embeddings: npt.ArrayLike) -> list[tuple[str, float]]:
         """The likeliest label of each of n unit vectors, shape (n, d), and its probability, rounded to 6 decimals.
 
         Raises:
             ValueError: as `probabilities`.
         """
-        found = self.probabilities(embeddings)
-        return [(self.classes[row.argmax()], round(float(row.max()), DECIMALS)) for row in found]
+        _, numbers, probabilities = self.judge(embeddings)
+        named = [self.classes[number] for number in numbers]
+        return list(zip(named, probabilities.tolist(), strict=True))
+
+
+def probes_id(probes: Mapping[str, Probe]) -> str | None:
+    """What the column `probe_id` says of labels by these probes, which are given by kind; None without any."""
+    return " ".join(probes[kind].probe_id for kind in KINDS if kind in probes) or None
 
 
 def probe_columns(probes: Mapping[str, Probe], embeddings: npt.ArrayLike) -> list[dict[str, Any]]:
@@ -86,7 +109,7 @@ def probe_columns(probes: Mapping[str, Probe], embeddings: npt.ArrayLike) -> lis
     there = [probes[kind] for kind in KINDS if kind in probes]
     rows: list[dict[str, Any]] = [
         dict.fromkeys(f"probe_{kind}{part}" for kind in KINDS for part in ("", "_probability"))
-        | {"probe_id": " ".join(probe.probe_id for probe in there) or None}
+        | {"probe_id": probes_id(probes)}
         for _ in range(len(np.asarray(embeddings)))
     ]
     for probe in there:

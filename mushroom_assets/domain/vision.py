@@ -21,6 +21,7 @@ from mushroom_assets.domain.farm import Farm, Label, Vision
 Array = npt.NDArray[np.floating]
 Encode = Callable[[Sequence[str]], Array]  # n texts to n vectors: `ClipEncoder.encode_texts`
 UNKNOWN = "unknown"  # stored instead of a label that hardly leads the next
+VANISHED = "the file vanished"  # the reason of a row whose file was listed and then not there to be read
 DECIMALS = 6  # decimals kept of a probability: finer than any image's noise, and short in jsonb
 MAX_AGE_DAYS = 120  # a batch is in its room for 27 days; an in-date further back is a misreading
 FILE_NAME = re.compile(r"[^_]+_(?P<camera>[^_]+)_(?P<in_date>[^_]*)_(?P<stamp>[0-9]{14})\.(?:jpe?g|png)", re.IGNORECASE)

@@ -119,7 +119,7 @@ class ClipEncoder:
             raise ValueError(f"{self.name} takes (n, {size}, {size}, 3) of uint8, got {pixels.shape} of {pixels.dtype}")
 
         def encode(batch: Pixels) -> Any:
-            return self._model.visual(self.normalise(batch).to(_dtype(self.precision)))
+            return self._model.encode_image(self.normalise(batch).to(_dtype(self.precision)))
 
         return self._in_batches(encode, pixels, self.batch)
 

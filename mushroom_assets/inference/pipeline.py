@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from mushroom_assets.domain.vision import EncodedImage
+from mushroom_assets.domain.vision import VANISHED, EncodedImage
 from mushroom_assets.inference.encoder import ClipEncoder
 from mushroom_assets.inference.images import ImageFault, Photo, content_sha256, read_photo
 
@@ -82,7 +82,7 @@ def _embed_batch(files: Sequence[tuple[str, "Future[bytes]"]], encoder: ClipEnco
         try:
             data[path] = file.result()
         except FileNotFoundError:
-            faults[path] = ImageFault("unreadable", "the file vanished")
+            faults[path] = ImageFault("unreadable", VANISHED)
         except PermissionError as error:
             faults[path] = ImageFault("unreadable", f"cannot be read: {error.strerror}")
     hashes = {path: content_sha256(content) for path, content in data.items()}

@@ -25,12 +25,16 @@ CONSTRAINTS = """
 INDEXES = """
     SELECT tablename, indexname, indexdef FROM pg_indexes
     WHERE schemaname = 'farm' AND tablename <> 'alembic_version' ORDER BY 1, 2"""
+OPTIONS = """
+    SELECT relname, reloptions FROM pg_class
+    WHERE relnamespace = 'farm'::regnamespace AND reloptions IS NOT NULL ORDER BY 1"""
 PARTITIONING = "SELECT partrelid::regclass::text, pg_get_partkeydef(partrelid) FROM pg_partitioned_table ORDER BY 1"
 
 
 def catalogue(connection: sa.Connection) -> dict[str, list[tuple[object, ...]]]:
     """What PostgreSQL itself says of schema farm."""
-    texts = {"columns": COLUMNS, "constraints": CONSTRAINTS, "indexes": INDEXES, "partitioning": PARTITIONING}
+    texts = {"columns": COLUMNS, "constraints": CONSTRAINTS, "indexes": INDEXES, "options": OPTIONS}
+    texts["partitioning"] = PARTITIONING
     return {name: [tuple(row) for row in connection.execute(sa.text(text))] for name, text in texts.items()}
 
 
@@ -67,6 +71,22 @@ def test_checks_keys_indexes_and_defaults_are_those_of_tables_made_from_the_sche
     assert len([row for row in declared["constraints"] if "CHECK" in str(row[2])]) == 9
     for kind, rows in declared.items():
         assert migrated[kind] == rows
+
+
+def test_vectors_lie_in_their_rows(database: Database) -> None:
+    with database.transaction() as connection:
+        options = catalogue(connection)["options"]
+        connection.exec_driver_sql(
+            "INSERT INTO farm.image_embedding"
+            " (content_sha256, encoder, embedding, width, height, sharpness, brightness)"
+            " SELECT n::text, 'e', array_agg(random())::vector, 1, 1, 1, 1"
+            " FROM generate_series(1, 100) AS n, generate_series(1, 768) GROUP BY n"
+        )
+        beside = connection.exec_driver_sql(
+            "SELECT pg_relation_size(reltoastrelid) FROM pg_class WHERE oid = 'farm.image_embedding'::regclass"
+        ).scalar_one()
+    assert options == [(name, ["toast_tuple_target=8160"]) for name in ("daily_clip_inference", "image_embedding")]
+    assert beside == 0
 
 
 def test_every_column_and_table_has_a_comment(database: Database) -> None:

@@ -164,10 +164,14 @@ def upgrade() -> None:
         unique=False,
         schema="farm",
     )
+    # Vectors in their rows: those to come; the ones there are stay beside the table until they are replaced.
+    op.execute("ALTER TABLE farm.daily_clip_inference SET (toast_tuple_target = 8160)")
+    op.execute("ALTER TABLE farm.image_embedding SET (toast_tuple_target = 8160)")
 
 
 def downgrade() -> None:
     """Backward."""
+    op.execute("ALTER TABLE farm.daily_clip_inference RESET (toast_tuple_target)")
     op.drop_index(op.f("ix_daily_clip_inference_content_sha256"), table_name="daily_clip_inference", schema="farm")
     op.drop_column("daily_clip_inference", "probe_id", schema="farm")
     op.drop_column("daily_clip_inference", "probe_condition_probability", schema="farm")

@@ -1,0 +1,180 @@
+"""New labels for 100,000 stored vectors: what each part takes, next to a bare copy of the same rows.
+
+    make bench
+
+The bare copy is `INSERT ... SELECT` of the rows under another model_id, in the same chunks: less than that no job can
+take that keeps both versions with their vectors. Vectors are random, which no part's time depends on.
+"""
+
+import datetime as dt
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mushroom_assets.assets.relabel import CHUNK_ROWS, chunks
+from mushroom_assets.domain import vision
+from mushroom_assets.domain.farm import parse_farm, reference_farm_text
+from mushroom_assets.inference.encoder import load_encoder
+from mushroom_assets.server import embedded_postgres
+from mushroom_assets.storage import migrations
+from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.relabel import Labels, choose_rows, read_vectors, stored_days, write_labels
+from mushroom_assets.storage.results import lock_for_replace
+from mushroom_assets.storage.schema import daily_clip_inference
+
+IMAGES, A_DAY, RUNS, LIMIT_S = 100_000, 192, 3, 2.0
+FARM = parse_farm(reference_farm_text())
+PARTS = ("days", "choosing", "reading", "scoring", "writing", "commit")
+FILL = """
+    INSERT INTO farm.daily_clip_inference (image_path, model_id, room_id, image_date, camera, captured_at, growth_day,
+        status, width, height, content_sha256, embedding, stage, stage_probability, stage_margin, condition,
+        condition_probability, scores, sharpness, brightness, temperature_c, humidity_pct, co2_ppm, run_id, computed_at)
+    SELECT to_char(at, '"611/"YYYYMMDD"/611_192168123"') || n %% 8 || to_char(at, '"_20260110_"YYYYMMDDHH24MISS') || n
+        || '.jpg', 'bench/prompts-00000000', (600 + n %% 4)::text, at::date, 'cam1', at, 3, 'ok', 2880, 1616,
+        encode(sha256(n::text::bytea), 'hex'), embedding, 'fruiting', 0.5, 0.1, 'healthy', 0.5, jsonb_build_object(
+        'stage', jsonb_build_object('substrate', 0.123456, 'pinning', 0.123456, 'fruiting', 0.523456, 'harvest', 0.1,
+        'empty', 0.129632), 'condition', jsonb_build_object('healthy', 0.523456, 'mould', 0.123456, 'dry', 0.1)),
+        1.5, 0.5, 18.5, 91.5, 2250, '7b8c1f34-9c6f-4d2e-8b0a-111111111111', now()
+    FROM (SELECT n, embedding, timestamptz '2024-01-01' + n / %s * interval '1 day' AS at FROM vectors) AS image"""
+COPY = """
+    INSERT INTO farm.daily_clip_inference ({columns}) SELECT {values} FROM farm.daily_clip_inference
+    WHERE image_date = ANY(%s) AND model_id = 'bench/prompts-00000000'"""
+
+
+def fill(database: Database, dimensions: int) -> None:
+    """A year and a half of images, each day's together, as a farm writes them."""
+    record = np.dtype(
+        [("fields", ">i2"), ("l0", ">i4"), ("n", ">i4"), ("l1", ">i4"), ("length", ">i2"), ("unused", ">i2"),
+         ("embedding", ">f4", (dimensions,))]
+    )  # fmt: skip
+    rows = np.zeros(IMAGES, dtype=record)
+    rows["fields"], rows["l0"], rows["l1"], rows["length"] = 2, 4, 4 + 4 * dimensions, dimensions
+    rows["n"] = np.arange(IMAGES)
+    drawn = np.random.default_rng(0).standard_normal((IMAGES, dimensions), dtype=np.float32)
+    rows["embedding"] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    with database.transaction() as connection:
+        connection.exec_driver_sql("TRUNCATE farm.daily_clip_inference")
+        connection.exec_driver_sql("CREATE TEMP TABLE vectors (n int, embedding vector) ON COMMIT DROP")
+        with connection.connection.cursor().copy("COPY vectors FROM STDIN (FORMAT binary)") as copy:
+            copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + rows.tobytes() + b"\xff\xff")
+        connection.exec_driver_sql(FILL, (A_DAY,))
+    settle(database, "VACUUM ANALYZE farm.daily_clip_inference")
+
+
+def settle(database: Database, *statements: str) -> None:
+    """A quiet server: dead rows gone, a checkpoint behind us."""
+    with database.session() as connection:
+        for statement in (*statements, "CHECKPOINT"):
+            connection.exec_driver_sql(statement)
+
+
+class Watch:
+    """Seconds by part."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(PARTS, 0.0)
+
+    @contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        """Add the seconds of the block to a part."""
+        started = time.perf_counter()
+        yield
+        self.seconds[part] += time.perf_counter() - started
+
+
+def relabel(database: Database, dimensions: int, labeller: vision.Labeller) -> dict[str, float]:
+    """What the job does, part by part."""
+    watch = Watch()
+    with watch("days"), database.transaction() as connection:
+        stored = stored_days(connection, "bench/prompts-", None, None)
+    for days in chunks(stored, CHUNK_ROWS):
+        with database.connect() as connection:
+            with watch("choosing"):
+                lock_for_replace(connection, daily_clip_inference)
+                choose_rows(connection, "bench/prompts-", days)
+            with watch("reading"):
+                found = read_vectors(connection, dimensions)
+            with watch("scoring"):
+                labels = Labels(labeller.judge(found.embeddings), {}, None)
+            with watch("writing"):
+                stamp = {"model_id": "bench/prompts-11111111", "run_id": "x", "computed_at": dt.datetime.now(dt.UTC)}
+                write_labels(connection, found.places, labels, stamp)
+            with watch("commit"):
+                connection.commit()
+    return watch.seconds
+
+
+def copy_rows(database: Database) -> float:
+    """The bare copy."""
+    with database.transaction() as connection:
+        stored = stored_days(connection, "bench/prompts-", None, None)
+    names = [column.name for column in daily_clip_inference.columns]
+    values = ["'bench/prompts-22222222'" if name == "model_id" else name for name in names]
+    statement = COPY.format(columns=", ".join(names), values=", ".join(values))
+    started = time.perf_counter()
+    for days in chunks(stored, CHUNK_ROWS):
+        with database.transaction() as connection:
+            connection.exec_driver_sql(statement, (days,))
+    return time.perf_counter() - started
+
+
+def forget(database: Database) -> None:
+    """Only the first version is left."""
+    with database.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM farm.daily_clip_inference WHERE model_id <> 'bench/prompts-00000000'")
+    settle(database, "VACUUM farm.daily_clip_inference")
+
+
+def axes(dimensions: int) -> npt.NDArray[np.float64]:
+    """Texts' vectors of that length: the packaged model's have its own."""
+    return np.random.default_rng(1).standard_normal((10_000, dimensions))
+
+
+def measure(database: Database, dimensions: int) -> None:
+    """One row of the table: medians."""
+    fill(database, dimensions)
+    labeller = vision.Labeller(FARM.vision, lambda texts: axes(dimensions)[: len(texts)], 100.0)
+    runs, copies = [], []
+    for _ in range(RUNS):
+        copies.append(copy_rows(database))
+        forget(database)
+        runs.append(relabel(database, dimensions, labeller))
+        forget(database)
+    whole = float(np.median([sum(run.values()) for run in runs]))
+    parts = "".join(f"{np.median([run[part] for run in runs]):10.2f}" for part in PARTS)
+    print(f"{dimensions:10}{parts}{whole:10.2f}{LIMIT_S:8.1f}{np.median(copies):11.2f}", flush=True)
+
+
+def text_encoding() -> float:
+    """Seconds that the packaged model takes for the reference farm's prompts: the median."""
+    encoder, taken = load_encoder(None, None), []
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        vision.Labeller(FARM.vision, encoder.encode_texts, encoder.logit_scale)
+        taken.append(time.perf_counter() - started)
+    return float(np.median(taken))
+
+
+def main() -> None:
+    """Print the table."""
+    warnings.filterwarnings("ignore")
+    with tempfile.TemporaryDirectory(prefix="bench-") as home, embedded_postgres(Path(home) / "pg") as url:
+        database = Database(url)
+        with database.transaction() as connection:
+            migrations.upgrade(connection)
+        print(f"{IMAGES:,} rows in chunks of {CHUNK_ROWS:,}; seconds, median of {RUNS}")
+        print(f"{'dimensions':10}{''.join(f'{part:>10}' for part in PARTS)}{'whole':>10}{'limit':>8}{'bare copy':>11}")
+        for dimensions in (128, 512):
+            measure(database, dimensions)
+        database.dispose()
+    print(f"encoding the prompts, packaged model: {text_encoding():.2f} s, besides")
+
+
+if __name__ == "__main__":
+    main()

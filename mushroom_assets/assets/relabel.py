@@ -1,0 +1,121 @@
+"""`relabel_images_job`: new prompts, labels or probes for images that are already vectors; no image is read.
+
+Which row of an image counts, and how rows travel, is the business of `storage.relabel`; what a vector says about
+labels, that of the domain.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import sqlalchemy as sa
+from pydantic import Field
+
+from mushroom_assets.domain import vision
+from mushroom_assets.domain.probe import Probe, probes_id
+from mushroom_assets.faults import permanent_faults_fail_at_once
+from mushroom_assets.metadata import relabel_metadata
+from mushroom_assets.partitions import FarmClock
+from mushroom_assets.resources import ClipResource, FarmFile, PostgresResource
+from mushroom_assets.storage.labels import read_probes
+from mushroom_assets.storage.relabel import (
+    DayCount,
+    Labels,
+    choose_rows,
+    read_vectors,
+    stored_days,
+    write_labels,
+)
+from mushroom_assets.storage.results import lock_for_replace
+from mushroom_assets.storage.schema import daily_clip_inference as table
+
+CHUNK_ROWS = 20_000  # of one transaction: 40 MB of vectors, and the least that a killed job loses
+
+
+class RelabelConfig(dg.Config):
+    """Which days."""
+
+    since: str | None = Field(default=None, description="first day, YYYY-MM-DD; unset: the first there is")
+    until: str | None = Field(default=None, description="last day, YYYY-MM-DD, included; unset: the last there is")
+
+
+def relabel_job(clock: FarmClock, **policy: Any) -> dg.JobDefinition:
+    """The job on a farm's clock; `policy` holds its op's retry policy and pool."""
+
+    @dg.op(**policy)
+    def relabel_images(
+        context: dg.OpExecutionContext,
+        config: RelabelConfig,
+        postgres: PostgresResource,
+        clip: ClipResource,
+        farm_file: FarmFile,
+    ) -> None:
+        """Labels of the stored vectors under the prompts and labels of the farm file and the latest probes.
+
+        Every image of the model, whatever prompts it was judged with, gets a row under the current `model_id`: its
+        latest row with new labels. Rows of other prompts stay. Each chunk of whole days is a transaction.
+        """
+        with permanent_faults_fail_at_once():
+            since, until = (_day(name, getattr(config, name)) for name in ("since", "until"))
+            farm, encoder = farm_file.read(), clip.encoder()
+            model_id, prefix = vision.model_id(encoder.name, farm.vision), f"{encoder.name}/prompts-"
+            labeller = vision.Labeller(farm.vision, encoder.encode_texts, encoder.logit_scale)
+            partitions = set(clock.daily.get_partition_keys())
+            with postgres.transaction(context.run_id) as connection:
+                stored = stored_days(connection, prefix, since, until)
+            for days in chunks(stored, CHUNK_ROWS):
+                with postgres.transaction(context.run_id) as connection:
+                    lock_for_replace(connection, table)
+                    counts = choose_rows(connection, prefix, days)
+                    probes = read_probes(connection, encoder.name)
+                    stamp = {"model_id": model_id, "run_id": context.run_id, "computed_at": dt.datetime.now(dt.UTC)}
+                    relabel(connection, encoder.dimensions, labeller, probes, stamp)
+                context.log.info(f"{days[0]} to {days[-1]}: {sum(day.ok + day.not_ok for day in counts)} images")
+                for day in (day for day in counts if day.day.isoformat() in partitions):
+                    context.log_event(_news(day, relabel_metadata(day, model_id, trained=encoder.trained)))
+
+    @dg.job(description="New labels for stored vectors, after a change of prompts, labels or probes; reads no image.")
+    def relabel_images_job() -> None:
+        relabel_images()
+
+    return relabel_images_job
+
+
+def relabel(
+    connection: sa.Connection,
+    dimensions: int,
+    labeller: vision.Labeller,
+    probes: Mapping[str, Probe],
+    stamp: Mapping[str, Any],
+) -> int:
+    """Store the chosen rows under `stamp`'s model_id with labels computed anew; returns how many they are."""
+    found = read_vectors(connection, dimensions)
+    judged = {kind: probe.judge(found.embeddings) for kind, probe in probes.items()}
+    labels = Labels(labeller.judge(found.embeddings), judged, probes_id(probes))
+    return write_labels(connection, found.places, labels, stamp)
+
+
+def chunks(stored: Sequence[tuple[dt.date, int]], rows: int) -> Iterator[list[dt.date]]:
+    """The days in order, as many together as have at most `rows` rows; a day is never divided."""
+    days: list[dt.date] = []
+    filled = 0
+    for day, count in stored:
+        if days and filled + count > rows:
+            yield days
+            days, filled = [], 0
+        days.append(day)
+        filled += count
+    if days:
+        yield days
+
+
+def _news(day: DayCount, metadata: Mapping[str, Any]) -> dg.AssetMaterialization:
+    return dg.AssetMaterialization(table.name, partition=day.day.isoformat(), metadata=metadata)
+
+
+def _day(name: str, text: str | None) -> dt.date | None:
+    try:
+        return None if text is None else dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {text!r} is no day. Remedy: write it as YYYY-MM-DD") from error

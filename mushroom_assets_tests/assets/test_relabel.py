@@ -1,0 +1,340 @@
+"""`relabel_images_job` on PostgreSQL: real runs of the job beside real runs of the asset, with the packaged model."""
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from mushroom_assets import automation
+from mushroom_assets.assets import relabel
+from mushroom_assets.definitions import build_definitions
+from mushroom_assets.domain.probe import KINDS
+from mushroom_assets.domain.vision import Labeller, model_id
+from mushroom_assets.inference.encoder import load_encoder
+from mushroom_assets.resources import ClipResource, FarmFile, PostgresResource
+from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.labels import replace_probes
+from mushroom_assets.storage.schema import clip_probe, daily_clip_inference
+from mushroom_assets_tests.assets.test_vision import ASSET, FARM, Cameras, picture
+from mushroom_assets_tests.plant import put_batch, write_farm
+from mushroom_assets_tests.small import without
+
+OTHER = """vision:
+  unknown_margin: 0.001
+  templates: ['{}', 'a photo of {}']
+  stages: {"it's %s": {prompts: [soil]}, b: {prompts: [a mushroom]}, c: {prompts: [a blue square, red]}}
+  conditions: {d: {prompts: [noise]}, e: {prompts: [a painting]}}
+"""
+DAYS = ("2026-01-10", "2026-01-11", "2026-01-12")
+JOB = "relabel_images_job"
+PROVENANCE = ("run_id", "computed_at")
+
+
+class Relabelled(Cameras):
+    """A farm with three days of images, judged under its first prompts."""
+
+    def relabel(self, raise_on_error: bool = True, **config: str) -> dg.ExecuteInProcessResult:
+        doors = {
+            "postgres": PostgresResource(url=self.database.url, connect_attempts=1),
+            "clip": ClipResource(),
+            "farm_file": FarmFile(path=str(self.path)),
+        }
+        job = build_definitions(self.farm, doors).resolve_job_def(JOB)
+        options: dict[str, Any] = {
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            "ops": {"relabel_images": {"config": config}},
+        }
+        return job.execute_in_process(options, instance=self.instance, raise_on_error=raise_on_error)
+
+    def ask_otherwise(self) -> str:
+        """Other prompts in the farm file; returns their model_id."""
+        self.farm = write_farm(self.path, FARM + OTHER)
+        return self.model()
+
+    def model(self) -> str:
+        return model_id(load_encoder(None, None).name, self.farm.vision)
+
+    def of(self, model: str) -> list[dict[str, Any]]:
+        rows = [row for row in self.rows(ASSET, provenance=True) if row["model_id"] == model]
+        return [row | {"embedding": plain(row["embedding"])} for row in rows]
+
+
+def plain(vector: Any) -> list[float] | None:
+    return None if vector is None else np.asarray(vector).tolist()
+
+
+def stable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [without(row, *PROVENANCE) for row in rows]
+
+
+@pytest.fixture
+def judged(database: Database, tmp_path: Path) -> Iterator[Relabelled]:
+    path = tmp_path / "farm.yaml"
+    with dg.DagsterInstance.ephemeral() as instance:
+        judged = Relabelled(write_farm(path, FARM), path, database, instance)
+        put_batch(database, "607", dt.date(2026, 1, 2))
+        for number, day in enumerate(day.replace("-", "") for day in DAYS):
+            for hour in (8, 9):
+                name = f"607_cam1_202615_{day}{hour:02}0130.jpg"
+                judged.shoot(f"7/{day}/{name}", picture(10 * number + hour))
+        judged.shoot("611/20260111/611_cam1_202615_20260111080130.jpg", b"no picture at all")
+        judged.shoot("611/20260111/holiday.jpg", picture(3))
+        judged.judge(DAYS[0], DAYS[-1])
+        yield judged
+
+
+def put_probes(judged: Relabelled, dimensions: int) -> None:
+    """A probe of the stage for the model in use."""
+    weights = np.random.default_rng(3).standard_normal((3, dimensions)) * 9
+    row = {
+        "encoder": load_encoder(None, None).name, "kind": "stage", "probe_id": "stage-1234",
+        "classes": ["x", "y", "z"], "coefficients": weights.ravel().tolist(), "intercepts": [0.1, 0.2, 0.3],
+        "label_count": 48, "accuracy": 0.9, "by_class": {}, "run_id": "r", "fitted_at": dt.datetime.now(dt.UTC),
+    }  # fmt: skip
+    with judged.database.transaction() as connection:
+        replace_probes(connection, [], "r", dt.datetime.now(dt.UTC))
+        connection.execute(sa.insert(clip_probe).values(**row))
+
+
+def test_the_rows_are_those_of_a_fresh_run_under_the_new_prompts_column_by_column(judged: Relabelled) -> None:
+    new = judged.ask_otherwise()
+    judged.relabel()
+    relabelled = judged.of(new)
+    judged.judge(DAYS[0], DAYS[-1])
+    fresh = judged.of(new)
+    assert {row["run_id"] for row in relabelled} != {row["run_id"] for row in fresh}
+    assert [row["status"] for row in fresh].count("ok") == 6
+    assert len(fresh) == 8
+    assert set(fresh[-1]["scores"] or fresh[0]["scores"]) == set(KINDS)
+    for mine, asset in zip(relabelled, fresh, strict=True):
+        judged_by_number = ("stage_probability", "stage_margin", "condition_probability", "scores")
+        for name in without(asset, *PROVENANCE, *judged_by_number, "embedding"):
+            assert mine[name] == asset[name], name
+        if asset["status"] == "ok":  # the asset encodes anew, in other batches: the last bits may differ
+            np.testing.assert_allclose(mine["embedding"], asset["embedding"], atol=1e-5)
+            for name in judged_by_number[:3]:
+                assert mine[name] == pytest.approx(asset[name], abs=3e-6), name
+            for kind in KINDS:
+                assert mine["scores"][kind] == pytest.approx(asset["scores"][kind], abs=3e-6)
+
+
+def test_the_labels_are_exactly_those_that_the_asset_gives_the_stored_vector(judged: Relabelled) -> None:
+    new = judged.ask_otherwise()
+    judged.relabel()
+    encoder = load_encoder(None, None)
+    labeller = Labeller(judged.farm.vision, encoder.encode_texts, encoder.logit_scale)
+    rows = [row for row in judged.of(new) if row["status"] == "ok"]
+    assert len(rows) == 6
+    for row in rows:
+        for name, value in asdict(labeller.score(np.array([row["embedding"]], dtype=np.float32))[0]).items():
+            assert row[name] == value, name
+
+
+def test_the_rows_of_the_old_prompts_stay_as_they_were(judged: Relabelled) -> None:
+    old = judged.model()
+    before = judged.of(old)
+    new = judged.ask_otherwise()
+    run = judged.relabel()
+    assert judged.of(old) == before
+    after = judged.of(new)
+    assert [row["image_path"] for row in after] == [row["image_path"] for row in before]
+    for mine, former in zip(after, before, strict=True):
+        for name in ("embedding", "batch_date", "growth_day", "captured_at", "sharpness", "error", "content_sha256"):
+            assert mine[name] == former[name], name
+        assert mine["computed_at"] > former["computed_at"]
+        assert mine["run_id"] == run.run_id
+
+
+def test_circumstances_are_kept_and_the_latest_row_is_the_one_copied(judged: Relabelled) -> None:
+    judged.execute("UPDATE farm.daily_clip_inference SET growth_day = 77, temperature_c = 12.5")
+    judged.execute(
+        "INSERT INTO farm.daily_clip_inference (image_path, model_id, room_id, image_date, status, error, growth_day,"
+        " run_id, computed_at) SELECT image_path, split_part(model_id, '/prompts-', 1) || '/prompts-zz', room_id,"
+        " image_date, 'unreadable', 'of long ago', 5, 'r', '2025-01-01' FROM farm.daily_clip_inference"
+    )
+    new = judged.ask_otherwise()
+    judged.relabel()
+    assert {(row["growth_day"], row["temperature_c"]) for row in judged.of(new)} == {(77, 12.5)}
+    assert "of long ago" not in {row["error"] for row in judged.of(new)}
+
+
+def test_images_without_a_vector_are_copied_as_they_are(judged: Relabelled) -> None:
+    old, new = judged.model(), judged.ask_otherwise()
+    judged.relabel()
+    before, after = ([row for row in judged.of(model) if row["status"] != "ok"] for model in (old, new))
+    assert {row["status"] for row in after} == {"unreadable", "rejected"}
+    for mine, former in zip(after, before, strict=True):
+        assert without(mine, *PROVENANCE, "model_id") == without(former, *PROVENANCE, "model_id")
+
+
+def test_new_probes_reach_old_days_under_the_same_prompts(judged: Relabelled) -> None:
+    before = judged.of(judged.model())
+    put_probes(judged, len(next(row["embedding"] for row in before if row["embedding"])))
+    judged.relabel()
+    after = judged.of(judged.model())
+    assert len(judged.rows(ASSET)) == len(before)
+    for mine, former in zip(after, before, strict=True):
+        probed = {name: mine[name] for name in mine if name.startswith("probe_")}
+        assert without(mine, *PROVENANCE, *probed) == without(former, *PROVENANCE, *probed)
+        assert (probed["probe_condition"], probed["probe_condition_probability"]) == (None, None)
+        if mine["status"] != "ok":
+            assert set(probed.values()) == {None}
+            continue
+        assert probed["probe_id"] == "stage-1234"
+        with judged.database.transaction() as connection:
+            weights = connection.scalar(sa.select(clip_probe.c.coefficients))
+        powers = np.exp(np.array(weights).reshape(3, -1) @ np.array(mine["embedding"]) + [0.1, 0.2, 0.3])
+        assert probed["probe_stage"] == "xyz"[powers.argmax()]
+        assert probed["probe_stage_probability"] == pytest.approx(powers.max() / powers.sum(), abs=1e-6)
+
+
+def test_a_probe_that_is_gone_leaves_no_label_behind(judged: Relabelled) -> None:
+    put_probes(judged, len(next(row["embedding"] for row in judged.of(judged.model()) if row["embedding"])))
+    judged.relabel()
+    judged.execute("TRUNCATE farm.clip_probe")
+    judged.relabel()
+    rows = judged.of(judged.model())
+    assert {row[name] for row in rows for name in row if name.startswith("probe_")} == {None}
+
+
+@pytest.mark.parametrize(
+    ("config", "days"),
+    [({}, DAYS), ({"since": DAYS[1]}, DAYS[1:]), ({"until": DAYS[1]}, DAYS[:2]),
+     ({"since": DAYS[1], "until": DAYS[1]}, DAYS[1:2]), ({"since": "2026-02-01"}, ())],
+    ids=["all", "since", "until", "both", "none"],
+)  # fmt: skip
+def test_only_the_days_asked_for_are_relabelled_and_reported(
+    judged: Relabelled, config: dict[str, str], days: tuple[str, ...]
+) -> None:
+    new = judged.ask_otherwise()
+    run = judged.relabel(**config)
+    assert {str(row["image_date"]) for row in judged.of(new)} == set(days)
+    told = judged.instance.fetch_materializations(dg.AssetRecordsFilter(dg.AssetKey(ASSET)), limit=100).records
+    told = [event for event in told if event.run_id == run.run_id]
+    assert sorted(event.partition_key or "" for event in told) == list(days)
+    for event in told:
+        materialization = event.asset_materialization
+        assert materialization is not None
+        found = {name: value.value for name, value in materialization.metadata.items()}
+        assert (found["model_id"], found["images_ok"]) == (new, 2)
+        assert found["images_not_ok"] == (2 if event.partition_key == DAYS[1] else 0)
+
+
+def test_a_day_before_the_farms_first_is_relabelled_but_is_no_partition(judged: Relabelled) -> None:
+    judged.execute("UPDATE farm.daily_clip_inference SET image_date = '2025-11-30' WHERE image_date = '2026-01-12'")
+    new = judged.ask_otherwise()
+    judged.relabel()
+    assert dt.date(2025, 11, 30) in {row["image_date"] for row in judged.of(new)}
+    assert judged.done(ASSET) == set(DAYS)
+
+
+def test_rows_of_other_models_are_neither_read_nor_touched(judged: Relabelled) -> None:
+    name = load_encoder(None, None).name
+    like = name.replace("-", "_").replace("/", "/")  # `_` would stand for any character in LIKE
+    strangers = [f"{name}-large/prompts-11111111", f"{like.replace('_', '%')}/prompts-11111111", "x/y/prompts-1"]
+    for number, stranger in enumerate(strangers):
+        with judged.database.transaction() as connection:
+            connection.execute(
+                sa.text(
+                    "INSERT INTO farm.daily_clip_inference (image_path, model_id, room_id, image_date, status,"
+                    " embedding, run_id, computed_at)"
+                    " VALUES (:path, :model, '607', '2026-01-10', 'ok', '[1,0]', 'r', now() + interval '1 day')"
+                ),
+                {"path": f"stranger {number}", "model": stranger},
+            )
+    before = [judged.of(stranger) for stranger in strangers]
+    new = judged.ask_otherwise()
+    judged.relabel()
+    assert [judged.of(stranger) for stranger in strangers] == before
+    assert len(judged.of(new)) == 8
+    assert not any(row["image_path"].startswith("stranger") for row in judged.of(new))
+
+
+def test_a_rerun_leaves_the_same_rows_whatever_the_chunks(judged: Relabelled, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = judged.model(), judged.ask_otherwise()
+    judged.relabel()
+    once = judged.of(new)
+    monkeypatch.setattr(relabel, "CHUNK_ROWS", 1)
+    rerun = judged.relabel()
+    again = judged.of(new)
+    assert stable(again) == stable(once)
+    assert {row["run_id"] for row in again} == {rerun.run_id}
+    assert len(judged.of(old)) == len(again)
+
+
+def test_a_job_that_dies_leaves_whole_days_and_the_next_run_completes_them(
+    judged: Relabelled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = judged.ask_otherwise()
+    monkeypatch.setattr(relabel, "CHUNK_ROWS", 1)
+    write, done = relabel.write_labels, []
+
+    def dies_in_the_third(*given: Any) -> int:
+        written = write(*given)
+        done.append(written)
+        if len(done) == 3:
+            raise ValueError("power cut")
+        return written
+
+    monkeypatch.setattr(relabel, "write_labels", dies_in_the_third)
+    result = judged.relabel(raise_on_error=False)
+    assert not result.success
+    assert [str(row["image_date"]) for row in judged.of(new)].count(DAYS[1]) == 4
+    assert {str(row["image_date"]) for row in judged.of(new)} == set(DAYS[:2])
+    monkeypatch.setattr(relabel, "write_labels", write)
+    judged.relabel()
+    assert len(judged.of(new)) == 8
+
+
+def test_no_image_is_read(judged: Relabelled) -> None:
+    shutil.rmtree(judged.store)
+    new = judged.ask_otherwise()
+    assert judged.relabel().success
+    assert len(judged.of(new)) == 8
+
+
+def test_more_labels_than_a_function_takes_arguments(judged: Relabelled) -> None:
+    labels = ", ".join(f"label{number}: {{prompts: [thing {number}]}}" for number in range(60))
+    others = "conditions: {d: {prompts: [noise]}, e: {prompts: [x]}}, unknown_margin: 0.1, templates: ['{}']"
+    judged.farm = write_farm(judged.path, f"{FARM}vision: {{stages: {{{labels}}}, {others}}}\n")
+    judged.relabel(until=DAYS[0])
+    for row in judged.of(judged.model()):
+        assert set(row["scores"]["stage"]) == set(judged.farm.vision.stages)
+        assert row["stage_probability"] == max(row["scores"]["stage"].values())
+
+
+@pytest.mark.parametrize("fault", ["day", "length"])
+def test_a_permanent_fault_fails_at_once(judged: Relabelled, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    monkeypatch.setattr(automation, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
+    if fault == "length":
+        judged.execute(
+            "UPDATE farm.daily_clip_inference SET embedding = '[1,0]' WHERE status = 'ok' AND image_date = '2026-01-11'"
+        )
+    result = judged.relabel(raise_on_error=False, **({"since": "10.1.2026"} if fault == "day" else {}))
+    assert not result.success
+    (event,) = result.get_step_failure_events()
+    message = event.step_failure_data.error.message  # type: ignore[union-attr]
+    assert ("write it as YYYY-MM-DD" if fault == "day" else "materialize the days anew") in message
+    assert not any(event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events)
+
+
+def test_days_are_put_together_but_never_divided() -> None:
+    days = [dt.date(2026, 1, day) for day in range(1, 6)]
+    stored = list(zip(days, (3, 4, 9, 1, 7), strict=True))
+    assert list(relabel.chunks(stored, 7)) == [days[:2], days[2:3], days[3:4], days[4:]]
+    assert list(relabel.chunks([], 7)) == []
+
+
+def test_the_job_is_retried_and_shares_the_models_pool(judged: Relabelled) -> None:
+    job = build_definitions(judged.farm).resolve_job_def(JOB)
+    (op,) = job.nodes
+    assert op.definition.retry_policy == automation.RETRY  # type: ignore[attr-defined]
+    assert op.definition.pool == "clip"  # type: ignore[attr-defined]
+    assert daily_clip_inference.name == ASSET
