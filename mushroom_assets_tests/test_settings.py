@@ -33,7 +33,8 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     home = {"MUSHROOM_HOME": str(tmp_path)}
     names = [
         "DATABASE_URL", "MUSHROOM_IMAGE_ROOT", "MUSHROOM_CONFIG", "MUSHROOM_CLIP_MODEL", "MUSHROOM_CLIP_PRETRAINED",
-        "MUSHROOM_CLIP_DEVICE", "MUSHROOM_CLIP_PRECISION", "MUSHROOM_CLIP_THREADS", "DAGSTER_HOME", "MUSHROOM_STARTUP_ERROR", "POSTGRES_HOST", "POSTGRES_PASSWORD_FILE",
+        "MUSHROOM_CLIP_DEVICE", "MUSHROOM_CLIP_PRECISION", "MUSHROOM_CLIP_THREADS",
+        "DAGSTER_HOME", "MUSHROOM_STARTUP_ERROR", "POSTGRES_HOST", "POSTGRES_PASSWORD_FILE",
     ]  # fmt: skip
     assert load_settings(home | dict.fromkeys(names, "")) == load_settings(home | dict.fromkeys(names, " "))
     assert load_settings(home | dict.fromkeys(names, "")) == load_settings(home)
