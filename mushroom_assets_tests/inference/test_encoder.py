@@ -16,7 +16,7 @@ from mushroom_assets.domain.vision import label_vectors
 from mushroom_assets.inference import encoder as encoder_module
 from mushroom_assets.inference.encoder import GOLDEN_BOUND, ClipEncoder, golden_images, load_encoder
 from mushroom_assets.inference.images import read_photo
-from mushroom_assets.inference.weights import UnknownModel, WeightsUnavailable, import_open_clip
+from mushroom_assets.inference.weights import UnknownModel, WeightsUnavailable, find_weights, import_open_clip
 from mushroom_assets.simulation.cameras import render, shots
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -100,6 +100,25 @@ def test_a_checkpoint_file_gives_open_clips_vectors(reference, suffix: str, tmp_
         words = model.encode_text(import_open_clip().get_tokenizer("mushroom-tiny")(texts), normalize=True).numpy()
     assert cosine(vectors, images) > 0.99999
     assert cosine(encoder.encode_texts(texts), words) > 0.99999
+
+
+def test_texts_of_every_length_have_the_full_towers_vectors(reference):
+    import torch
+
+    model, _, path = reference
+    texts = ["caps", "a photo of brown caps on a shelf in a growing room", " ".join(["mushrooms"] * 60), "", "caps"]
+    tokens = import_open_clip().get_tokenizer("mushroom-tiny")(texts)
+    with torch.inference_mode():
+        expected = model.encode_text(tokens, normalize=True).numpy()
+    for parts in ([texts], [texts[:1], texts[1:2], texts[2:]]):  # the longest alone decides what is cut off
+        encoder = ClipEncoder(*fresh(path))
+        np.testing.assert_allclose(np.concatenate([encoder.encode_texts(part) for part in parts]), expected, atol=1e-6)
+
+
+def fresh(path: Path) -> tuple:
+    """What an encoder is made of that has not met any text yet."""
+    weights = find_weights("mushroom-tiny", str(path))
+    return weights, encoder_module._build(weights, "cpu"), "cpu", 128, 1
 
 
 def test_label_vectors_are_open_clips_zero_shot_classifier(encoder: ClipEncoder, reference):
