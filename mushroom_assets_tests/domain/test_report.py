@@ -288,6 +288,10 @@ def test_what_is_not_known_of_the_day_most_alike_is_left_out() -> None:
     assert bare.endswith("Looked most like room 608 on 2026-01-03 (similarity 0.50)")
 
 
+def test_a_day_that_is_merely_the_least_unlike_is_not_told() -> None:
+    assert write(alike=Likeness("608", dt.date(2026, 1, 3), 0.49, 25, "good")) == write()
+
+
 def test_likeness_in_the_eyes_of_an_untrained_model_is_not_told() -> None:
     assert write(alike=ALIKE, trained=False) == write(trained=False)
 
