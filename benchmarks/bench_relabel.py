@@ -1,36 +1,35 @@
-"""New labels for 100,000 stored vectors: what each part takes, next to a bare copy of the same rows.
+"""New labels for 100,000 stored vectors, next to a bare copy of the same rows.
 
     make bench
 
-The bare copy is `INSERT ... SELECT` of the rows under another model_id, in the same chunks: less than that no job can
-take that keeps both versions with their vectors. Vectors are random, which no part's time depends on.
+The bare copy is `INSERT ... SELECT` of the rows under another model_id, in the same chunks, by one connection and by
+as many as the job has. Vectors are random, which no part's time depends on.
 """
 
 import datetime as dt
+import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from mushroom_assets.assets.relabel import CHUNK_ROWS, chunks
+from mushroom_assets.assets import relabel
 from mushroom_assets.domain import vision
 from mushroom_assets.domain.farm import parse_farm, reference_farm_text
 from mushroom_assets.inference.encoder import load_encoder
 from mushroom_assets.server import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.relabel import Labels, choose_rows, read_vectors, stored_days, write_labels
-from mushroom_assets.storage.results import lock_for_replace
+from mushroom_assets.storage.relabel import stored_days
 from mushroom_assets.storage.schema import daily_clip_inference
 
-IMAGES, A_DAY, RUNS, LIMIT_S = 100_000, 192, 3, 2.0
+IMAGES, A_DAY, RUNS, LIMIT_S = 100_000, 192, 5, 2.0
 FARM = parse_farm(reference_farm_text())
-PARTS = ("days", "choosing", "reading", "scoring", "writing", "commit")
 FILL = """
     INSERT INTO farm.daily_clip_inference (image_path, model_id, room_id, image_date, camera, captured_at, growth_day,
         status, width, height, content_sha256, embedding, stage, stage_probability, stage_margin, condition,
@@ -74,53 +73,33 @@ def settle(database: Database, *statements: str) -> None:
             connection.exec_driver_sql(statement)
 
 
-class Watch:
-    """Seconds by part."""
-
-    def __init__(self) -> None:
-        self.seconds = dict.fromkeys(PARTS, 0.0)
-
-    @contextmanager
-    def __call__(self, part: str) -> Iterator[None]:
-        """Add the seconds of the block to a part."""
-        started = time.perf_counter()
-        yield
-        self.seconds[part] += time.perf_counter() - started
+def relabel_s(database: Database, dimensions: int, labeller: vision.Labeller) -> float:
+    """Seconds of the job's work."""
+    new = "bench/prompts-11111111"
+    task = relabel.Relabelling("bench/prompts-", "bench", dimensions, labeller, new, "x")
+    started = time.perf_counter()
+    stored = sum(day.ok for counts in relabel.relabel(database, task, None, None) for day in counts)
+    taken = time.perf_counter() - started
+    if stored != IMAGES:
+        raise RuntimeError(f"{stored} rows were stored, not {IMAGES}")
+    return taken
 
 
-def relabel(database: Database, dimensions: int, labeller: vision.Labeller) -> dict[str, float]:
-    """What the job does, part by part."""
-    watch = Watch()
-    with watch("days"), database.transaction() as connection:
-        stored = stored_days(connection, "bench/prompts-", None, None)
-    for days in chunks(stored, CHUNK_ROWS):
-        with database.connect() as connection:
-            with watch("choosing"):
-                lock_for_replace(connection, daily_clip_inference)
-                choose_rows(connection, "bench/prompts-", days)
-            with watch("reading"):
-                found = read_vectors(connection, dimensions)
-            with watch("scoring"):
-                labels = Labels(labeller.judge(found.embeddings), {}, None)
-            with watch("writing"):
-                stamp = {"model_id": "bench/prompts-11111111", "run_id": "x", "computed_at": dt.datetime.now(dt.UTC)}
-                write_labels(connection, found.places, labels, stamp)
-            with watch("commit"):
-                connection.commit()
-    return watch.seconds
-
-
-def copy_rows(database: Database) -> float:
-    """The bare copy."""
+def copy_s(database: Database, connections: int) -> float:
+    """Seconds of the bare copy."""
     with database.transaction() as connection:
         stored = stored_days(connection, "bench/prompts-", None, None)
     names = [column.name for column in daily_clip_inference.columns]
     values = ["'bench/prompts-22222222'" if name == "model_id" else name for name in names]
     statement = COPY.format(columns=", ".join(names), values=", ".join(values))
-    started = time.perf_counter()
-    for days in chunks(stored, CHUNK_ROWS):
+
+    def copy(days: list[dt.date]) -> None:
         with database.transaction() as connection:
             connection.exec_driver_sql(statement, (days,))
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(connections) as pool:
+        list(pool.map(copy, relabel.chunks(stored, relabel.CHUNK_ROWS)))
     return time.perf_counter() - started
 
 
@@ -140,15 +119,18 @@ def measure(database: Database, dimensions: int) -> None:
     """One row of the table: medians."""
     fill(database, dimensions)
     labeller = vision.Labeller(FARM.vision, lambda texts: axes(dimensions)[: len(texts)], 100.0)
-    runs, copies = [], []
-    for _ in range(RUNS):
-        copies.append(copy_rows(database))
-        forget(database)
-        runs.append(relabel(database, dimensions, labeller))
-        forget(database)
-    whole = float(np.median([sum(run.values()) for run in runs]))
-    parts = "".join(f"{np.median([run[part] for run in runs]):10.2f}" for part in PARTS)
-    print(f"{dimensions:10}{parts}{whole:10.2f}{LIMIT_S:8.1f}{np.median(copies):11.2f}", flush=True)
+    ways: list[Callable[[], float]] = [
+        lambda: relabel_s(database, dimensions, labeller),
+        lambda: copy_s(database, 1),
+        lambda: copy_s(database, relabel.AT_ONCE),
+    ]
+    taken: list[list[float]] = [[] for _ in ways]
+    for _ in range(RUNS):  # in turn, so that a disturbance meets all alike
+        for way, seconds in zip(ways, taken, strict=True):
+            seconds.append(way())
+            forget(database)
+    whole, one, several = (statistics.median(seconds) for seconds in taken)
+    print(f"{dimensions:10}{whole:10.2f}{LIMIT_S:8.1f}{one:22.2f}{several:18.2f}", flush=True)
 
 
 def text_encoding() -> float:
@@ -158,7 +140,7 @@ def text_encoding() -> float:
         started = time.perf_counter()
         vision.Labeller(FARM.vision, encoder.encode_texts, encoder.logit_scale)
         taken.append(time.perf_counter() - started)
-    return float(np.median(taken))
+    return statistics.median(taken)
 
 
 def main() -> None:
@@ -168,8 +150,8 @@ def main() -> None:
         database = Database(url)
         with database.transaction() as connection:
             migrations.upgrade(connection)
-        print(f"{IMAGES:,} rows in chunks of {CHUNK_ROWS:,}; seconds, median of {RUNS}")
-        print(f"{'dimensions':10}{''.join(f'{part:>10}' for part in PARTS)}{'whole':>10}{'limit':>8}{'bare copy':>11}")
+        print(f"{IMAGES:,} rows in chunks of {relabel.CHUNK_ROWS:,}; seconds, median of {RUNS}")
+        print(f"dimensions   relabel   limit  bare copy, 1 connection, {relabel.AT_ONCE} connections")
         for dimensions in (128, 512):
             measure(database, dimensions)
         database.dispose()

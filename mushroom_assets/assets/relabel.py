@@ -6,31 +6,34 @@ labels, that of the domain.
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import dagster as dg
-import sqlalchemy as sa
 from pydantic import Field
 
 from mushroom_assets.domain import vision
-from mushroom_assets.domain.probe import Probe, probes_id
+from mushroom_assets.domain.probe import probes_id
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata import relabel_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import ClipResource, FarmFile, PostgresResource
+from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.labels import read_probes
 from mushroom_assets.storage.relabel import (
     DayCount,
     Labels,
     choose_rows,
     read_vectors,
+    relabel_alone,
     stored_days,
     write_labels,
 )
 from mushroom_assets.storage.results import lock_for_replace
 from mushroom_assets.storage.schema import daily_clip_inference as table
 
-CHUNK_ROWS = 20_000  # of one transaction: 40 MB of vectors, and the least that a killed job loses
+CHUNK_ROWS = 10_000  # of one transaction: 20 MB of vectors of 512 dimensions, and the least that a killed job loses
+AT_ONCE = 2  # chunks: one is read and scored while the other is written
 
 
 class RelabelConfig(dg.Config):
@@ -62,16 +65,10 @@ def relabel_job(clock: FarmClock, **policy: Any) -> dg.JobDefinition:
             model_id, prefix = vision.model_id(encoder.name, farm.vision), f"{encoder.name}/prompts-"
             labeller = vision.Labeller(farm.vision, encoder.encode_texts, encoder.logit_scale)
             partitions = set(clock.daily.get_partition_keys())
-            with postgres.transaction(context.run_id) as connection:
-                stored = stored_days(connection, prefix, since, until)
-            for days in chunks(stored, CHUNK_ROWS):
-                with postgres.transaction(context.run_id) as connection:
-                    lock_for_replace(connection, table)
-                    counts = choose_rows(connection, prefix, days)
-                    probes = read_probes(connection, encoder.name)
-                    stamp = {"model_id": model_id, "run_id": context.run_id, "computed_at": dt.datetime.now(dt.UTC)}
-                    relabel(connection, encoder.dimensions, labeller, probes, stamp)
-                context.log.info(f"{days[0]} to {days[-1]}: {sum(day.ok + day.not_ok for day in counts)} images")
+            task = Relabelling(prefix, encoder.name, encoder.dimensions, labeller, model_id, context.run_id)
+            for counts in relabel(postgres.database(context.run_id), task, since, until):
+                images = sum(day.ok + day.not_ok for day in counts)
+                context.log.info(f"{counts[0].day} to {counts[-1].day}: {images} images")
                 for day in (day for day in counts if day.day.isoformat() in partitions):
                     context.log_event(_news(day, relabel_metadata(day, model_id, trained=encoder.trained)))
 
@@ -82,18 +79,40 @@ def relabel_job(clock: FarmClock, **policy: Any) -> dg.JobDefinition:
     return relabel_images_job
 
 
+class Relabelling(NamedTuple):
+    """Which vectors, by the start of their model_id, are labelled by what, and under which name the rows are stored."""
+
+    prefix: str
+    encoder: str
+    dimensions: int
+    labeller: vision.Labeller
+    model_id: str
+    run_id: str
+
+
 def relabel(
-    connection: sa.Connection,
-    dimensions: int,
-    labeller: vision.Labeller,
-    probes: Mapping[str, Probe],
-    stamp: Mapping[str, Any],
-) -> int:
-    """Store the chosen rows under `stamp`'s model_id with labels computed anew; returns how many they are."""
-    found = read_vectors(connection, dimensions)
-    judged = {kind: probe.judge(found.embeddings) for kind, probe in probes.items()}
-    labels = Labels(labeller.judge(found.embeddings), judged, probes_id(probes))
-    return write_labels(connection, found.places, labels, stamp)
+    database: Database, task: Relabelling, since: dt.date | None, until: dt.date | None
+) -> Iterator[list[DayCount]]:
+    """Store the days' rows under the task's model_id with labels computed anew; yields each chunk's days when stored.
+
+    `AT_ONCE` chunks are in work at a time, each in a transaction of its own.
+    """
+
+    def store(days: Sequence[dt.date]) -> list[DayCount]:
+        with database.transaction() as connection:
+            lock_for_replace(connection, table, shared=True)
+            counts = choose_rows(connection, task.prefix, days)
+            probes = read_probes(connection, task.encoder)
+            found = read_vectors(connection, task.dimensions)
+            judged = {kind: probe.judge(found.embeddings) for kind, probe in probes.items()}
+            labels = Labels(task.labeller.judge(found.embeddings), judged, probes_id(probes))
+            stamp = {"model_id": task.model_id, "run_id": task.run_id, "computed_at": dt.datetime.now(dt.UTC)}
+            write_labels(connection, found.places, labels, stamp)
+        return counts
+
+    with database.transaction() as connection, ThreadPoolExecutor(AT_ONCE) as pool:
+        relabel_alone(connection)  # chunks share the lock on the table: two jobs must not write the same rows
+        yield from pool.map(store, chunks(stored_days(connection, task.prefix, since, until), CHUNK_ROWS))
 
 
 def chunks(stored: Sequence[tuple[dt.date, int]], rows: int) -> Iterator[list[dt.date]]:

@@ -253,8 +253,9 @@ class Labeller:
 
     def judge(self, embeddings: npt.ArrayLike) -> dict[str, Judgement]:
         """Of n unit vectors, shape (n, d), the judgement by kind, "stage" and "condition"."""
+        exact = np.asarray(embeddings, dtype=np.float64)  # once for both
         return {
-            kind: judge(zero_shot(embeddings, vectors, self._logit_scale), names, self._unknown_margin)
+            kind: judge(zero_shot(exact, vectors, self._logit_scale), names, self._unknown_margin)
             for kind, (names, vectors) in self._kinds.items()
         }
 

@@ -12,13 +12,19 @@ from sqlalchemy.dialects.postgresql import JSONB
 from mushroom_assets.storage.schema import SCHEMA, daily_clip_inference
 
 
-def lock_for_replace(connection: sa.Connection, table: sa.Table) -> None:
+def lock_for_replace(connection: sa.Connection, table: sa.Table, *, shared: bool = False) -> None:
     """Let one transaction at a time recompute rows of a table, until it ends.
 
     Taken before the inputs are read: of two runs of one partition the later one reads at least what the earlier read,
     so that both leave the rows of one clean run. Readers are not held up.
+
+    Args:
+        connection: in a transaction.
+        table: whose rows are recomputed.
+        shared: beside others that share it, and see to it themselves that no two compute the same rows.
     """
-    connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": str(table)})
+    take = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
+    connection.execute(sa.select(take(sa.func.hashtext(str(table)))))
 
 
 def replace_rows(

@@ -1,8 +1,12 @@
 """`relabel_images_job` on PostgreSQL: real runs of the job beside real runs of the asset, with the packaged model."""
 
 import datetime as dt
+import itertools
 import shutil
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -52,6 +56,14 @@ class Relabelled(Cameras):
             "ops": {"relabel_images": {"config": config}},
         }
         return job.execute_in_process(options, instance=self.instance, raise_on_error=raise_on_error)
+
+    def relabel_without_a_run(self, run_id: str) -> int:
+        """As the job's body does; returns how many rows were stored."""
+        encoder, asked = load_encoder(None, None), self.farm.vision
+        labeller = Labeller(asked, encoder.encode_texts, encoder.logit_scale)
+        prefix = f"{encoder.name}/prompts-"
+        task = relabel.Relabelling(prefix, encoder.name, encoder.dimensions, labeller, self.model(), run_id)
+        return sum(day.ok + day.not_ok for days in relabel.relabel(self.database, task, None, None) for day in days)
 
     def ask_otherwise(self) -> str:
         """Other prompts in the farm file; returns their model_id."""
@@ -272,25 +284,75 @@ def test_a_rerun_leaves_the_same_rows_whatever_the_chunks(judged: Relabelled, mo
 def test_a_job_that_dies_leaves_whole_days_and_the_next_run_completes_them(
     judged: Relabelled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    new = judged.ask_otherwise()
+    old, new = judged.model(), judged.ask_otherwise()
     monkeypatch.setattr(relabel, "CHUNK_ROWS", 1)
-    write, done = relabel.write_labels, []
+    write, writes = relabel.write_labels, itertools.count()
 
     def dies_in_the_third(*given: Any) -> int:
         written = write(*given)
-        done.append(written)
-        if len(done) == 3:
+        if next(writes) == 2:
             raise ValueError("power cut")
         return written
 
     monkeypatch.setattr(relabel, "write_labels", dies_in_the_third)
     result = judged.relabel(raise_on_error=False)
     assert not result.success
-    assert [str(row["image_date"]) for row in judged.of(new)].count(DAYS[1]) == 4
-    assert {str(row["image_date"]) for row in judged.of(new)} == set(DAYS[:2])
+    stored = Counter(str(row["image_date"]) for row in judged.of(new))
+    whole = Counter(str(row["image_date"]) for row in judged.of(old))
+    assert len(stored) == 2  # whichever chunk was the last to be written
+    assert stored.items() <= whole.items()
     monkeypatch.setattr(relabel, "write_labels", write)
     judged.relabel()
     assert len(judged.of(new)) == 8
+
+
+def test_of_two_jobs_at_once_the_second_waits_for_the_first(
+    judged: Relabelled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = judged.ask_otherwise()
+    monkeypatch.setattr(relabel, "CHUNK_ROWS", 1)
+    read, writing, go_on = relabel.read_vectors, threading.Event(), threading.Event()
+
+    def waits(*given: Any) -> Any:
+        writing.set()
+        assert go_on.wait(60)
+        return read(*given)
+
+    monkeypatch.setattr(relabel, "read_vectors", waits)
+    with ThreadPoolExecutor(2) as jobs:
+        first = jobs.submit(judged.relabel_without_a_run, "first")
+        assert writing.wait(60)
+        second = jobs.submit(judged.relabel_without_a_run, "second")
+        with judged.database.transaction() as connection:
+            waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            while not connection.scalar(waiting):
+                assert not second.done()
+        assert judged.of(new) == []
+        go_on.set()
+        assert (first.result(60), second.result(60)) == (8, 8)
+    assert [row["run_id"] for row in judged.of(new)] == ["second"] * 8
+
+
+def test_a_row_that_somebody_changes_in_between_fails_the_chunk_and_the_retry_stores_the_new_one(
+    judged: Relabelled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(automation, "RETRY", dg.RetryPolicy(max_retries=1, delay=0))
+    old, new = judged.model(), judged.ask_otherwise()
+    read, reads = relabel.read_vectors, itertools.count()
+
+    def meddles(*given: Any) -> Any:
+        found = read(*given)
+        if next(reads) == 0:
+            judged.execute("UPDATE farm.daily_clip_inference SET growth_day = 99 WHERE starts_with(image_path, '7/20260111/')")
+        return found
+
+    monkeypatch.setattr(relabel, "read_vectors", meddles)
+    result = judged.relabel()
+    (retry,) = (event for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY)
+    assert "changed by hand" in str(retry.event_specific_data)
+    grown = [[row["growth_day"] for row in judged.of(model)] for model in (old, new)]
+    assert grown[0] == grown[1]
+    assert grown[1].count(99) == 2
 
 
 def test_no_image_is_read(judged: Relabelled) -> None:

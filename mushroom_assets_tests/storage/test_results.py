@@ -144,6 +144,20 @@ def test_a_second_replace_waits_until_the_first_has_committed_and_reads_what_it_
     assert seen == ["first"]
 
 
+def test_those_that_share_the_lock_work_at_once_and_a_replace_waits_for_all_of_them(database: Database) -> None:
+    with database.transaction() as one, database.transaction() as other:
+        for connection in (one, other):
+            lock_for_replace(connection, table, shared=True)
+        with database.transaction() as alone, pytest.raises(exc.OperationalError, match="lock timeout"):
+            alone.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
+            lock_for_replace(alone, table)
+        one.rollback()
+        with database.transaction() as alone, pytest.raises(exc.OperationalError, match="lock timeout"):
+            alone.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
+            lock_for_replace(alone, table)
+    assert replace(database, days(5, 5), report(5, "611", "new")) == 1
+
+
 def climate(first: dt.datetime) -> list[tuple[str, str, str, str, dt.datetime, float]]:
     minutes = [(first + dt.timedelta(minutes=n), 18 + n % 7 / 10) for n in range(1440)]
     return [("611", "mushroom_env_status", "env_611", "temperature", at, value) for at, value in minutes]
