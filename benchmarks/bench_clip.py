@@ -250,7 +250,7 @@ def prompts_s(encoder: Any) -> float:
 
 def half(pixels: Any, runs: int) -> ClipResource | None:
     """The model in bfloat16, where the machine has it."""
-    from mushroom_assets.inference.encoder import golden_images
+    from mushroom_assets.inference.golden import golden_images
 
     try:
         encoder = HALF.encoder()

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from mushroom_assets.assets import relabel
 from mushroom_assets.domain import vision
 from mushroom_assets.domain.farm import parse_farm, reference_farm_text
-from mushroom_assets.inference.encoder import load_encoder
+from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.server import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database

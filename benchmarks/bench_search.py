@@ -26,7 +26,7 @@ from pgvector.psycopg import register_vector
 from PIL import Image
 
 from mushroom_assets.domain.farm import parse_farm, reference_farm_text
-from mushroom_assets.inference.encoder import load_encoder
+from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.server import embedded_postgres
 from mushroom_assets.simulation.cameras import render, shots
 from mushroom_assets.storage import migrations

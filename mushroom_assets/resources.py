@@ -97,7 +97,7 @@ class ClipResource(dg.ConfigurableResource):
 
     def encoder(self) -> "ClipEncoder":
         """The loaded model, once a process."""
-        from mushroom_assets.inference.encoder import load_encoder  # brings torch: seconds, only for inference
+        from mushroom_assets.inference.load import load_encoder  # brings torch: seconds, only for inference
 
         settings = load_settings()
         return load_encoder(

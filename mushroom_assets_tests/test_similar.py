@@ -12,8 +12,8 @@ from PIL import Image
 
 from mushroom_assets.domain.farm import parse_farm
 from mushroom_assets.domain.vision import prompts
-from mushroom_assets.inference.encoder import load_encoder
 from mushroom_assets.inference.images import content_sha256
+from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.resources import ClipResource
 from mushroom_assets.settings import load_settings
 from mushroom_assets.similar import encoder_name

@@ -21,7 +21,7 @@ import numpy as np
 
 from mushroom_assets.domain.farm import Farm, parse_farm, reference_farm_text
 from mushroom_assets.domain.vision import label_vectors, prompt_set_version
-from mushroom_assets.inference.encoder import load_encoder
+from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.inference.weights import DEFAULT_MODEL
 from mushroom_assets.simulation.cameras import render, shots
 from training import card, scenes

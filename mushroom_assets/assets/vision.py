@@ -2,8 +2,8 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
@@ -28,6 +28,9 @@ from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.schema import image_quarantine
 from mushroom_assets.storage.search import replace_room_days
 from mushroom_assets.storage.vector_index import ensure_index
+
+if TYPE_CHECKING:
+    from mushroom_assets.inference.pipeline import Outcome
 
 CLIMATE_MAX_AGE_S = 300  # a sample older than this says nothing of the capture
 CLIMATE = {"temperature_c": "temperature", "humidity_pct": "humidity", "co2_ppm": "co2"}
@@ -72,19 +75,17 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
             farm, encoder, database = farm_file.read(), clip.encoder(), postgres.database(run_id)
             model_id = vision.model_id(encoder.name, farm.vision)
             labeller = vision.Labeller(farm.vision, encoder.encode_texts, encoder.logit_scale)
-            memory = EmbeddingMemory(database, encoder.name, forget=config.recompute)
+            cameras = _Cameras(
+                image_store, encoder, EmbeddingMemory(database, encoder.name, forget=config.recompute), farm
+            )
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days
-            files = _files(image_store, farm, day)
-            judged = _judge(files, image_store, encoder, memory, farm, day)
+            files = cameras.files(day)
+            judged = cameras.judge(files, day)
             with postgres.transaction(run_id) as connection:
                 lock_for_replace(connection, table)
-                # What came, went or changed while the model worked: of two runs the later one has the later files.
-                now = _files(image_store, farm, day)
-                changed = {path: file for path, file in now.items() if files.get(path) != file}
-                kept = {path: row for path, row in judged.items() if path in now or row["error"] == vision.VANISHED}
-                judged = kept | _judge(changed, image_store, encoder, memory, farm, day)
+                judged = cameras.judge_again(judged, files, day)
                 circumstances = _read_circumstances(connection, farm, day)
                 probes = read_probes(connection, encoder.name)
                 stamp = {"model_id": model_id, "run_id": run_id, "computed_at": dt.datetime.now(dt.UTC)}
@@ -109,31 +110,44 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
     return daily_clip_inference
 
 
-def _files(store: ImageStore, farm: Farm, day: Window) -> dict[str, tuple[str, Any]]:
-    """The day's files: path -> room and what changes with the content."""
-    prefixes = vision.day_prefixes(farm, day.date)
-    return {
-        path: (room, fingerprint)
-        for room, prefix in prefixes.items()
-        for path, fingerprint in store.listing(prefix).items()
-    }
+@dataclass(frozen=True)
+class _Cameras:
+    """A day's files and what the model makes of them."""
 
+    store: ImageStore
+    encoder: Any
+    memory: EmbeddingMemory
+    farm: Farm
 
-def _judge(
-    files: Mapping[str, tuple[str, Any]],
-    store: ImageStore,
-    encoder: Any,
-    memory: EmbeddingMemory,
-    farm: Farm,
-    day: Window,
-) -> dict[str, dict[str, Any]]:
-    """What the files say by themselves, a row each, by path. `computed`: the model worked on it in this run."""
-    from mushroom_assets.inference.pipeline import embed  # with the encoder comes torch: only for inference
+    def files(self, day: Window) -> dict[str, tuple[str, Any]]:
+        """The day's files: path -> room and what changes with the content."""
+        prefixes = vision.day_prefixes(self.farm, day.date)
+        return {
+            path: (room, fingerprint)
+            for room, prefix in prefixes.items()
+            for path, fingerprint in self.store.listing(prefix).items()
+        }
 
-    rows = {}
-    for outcome in embed(list(files), store.read, encoder, memory):
+    def judge(self, files: Mapping[str, tuple[str, Any]], day: Window) -> dict[str, dict[str, Any]]:
+        """What the files say by themselves, a row each, by path. `computed`: the model worked on it in this run."""
+        from mushroom_assets.inference.pipeline import embed  # with the encoder comes torch: only for inference
+
+        return {
+            outcome.path: self._row(outcome, files[outcome.path][0], day)
+            for outcome in embed(list(files), self.store.read, self.encoder, self.memory)
+        }
+
+    def judge_again(
+        self, judged: Mapping[str, dict[str, Any]], files: Mapping[str, tuple[str, Any]], day: Window
+    ) -> dict[str, dict[str, Any]]:
+        """With what came, went or changed while the model worked: of two runs the later one has the later files."""
+        now = self.files(day)
+        changed = {path: file for path, file in now.items() if files.get(path) != file}
+        kept = {path: row for path, row in judged.items() if path in now or row["error"] == vision.VANISHED}
+        return kept | self.judge(changed, day)
+
+    def _row(self, outcome: "Outcome", room: str, day: Window) -> dict[str, Any]:
         row: dict[str, Any] = dict.fromkeys(column.name for column in table.columns)
-        room, _ = files[outcome.path]
         row |= {"image_path": outcome.path, "room_id": room, "image_date": day.date, "status": "ok"}
         row["computed"] = outcome.computed
         if (fault := outcome.fault) is not None:
@@ -142,12 +156,11 @@ def _judge(
         if outcome.encoded is not None:
             row |= vars(outcome.encoded)
         try:
-            key = vision.parse_image_key(outcome.path, farm)
+            key = vision.parse_image_key(outcome.path, self.farm)
             row |= {"camera": key.camera, "captured_at": key.captured_at, "batch_date": key.in_date}
         except vision.ImageKeyError as error:
             row |= {"status": "rejected", "error": str(error), "embedding": None}
-        rows[outcome.path] = row
-    return rows
+        return row
 
 
 def _labels(

@@ -74,18 +74,19 @@ def content_sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def read_photo(data: bytes, *, min_side: int) -> Photo:
+def read_photo(data: bytes, *, min_side: int, sha256: str | None = None) -> Photo:
     """Decode a camera file, large JPEGs at a half, a quarter or an eighth of their size.
 
     Args:
         data: the file. Its content decides the format, not its name; of an animation the first frame counts.
         min_side: px that the short side keeps at least when a JPEG is decoded smaller (a model wants
             `ClipEncoder.min_side`). Smaller files keep their size.
+        sha256: `content_sha256` of the data, from a caller who has it.
 
     Raises:
         ImageFault: empty, cut off, no image, or larger or narrower than accepted.
     """
-    sha256 = content_sha256(data)
+    sha256 = sha256 or content_sha256(data)
     if not data:
         raise ImageFault("unreadable", "the file is empty (0 bytes)", sha256)
     size: tuple[int | None, int | None] = (None, None)

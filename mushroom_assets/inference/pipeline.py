@@ -91,7 +91,7 @@ def _embed_batch(files: Sequence[tuple[str, "Future[bytes]"]], encoder: ClipEnco
     for path, sha256 in hashes.items():
         if sha256 not in known and sha256 not in photos:
             try:
-                photos[sha256] = read_photo(data[path], min_side=encoder.min_side)
+                photos[sha256] = read_photo(data[path], min_side=encoder.min_side, sha256=sha256)
             except ImageFault as fault:
                 faults[path] = fault
     known |= _encode(photos, encoder, memory)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from PIL import Image
 
 from mushroom_assets import automation
-from mushroom_assets.inference.encoder import load_encoder
+from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.resources import ClipResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import daily_clip_inference

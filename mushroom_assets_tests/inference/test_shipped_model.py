@@ -18,7 +18,8 @@ from safetensors.numpy import load_file
 
 from mushroom_assets.domain.farm import Farm, parse_farm, reference_farm_text
 from mushroom_assets.domain.vision import prompt_set_version
-from mushroom_assets.inference.encoder import ClipEncoder, load_encoder
+from mushroom_assets.inference.encoder import ClipEncoder
+from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.inference.weights import MODELS, PACKAGED, find_weights
 from training import card, scenes
 from training.measure import Outcome, Seen, measure

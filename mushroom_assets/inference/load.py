@@ -1,0 +1,135 @@
+"""From settings to an encoder ready on its device: the model built, its weights read, its precision tried.
+
+What the settings can name is the business of `weights`, encoding that of `encoder`.
+"""
+
+import contextlib
+import functools
+import logging
+import pickle
+import threading
+from collections.abc import Iterator
+
+from mushroom_assets.inference.encoder import ClipEncoder, Parts
+from mushroom_assets.inference.golden import GOLDEN_BOUND
+from mushroom_assets.inference.weights import UnknownModel, Weights, WeightsUnavailable, find_weights, import_open_clip
+
+log = logging.getLogger(__name__)
+WORKERS = {"cpu": 4, "cuda": 16}  # at most, unless asked for: torch would take every core, and others share the machine
+PRECISIONS = ("auto", "fp32", "bf16")
+_loading = threading.Lock()  # two threads that ask for one encoder get the same, loaded once
+
+
+def load_encoder(
+    model: str | None, pretrained: str | None, device: str = "auto", precision: str = "auto", threads: int | None = None
+) -> ClipEncoder:
+    """The encoder of a model, its weights and a device; once a process for the same arguments.
+
+    Random numbers that others draw from torch are not disturbed.
+
+    Args:
+        model: an open_clip name, None for the packaged `mushroom-tiny`.
+        pretrained: a tag, a checkpoint's path, `random-seed0`, or None: see `find_weights`.
+        device: "auto" (CUDA where torch sees it), "cpu" or "cuda".
+        precision: "fp32"; "bf16", refused where it does not give the same vectors or the CPU would have to emulate it;
+            "auto": bf16 on CUDA where it gives the same vectors, else fp32.
+        threads: images are encoded in so many; None for one a core, up to `WORKERS`.
+
+    Raises:
+        UnknownModel: a `ValueError`: no such model, weights, device or precision.
+        WeightsUnavailable: the weights cannot be had, or are not this model's.
+    """
+    with _loading:
+        return _load(model or None, pretrained or None, device, precision, threads)
+
+
+@functools.cache
+def _load(model: str | None, pretrained: str | None, device: str, precision: str, threads: int | None) -> ClipEncoder:
+    if precision not in PRECISIONS:
+        raise UnknownModel(f"MUSHROOM_CLIP_PRECISION is {precision!r}; it can be {', '.join(PRECISIONS)}")
+    weights = find_weights(model, pretrained)
+    place = _device(device)
+    open_clip = import_open_clip()
+    config = open_clip.get_model_config(weights.model)
+    workers = threads or min(cores(), WORKERS[place])
+    encoder = ClipEncoder(weights, _build(weights, place), place, int(config["embed_dim"]), workers)
+    if precision == "bf16" or (precision == "auto" and place == "cuda"):
+        _use_bf16(encoder, asked=precision == "bf16")
+    return encoder
+
+
+def cores() -> int:
+    """The cores that this process may use; OMP_NUM_THREADS says fewer."""
+    import torch
+
+    return int(torch.get_num_threads())
+
+
+def _use_bf16(encoder: ClipEncoder, *, asked: bool) -> None:
+    import torch
+
+    has = torch.cpu.get_capabilities() if encoder.device == "cpu" else {"avx512_bf16": True}
+    if not (has.get("avx512_bf16") or has.get("amx_bf16")):
+        # 9 times slower than float32 where AVX2 has to emulate it.
+        raise UnknownModel("MUSHROOM_CLIP_PRECISION is bf16, which this processor does not have; use fp32")
+    cosine = encoder.use_bf16()
+    if encoder.precision == "bf16":
+        return
+    found = f"in bfloat16 {encoder.name} gives other vectors than in float32: cosine {cosine:.4f} < {GOLDEN_BOUND}"
+    if asked:
+        raise UnknownModel(f"{found}; set MUSHROOM_CLIP_PRECISION=fp32")
+    log.warning("%s; float32 is used", found)
+
+
+def _device(device: str) -> str:
+    import torch
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise UnknownModel(f"MUSHROOM_CLIP_DEVICE is {device!r}; it can be auto, cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UnknownModel("MUSHROOM_CLIP_DEVICE is cuda, but torch sees no GPU; use auto or cpu")
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+@contextlib.contextmanager
+def _unwarned(random: bool) -> Iterator[None]:
+    """open_clip warns of random weights on the root logger; here they are meant, and `trained` says so."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR if random else level)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+
+
+def _build(weights: Weights, device: str) -> Parts:
+    import torch
+    from safetensors import SafetensorError
+
+    open_clip = import_open_clip()
+    try:
+        with torch.random.fork_rng(devices=[]), _unwarned(weights.path is None):
+            torch.default_generator.manual_seed(0)  # not torch.manual_seed: that would also reseed every GPU
+            model = open_clip.create_model(
+                weights.model,
+                pretrained=str(weights.path) if weights.path else None,
+                pretrained_text=False,  # towers of foreign libraries: no download behind our back
+                force_quick_gelu=weights.quick_gelu,
+                force_preprocess_cfg=weights.preprocess,
+            )
+        tokenizer = open_clip.get_tokenizer(weights.model)
+    except (ImportError, OSError) as error:
+        raise WeightsUnavailable(
+            f"{weights.model} needs more than its weights (a library, a tokenizer): {error}"
+        ) from error
+    except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
+        raise WeightsUnavailable(
+            f"{weights.path or weights.name} does not hold the weights of {weights.model}. "
+            f"Is MUSHROOM_CLIP_MODEL right, and the file whole? {str(error)[:300]}"  # torch lists every tensor
+        ) from error
+    model.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    cfg = open_clip.transform.PreprocessCfg(**model.visual.preprocess_cfg)
+    *resize, _, _ = open_clip.transform.image_transform_v2(cfg, is_train=False).transforms  # less to tensor, normalise
+    mean, std = (torch.tensor(values, device=device).reshape(1, 3, 1, 1) for values in (cfg.mean, cfg.std))
+    return Parts(model, resize, mean, std, tokenizer)
