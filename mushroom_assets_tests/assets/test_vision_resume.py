@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from mushroom_assets.automation import range_tags
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import parse_farm
-from mushroom_assets.inference.encoder import BATCH, ClipEncoder
+from mushroom_assets.inference.encoder import ClipEncoder
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import image_embedding
@@ -30,7 +30,7 @@ from mushroom_assets_tests.assets.test_vision import ASSET, DAY, FARM, Cameras, 
 from mushroom_assets_tests.plant import materialize, write_farm
 from mushroom_assets_tests.small import without
 
-WORKERS, IMAGES = 2, 60
+WORKERS, IMAGES, BATCH = 2, 120, 16
 RANDOM = ClipResource(pretrained="random-seed0", device="cpu", threads=WORKERS)  # labels do not matter here
 DELAY_S = 0.15  # of every batch in the process that gets killed: the day takes it some 0.6 s
 OTHER_PROMPTS = (
@@ -181,7 +181,7 @@ def test_a_killed_run_loses_only_the_batches_at_work(journal: Journal, spy: Spy,
     kept = len(journal.kept())
     given = sum(int(line) for line in (tmp_path / "given").read_text().split())
     assert at_least <= kept < IMAGES
-    assert kept <= given <= kept + WORKERS * BATCH["cpu"]
+    assert kept <= given <= kept + WORKERS * BATCH
     assert journal.rows(ASSET) == []  # the day's rows come all at once or not at all
     assert journal.look() == (IMAGES, IMAGES - kept)
     assert spy.images() == IMAGES - kept
