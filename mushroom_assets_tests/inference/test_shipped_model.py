@@ -2,8 +2,9 @@
 
 The seeds here (4, 5) are neither the training's (1), nor the scale's (2), nor the card's (3). Two measurements of one
 accuracy p over n and N pictures differ by sqrt(p (1 - p) (1/n + 1/N)) as a standard deviation. Three of those are
-allowed: a right card fails with one choice of seeds in 370, one that claims 2 points too much for n = 1,200 and p = 0.97
-with nine in ten. Seed 4 is an unlucky one: its 2,000 first pictures give a stage of 0.977, those of 5 and 6 0.985 and 0.987.
+allowed: a right card fails with one choice of seeds in 370, one that claims 2 points too much for n = 1,200 and
+p = 0.97 with nine in ten. Seed 4 is an unlucky one: its first 2,000 pictures give a stage of 0.977, those of 5 and 6
+0.985 and 0.987.
 """
 
 import hashlib
