@@ -98,6 +98,8 @@ class Settings:
             "MUSHROOM_CLIP_PRECISION": self.clip_precision,
             "MUSHROOM_CLIP_THREADS": str(self.clip_threads) if self.clip_threads else None,
             "DAGSTER_HOME": str(self.dagster_home),
+            # Read at every event, by whoever creates a run (daemon, webserver, this process) and by the run itself.
+            "DAGSTER_EVENT_BATCH_SIZE": "500",
             "MUSHROOM_STARTUP_ERROR": self.startup_error,
         }
         return {name: value for name, value in named.items() if value is not None}

@@ -343,7 +343,9 @@ def test_a_row_that_somebody_changes_in_between_fails_the_chunk_and_the_retry_st
     def meddles(*given: Any) -> Any:
         found = read(*given)
         if next(reads) == 0:
-            judged.execute("UPDATE farm.daily_clip_inference SET growth_day = 99 WHERE starts_with(image_path, '7/20260111/')")
+            judged.execute(
+                "UPDATE farm.daily_clip_inference SET growth_day = 99 WHERE starts_with(image_path, '7/20260111/')"
+            )
         return found
 
     monkeypatch.setattr(relabel, "read_vectors", meddles)
