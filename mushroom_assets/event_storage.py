@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
+import dagster as dg
 import sqlalchemy as sa
 from dagster import DagsterEventType, EventLogEntry
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Outcome
+from dagster._core.storage.asset_check_state import AssetCheckState
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.config import pg_config
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable as Checks
@@ -21,6 +23,8 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Lo
 from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_value
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, PostgresScheduleStorage
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
+
+from mushroom_assets.check_states import check_states
 
 BATCH = 500  # events a statement
 OF_ASSETS = {
@@ -69,6 +73,15 @@ class EventStorage(PostgresEventLogStorage):
             else:
                 for event in alike:
                     super().store_event(event)
+
+    def get_asset_check_state(
+        self, keys: Sequence[tuple[dg.AssetCheckKey, dg.PartitionsDefinition | None]]
+    ) -> Mapping[dg.AssetCheckKey, AssetCheckState]:
+        """What the UI shows of checks."""
+        partitioned = {key: definition for key, definition in keys if definition is not None}
+        rows = self.get_asset_check_partition_info(list(partitioned))
+        rest = super().get_asset_check_state([pair for pair in keys if pair[1] is None])
+        return {**rest, **check_states(self._instance, partitioned, rows)}
 
     def dispose(self) -> None:
         """Close the watcher and the connections."""

@@ -90,7 +90,7 @@ def prepare_dagster_home(settings: Settings) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if settings.owns_dagster_home or not target.exists():
         packaged = resources.files("mushroom_assets").joinpath("dagster.yaml").read_text(encoding="utf-8")
-        target.write_text(_for_cores(packaged, len(os.sched_getaffinity(0))), encoding="utf-8")
+        target.write_text(_for_cores(packaged, os.cpu_count() or 1), encoding="utf-8")
 
 
 def _for_cores(packaged: str, cores: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from dagster._core.storage.event_log.base import EventLogStorage
 
 from mushroom_assets.automation import range_tags
 from mushroom_assets.event_storage import EventStorage
@@ -127,6 +128,20 @@ def test_evaluations_of_a_range_count_as_of_the_latest_materialization(open_on: 
     key = dg.AssetCheckKey(dg.AssetKey("days"), "even")
     found = instance.event_log_storage.get_asset_check_partition_info([key])
     assert all(info.is_current for info in found if info.partition_key)
+
+
+def test_the_states_of_checks_are_those_that_dagster_adds_up(open_on: Open) -> None:
+    instance = open_on(FARM)
+    storage, wanted = instance.event_log_storage, [(dg.AssetCheckKey(dg.AssetKey("days"), "even"), DAYS)]
+    for prepare in (
+        lambda: None,
+        lambda: run(instance),
+        lambda: instance.report_runless_asset_event(dg.AssetMaterialization("days", partition=KEYS[1])),
+        lambda: run(instance, stops_at=KEYS[3]),
+        lambda: instance.create_run_for_job(job(), tags=range_tags(KEYS[4], KEYS[4])),
+    ):
+        prepare()
+        assert storage.get_asset_check_state(wanted) == EventLogStorage.get_asset_check_state(storage, wanted)
 
 
 def test_a_range_takes_a_handful_of_inserts(open_on: Open) -> None:

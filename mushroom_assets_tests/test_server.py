@@ -75,7 +75,7 @@ def test_the_dagster_home_of_the_farm_is_renewed_and_one_s_own_is_left_alone(tmp
 def test_as_many_runs_at_once_as_the_machine_has_cores_and_one_place_is_the_timetables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, runs: int
 ) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
     prepare_dagster_home(load_settings({"MUSHROOM_HOME": str(tmp_path)}))
     written = yaml.safe_load((tmp_path / "dagster" / "dagster.yaml").read_text(encoding="utf-8"))
     assert written["concurrency"]["runs"] == {
