@@ -53,6 +53,7 @@ def dagster(*, before: bool) -> Iterator[Path]:
             os.environ.pop("DAGSTER_EVENT_BATCH_SIZE")
             file = settings.dagster_home / "dagster.yaml"
             _, rest = file.read_text(encoding="utf-8").split("telemetry:")
+            rest = rest.replace("dequeue_interval_seconds: 1", "dequeue_interval_seconds: 2")
             file.write_text(f"{PLAIN}\ntelemetry:{rest}", encoding="utf-8")
         yield Path(folder)
 

@@ -28,12 +28,15 @@ def replace_windows(
     Raises:
         dg.Failure: a fault that no retry mends.
     """
+    everything = windows(definition, context.partition_keys)
     finished = reported(context) if context.retry_number else set()
-    todo = [window for window in windows(definition, context.partition_keys) if window.key not in finished]
+    todo = [window for window in everything if window.key not in finished]
     for first in range(0, len(todo), chunk):
         part = todo[first : first + chunk]
         if len(todo) > chunk:
-            context.log.info(f"{first} of {len(todo)} partitions are finished, now {part[0].key} to {part[-1].key}")
+            done = len(everything) - len(todo) + first
+            span = f"{part[0].key} to {part[-1].key}"
+            context.log.info(f"{done} of {len(everything)} partitions are finished, now {span}")
         with permanent_faults_fail_at_once():
             report(context, replace(part))
     return dg.MaterializeResult(metadata=REPORTED)
