@@ -4,7 +4,6 @@
 database. No farm tables here, and nothing that knows an asset.
 """
 
-import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,8 +11,9 @@ from typing import Any, Self
 
 import dagster as dg
 import sqlalchemy as sa
-from dagster import DagsterEventType, EventLogEntry
+from dagster import EventLogEntry
 from dagster._config.config_schema import UserConfigSchema
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Outcome
 from dagster._core.storage.asset_check_state import AssetCheckState
 from dagster._core.storage.base_storage import DagsterStorage
@@ -27,12 +27,8 @@ from dagster_postgres.utils import create_pg_engine, get_token_provider_from_con
 from mushroom_assets.check_states import check_states
 
 BATCH = 500  # events a statement
-OF_ASSETS = {
-    DagsterEventType.ASSET_MATERIALIZATION,
-    DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
-    DagsterEventType.ASSET_OBSERVATION,
-}
 WHICH_CHECK = ("asset_key", "check_name", "run_id", "partition")
+Stored = list[tuple[EventLogEntry, int]]  # events with their ids
 
 
 class EventStorage(PostgresEventLogStorage):
@@ -63,16 +59,13 @@ class EventStorage(PostgresEventLogStorage):
             held.append(event)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Write events in their order; those of assets, and of checks of partitions, by a few statements a batch."""
-        for kind, group in itertools.groupby(events, key=_kind):
-            alike = list(group)
-            if kind in OF_ASSETS:
-                self._store_asset_events(alike)
-            elif kind is DagsterEventType.ASSET_CHECK_EVALUATION:
-                self._store_evaluations(alike)
-            else:
-                for event in alike:
-                    super().store_event(event)
+        """Write events, in their order, by one statement, and what follows for assets and checks by a few."""
+        stored = self._insert(events)
+        self._index_assets([pair for pair in stored if pair[0].dagster_event_type in ASSET_EVENTS])
+        self._conclude([pair for pair in stored if _is_of_partition(pair[0])])
+        for event, number in stored:
+            if event.dagster_event_type in ASSET_CHECK_EVENTS and not _is_of_partition(event):
+                self.store_asset_check_event(event, number)
 
     def get_asset_check_state(
         self, keys: Sequence[tuple[dg.AssetCheckKey, dg.PartitionsDefinition | None]]
@@ -88,24 +81,27 @@ class EventStorage(PostgresEventLogStorage):
         super().dispose()
         self._engine.dispose()
 
-    def _insert(self, events: Sequence[EventLogEntry]) -> list[tuple[EventLogEntry, int]]:
-        """Write events to the log; each with its id."""
+    def _insert(self, events: Sequence[EventLogEntry]) -> Stored:
         insert = Log.insert().returning(Log.c.id, sort_by_parameter_order=True)
         with self._connect() as connection:
             ids = connection.execute(insert, [self._event_to_row(event) for event in events]).scalars()
             return list(zip(events, ids, strict=True))
 
-    def _store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
-        stored = self._insert(events)
-        last = {event.get_dagster_event().asset_key: (event, number) for event, number in stored}
+    def _index_assets(self, stored: Stored) -> None:
+        """Keep the tags of every event, and of every asset its latest event of each kind."""
+        if not stored:
+            return
+        latest = {(event.get_dagster_event().asset_key, event.dagster_event_type): (event, n) for event, n in stored}
         with self.index_transaction() as connection:
             self._store_asset_event_tags(connection, *zip(*stored, strict=True))
-            for event, number in last.values():
+            for event, number in latest.values():
                 self._store_asset_event(connection, event, number)
 
-    def _store_evaluations(self, events: Sequence[EventLogEntry]) -> None:
-        """Turn the rows that the start of the run planned into the outcomes; what was not planned becomes a row."""
-        rows = [self._outcome(event, number) for event, number in self._insert(events)]
+    def _conclude(self, stored: Stored) -> None:
+        """Turn rows that the start of the run planned into the checks' outcomes; what was not planned becomes a row."""
+        if not stored:
+            return
+        rows = [self._outcome(event, number) for event, number in stored]
         columns = [sa.column(name, Checks.c[name].type) for name in rows[0]]
         found = sa.values(*columns, name="found").data([tuple(row.values()) for row in rows]).c
         planned = sa.and_(*(Checks.c[name] == found[name] for name in WHICH_CHECK))
@@ -134,8 +130,11 @@ class EventStorage(PostgresEventLogStorage):
         }
 
 
-def _kind(event: EventLogEntry) -> DagsterEventType | None:
-    return event.dagster_event.event_type if event.dagster_event else None
+def _is_of_partition(event: EventLogEntry) -> bool:
+    """Whether it is the evaluation of a check of one partition."""
+    if event.dagster_event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return False
+    return event.get_dagster_event().asset_check_evaluation_data.partition is not None
 
 
 class FarmStorage(DagsterStorage, ConfigurableClass):

@@ -25,11 +25,16 @@ def together(instance: dg.DagsterInstance) -> AbstractContextManager[None]:
     return getattr(instance.event_log_storage, "together", nullcontext)()
 
 
-def report(context: dg.AssetExecutionContext, done: Mapping[str, Metadata]) -> None:
-    """Record partitions as materialized, now. The asset then returns the metadata `REPORTED`."""
+def report(context: dg.AssetExecutionContext, done: Mapping[str, Metadata], note: str = "") -> None:
+    """Record partitions as materialized, now, and write a note in the run's log.
+
+    The asset then returns the metadata `REPORTED`.
+    """
     with together(context.instance):
         for key, metadata in done.items():
             context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+        if note:
+            context.log.info(note)
 
 
 def reported(context: dg.AssetExecutionContext) -> set[str | None]:

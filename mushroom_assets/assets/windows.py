@@ -23,7 +23,7 @@ def replace_windows(
 ) -> dg.MaterializeResult:
     """Run `replace` over the run's partitions, oldest first, at most `chunk` of them at a time.
 
-    A retry within the run goes on where it stopped. The run's log says of a long range which chunk is in work.
+    A retry within the run goes on where it stopped. The run's log says how far a long range has come.
 
     Raises:
         dg.Failure: a fault that no retry mends.
@@ -33,10 +33,8 @@ def replace_windows(
     todo = [window for window in everything if window.key not in finished]
     for first in range(0, len(todo), chunk):
         part = todo[first : first + chunk]
-        if len(todo) > chunk:
-            done = len(everything) - len(todo) + first
-            span = f"{part[0].key} to {part[-1].key}"
-            context.log.info(f"{done} of {len(everything)} partitions are finished, now {span}")
+        count = len(everything) - len(todo) + first + len(part)
+        note = f"{count} of {len(everything)} partitions are finished, up to {part[-1].key}"
         with permanent_faults_fail_at_once():
-            report(context, replace(part))
+            report(context, replace(part), note if len(everything) > chunk else "")
     return dg.MaterializeResult(metadata=REPORTED)
