@@ -73,9 +73,8 @@ def _check(rule: Rule, definition: dg.TimeWindowPartitionsDefinition, **policy: 
             farm = farm_file.read()
             offending = connection.execute(rule.offenders(whole, farm)).all()
         if not context.has_partition_key:
-            _record(
-                context, rule, {key: _verdict(rule, rows, farm) for key, rows in _by_part(offending, parts).items()}
-            )
+            verdicts = {key: _verdict(rule, rows, farm) for key, rows in _by_part(offending, parts).items()}
+            _record(context, rule, verdicts)
         return dg.AssetCheckResult(**_verdict(rule, offending, farm))
 
     return check
@@ -101,9 +100,7 @@ def _by_part(rows: Sequence[sa.Row], parts: Sequence[Window]) -> dict[str, list[
     """Rows by the key of the window that their first column, a date or an instant, falls in; windows in order."""
     found: dict[str, list[sa.Row]] = {part.key: [] for part in parts}
     days = {part.date: part.key for part in parts}
-    starts = [
-        part.start.timestamp() for part in parts
-    ]  # by the clock, two readings of an hour that comes twice are one
+    starts = [part.start.timestamp() for part in parts]  # a clock reads an hour that comes twice the same
     for row in rows:
         when = row[0]
         instant = isinstance(when, dt.datetime)
