@@ -6,6 +6,7 @@ FROM python:3.11-slim-bookworm
 
 ENV PYTHONUNBUFFERED=1 \
     MUSHROOM_HOME=/var/lib/mushroom \
+    DAGSTER_EVENT_BATCH_SIZE=500 \
     DAGSTER_DAEMON_HEARTBEAT_TOLERANCE=120
 
 WORKDIR /opt/mushroom

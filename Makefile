@@ -48,6 +48,9 @@ bench: $(VENV)/test.ok
 	$(BIN)/python benchmarks/bench_clip.py
 	$(BIN)/python benchmarks/bench_search.py
 	$(BIN)/python benchmarks/bench_relabel.py
+	$(BIN)/python benchmarks/bench_dagster.py events
+	$(BIN)/python benchmarks/bench_dagster.py tick
+	test ! -x /usr/bin/chromium || $(BIN)/python benchmarks/bench_ui.py
 
 train: $(VENV)/test.ok
 	$(BIN)/python -m training.train --out mushroom_assets/inference/models --cache $(VENV)/renders

@@ -6,7 +6,8 @@ one without a partition and leaves the partitions "skipped". Each says the count
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from mushroom_assets.domain.setpoints import LOOKBACK
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.partitions import FarmClock, windows
+from mushroom_assets.reporting import latest_materializations, together
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.schema import daily_clip_inference, daily_env_stats, hourly_setpoint_changes
 
@@ -71,22 +73,39 @@ def _check(rule: Rule, definition: dg.TimeWindowPartitionsDefinition, **policy: 
             farm = farm_file.read()
             offending = connection.execute(rule.offenders(whole, farm)).all()
         if not context.has_partition_key:
-            for part in parts:
-                mine = [row for row in offending if _falls_in(row[0], part)]
-                _record(context, rule, part.key, _verdict(rule, mine, farm))
+            verdicts = {key: _verdict(rule, rows, farm) for key, rows in _by_part(offending, parts).items()}
+            _record(context, rule, verdicts)
         return dg.AssetCheckResult(**_verdict(rule, offending, farm))
 
     return check
 
 
-def _record(context: dg.AssetCheckExecutionContext, rule: Rule, partition: str, verdict: dict[str, Any]) -> None:
+def _record(context: dg.AssetCheckExecutionContext, rule: Rule, verdicts: Mapping[str, dict[str, Any]]) -> None:
+    """An evaluation for each partition."""
     key = dg.AssetKey(rule.table.name)
-    evaluation = dg.AssetCheckEvaluation(asset_key=key, check_name=rule.name, partition=partition, **verdict)
-    context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type]  # taken, but not in its annotation
+    targets = latest_materializations(context.instance, key, verdicts)
+    with together(context.instance):
+        for partition, verdict in verdicts.items():
+            evaluation = dg.AssetCheckEvaluation(
+                asset_key=key,
+                check_name=rule.name,
+                partition=partition,
+                target_materialization_data=targets.get(partition),
+                **verdict,
+            )
+            context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type]  # taken, but not annotated
 
 
-def _falls_in(when: dt.date | dt.datetime, part: Window) -> bool:
-    return part.start <= when < part.end if isinstance(when, dt.datetime) else when == part.date
+def _by_part(rows: Sequence[sa.Row], parts: Sequence[Window]) -> dict[str, list[sa.Row]]:
+    """Rows by the key of the window that their first column, a date or an instant, falls in; windows in order."""
+    found: dict[str, list[sa.Row]] = {part.key: [] for part in parts}
+    days = {part.date: part.key for part in parts}
+    starts = [part.start.timestamp() for part in parts]  # a clock reads an hour that comes twice the same
+    for row in rows:
+        when = row[0]
+        instant = isinstance(when, dt.datetime)
+        found[parts[bisect_right(starts, when.timestamp()) - 1].key if instant else days[when]].append(row)
+    return found
 
 
 def _verdict(rule: Rule, offending: Sequence[sa.Row], farm: Farm) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from mushroom_assets.settings import Settings
 
 log = logging.getLogger(__name__)
 STOP_TIMEOUT_S = 20.0  # a stopping daemon lets its current tick end; then it is killed
+MIN_RUNS = 2  # at once, as the packaged dagster.yaml has it
+MAX_RUNS = 8  # each holds 0.2 to 0.4 GB and up to 10 of PostgreSQL's 100 connections
 RESTART_WAIT_S = (1.0, 60.0)  # first and longest wait before a process that ended is started again
 
 
@@ -88,7 +90,14 @@ def prepare_dagster_home(settings: Settings) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if settings.owns_dagster_home or not target.exists():
         packaged = resources.files("mushroom_assets").joinpath("dagster.yaml").read_text(encoding="utf-8")
-        target.write_text(packaged, encoding="utf-8")
+        target.write_text(_for_cores(packaged, os.cpu_count() or 1), encoding="utf-8")
+
+
+def _for_cores(packaged: str, cores: int) -> str:
+    """As many runs at once as there are cores, two to eight; one place is never a backfill's."""
+    runs = min(max(cores, MIN_RUNS), MAX_RUNS)
+    here = packaged.replace(f"max_concurrent_runs: {MIN_RUNS} ", f"max_concurrent_runs: {runs} ")
+    return here.replace(f"dagster/backfill, limit: {MIN_RUNS - 1}", f"dagster/backfill, limit: {runs - 1}")
 
 
 @dataclass

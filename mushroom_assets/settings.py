@@ -36,6 +36,7 @@ class Settings:
     clip_threads: int | None
     dagster_home: Path
     startup_error: str | None = None
+    event_batch_size: str = "500"
 
     @property
     def postgres_dir(self) -> Path:
@@ -98,6 +99,8 @@ class Settings:
             "MUSHROOM_CLIP_PRECISION": self.clip_precision,
             "MUSHROOM_CLIP_THREADS": str(self.clip_threads) if self.clip_threads else None,
             "DAGSTER_HOME": str(self.dagster_home),
+            # Dagster reads it at every event: whoever creates a run (daemon, webserver, this process), and the run.
+            "DAGSTER_EVENT_BATCH_SIZE": self.event_batch_size,
             "MUSHROOM_STARTUP_ERROR": self.startup_error,
         }
         return {name: value for name, value in named.items() if value is not None}
@@ -120,6 +123,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         clip_threads=_count(given, "MUSHROOM_CLIP_THREADS"),
         dagster_home=Path(given.get("DAGSTER_HOME", home / "dagster")).expanduser().absolute(),
         startup_error=given.get("MUSHROOM_STARTUP_ERROR"),
+        event_batch_size=given.get("DAGSTER_EVENT_BATCH_SIZE", "500"),
     )
 
 

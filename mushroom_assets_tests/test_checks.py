@@ -1,5 +1,6 @@
 """The asset checks: silent on good data; each fault is found, counted, shown by example and comes with a remedy."""
 
+import datetime as dt
 import io
 from pathlib import Path
 
@@ -8,7 +9,10 @@ import pytest
 from PIL import Image
 
 from mushroom_assets.automation import range_tags
+from mushroom_assets.checks import _by_part
 from mushroom_assets.definitions import build_definitions
+from mushroom_assets.domain.farm import parse_farm
+from mushroom_assets.partitions import farm_clock, windows
 from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
 from mushroom_assets_tests.small import SmallFarm
 
@@ -80,6 +84,26 @@ def test_each_partition_of_a_range_has_an_evaluation_of_its_own(covered: SmallFa
     history = covered.instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
     found = {record.partition: record.status.value for record in history}
     assert found == {DAY: "SUCCEEDED", "2026-01-06": "SUCCEEDED", "2026-01-07": "FAILED", None: "FAILED"}
+
+
+def test_an_evaluation_of_a_partition_is_of_its_latest_materialization(covered: SmallFarm) -> None:
+    covered.run(ENV, DAY, "2026-01-07")
+    covered.run(ENV, DAY)
+    key = dg.AssetCheckKey(dg.AssetKey(ENV), "days_covered")
+    infos = covered.instance.event_log_storage.get_asset_check_partition_info([key])
+    assert {info.partition_key: info.is_current for info in infos if info.partition_key} == dict.fromkeys(
+        [DAY, "2026-01-06", "2026-01-07"], True
+    )
+
+
+def test_offending_rows_are_told_apart_in_the_hour_that_comes_twice() -> None:
+    clock = farm_clock(parse_farm("{timezone: Europe/Brussels, first_day: 2025-01-01, rooms: {A: {}}}"))
+    parts = windows(clock.hourly, ["2025-10-26-01:00", "2025-10-26-02:00", "2025-10-26-02:00+0100", "2025-10-26-03:00"])
+    middles = [
+        (part.start.astimezone(dt.UTC) + dt.timedelta(minutes=30)).astimezone(part.start.tzinfo) for part in parts
+    ]
+    found = _by_part([(middle,) for middle in middles], parts)  # type: ignore[misc]
+    assert found == {part.key: [(middle,)] for part, middle in zip(parts, middles, strict=True)}
 
 
 @pytest.mark.parametrize(

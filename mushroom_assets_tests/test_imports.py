@@ -15,7 +15,7 @@ TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 # What a room, or a module beside the rooms, may import of the package.
 DOMAIN, STORAGE, INFERENCE = {"domain"}, {"domain", "storage"}, {"domain", "inference"}
 DOORS = STORAGE | INFERENCE | {"settings"}
-WORK = DOORS | {"resources", "metadata", "partitions", "faults"}
+WORK = DOORS | {"resources", "metadata", "partitions", "faults", "reporting"}
 MAY = {
     "": set(),  # the package itself
     "domain": DOMAIN,
@@ -31,6 +31,9 @@ MAY = {
     "image_store": STORAGE | {"settings", "store_faults", "store_files"},
     "resources": DOORS | {"image_store"},
     "metadata": DOORS,
+    "reporting": {"metadata"},
+    "check_states": set(),
+    "event_storage": {"check_states"},
     "assets": WORK | {"assets"},
     "checks": WORK,
     "automation": {"partitions", "resources", "storage", "faults"},

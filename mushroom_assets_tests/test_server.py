@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mushroom_assets import server
 from mushroom_assets.server import Child, ServerError, embedded_postgres, prepare_dagster_home
@@ -68,6 +69,19 @@ def test_the_dagster_home_of_the_farm_is_renewed_and_one_s_own_is_left_alone(tmp
     own.write_text("mine: true\n", encoding="utf-8")
     prepare_dagster_home(load_settings({"DAGSTER_HOME": str(own.parent)}))
     assert own.read_text(encoding="utf-8") == "mine: true\n"
+
+
+@pytest.mark.parametrize(("cores", "runs"), [(1, 2), (2, 2), (4, 4), (64, 8)])
+def test_as_many_runs_at_once_as_the_machine_has_cores_and_one_place_is_the_timetables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, runs: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    prepare_dagster_home(load_settings({"MUSHROOM_HOME": str(tmp_path)}))
+    written = yaml.safe_load((tmp_path / "dagster" / "dagster.yaml").read_text(encoding="utf-8"))
+    assert written["concurrency"]["runs"] == {
+        "max_concurrent_runs": runs,
+        "tag_concurrency_limits": [{"key": "dagster/backfill", "limit": runs - 1}],
+    }
 
 
 class Clock:

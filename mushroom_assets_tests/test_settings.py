@@ -105,7 +105,7 @@ def test_the_settings_survive_the_way_through_the_environment_of_a_child(tmp_pat
             "POSTGRES_PASSWORD": "p@ss", "MUSHROOM_HOME": str(tmp_path), "MUSHROOM_IMAGE_ROOT": "s3://images/farm",
             "MUSHROOM_CONFIG": str(tmp_path / "farm.yaml"), "MUSHROOM_CLIP_MODEL": "ViT-B-32",
             "MUSHROOM_CLIP_PRETRAINED": "openai", "MUSHROOM_CLIP_DEVICE": "cpu", "MUSHROOM_STARTUP_ERROR": "no tables",
-            "MUSHROOM_CLIP_PRECISION": "bf16", "MUSHROOM_CLIP_THREADS": "3",
+            "MUSHROOM_CLIP_PRECISION": "bf16", "MUSHROOM_CLIP_THREADS": "3", "DAGSTER_EVENT_BATCH_SIZE": "100",
         }
     )  # fmt: skip
     assert not settings.owns_image_root

@@ -1,7 +1,8 @@
 """How every partitioned asset runs: its windows in chunks, one transaction a chunk, one report a partition.
 
-A run over a range that fails half-way has materialized exactly the partitions that were replaced, so that "failed and
-missing" reruns only the rest. What a chunk does is the business of the asset.
+A chunk's partitions are reported when its transaction is committed. So of a run over a range that fails or is killed
+half-way exactly the finished ones are materialized, and "failed and missing" reruns only the rest. What a chunk does is
+the business of the asset.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata import Metadata
 from mushroom_assets.partitions import windows
+from mushroom_assets.reporting import REPORTED, report, reported
 
 Replace = Callable[[Sequence[Window]], dict[str, Metadata]]  # replaces the windows' rows, returns metadata by key
 
@@ -21,20 +23,18 @@ def replace_windows(
 ) -> dg.MaterializeResult:
     """Run `replace` over the run's partitions, oldest first, at most `chunk` of them at a time.
 
+    A retry within the run goes on where it stopped. The run's log says how far a long range has come.
+
     Raises:
-        dg.Failure: a fault that no retry mends, after the finished partitions were recorded.
+        dg.Failure: a fault that no retry mends.
     """
-    todo = windows(definition, context.partition_keys)
-    done: dict[str, Metadata] = {}
-    try:
+    everything = windows(definition, context.partition_keys)
+    finished = reported(context) if context.retry_number else set()
+    todo = [window for window in everything if window.key not in finished]
+    for first in range(0, len(todo), chunk):
+        part = todo[first : first + chunk]
+        count = len(everything) - len(todo) + first + len(part)
+        note = f"{count} of {len(everything)} partitions are finished, up to {part[-1].key}"
         with permanent_faults_fail_at_once():
-            for first in range(0, len(todo), chunk):
-                done |= replace(todo[first : first + chunk])
-    except BaseException:
-        # Of a failing run Dagster itself records nothing as materialized.
-        for key, metadata in done.items():
-            context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
-        raise
-    for key, metadata in done.items():
-        context.add_asset_metadata(metadata, partition_key=key)
-    return dg.MaterializeResult()
+            report(context, replace(part), note if len(everything) > chunk else "")
+    return dg.MaterializeResult(metadata=REPORTED)

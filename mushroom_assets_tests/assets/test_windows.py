@@ -99,6 +99,19 @@ def test_a_transient_fault_is_retried_and_leaves_the_clean_result(small: SmallFa
     assert len(small.rows(DAILY)) == 4 * 2 * 4
 
 
+@pytest.mark.usefixtures("no_wait", "day_by_day")
+def test_a_retry_goes_on_where_it_stopped_and_the_log_says_where(small: SmallFarm) -> None:
+    refuse(small, DAILY, f"NEW.stat_date = '{DAYS[2]}'", sqlstate="40001", times=1)
+    result = small.run(DAILY, DAYS[0], DAYS[3])
+    records = small.instance.fetch_materializations(dg.AssetKey(DAILY), limit=100, ascending=True).records
+    told = [entry.user_message for entry in small.instance.all_logs(result.run_id)]
+    assert retries(result) == 1
+    assert [record.partition_key for record in records] == DAYS  # each once, the first two before the retry
+    assert [line for line in told if "partitions are finished" in line] == [
+        f"{done} of 4 partitions are finished, up to {day}" for done, day in enumerate(DAYS, 1)
+    ]
+
+
 @pytest.mark.usefixtures("no_wait")
 def test_a_transient_fault_that_does_not_pass_fails_the_run_after_the_retries(small: SmallFarm) -> None:
     refuse(small, DAILY, "true", sqlstate="40P01")
