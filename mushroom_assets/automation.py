@@ -41,8 +41,8 @@ def _on_last_input() -> dg.AutomationCondition:
 def policies() -> dict[str, dict[str, Any]]:
     """Retry, backfill and automation policies by asset.
 
-    Environment, setpoints and report take a whole range in one run. CLIP takes a week a run: a long run that fails
-    is expensive, and the model loads once in any case.
+    Environment, setpoints and report take a whole range in one run, of which what is finished stays so if it fails
+    (assets.windows). CLIP takes a week a run: it holds its pool no longer than that, and other runs get their turn.
     """
     whole_range = dg.BackfillPolicy.single_run()
     return {

@@ -33,8 +33,9 @@ def replace_windows(
     todo = [window for window in everything if window.key not in finished]
     for first in range(0, len(todo), chunk):
         part = todo[first : first + chunk]
+        with permanent_faults_fail_at_once():
+            done = replace(part)
         count = len(everything) - len(todo) + first + len(part)
         note = f"{count} of {len(everything)} partitions are finished, up to {part[-1].key}"
-        with permanent_faults_fail_at_once():
-            report(context, replace(part), note if len(everything) > chunk else "")
+        report(context, done, note if len(everything) > chunk else "")
     return dg.MaterializeResult(metadata=REPORTED)
