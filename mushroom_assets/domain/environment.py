@@ -6,7 +6,7 @@ is the business of storage and assets.
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +21,7 @@ from mushroom_assets.domain.windows import Window
 Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.intp]
 SECOND = 1_000_000  # microseconds
 
 
@@ -63,6 +64,11 @@ class Statistics:
 def lookback_s(farm: Farm) -> int:
     """Seconds before a window that its statistics depend on: the carried-in value and the stuck-sensor rule."""
     return farm.max_hold_s + max((quantity.stuck_s or 0 for quantity in farm.quantities.values()), default=0)
+
+
+def samples_a_day(farm: Farm) -> int:
+    """How many samples a day brings, at one a minute and one sensor of a quantity in each room."""
+    return 24 * 60 * len(farm.rooms) * len(farm.quantities)
 
 
 def judge(samples: pd.DataFrame, quantity: Quantity, max_hold_s: int) -> Series:
@@ -124,10 +130,7 @@ def derive(temperature: Series, humidity: Series, pair_within_s: int) -> dict[st
     suspect if either is. Magnus form over water, coefficients of Sonntag (1990) as in WMO-No. 8, annex 4.B:
     e_s(T) = 0.6112 exp(17.62 T / (243.12 + T)) kPa.
     """
-    left = pd.DataFrame({"at": temperature.at, "t": np.arange(temperature.at.size)})
-    right = pd.DataFrame({"at": humidity.at, "h": np.arange(humidity.at.size)})
-    pairs = pd.merge_asof(left, right, on="at", direction="nearest", tolerance=pair_within_s * SECOND).dropna()
-    t, h = pairs["t"].to_numpy(np.intp), pairs["h"].to_numpy(np.intp)
+    t, h = _pairs(temperature.at, humidity.at, pair_within_s * SECOND)
     rejected = temperature.rejected[t] | humidity.rejected[h]
     suspect = ~rejected & (temperature.suspect[t] | humidity.suspect[h])
     celsius = np.where(rejected, np.nan, temperature.value[t])
@@ -142,6 +145,17 @@ def derive(temperature: Series, humidity: Series, pair_within_s: int) -> dict[st
         "vpd": Series(at, saturation * (1 - relative), rejected, suspect),
         "dew_point": Series(at, dew_point, dry, suspect & ~dry),
     }
+
+
+def _pairs(at: Times, others: Times, within: int) -> tuple[Positions, Positions]:
+    """Positions of the instants that have another at most `within` away, and of the nearest; of two the earlier."""
+    if not others.size:
+        return np.empty(0, np.intp), np.empty(0, np.intp)
+    after = np.searchsorted(others, at).clip(max=others.size - 1)
+    before = (after - 1).clip(min=0)
+    nearest = np.where(at - others[before] <= others[after] - at, before, after)
+    paired = np.flatnonzero(np.abs(others[nearest] - at) <= within)
+    return paired, nearest[paired]
 
 
 def summarise(
@@ -240,7 +254,7 @@ def summarise_day(
             band = farm.band(name, growth.growth_day)
             statistics = summarise(series, day.start_us, day.end_us, max_hold_s=farm.max_hold_s, band=band)
             key = {"stat_date": day.date, "room_id": room, "quantity": name, "unit": farm.units()[name]}
-            rows.append(key | asdict(statistics) | asdict(growth))
+            rows.append(key | vars(statistics) | vars(growth))
     return rows
 
 

@@ -1,7 +1,7 @@
 """What the plant delivers: points, samples, batches. Reads for the assets, idempotent writes for loading.
 
-Samples travel as COPY in PostgreSQL's binary format, which is a fixed-width record without nulls: numpy reads and
-writes a whole window at once. What the numbers mean is the business of the domain.
+Samples travel in PostgreSQL's binary format, which is a fixed-width record without nulls: numpy reads and writes a
+whole window at once. What the numbers mean is the business of the domain.
 """
 
 import datetime as dt
@@ -21,7 +21,7 @@ from mushroom_assets.storage.schema import SCHEMA, batch, point
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _EPOCH_US = 946_684_800_000_000  # timestamptz counts microseconds from 2000-01-01 UTC
-_SAMPLE = np.dtype(
+_LOADED = np.dtype(
     [
         ("fields", ">i2"),
         ("l0", ">i4"),
@@ -30,23 +30,25 @@ _SAMPLE = np.dtype(
         ("at", ">i8"),
         ("l2", ">i4"),
         ("value", ">f8"),
+        ("l3", ">i4"),
+        ("received", ">i8"),
     ]
 )
-_LOADED = np.dtype([*[(name, _SAMPLE[name]) for name in _SAMPLE.names or ()], ("l3", ">i4"), ("received", ">i8")])
 
+# A point's samples leave the server as one value, 16 bytes a sample: 0.14 us each, 0.64 us as rows of a binary COPY and
+# 3 us of Python more to take those in. The functions are those by which the server itself writes the types in binary.
+_PACKED = np.dtype([("at", ">i8"), ("value", ">f8")])
 _READ = """
-    COPY (SELECT point_id, sampled_at, value FROM farm.sample
-          WHERE point_id = ANY(%s) AND sampled_at >= %s AND sampled_at < %s
-          ORDER BY point_id, sampled_at) TO STDOUT (FORMAT binary)"""
+    SELECT point_id, string_agg(timestamptz_send(sampled_at) || float8send(value), ''::bytea ORDER BY sampled_at)
+    FROM farm.sample WHERE point_id = ANY(%s::int[]) AND sampled_at >= %s AND sampled_at < %s GROUP BY point_id"""
 # One backward step in the primary key per point, instead of a scan of the days before the window.
 _READ_LAST = """
-    COPY (SELECT p.point_id, s.sampled_at, s.value FROM unnest(%s::int[]) AS p (point_id)
-          CROSS JOIN LATERAL (
-              SELECT sampled_at, value FROM farm.sample
-              WHERE point_id = p.point_id AND sampled_at >= %s AND sampled_at < %s
-                AND value NOT IN ('NaN', 'Infinity', '-Infinity')
-              ORDER BY sampled_at DESC LIMIT 1) AS s
-          ORDER BY p.point_id) TO STDOUT (FORMAT binary)"""
+    SELECT p.point_id, timestamptz_send(s.sampled_at) || float8send(s.value) FROM unnest(%s::int[]) AS p (point_id)
+    CROSS JOIN LATERAL (
+        SELECT sampled_at, value FROM farm.sample
+        WHERE point_id = p.point_id AND sampled_at >= %s AND sampled_at < %s
+          AND value NOT IN ('NaN', 'Infinity', '-Infinity')
+        ORDER BY sampled_at DESC LIMIT 1) AS s"""
 _LOAD_STAGE = """
     CREATE TEMP TABLE loaded (point_id int, sampled_at timestamptz, value float8, received_at timestamptz)
     ON COMMIT DROP"""
@@ -58,33 +60,44 @@ _LOAD_DIFFERENT = """
     WHERE s.value IS DISTINCT FROM loaded.value"""
 
 
-def _copy_samples(
-    connection: sa.Connection, query: str, points: Sequence[int], bounds: tuple[Any, Any]
-) -> pd.DataFrame:
-    cursor = connection.connection.cursor()
-    with cursor.copy(query, (list(points), *bounds)) as copy:
-        raw = b"".join(bytes(part) for part in copy)
-    rows = np.frombuffer(raw, dtype=_SAMPLE, offset=len(_HEADER), count=(len(raw) - len(_HEADER)) // _SAMPLE.itemsize)
-    native = {"point_id": rows["point_id"].astype(np.int32), "at": rows["at"].astype(np.int64) + _EPOCH_US}
-    return pd.DataFrame(native | {"value": rows["value"].astype(np.float64)})
-
-
 def read_samples(
-    connection: sa.Connection, points: Sequence[int], start: dt.datetime, end: dt.datetime
+    connection: sa.Connection,
+    points: Sequence[int],
+    start: dt.datetime,
+    end: dt.datetime,
+    *,
+    carried_since: dt.datetime | None = None,
 ) -> pd.DataFrame:
     """Samples of the points in [start, end), ordered by point and time.
+
+    Args:
+        connection: in a transaction.
+        points: their point_ids.
+        start: first instant.
+        end: first instant after the window.
+        carried_since: each point's last finite sample in [carried_since, start) too.
 
     Returns:
         columns `point_id` int32, `at` int64 (microseconds since 1970 UTC), `value` float64.
     """
-    return _copy_samples(connection, _READ, points, (start, end))
+    packed = _packed(connection, _READ, points, start, end)
+    if carried_since is not None:
+        carried = _packed(connection, _READ_LAST, points, carried_since, start)
+        packed = {point: carried.get(point, b"") + packed.get(point, b"") for point in carried | packed}
+    order = sorted(packed)
+    rows = np.frombuffer(b"".join(packed[point] for point in order), dtype=_PACKED)
+    counts = [len(packed[point]) // _PACKED.itemsize for point in order]
+    ids = np.repeat(np.array(order, dtype=np.int32), counts)
+    at = rows["at"].astype(np.int64) + _EPOCH_US
+    return pd.DataFrame({"point_id": ids, "at": at, "value": rows["value"].astype(np.float64)}, copy=False)
 
 
-def read_last_samples(
-    connection: sa.Connection, points: Sequence[int], since: dt.datetime, before: dt.datetime
-) -> pd.DataFrame:
-    """Each point's last finite sample in [since, before); same columns as `read_samples`."""
-    return _copy_samples(connection, _READ_LAST, points, (since, before))
+def _packed(
+    connection: sa.Connection, query: str, points: Sequence[int], since: dt.datetime, before: dt.datetime
+) -> dict[int, bytes]:
+    """By point the samples that a query found, in the server's bytes; planned anew for these points and bounds."""
+    driver: Any = connection.connection.driver_connection
+    return dict(driver.execute(query, (list(points), since, before), prepare=False, binary=True).fetchall())
 
 
 def read_points(connection: sa.Connection) -> list[Point]:
