@@ -16,11 +16,11 @@ from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, envir
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.results import lock_for_replace, replace_rows
-from mushroom_assets.storage.samples import read_batches, read_points, read_samples
+from mushroom_assets.storage.samples import read_batches, read_points, reading_ahead
 from mushroom_assets.storage.schema import daily_env_stats as table
 
-# What is read, computed and committed at once: a month, of many rooms less.
-CHUNK_DAYS, CHUNK_SAMPLES = 31, 1_000_000
+CHUNK_DAYS = 31  # committed at once
+PIECE_SAMPLES = 100_000  # read and computed at once, but a day at least: many rooms take hardly more memory than few
 
 
 def environment_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
@@ -52,8 +52,7 @@ def environment_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
                 rows = replace_days(connection, days, farm, context.run.run_id)
             return {key: environment_metadata(part) for key, part in rows.items()}
 
-        chunk = min(CHUNK_DAYS, CHUNK_SAMPLES // environment.samples_a_day(farm) or 1)
-        return replace_windows(context, clock.daily, replace, chunk=chunk)
+        return replace_windows(context, clock.daily, replace, chunk=CHUNK_DAYS)
 
     return daily_env_stats
 
@@ -64,14 +63,18 @@ def replace_days(
     """Compute the rows of consecutive days anew, in the caller's transaction; returns them by the days' keys."""
     lock_for_replace(connection, table)
     sources = environment.sources(read_points(connection), farm)
-    since = days[0].before(dt.timedelta(seconds=environment.lookback_s(farm)))
-    samples = read_samples(connection, [point for ids in sources.values() for point in ids], since, days[-1].end)
     batches = read_batches(connection)
     stamp = {"run_id": run_id, "computed_at": dt.datetime.now(dt.UTC)}
-    rows = {
-        day.key: [row | stamp for row in environment.summarise_day(samples, day, sources, farm, batches)]
-        for day in days
-    }
+    size = max(1, PIECE_SAMPLES // max(1, environment.samples_a_day(farm)))
+    pieces = [days[first : first + size] for first in range(0, len(days), size)]
+    lookback = dt.timedelta(seconds=environment.lookback_s(farm))
+    spans = [(piece[0].before(lookback), piece[-1].end) for piece in pieces]
+    rows: dict[str, list[dict[str, Any]]] = {}
+    with reading_ahead(connection, [point for ids in sources.values() for point in ids], spans) as read:
+        for piece, samples in zip(pieces, read, strict=True):
+            for day in piece:
+                found = environment.summarise_day(samples, day, sources, farm, batches)
+                rows[day.key] = [row | stamp for row in found]
     window = table.c.stat_date.between(days[0].date, days[-1].date)
     replace_rows(connection, table, window, [row for part in rows.values() for row in part])
     return rows

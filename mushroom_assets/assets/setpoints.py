@@ -19,7 +19,7 @@ from mushroom_assets.storage.results import lock_for_replace, replace_rows
 from mushroom_assets.storage.samples import read_batches, read_points, read_samples
 from mushroom_assets.storage.schema import hourly_setpoint_changes as table
 
-# What is read, computed and committed at once: a week, of many rooms less.
+# What is read, computed and committed at once: a week, of many rooms less, so that they take no more memory.
 CHUNK_HOURS, CHUNK_SAMPLES = 7 * 24, 1_000_000
 
 
@@ -51,10 +51,14 @@ def setpoints_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
                 rows = replace_hours(connection, hours, farm, context.run.run_id)
             return {key: setpoint_metadata(part, farm) for key, part in rows.items()}
 
-        chunk = min(CHUNK_HOURS, CHUNK_SAMPLES // (setpoints.samples_an_hour(farm) or 1) or 1)
-        return replace_windows(context, clock.hourly, replace, chunk=chunk)
+        return replace_windows(context, clock.hourly, replace, chunk=chunk_hours(farm))
 
     return hourly_setpoint_changes
+
+
+def chunk_hours(farm: Farm) -> int:
+    """How many hours are replaced in one transaction."""
+    return min(CHUNK_HOURS, max(1, CHUNK_SAMPLES // max(1, setpoints.samples_an_hour(farm))))
 
 
 def replace_hours(

@@ -22,6 +22,7 @@ Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.intp]
+Columns = pd.DataFrame | Mapping[str, npt.NDArray[Any]]
 SECOND = 1_000_000  # microseconds
 
 
@@ -71,7 +72,7 @@ def samples_a_day(farm: Farm) -> int:
     return 24 * 60 * len(farm.rooms) * len(farm.quantities)
 
 
-def judge(samples: pd.DataFrame, quantity: Quantity, max_hold_s: int) -> Series:
+def judge(samples: Columns, quantity: Quantity, max_hold_s: int) -> Series:
     """Mark the samples of one quantity.
 
     Args:
@@ -80,7 +81,7 @@ def judge(samples: pd.DataFrame, quantity: Quantity, max_hold_s: int) -> Series:
         quantity: plausible range, spike and stuck rules.
         max_hold_s: neighbours further apart than this are not compared.
     """
-    at, value = samples["at"].to_numpy(np.int64), samples["value"].to_numpy(np.float64)
+    at, value = np.asarray(samples["at"], np.int64), np.asarray(samples["value"], np.float64)
     with np.errstate(invalid="ignore"):
         rejected = ~((value >= quantity.plausible[0]) & (value <= quantity.plausible[1]) & np.isfinite(value))
     if at.size and (np.diff(at) == 0).any():
@@ -184,12 +185,18 @@ def summarise(
     )
     if not own_value.size:
         return counted
-    low, q25, median, q75, high = (float(quantile) for quantile in np.quantile(own_value, (0, 0.25, 0.5, 0.75, 1)))
+    low, q25, median, q75, high = _quantiles(own_value, (0, 0.25, 0.5, 0.75, 1))
     in_range = None
     if band is not None:
         in_range = float(known[(value >= band[0]) & (value <= band[1])].sum() / total)
     mean = float(np.dot(value, known / total))
     return replace(counted, mean=mean, in_range=in_range, min=low, q25=q25, median=median, q75=q75, max=high)
+
+
+def _quantiles(value: Values, shares: Sequence[float]) -> list[float]:
+    """Linear interpolation, as numpy's `quantile` does, which takes 50 us more than the sorting of a day."""
+    ordered = np.sort(value)
+    return np.interp(np.multiply(shares, value.size - 1), np.arange(value.size), ordered).tolist()
 
 
 def _known_time(at: Times, start: int, end: int, hold: int) -> tuple[Times, int]:
@@ -203,7 +210,7 @@ def _known_time(at: Times, start: int, end: int, hold: int) -> tuple[Times, int]
     return known, int(unknown.max(initial=0))
 
 
-def room_series(samples: Mapping[str, pd.DataFrame], farm: Farm) -> dict[str, Series]:
+def room_series(samples: Mapping[str, Columns], farm: Farm) -> dict[str, Series]:
     """Every quantity of a room, measured and derived, in the farm's order.
 
     Args:
@@ -245,11 +252,12 @@ def summarise_day(
         farm: rooms, rules and bands.
         in_dates: ascending in-dates by room.
     """
+    columns = {name: samples[name].to_numpy() for name in ("point_id", "at", "value")}
     since = day.start_us - lookback_s(farm) * SECOND
     rows = []
     for room in farm.rooms:
         growth = growth_on(day.date, in_dates.get(room, ()), farm.cycle_days)
-        measured = {name: _select(samples, points[room, name], since, day.end_us) for name in farm.quantities}
+        measured = {name: _select(columns, points[room, name], since, day.end_us) for name in farm.quantities}
         for name, series in room_series(measured, farm).items():
             band = farm.band(name, growth.growth_day)
             statistics = summarise(series, day.start_us, day.end_us, max_hold_s=farm.max_hold_s, band=band)
@@ -278,13 +286,15 @@ def known_at(series: Series, at: int, max_age_s: int) -> float | None:
     return float(series.value[~series.rejected][position])
 
 
-def _select(samples: pd.DataFrame, points: Sequence[int], since: int, before: int) -> pd.DataFrame:
-    ids, at = samples["point_id"].to_numpy(), samples["at"].to_numpy()
+def _select(samples: Columns, points: Sequence[int], since: int, before: int) -> Columns:
+    """The samples of some points in [since, before), ascending in time."""
+    ids, at, value = (np.asarray(samples[name]) for name in ("point_id", "at", "value"))
     parts = []
     for point in points:
         first, last = np.searchsorted(ids, (point, point + 1))
-        begin, end = first + np.searchsorted(at[first:last], (since, before))
-        parts.append(samples.iloc[begin:end])
+        parts.append(slice(*(first + np.searchsorted(at[first:last], (since, before)))))
     if len(parts) == 1:
-        return parts[0]
-    return pd.concat([samples.iloc[:0], *parts]).sort_values("at", kind="stable")
+        return {"at": at[parts[0]], "value": value[parts[0]]}
+    rows = np.concatenate([np.arange(0), *(np.arange(part.start, part.stop) for part in parts)])
+    rows = rows[np.argsort(at[rows], kind="stable")]
+    return {"at": at[rows], "value": value[rows]}

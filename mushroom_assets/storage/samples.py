@@ -5,11 +5,15 @@ whole window at once. What the numbers mean is the business of the domain.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -35,12 +39,15 @@ _LOADED = np.dtype(
     ]
 )
 
-# A point's samples leave the server as one value, 16 bytes a sample: 0.14 us each, 0.64 us as rows of a binary COPY and
-# 3 us of Python more to take those in. The functions are those by which the server itself writes the types in binary.
+# A point's samples leave the server as one value of 16 bytes a sample. That takes 0.16 us a sample; 0.38 us when the
+# server sorts them by time, 0.41 us as the pairs that differ by a window function, 0.64 us as rows of a binary COPY.
+# The functions are those by which the server itself writes the types in binary.
 _PACKED = np.dtype([("at", ">i8"), ("value", ">f8")])
 _READ = """
-    SELECT point_id, string_agg(timestamptz_send(sampled_at) || float8send(value), ''::bytea ORDER BY sampled_at)
+    SELECT point_id, string_agg(timestamptz_send(sampled_at) || float8send(value), ''::bytea)
     FROM farm.sample WHERE point_id = ANY(%s::int[]) AND sampled_at >= %s AND sampled_at < %s GROUP BY point_id"""
+# Workers of the server save a tenth of that, take the cores on which the piece before is computed, and mix the order.
+_ALONE = "SET LOCAL max_parallel_workers_per_gather = 0"
 # One backward step in the primary key per point, instead of a scan of the days before the window.
 _READ_LAST = """
     SELECT p.point_id, timestamptz_send(s.sampled_at) || float8send(s.value) FROM unnest(%s::int[]) AS p (point_id)
@@ -85,11 +92,37 @@ def read_samples(
         carried = _packed(connection, _READ_LAST, points, carried_since, start)
         packed = {point: carried.get(point, b"") + packed.get(point, b"") for point in carried | packed}
     order = sorted(packed)
-    rows = np.frombuffer(b"".join(packed[point] for point in order), dtype=_PACKED)
-    counts = [len(packed[point]) // _PACKED.itemsize for point in order]
-    ids = np.repeat(np.array(order, dtype=np.int32), counts)
-    at = rows["at"].astype(np.int64) + _EPOCH_US
-    return pd.DataFrame({"point_id": ids, "at": at, "value": rows["value"].astype(np.float64)}, copy=False)
+    parts = [_in_time(packed[point]) for point in order]
+    ids = np.repeat(np.array(order, dtype=np.int32), [len(at) for at, _ in parts])
+    at = np.concatenate([np.empty(0, np.int64), *(at for at, _ in parts)])
+    value = np.concatenate([np.empty(0, np.float64), *(value for _, value in parts)])
+    return pd.DataFrame({"point_id": ids, "at": at, "value": value}, copy=False)
+
+
+def _in_time(packed: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Instants and values of one point, ascending. They come as they are stored: late samples last."""
+    rows = np.frombuffer(packed, dtype=_PACKED)
+    at, value = rows["at"].astype(np.int64) + _EPOCH_US, rows["value"].astype(np.float64)
+    if (at[1:] < at[:-1]).any():
+        order = np.argsort(at, kind="stable")
+        at, value = at[order], value[order]
+    return at, value
+
+
+@contextmanager
+def reading_ahead(
+    connection: sa.Connection, points: Sequence[int], spans: Iterable[tuple[dt.datetime, dt.datetime]]
+) -> Iterator[Iterator[pd.DataFrame]]:
+    """Samples of one span after the other; the server packs the next while the caller has one in hand.
+
+    The connection belongs to the reading until the block ends: nothing is read after that, whatever happens inside.
+    """
+    reader = ThreadPoolExecutor(1)
+    try:
+        reads = (reader.submit(read_samples, connection, points, *span) for span in spans)
+        yield (read.result() for read, _ in itertools.pairwise(itertools.chain(reads, [None])) if read)
+    finally:
+        reader.shutdown(cancel_futures=True)
 
 
 def _packed(
@@ -97,6 +130,7 @@ def _packed(
 ) -> dict[int, bytes]:
     """By point the samples that a query found, in the server's bytes; planned anew for these points and bounds."""
     driver: Any = connection.connection.driver_connection
+    driver.execute(_ALONE)
     return dict(driver.execute(query, (list(points), since, before), prepare=False, binary=True).fetchall())
 
 
