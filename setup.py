@@ -53,6 +53,7 @@ setup(
             "moto[s3]",  # an S3 server to test them against
             "Flask",  # moto's server; its extra `server` would bring 20 packages for other services
             "flask-cors",  # the same
+            "duckdb",  # a peer of the backfill benchmark
             "ruff",  # lint and format
             "mypy",  # types
             "pandas-stubs",
