@@ -1,7 +1,6 @@
 """How samples are read: which months and indexes the server touches, and what reading ahead does when it is left."""
 
 import datetime as dt
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,9 +40,10 @@ def scans(database: Database, query: str, since: dt.datetime, before: dt.datetim
             yield from nodes(part)
 
     with psycopg.connect(database.url) as connection:
+        connection.execute(samples._ALONE)
         (plans,) = connection.execute(f"EXPLAIN (FORMAT json) {query}", (POINTS, since, before)).fetchone() or ()
     found: dict[str, list[dict[str, Any]]] = {}
-    for node in nodes((plans if isinstance(plans, list) else json.loads(plans))[0]["Plan"]):
+    for node in nodes(plans[0]["Plan"]):
         if "Index Cond" in node or "Relation Name" in node:
             found.setdefault(node.get("Relation Name") or node["Index Name"].removesuffix("_pkey"), []).append(node)
     return found
