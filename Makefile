@@ -45,6 +45,7 @@ validate: $(VENV)/test.ok  # with a Dagster home of its own: dagster.yaml here a
 
 bench: $(VENV)/test.ok
 	$(BIN)/python benchmarks/bench_assets.py
+	$(BIN)/python benchmarks/bench_backfill.py --json $(VENV)/bench_backfill.json
 	$(BIN)/python benchmarks/bench_clip.py
 	$(BIN)/python benchmarks/bench_search.py
 	$(BIN)/python benchmarks/bench_relabel.py

@@ -54,6 +54,7 @@ setup(
             "Flask",  # moto's server; its extra `server` would bring 20 packages for other services
             "flask-cors",  # the same
             "playwright",  # times the UI in a browser (benchmarks/bench_ui.py); Chromium comes from the system
+            "duckdb",  # a peer of the backfill benchmark
             "ruff",  # lint and format
             "mypy",  # types
             "pandas-stubs",

@@ -5,19 +5,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
+import sqlalchemy as sa
 
 from mushroom_assets.assets.windows import replace_windows
 from mushroom_assets.domain import environment
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, environment_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.results import lock_for_replace, replace_rows
-from mushroom_assets.storage.samples import read_batches, read_points, read_samples
+from mushroom_assets.storage.samples import read_batches, read_points, reading_ahead
 from mushroom_assets.storage.schema import daily_env_stats as table
 
-CHUNK_DAYS = 14  # read at once: 4 rooms x 3 sensors x 14 days = 242,000 samples
+CHUNK_DAYS = 31  # committed at once
+PIECE_SAMPLES = 100_000  # read and computed at once, but a day at least: many rooms take hardly more memory than few
 
 
 def environment_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
@@ -46,21 +49,32 @@ def environment_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             with postgres.transaction(context.run.run_id) as connection:
-                lock_for_replace(connection, table)
-                sources = environment.sources(read_points(connection), farm)
-                since = days[0].before(dt.timedelta(seconds=environment.lookback_s(farm)))
-                wanted = [point for points in sources.values() for point in points]
-                samples = read_samples(connection, wanted, since, days[-1].end)
-                batches = read_batches(connection)
-                stamp = {"run_id": context.run.run_id, "computed_at": dt.datetime.now(dt.UTC)}
-                rows = {
-                    day.key: [row | stamp for row in environment.summarise_day(samples, day, sources, farm, batches)]
-                    for day in days
-                }
-                window = table.c.stat_date.between(days[0].date, days[-1].date)
-                replace_rows(connection, table, window, [row for part in rows.values() for row in part])
+                rows = replace_days(connection, days, farm, context.run.run_id)
             return {key: environment_metadata(part) for key, part in rows.items()}
 
         return replace_windows(context, clock.daily, replace, chunk=CHUNK_DAYS)
 
     return daily_env_stats
+
+
+def replace_days(
+    connection: sa.Connection, days: Sequence[Window], farm: Farm, run_id: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Compute the rows of consecutive days anew, in the caller's transaction; returns them by the days' keys."""
+    lock_for_replace(connection, table)
+    sources = environment.sources(read_points(connection), farm)
+    batches = read_batches(connection)
+    stamp = {"run_id": run_id, "computed_at": dt.datetime.now(dt.UTC)}
+    size = max(1, PIECE_SAMPLES // max(1, environment.samples_a_day(farm)))
+    pieces = [days[first : first + size] for first in range(0, len(days), size)]
+    lookback = dt.timedelta(seconds=environment.lookback_s(farm))
+    spans = [(piece[0].before(lookback), piece[-1].end) for piece in pieces]
+    rows: dict[str, list[dict[str, Any]]] = {}
+    with reading_ahead(connection, [point for ids in sources.values() for point in ids], spans) as read:
+        for piece, samples in zip(pieces, read, strict=True):
+            for day in piece:
+                found = environment.summarise_day(samples, day, sources, farm, batches)
+                rows[day.key] = [row | stamp for row in found]
+    window = table.c.stat_date.between(days[0].date, days[-1].date)
+    replace_rows(connection, table, window, [row for part in rows.values() for row in part])
+    return rows

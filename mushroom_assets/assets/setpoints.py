@@ -5,20 +5,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
-import pandas as pd
+import sqlalchemy as sa
 
 from mushroom_assets.assets.windows import replace_windows
 from mushroom_assets.domain import setpoints
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, setpoint_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.results import lock_for_replace, replace_rows
-from mushroom_assets.storage.samples import read_batches, read_last_samples, read_points, read_samples
+from mushroom_assets.storage.samples import read_batches, read_points, read_samples
 from mushroom_assets.storage.schema import hourly_setpoint_changes as table
 
-CHUNK_HOURS = 48  # read at once: 124 points x 48 hours = 357,000 samples
+# What is read, computed and committed at once: a week, of many rooms less, so that they take no more memory.
+CHUNK_HOURS, CHUNK_SAMPLES = 7 * 24, 1_000_000
 
 
 def setpoints_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
@@ -45,24 +47,33 @@ def setpoints_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
             farm = farm_file.read()
 
         def replace(hours: Sequence[Window]) -> dict[str, Metadata]:
-            start, end = hours[0].start, hours[-1].end
             with postgres.transaction(context.run.run_id) as connection:
-                lock_for_replace(connection, table)
-                points = read_points(connection)
-                watched = setpoints.watched_points(points, farm)
-                carried = read_last_samples(connection, list(watched), hours[0].before(setpoints.LOOKBACK), start)
-                samples = pd.concat([carried, read_samples(connection, list(watched), start, end)])
-                changes = setpoints.detect(samples.sort_values(["point_id", "at"], kind="stable"), watched)
-                batches = read_batches(connection)
-                stamp = {"run_id": context.run.run_id, "detected_at": dt.datetime.now(dt.UTC)}
-                rows = {
-                    hour.key: [row | stamp for row in setpoints.records(changes, hour, points, farm, batches)]
-                    for hour in hours
-                }
-                window = (table.c.changed_at >= start) & (table.c.changed_at < end)
-                replace_rows(connection, table, window, [row for part in rows.values() for row in part])
+                rows = replace_hours(connection, hours, farm, context.run.run_id)
             return {key: setpoint_metadata(part, farm) for key, part in rows.items()}
 
-        return replace_windows(context, clock.hourly, replace, chunk=CHUNK_HOURS)
+        return replace_windows(context, clock.hourly, replace, chunk=chunk_hours(farm))
 
     return hourly_setpoint_changes
+
+
+def chunk_hours(farm: Farm) -> int:
+    """How many hours are replaced in one transaction."""
+    return min(CHUNK_HOURS, max(1, CHUNK_SAMPLES // max(1, setpoints.samples_an_hour(farm))))
+
+
+def replace_hours(
+    connection: sa.Connection, hours: Sequence[Window], farm: Farm, run_id: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Compute the rows of consecutive hours anew, in the caller's transaction; returns them by the hours' keys."""
+    lock_for_replace(connection, table)
+    start, end = hours[0].start, hours[-1].end
+    points = read_points(connection)
+    watched = setpoints.watched_points(points, farm)
+    carried_since = hours[0].before(setpoints.LOOKBACK)
+    samples = read_samples(connection, list(watched), start, end, carried_since=carried_since)
+    found = setpoints.records(setpoints.detect(samples, watched), hours, points, farm, read_batches(connection))
+    stamp = {"run_id": run_id, "detected_at": dt.datetime.now(dt.UTC)}
+    rows = {key: [row | stamp for row in part] for key, part in found.items()}
+    window = (table.c.changed_at >= start) & (table.c.changed_at < end)
+    replace_rows(connection, table, window, [row for part in rows.values() for row in part])
+    return rows

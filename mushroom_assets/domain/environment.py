@@ -6,7 +6,7 @@ is the business of storage and assets.
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +21,8 @@ from mushroom_assets.domain.windows import Window
 Times = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.intp]
+Columns = pd.DataFrame | Mapping[str, npt.NDArray[Any]]
 SECOND = 1_000_000  # microseconds
 
 
@@ -65,7 +67,12 @@ def lookback_s(farm: Farm) -> int:
     return farm.max_hold_s + max((quantity.stuck_s or 0 for quantity in farm.quantities.values()), default=0)
 
 
-def judge(samples: pd.DataFrame, quantity: Quantity, max_hold_s: int) -> Series:
+def samples_a_day(farm: Farm) -> int:
+    """How many samples a day brings, at one a minute and one sensor of a quantity in each room."""
+    return 24 * 60 * len(farm.rooms) * len(farm.quantities)
+
+
+def judge(samples: Columns, quantity: Quantity, max_hold_s: int) -> Series:
     """Mark the samples of one quantity.
 
     Args:
@@ -74,7 +81,7 @@ def judge(samples: pd.DataFrame, quantity: Quantity, max_hold_s: int) -> Series:
         quantity: plausible range, spike and stuck rules.
         max_hold_s: neighbours further apart than this are not compared.
     """
-    at, value = samples["at"].to_numpy(np.int64), samples["value"].to_numpy(np.float64)
+    at, value = np.asarray(samples["at"], np.int64), np.asarray(samples["value"], np.float64)
     with np.errstate(invalid="ignore"):
         rejected = ~((value >= quantity.plausible[0]) & (value <= quantity.plausible[1]) & np.isfinite(value))
     if at.size and (np.diff(at) == 0).any():
@@ -124,10 +131,7 @@ def derive(temperature: Series, humidity: Series, pair_within_s: int) -> dict[st
     suspect if either is. Magnus form over water, coefficients of Sonntag (1990) as in WMO-No. 8, annex 4.B:
     e_s(T) = 0.6112 exp(17.62 T / (243.12 + T)) kPa.
     """
-    left = pd.DataFrame({"at": temperature.at, "t": np.arange(temperature.at.size)})
-    right = pd.DataFrame({"at": humidity.at, "h": np.arange(humidity.at.size)})
-    pairs = pd.merge_asof(left, right, on="at", direction="nearest", tolerance=pair_within_s * SECOND).dropna()
-    t, h = pairs["t"].to_numpy(np.intp), pairs["h"].to_numpy(np.intp)
+    t, h = _pairs(temperature.at, humidity.at, pair_within_s * SECOND)
     rejected = temperature.rejected[t] | humidity.rejected[h]
     suspect = ~rejected & (temperature.suspect[t] | humidity.suspect[h])
     celsius = np.where(rejected, np.nan, temperature.value[t])
@@ -142,6 +146,17 @@ def derive(temperature: Series, humidity: Series, pair_within_s: int) -> dict[st
         "vpd": Series(at, saturation * (1 - relative), rejected, suspect),
         "dew_point": Series(at, dew_point, dry, suspect & ~dry),
     }
+
+
+def _pairs(at: Times, others: Times, within: int) -> tuple[Positions, Positions]:
+    """Positions of the instants that have another at most `within` away, and of the nearest; of two the earlier."""
+    if not others.size:
+        return np.empty(0, np.intp), np.empty(0, np.intp)
+    after = np.searchsorted(others, at).clip(max=others.size - 1)
+    before = (after - 1).clip(min=0)
+    nearest = np.where(at - others[before] <= others[after] - at, before, after)
+    paired = np.flatnonzero(np.abs(others[nearest] - at) <= within)
+    return paired, nearest[paired]
 
 
 def summarise(
@@ -170,12 +185,18 @@ def summarise(
     )
     if not own_value.size:
         return counted
-    low, q25, median, q75, high = (float(quantile) for quantile in np.quantile(own_value, (0, 0.25, 0.5, 0.75, 1)))
+    low, q25, median, q75, high = _quantiles(own_value, (0, 0.25, 0.5, 0.75, 1))
     in_range = None
     if band is not None:
         in_range = float(known[(value >= band[0]) & (value <= band[1])].sum() / total)
     mean = float(np.dot(value, known / total))
     return replace(counted, mean=mean, in_range=in_range, min=low, q25=q25, median=median, q75=q75, max=high)
+
+
+def _quantiles(value: Values, shares: Sequence[float]) -> list[float]:
+    """Linear interpolation, as numpy's `quantile` does, which takes 50 us more than the sorting of a day."""
+    ordered = np.sort(value)
+    return np.interp(np.multiply(shares, value.size - 1), np.arange(value.size), ordered).tolist()
 
 
 def _known_time(at: Times, start: int, end: int, hold: int) -> tuple[Times, int]:
@@ -189,7 +210,7 @@ def _known_time(at: Times, start: int, end: int, hold: int) -> tuple[Times, int]
     return known, int(unknown.max(initial=0))
 
 
-def room_series(samples: Mapping[str, pd.DataFrame], farm: Farm) -> dict[str, Series]:
+def room_series(samples: Mapping[str, Columns], farm: Farm) -> dict[str, Series]:
     """Every quantity of a room, measured and derived, in the farm's order.
 
     Args:
@@ -231,16 +252,17 @@ def summarise_day(
         farm: rooms, rules and bands.
         in_dates: ascending in-dates by room.
     """
+    columns = {name: samples[name].to_numpy() for name in ("point_id", "at", "value")}
     since = day.start_us - lookback_s(farm) * SECOND
     rows = []
     for room in farm.rooms:
         growth = growth_on(day.date, in_dates.get(room, ()), farm.cycle_days)
-        measured = {name: _select(samples, points[room, name], since, day.end_us) for name in farm.quantities}
+        measured = {name: _select(columns, points[room, name], since, day.end_us) for name in farm.quantities}
         for name, series in room_series(measured, farm).items():
             band = farm.band(name, growth.growth_day)
             statistics = summarise(series, day.start_us, day.end_us, max_hold_s=farm.max_hold_s, band=band)
             key = {"stat_date": day.date, "room_id": room, "quantity": name, "unit": farm.units()[name]}
-            rows.append(key | asdict(statistics) | asdict(growth))
+            rows.append(key | vars(statistics) | vars(growth))
     return rows
 
 
@@ -264,13 +286,15 @@ def known_at(series: Series, at: int, max_age_s: int) -> float | None:
     return float(series.value[~series.rejected][position])
 
 
-def _select(samples: pd.DataFrame, points: Sequence[int], since: int, before: int) -> pd.DataFrame:
-    ids, at = samples["point_id"].to_numpy(), samples["at"].to_numpy()
+def _select(samples: Columns, points: Sequence[int], since: int, before: int) -> Columns:
+    """The samples of some points in [since, before), ascending in time."""
+    ids, at, value = (np.asarray(samples[name]) for name in ("point_id", "at", "value"))
     parts = []
     for point in points:
         first, last = np.searchsorted(ids, (point, point + 1))
-        begin, end = first + np.searchsorted(at[first:last], (since, before))
-        parts.append(samples.iloc[begin:end])
+        parts.append(slice(*(first + np.searchsorted(at[first:last], (since, before)))))
     if len(parts) == 1:
-        return parts[0]
-    return pd.concat([samples.iloc[:0], *parts]).sort_values("at", kind="stable")
+        return {"at": at[parts[0]], "value": value[parts[0]]}
+    rows = np.concatenate([np.arange(0), *(np.arange(part.start, part.stop) for part in parts)])
+    rows = rows[np.argsort(at[rows], kind="stable")]
+    return {"at": at[rows], "value": value[rows]}

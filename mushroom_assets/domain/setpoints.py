@@ -49,14 +49,20 @@ def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.Dat
         columns point_id, changed_at, previous_at (microseconds UTC), previous_value, current_value, ordered by point
         and time.
     """
-    kept = samples[np.isfinite(samples["value"].to_numpy()) & samples["point_id"].isin(list(watched)).to_numpy()]
-    point, at, value = (kept[name].to_numpy() for name in ("point_id", "at", "value"))
-    ids, rows = np.unique(point[1:], return_inverse=True)
-    smallest = np.array([_smallest_step(watched[int(key)]) for key in ids])[rows] if ids.size else np.empty(0)
-    analog = np.array([watched[int(key)].change_type == "analog_value" for key in ids], dtype=bool)[rows]
-    step = np.where(analog, np.abs(np.diff(value)), np.abs(np.diff(np.rint(value))))
-    neighbours = (point[1:] == point[:-1]) & (np.diff(at) <= LOOKBACK // dt.timedelta(microseconds=1))
-    changed = np.flatnonzero(neighbours & (step >= smallest))
+    point, at, value = (samples[name].to_numpy() for name in ("point_id", "at", "value"))
+    if not (finite := np.isfinite(value)).all():
+        point, at, value = point[finite], at[finite], value[finite]
+    # Nearly every sample equals the one before: only the others are worth the rules.
+    moved = np.flatnonzero((value[1:] != value[:-1]) & (point[1:] == point[:-1]))
+    moved = moved[np.isin(point[moved], list(watched))]
+    ids, rows = np.unique(point[moved], return_inverse=True)
+    rules = [watched[int(key)] for key in ids]
+    smallest = np.array([_smallest_step(rule) for rule in rules], dtype=np.float64)[rows]
+    analog = np.array([rule.change_type == "analog_value" for rule in rules], dtype=bool)[rows]
+    before, after = value[moved], value[moved + 1]
+    step = np.where(analog, np.abs(after - before), np.abs(np.rint(after) - np.rint(before)))
+    near = at[moved + 1] - at[moved] <= LOOKBACK // dt.timedelta(microseconds=1)
+    changed = moved[near & (step >= smallest)]
     return pd.DataFrame(
         {
             "point_id": point[changed + 1], "changed_at": at[changed + 1], "previous_at": at[changed],
@@ -75,23 +81,33 @@ def _smallest_step(rule: WatchedPoint) -> float:
 
 def records(
     changes: pd.DataFrame,
-    window: Window,
+    windows: Sequence[Window],
     points: Iterable[Point],
     farm: Farm,
     in_dates: Mapping[str, Sequence[dt.date]],
-) -> list[dict[str, Any]]:
-    """Rows of `hourly_setpoint_changes` for the changes inside the window, but for run_id and detected_at.
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows of `hourly_setpoint_changes` by the windows' keys, but for run_id and detected_at.
 
     Args:
-        changes: as `detect` returns them.
-        window: changes outside it are left out.
+        changes: as `detect` returns them; those outside the windows are left out.
+        windows: consecutive.
         points: at least those that changed.
         farm: labels, descriptions, time zone.
         in_dates: ascending in-dates by room.
     """
-    inside = changes[(changes["changed_at"] >= window.start_us) & (changes["changed_at"] < window.end_us)]
+    edges = [window.start_us for window in windows] + [windows[-1].end_us]
+    place = np.searchsorted(edges, changes["changed_at"].to_numpy(), side="right") - 1
+    inside = (place >= 0) & (place < len(windows))
     known = {point.point_id: point for point in points}
-    return [_record(change, known[change.point_id], farm, in_dates) for change in inside.itertuples()]  # type: ignore[index]
+    rows: dict[str, list[dict[str, Any]]] = {window.key: [] for window in windows}
+    for number, change in zip(place[inside], changes[inside].itertuples(), strict=True):
+        rows[windows[number].key].append(_record(change, known[change.point_id], farm, in_dates))  # type: ignore[index]
+    return rows
+
+
+def samples_an_hour(farm: Farm) -> int:
+    """How many samples of watched points an hour brings, at one a minute and one device of a kind in each room."""
+    return 60 * len(farm.rooms) * sum(len(points) for points in farm.points.values())
 
 
 def _record(change: Any, point: Point, farm: Farm, in_dates: Mapping[str, Sequence[dt.date]]) -> dict[str, Any]:

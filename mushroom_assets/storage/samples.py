@@ -1,15 +1,19 @@
 """What the plant delivers: points, samples, batches. Reads for the assets, idempotent writes for loading.
 
-Samples travel as COPY in PostgreSQL's binary format, which is a fixed-width record without nulls: numpy reads and
-writes a whole window at once. What the numbers mean is the business of the domain.
+Samples travel in PostgreSQL's binary format, which is a fixed-width record without nulls: numpy reads and writes a
+whole window at once. What the numbers mean is the business of the domain.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -21,7 +25,7 @@ from mushroom_assets.storage.schema import SCHEMA, batch, point
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _EPOCH_US = 946_684_800_000_000  # timestamptz counts microseconds from 2000-01-01 UTC
-_SAMPLE = np.dtype(
+_LOADED = np.dtype(
     [
         ("fields", ">i2"),
         ("l0", ">i4"),
@@ -30,23 +34,28 @@ _SAMPLE = np.dtype(
         ("at", ">i8"),
         ("l2", ">i4"),
         ("value", ">f8"),
+        ("l3", ">i4"),
+        ("received", ">i8"),
     ]
 )
-_LOADED = np.dtype([*[(name, _SAMPLE[name]) for name in _SAMPLE.names or ()], ("l3", ">i4"), ("received", ">i8")])
 
+# A point's samples leave the server as one value of 16 bytes a sample. That takes 0.16 us a sample; 0.38 us when the
+# server sorts them by time, 0.41 us as the pairs that differ by a window function, 0.64 us as rows of a binary COPY.
+# The functions are those by which the server itself writes the types in binary.
+_PACKED = np.dtype([("at", ">i8"), ("value", ">f8")])
 _READ = """
-    COPY (SELECT point_id, sampled_at, value FROM farm.sample
-          WHERE point_id = ANY(%s) AND sampled_at >= %s AND sampled_at < %s
-          ORDER BY point_id, sampled_at) TO STDOUT (FORMAT binary)"""
+    SELECT point_id, string_agg(timestamptz_send(sampled_at) || float8send(value), ''::bytea)
+    FROM farm.sample WHERE point_id = ANY(%s::int[]) AND sampled_at >= %s AND sampled_at < %s GROUP BY point_id"""
+# Workers of the server save a tenth of that, take the cores on which the piece before is computed, and mix the order.
+_ALONE = "SET LOCAL max_parallel_workers_per_gather = 0"
 # One backward step in the primary key per point, instead of a scan of the days before the window.
 _READ_LAST = """
-    COPY (SELECT p.point_id, s.sampled_at, s.value FROM unnest(%s::int[]) AS p (point_id)
-          CROSS JOIN LATERAL (
-              SELECT sampled_at, value FROM farm.sample
-              WHERE point_id = p.point_id AND sampled_at >= %s AND sampled_at < %s
-                AND value NOT IN ('NaN', 'Infinity', '-Infinity')
-              ORDER BY sampled_at DESC LIMIT 1) AS s
-          ORDER BY p.point_id) TO STDOUT (FORMAT binary)"""
+    SELECT p.point_id, timestamptz_send(s.sampled_at) || float8send(s.value) FROM unnest(%s::int[]) AS p (point_id)
+    CROSS JOIN LATERAL (
+        SELECT sampled_at, value FROM farm.sample
+        WHERE point_id = p.point_id AND sampled_at >= %s AND sampled_at < %s
+          AND value NOT IN ('NaN', 'Infinity', '-Infinity')
+        ORDER BY sampled_at DESC LIMIT 1) AS s"""
 _LOAD_STAGE = """
     CREATE TEMP TABLE loaded (point_id int, sampled_at timestamptz, value float8, received_at timestamptz)
     ON COMMIT DROP"""
@@ -58,33 +67,71 @@ _LOAD_DIFFERENT = """
     WHERE s.value IS DISTINCT FROM loaded.value"""
 
 
-def _copy_samples(
-    connection: sa.Connection, query: str, points: Sequence[int], bounds: tuple[Any, Any]
-) -> pd.DataFrame:
-    cursor = connection.connection.cursor()
-    with cursor.copy(query, (list(points), *bounds)) as copy:
-        raw = b"".join(bytes(part) for part in copy)
-    rows = np.frombuffer(raw, dtype=_SAMPLE, offset=len(_HEADER), count=(len(raw) - len(_HEADER)) // _SAMPLE.itemsize)
-    native = {"point_id": rows["point_id"].astype(np.int32), "at": rows["at"].astype(np.int64) + _EPOCH_US}
-    return pd.DataFrame(native | {"value": rows["value"].astype(np.float64)})
-
-
 def read_samples(
-    connection: sa.Connection, points: Sequence[int], start: dt.datetime, end: dt.datetime
+    connection: sa.Connection,
+    points: Sequence[int],
+    start: dt.datetime,
+    end: dt.datetime,
+    *,
+    carried_since: dt.datetime | None = None,
 ) -> pd.DataFrame:
     """Samples of the points in [start, end), ordered by point and time.
+
+    Args:
+        connection: in a transaction.
+        points: their point_ids.
+        start: first instant.
+        end: first instant after the window.
+        carried_since: each point's last finite sample in [carried_since, start) too.
 
     Returns:
         columns `point_id` int32, `at` int64 (microseconds since 1970 UTC), `value` float64.
     """
-    return _copy_samples(connection, _READ, points, (start, end))
+    packed = _packed(connection, _READ, points, start, end)
+    if carried_since is not None:
+        carried = _packed(connection, _READ_LAST, points, carried_since, start)
+        packed = {point: carried.get(point, b"") + packed.get(point, b"") for point in carried | packed}
+    order = sorted(packed)
+    parts = [_in_time(packed[point]) for point in order]
+    ids = np.repeat(np.array(order, dtype=np.int32), [len(at) for at, _ in parts])
+    at = np.concatenate([np.empty(0, np.int64), *(at for at, _ in parts)])
+    value = np.concatenate([np.empty(0, np.float64), *(value for _, value in parts)])
+    return pd.DataFrame({"point_id": ids, "at": at, "value": value}, copy=False)
 
 
-def read_last_samples(
-    connection: sa.Connection, points: Sequence[int], since: dt.datetime, before: dt.datetime
-) -> pd.DataFrame:
-    """Each point's last finite sample in [since, before); same columns as `read_samples`."""
-    return _copy_samples(connection, _READ_LAST, points, (since, before))
+def _in_time(packed: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Instants and values of one point, ascending. They come as they are stored: late samples last."""
+    rows = np.frombuffer(packed, dtype=_PACKED)
+    at, value = rows["at"].astype(np.int64) + _EPOCH_US, rows["value"].astype(np.float64)
+    if (at[1:] < at[:-1]).any():
+        order = np.argsort(at, kind="stable")
+        at, value = at[order], value[order]
+    return at, value
+
+
+@contextmanager
+def reading_ahead(
+    connection: sa.Connection, points: Sequence[int], spans: Iterable[tuple[dt.datetime, dt.datetime]]
+) -> Iterator[Iterator[pd.DataFrame]]:
+    """Samples of one span after the other; the server packs the next while the caller has one in hand.
+
+    The connection belongs to the reading until the block ends: nothing is read after that, whatever happens inside.
+    """
+    reader = ThreadPoolExecutor(1)
+    try:
+        reads = (reader.submit(read_samples, connection, points, *span) for span in spans)
+        yield (read.result() for read, _ in itertools.pairwise(itertools.chain(reads, [None])) if read)
+    finally:
+        reader.shutdown(cancel_futures=True)
+
+
+def _packed(
+    connection: sa.Connection, query: str, points: Sequence[int], since: dt.datetime, before: dt.datetime
+) -> dict[int, bytes]:
+    """By point the samples that a query found, in the server's bytes; planned anew for these points and bounds."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute(_ALONE)
+    return dict(driver.execute(query, (list(points), since, before), prepare=False, binary=True).fetchall())
 
 
 def read_points(connection: sa.Connection) -> list[Point]:

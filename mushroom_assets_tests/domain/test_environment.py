@@ -286,6 +286,16 @@ def test_samples_pair_with_the_nearest_within_30_seconds_only() -> None:
     assert found["vpd"].value == pytest.approx([saturated * 0.1, saturated * 0.2], rel=3e-3)
 
 
+@settings(max_examples=200, deadline=None)
+@given(*[st.lists(st.integers(-40, 40), unique=True, max_size=12).map(sorted)] * 2, st.integers(0, 30))
+def test_pairs_are_those_of_pandas_merge_asof(at: list[int], others: list[int], within: int) -> None:
+    left = pd.DataFrame({"at": np.array(at, np.int64), "own": np.arange(len(at))})
+    right = pd.DataFrame({"at": np.array(others, np.int64), "other": np.arange(len(others))})
+    pairs = pd.merge_asof(left, right, on="at", direction="nearest", tolerance=within).dropna()
+    own, nearest = environment._pairs(left["at"].to_numpy(), right["at"].to_numpy(), within)
+    assert (own.tolist(), nearest.tolist()) == (pairs["own"].tolist(), pairs["other"].tolist())
+
+
 def test_a_pair_is_rejected_or_suspect_as_either_of_its_samples_is() -> None:
     temperature = {0: 16.0, 60: math.nan, 120: 16.0, 180: 19.0, 240: 16.0, 300: 16.0}
     humidity = {0: 90.0, 60: 90.0, 120: 101.0, 180: 90.0, 240: 80.0, 300: 90.0}

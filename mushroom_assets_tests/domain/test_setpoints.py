@@ -135,13 +135,14 @@ def test_watched_are_the_listed_points_of_the_farms_rooms() -> None:
 
 
 def hour(first: dt.datetime = START) -> Window:
-    return Window("key", first, first + dt.timedelta(hours=1))
+    return Window(f"{first:%Y-%m-%d-%H:%M}", first, first + dt.timedelta(hours=1))
 
 
 def rows_of(samples: pd.DataFrame, language: str = "en", **options: Any) -> list[dict[str, Any]]:
     known = farm(language)
     changes = detect(samples, watched_points(POINTS, known))
-    return records(changes, options.get("window", hour()), POINTS, known, options.get("in_dates", {}))
+    window = options.get("window", hour())
+    return records(changes, [window], POINTS, known, options.get("in_dates", {}))[window.key]
 
 
 def test_a_record_says_all_about_its_change() -> None:
@@ -229,6 +230,6 @@ def test_consecutive_hours_put_together_are_one_pass(samples: list[tuple[int, in
         last[point] = value
     changes = detect(table, watched_points(POINTS, known))
     hours = [hour(START + dt.timedelta(hours=later)) for later in range(3)]
-    found = [row for window in hours for row in records(changes, window, POINTS, known, {})]
+    found = [row for part in records(changes, hours, POINTS, known, {}).values() for row in part]
     keys = ("point_id", "changed_at", "previous_value", "current_value")
     assert sorted(tuple(row[key] for key in keys) for row in found) == sorted(expected)

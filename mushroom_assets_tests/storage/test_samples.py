@@ -17,7 +17,6 @@ from mushroom_assets.storage.samples import (
     insert_batches,
     insert_samples,
     read_batches,
-    read_last_samples,
     read_points,
     read_samples,
     register_points,
@@ -148,7 +147,7 @@ def test_the_last_sample_is_the_last_finite_one_of_each_point_within_the_bounds(
         (6, DAY - MINUTE, 60.0),  # not asked for
     )  # fmt: skip
     with database.transaction() as connection:
-        read = read_last_samples(connection, [5, 4, 3, 2, 1], since, before)
+        read = read_samples(connection, [5, 4, 3, 2, 1], before, before, carried_since=since)
     assert triples(read) == [(1, DAY - MINUTE, 11.0), (2, DAY - 3 * MINUTE, 20.0), (3, since, 30.0)]
 
 
