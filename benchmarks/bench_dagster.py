@@ -12,6 +12,7 @@ whose hourly asset is due every minute, and reads the times from the events of i
 import argparse
 import datetime as dt
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -127,12 +128,14 @@ def tick(*, before: bool) -> None:
     with dagster(before=before) as home:
         fill(home)
         daemon = [sys.executable, "-m", "dagster._daemon", "run", "-f", str(Path(__file__).parent / "every_minute.py")]
-        with (home / "log").open("w") as log, subprocess.Popen(daemon, stdout=log, stderr=log) as process:  # noqa: S603
-            try:
-                with dg.DagsterInstance.get() as instance:
-                    figures = list(ticks(instance))
-            finally:
-                process.terminate()
+        with (home / "log").open("w") as log:
+            process = subprocess.Popen(daemon, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+        try:
+            with dg.DagsterInstance.get() as instance:
+                figures = list(ticks(instance))
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)  # with the code server that it started
+            process.wait()
     for row in [*figures, tuple(statistics.median(column) for column in zip(*figures, strict=True))]:
         print("".join(f"{value:10.3f}" for value in row))
     print(f"the last line: medians of {len(figures)}")
