@@ -49,6 +49,7 @@ bench: $(VENV)/test.ok
 	$(BIN)/python benchmarks/bench_clip.py
 	$(BIN)/python benchmarks/bench_search.py
 	$(BIN)/python benchmarks/bench_relabel.py
+	$(BIN)/python benchmarks/bench_run.py
 	$(BIN)/python benchmarks/bench_dagster.py events
 	$(BIN)/python benchmarks/bench_dagster.py tick
 	test ! -x /usr/bin/chromium || $(BIN)/python benchmarks/bench_ui.py

@@ -60,10 +60,15 @@ class Case:
         return f"{self.kind}, {self.rooms} room{'s' * (self.rooms > 1)}, {self.days} days"
 
     @property
-    def farm(self) -> Farm:
+    def farm_file(self) -> str:
         """The reference farm with so many rooms."""
         rooms = "".join(f'  "{number}": {{}}\n' for number in range(601, 601 + self.rooms))
-        return parse_farm(f"timezone: Asia/Shanghai\nfirst_day: {FIRST_DAY}\nrooms:\n{rooms}")
+        return f"timezone: Asia/Shanghai\nfirst_day: {FIRST_DAY}\nrooms:\n{rooms}"
+
+    @property
+    def farm(self) -> Farm:
+        """The same, read."""
+        return parse_farm(self.farm_file)
 
     @property
     def bounds(self) -> tuple[dt.datetime, dt.datetime]:
