@@ -59,8 +59,8 @@ def dagster(*, before: bool) -> Iterator[Path]:
         yield Path(folder)
 
 
-def empty_job(definition: dg.TimeWindowPartitionsDefinition, *, before: bool) -> dg.JobDefinition:
-    """An asset and a check that do nothing but say so of every partition."""
+def empty_job(definition: dg.TimeWindowPartitionsDefinition, *, before: bool, checks: int = 1) -> dg.JobDefinition:
+    """An asset and its checks that do nothing but say so of every partition."""
 
     @dg.asset(partitions_def=definition, backfill_policy=dg.BackfillPolicy.single_run())
     def empty(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
@@ -72,16 +72,23 @@ def empty_job(definition: dg.TimeWindowPartitionsDefinition, *, before: bool) ->
             context.add_asset_metadata(metadata, partition_key=key)
         return dg.MaterializeResult()
 
-    @dg.asset_check(asset=empty, partitions_def=definition)
-    def holds(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    holds = [_empty_check(empty, definition, f"holds_{number}") for number in range(checks)]
+    defs = dg.Definitions([empty], asset_checks=holds, jobs=[dg.define_asset_job("empties", "empty")])
+    return defs.resolve_job_def("empties")
+
+
+def _empty_check(
+    asset: dg.AssetsDefinition, definition: dg.TimeWindowPartitionsDefinition, name: str
+) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, partitions_def=definition, name=name)
+    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with together(context.instance):
             for key in context.partition_keys:
-                evaluation = dg.AssetCheckEvaluation(empty.key, "holds", True, {"offending": 0}, partition=key)
+                evaluation = dg.AssetCheckEvaluation(asset.key, name, True, {"offending": 0}, partition=key)
                 context.op_execution_context.log_event(evaluation)
         return dg.AssetCheckResult(passed=True)
 
-    defs = dg.Definitions([empty], asset_checks=[holds], jobs=[dg.define_asset_job("empties", "empty")])
-    return defs.resolve_job_def("empties")
+    return check
 
 
 def events(*, before: bool) -> None:
@@ -106,7 +113,7 @@ def stages(instance: dg.DagsterInstance, job: dg.JobDefinition, definition: Any,
     run = job.execute_in_process(instance=instance, tags=tags)
     whole = time.time() - started
     at = times(instance, run.run_id)
-    asset, check = (at[Event.STEP_SUCCESS, step] - at[Event.STEP_START, step] for step in ("empty", "empty_holds"))
+    asset, check = (at[Event.STEP_SUCCESS, step] - at[Event.STEP_START, step] for step in ("empty", "empty_holds_0"))
     return at[Event.RUN_START, None] - started, asset, check, whole
 
 

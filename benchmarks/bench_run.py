@@ -3,8 +3,8 @@
     make bench, or: python benchmarks/bench_run.py [--full] [--runs N]
 
 All three on one PostgreSQL, in turn. The whole is the asset's job with its checks, from the run's creation to its end,
-in this process; in the UI the process' start (1 s) and the queue come on top. The empty asset has one check. Without
-`--full` the setpoints have a quarter's samples and hours.
+in this process; in the UI the process' start (1 s) and the queue come on top. The empty asset has as many checks.
+Without `--full` the setpoints have a quarter's samples and hours.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from backfill_peers import ours
 from bench_dagster import dagster, empty_job
 
 from mushroom_assets.automation import range_tags
+from mushroom_assets.checks import RULES
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.partitions import farm_clock
 from mushroom_assets.settings import load_settings
@@ -48,7 +49,8 @@ def measure(case: Case, runs: int) -> None:
         definition = clock.daily if case.kind == "environment" else clock.hourly
         keys = definition.get_partition_keys(current_time=end)
         job = build_definitions(case.farm).resolve_job_def(f"{ASSETS[case.kind]}_job")
-        empty, tags = empty_job(definition, before=False), range_tags(keys[0], keys[-1])
+        checks = sum(rule.table.name == ASSETS[case.kind] for rule in RULES)
+        empty, tags = empty_job(definition, before=False, checks=checks), range_tags(keys[0], keys[-1])
         own = ours(database, case, {"start": start, "end": end}, Path(), 0)
         ways: list[Callable[[], object]] = [
             own,

@@ -17,6 +17,7 @@ from mushroom_assets.domain.probe import probes_id
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata import relabel_metadata
 from mushroom_assets.partitions import FarmClock
+from mushroom_assets.reporting import together
 from mushroom_assets.resources import ClipResource, FarmFile, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.labels import read_probes
@@ -69,8 +70,9 @@ def relabel_job(clock: FarmClock, **policy: Any) -> dg.JobDefinition:
             for counts in relabel(postgres.database(context.run_id), task, since, until):
                 images = sum(day.ok + day.not_ok for day in counts)
                 context.log.info(f"{counts[0].day} to {counts[-1].day}: {images} images")
-                for day in (day for day in counts if day.day.isoformat() in partitions):
-                    context.log_event(_news(day, relabel_metadata(day, model_id, trained=encoder.trained)))
+                with together(context.instance):
+                    for day in (day for day in counts if day.day.isoformat() in partitions):
+                        context.log_event(_news(day, relabel_metadata(day, model_id, trained=encoder.trained)))
 
     @dg.job(description="New labels for stored vectors, after a change of prompts, labels or probes; reads no image.")
     def relabel_images_job() -> None:
