@@ -38,10 +38,10 @@ _CHOOSE = """
 _COUNT = """
     SELECT image_date, count(*) FILTER (WHERE usable), count(*) FILTER (WHERE NOT usable)
     FROM chosen GROUP BY image_date ORDER BY image_date"""
-# One value for all: rows cost the client 2 us each, two threads of it one after the other.
+# One value a row: 10,000 of 512 dimensions in 40 ms. As one value for all (`string_agg`) they take 70 ms, by COPY 65.
 # OFFSET 0: each row is fetched from its place; a join would read the whole table, or sort the vectors.
 _READ = """
-    SELECT string_agg(tidsend(source) || vector_send(embedding), '') FROM chosen CROSS JOIN LATERAL (
+    SELECT tidsend(source) || vector_send(embedding) FROM chosen CROSS JOIN LATERAL (
         SELECT embedding FROM farm.daily_clip_inference WHERE ctid = source AND xmin = version OFFSET 0) AS image
     WHERE usable"""
 _THERE = """
@@ -125,13 +125,12 @@ def read_vectors(connection: sa.Connection, dimensions: int) -> Vectors:
         ValueError: a vector has another length than `dimensions`.
     """
     record = np.dtype([("place", _PLACE), ("length", ">i2"), ("unused", ">i2"), ("embedding", ">f4", (dimensions,))])
-    (raw,) = _cursor(connection).execute(_READ, binary=True).fetchone() or (None,)
-    whole, over = divmod(len(raw or b""), record.itemsize)
-    rows = np.frombuffer(raw or b"", dtype=record, count=whole)
-    if over or (rows["length"] != dimensions).any():
+    found = [packed for (packed,) in _cursor(connection).execute(_READ, binary=True)]
+    if any(len(packed) != record.itemsize for packed in found):
         raise ValueError(
             f"stored vectors of the model do not all have its length {dimensions}. Remedy: materialize the days anew"
         )
+    rows = np.frombuffer(b"".join(found), dtype=record)
     return Vectors(rows["place"], rows["embedding"])
 
 
