@@ -1,4 +1,4 @@
-"""Stored vectors out, labels computed anew back in: a chunk of days at a time, by PostgreSQL's binary COPY.
+"""Stored vectors out, labels computed anew back in: a chunk of days at a time, in PostgreSQL's binary formats.
 
 Of an image the row that counts is the latest of its encoder, under any prompt set. Between the statements of a chunk a
 row is named by its place and version in the table (ctid, xmin); `results.lock_for_replace` keeps our own writers from
