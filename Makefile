@@ -10,7 +10,7 @@ help:
 	@echo "make demo    the farm on this machine, UI on http://127.0.0.1:$(PORT)"
 	@echo "make test    lint, types, definitions, wheel, tests"
 	@echo "make bench   figures of this machine"
-	@echo "make train   the packaged model anew, and the numbers of its card; half an hour"
+	@echo "make train   the packaged model anew, and the numbers of its card; ten minutes"
 	@echo "make clean   remove the virtual environment and the demo farm"
 
 $(VENV)/pip.ok:

@@ -1,7 +1,7 @@
 """`daily_clip_inference`: what the cameras saw."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -93,11 +93,7 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
                 rows = [row | circumstances(row) | labels.get(path, {}) | stamp for path, row in judged.items()]
                 replace_rows(connection, table, (table.c.image_date == day.date) & (table.c.model_id == model_id), rows)
                 replace_room_days(connection, encoder.name, model_id, day.date, run_id)
-                strays = [
-                    {"image_path": path, "reason": reason, "run_id": run_id, "noticed_at": stamp["computed_at"]}
-                    for path, reason in image_store.strays(farm)
-                ]
-                replace_rows(connection, image_quarantine, sa.true(), strays)
+                strays = _quarantine(connection, image_store.strays(farm), stamp)
             computed = sum(row["computed"] for row in judged.values())
             shown = vision_metadata(rows, model_id, trained=encoder.trained, farm=farm, strays=strays)
             return {day.key: shown | {"images_computed": computed}}
@@ -161,6 +157,16 @@ class _Cameras:
         except vision.ImageKeyError as error:
             row |= {"status": "rejected", "error": str(error), "embedding": None}
         return row
+
+
+def _quarantine(
+    connection: sa.Connection, found: Iterable[tuple[str, str]], stamp: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Store what lies where no day will ever look, with the reason, instead of what lay there before."""
+    noticed = {"run_id": stamp["run_id"], "noticed_at": stamp["computed_at"]}
+    strays = [{"image_path": path, "reason": reason} | noticed for path, reason in found]
+    replace_rows(connection, image_quarantine, sa.true(), strays)
+    return strays
 
 
 def _labels(
