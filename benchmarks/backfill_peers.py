@@ -66,7 +66,8 @@ def measure(peer: str, case: Case, url: str, parquet: Path, plain_days: int) -> 
 def ours(database: Database, case: Case, bounds: dict[str, Any], parquet: Path, plain_days: int) -> Work:
     """Chunk by chunk in a transaction each, with every partition's metadata, as a run does."""
     from mushroom_assets.assets import environment, setpoints
-    from mushroom_assets.metadata import environment_metadata, setpoint_metadata
+    from mushroom_assets.metadata.environment import environment_metadata
+    from mushroom_assets.metadata.setpoints import setpoint_metadata
     from mushroom_assets.partitions import farm_clock, windows
 
     farm = case.farm
@@ -77,7 +78,7 @@ def ours(database: Database, case: Case, bounds: dict[str, Any], parquet: Path, 
         for chunk in chunks(windows(clock.daily, keys), environment.CHUNK_DAYS):
             with database.transaction() as connection:
                 rows = environment.replace_days(connection, chunk, farm, "benchmark")
-            shown = {key: environment_metadata(part) for key, part in rows.items()}
+            shown = {key: environment_metadata(part, farm) for key, part in rows.items()}
             measured = (row for part in rows.values() for row in part if row["quantity"] in farm.quantities)
             total += sum(row["median"] for row in measured) if shown else 0
         return total

@@ -11,7 +11,7 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
-from mushroom_assets.metadata import Metadata
+from mushroom_assets.metadata.common import Metadata
 
 # Dagster's own mark of an asset that reported its events while it ran: without it every partition would be recorded a
 # second time at the end of the step. It counts by being there.

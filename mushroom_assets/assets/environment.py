@@ -12,7 +12,9 @@ from mushroom_assets.domain import environment
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults import permanent_faults_fail_at_once
-from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, environment_metadata
+from mushroom_assets.metadata.common import Metadata
+from mushroom_assets.metadata.definition import GROUP, definition_metadata
+from mushroom_assets.metadata.environment import environment_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.results import lock_for_replace, replace_rows
@@ -50,7 +52,7 @@ def environment_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             with postgres.transaction(context.run.run_id) as connection:
                 rows = replace_days(connection, days, farm, context.run.run_id)
-            return {key: environment_metadata(part) for key, part in rows.items()}
+            return {key: environment_metadata(part, farm) for key, part in rows.items()}
 
         return replace_windows(context, clock.daily, replace, chunk=CHUNK_DAYS)
 

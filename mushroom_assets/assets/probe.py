@@ -7,7 +7,8 @@ import dagster as dg
 
 from mushroom_assets.domain.probe import KINDS, class_names
 from mushroom_assets.faults import permanent_faults_fail_at_once
-from mushroom_assets.metadata import GROUP, definition_metadata, probe_metadata
+from mushroom_assets.metadata.definition import GROUP, definition_metadata
+from mushroom_assets.metadata.probe import probe_metadata
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.labels import count_labels, labelled_encoders, read_labelled, replace_probes
 from mushroom_assets.storage.results import lock_for_replace

@@ -15,7 +15,7 @@ from pydantic import Field
 from mushroom_assets.domain import vision
 from mushroom_assets.domain.probe import probes_id
 from mushroom_assets.faults import permanent_faults_fail_at_once
-from mushroom_assets.metadata import relabel_metadata
+from mushroom_assets.metadata.vision import relabel_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.reporting import together
 from mushroom_assets.resources import ClipResource, FarmFile, PostgresResource

@@ -11,7 +11,9 @@ from mushroom_assets.assets.windows import replace_windows
 from mushroom_assets.domain.report import Likeness, RoomDay, Rows, report
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults import permanent_faults_fail_at_once
-from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, report_metadata
+from mushroom_assets.metadata.common import Metadata
+from mushroom_assets.metadata.definition import GROUP, definition_metadata
+from mushroom_assets.metadata.report import report_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.results import latest_model, lock_for_replace, read_rows, replace_rows

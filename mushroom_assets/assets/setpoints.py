@@ -12,7 +12,9 @@ from mushroom_assets.domain import setpoints
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults import permanent_faults_fail_at_once
-from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, setpoint_metadata
+from mushroom_assets.metadata.common import Metadata
+from mushroom_assets.metadata.definition import GROUP, definition_metadata
+from mushroom_assets.metadata.setpoints import setpoint_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.results import lock_for_replace, replace_rows

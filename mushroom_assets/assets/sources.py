@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from mushroom_assets.metadata import GROUP, definition_metadata
+from mushroom_assets.metadata.definition import GROUP, definition_metadata
 from mushroom_assets.storage import schema
 
 

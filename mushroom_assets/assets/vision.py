@@ -17,7 +17,9 @@ from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.probe import Probe, probe_columns
 from mushroom_assets.domain.windows import Window, to_us
 from mushroom_assets.faults import permanent_faults_fail_at_once
-from mushroom_assets.metadata import GROUP, Metadata, definition_metadata, vision_metadata
+from mushroom_assets.metadata.common import Metadata
+from mushroom_assets.metadata.definition import GROUP, definition_metadata
+from mushroom_assets.metadata.vision import vision_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.embeddings import EmbeddingMemory

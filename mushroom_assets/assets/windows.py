@@ -11,7 +11,7 @@ import dagster as dg
 
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults import permanent_faults_fail_at_once
-from mushroom_assets.metadata import Metadata
+from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.partitions import windows
 from mushroom_assets.reporting import REPORTED, report, reported
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.texts import quantity_name, text
+from mushroom_assets.domain.texts import number_text, quantity_name, share_text, text
 
 Verdict = Literal["good", "watch", "act", "insufficient_data"]
 SEVERITY: tuple[Verdict, ...] = ("good", "watch", "act", "insufficient_data")  # the worst reason decides
-DECIMALS = {"ppm": 0, "%": 1, "°C": 1, "kPa": 3}  # that a grower can act on; of other units 2
 EVENTS_SHOWN = 12  # setpoint moves listed in the summary; 5-10 a room and day are usual
 
 
@@ -137,8 +136,8 @@ def _summary(room_day: RoomDay, verdict: Verdict, reasons: Sequence[dict[str, An
     lines += ["", say("columns"), "|---|---|---|---|---|---|"]
     places = {quantity: place for place, quantity in enumerate(farm.units())}
     for row in sorted(room_day.statistics, key=lambda row: places.get(row["quantity"], len(places))):
-        numbers = [_number(row[name], row["unit"]) for name in ("mean", "min", "max")]
-        shares = [_share(row["in_range"]), _share(row["coverage"])]
+        numbers = [number_text(row[name], row["unit"]) for name in ("mean", "min", "max")]
+        shares = [share_text(row["in_range"]), share_text(row["coverage"])]
         lines.append("| " + " | ".join([quantity_name(row["quantity"], farm.language), *numbers, *shares]) + " |")
     return "\n".join([*lines, "", *_change_lines(room_day, farm), "", *_image_lines(room_day, farm)])
 
@@ -198,11 +197,3 @@ def _growth_text(room_day: RoomDay, farm: Farm) -> str:
     if first is None or first["growth_day"] is None:
         return say("no_batch")
     return say("growth").format(day=first["growth_day"], batch=first["batch_date"])
-
-
-def _number(value: float | None, unit: str) -> str:
-    return "–" if value is None else f"{value:.{DECIMALS.get(unit, 2)}f} {unit}"
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"

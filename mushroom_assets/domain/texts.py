@@ -1,7 +1,8 @@
-"""What reports say, in each language. A placeholder stands for a value; who fills it in is the business of `report`."""
+"""What reports and the UI say, in each language. A placeholder stands for a value; who fills it in says which."""
 
 from mushroom_assets.domain.farm import Language
 
+DECIMALS = {"ppm": 0, "%": 1, "°C": 1, "kPa": 3}  # that a grower can act on; of other units 2
 TEXTS: dict[str, dict[Language, str]] = {
     "good": {"en": "good", "zh": "良好"},
     "watch": {"en": "watch", "zh": "留意"},
@@ -49,6 +50,8 @@ TEXTS: dict[str, dict[Language, str]] = {
     "alike_growth": {"en": "growth day {day}", "zh": "生长第 {day} 天"},
     "alike_similarity": {"en": "similarity {similarity:.2f}", "zh": "相似度 {similarity:.2f}"},
     "alike_verdict": {"en": "verdict {verdict}", "zh": "结论：{verdict}"},
+    "room_heading": {"en": "room", "zh": "库房"},
+    "growth_heading": {"en": "growth day", "zh": "生长天数"},
     "comma": {"en": ", ", "zh": "，"},
 }
 QUANTITIES: dict[str, dict[Language, str]] = {
@@ -68,3 +71,13 @@ def text(key: str, language: Language) -> str:
 def quantity_name(quantity: str, language: Language) -> str:
     """What people call a quantity; its key where there is no other name."""
     return QUANTITIES.get(quantity, {}).get(language, quantity)
+
+
+def number_text(value: float | None, unit: str) -> str:
+    """A number with its unit, to as many decimals as a grower can act on; a dash where there is none."""
+    return "–" if value is None else f"{value:.{DECIMALS.get(unit, 2)}f} {unit}"
+
+
+def share_text(value: float | None) -> str:
+    """A share in per cent; a dash where there is none."""
+    return "–" if value is None else f"{value:.0%}"

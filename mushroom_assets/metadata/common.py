@@ -1,0 +1,26 @@
+"""What every asset's metadata is made of."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+Metadata = dict[str, Any]
+
+
+def mean(numbers: Sequence[float]) -> float:
+    """The mean, of no numbers 0."""
+    return round(sum(numbers) / len(numbers), 4) if numbers else 0.0
+
+
+def table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> dg.TableMetadataValue:
+    """A table with the same typed columns whether or not there are rows."""
+    cells = [{name: _cell(row[name]) for name in names} for row in rows]
+    schema = dg.TableSchema([dg.TableColumn(name) for name in names])
+    return dg.MetadataValue.table([dg.TableRecord(record) for record in cells], schema=schema)
+
+
+def _cell(value: Any) -> str | int | float | bool | None:
+    if isinstance(value, float):
+        return round(value, 3)
+    return value if isinstance(value, str | int | bool | None) else str(value)

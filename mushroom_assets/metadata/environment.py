@@ -1,0 +1,46 @@
+"""What a day of `daily_env_stats` shows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.texts import DECIMALS, quantity_name, share_text, text
+from mushroom_assets.metadata.common import Metadata, mean, table
+
+Rows = Sequence[dict[str, Any]]
+
+
+def environment_metadata(rows: Rows, farm: Farm) -> Metadata:
+    """One day of `daily_env_stats`: plottable numbers, and a table with a line a room."""
+    measured = [row for row in rows if row["sample_count"]]
+    plotted: Metadata = {
+        "dagster/partition_row_count": len(rows),
+        "samples": sum(row["sample_count"] for row in rows),
+        "rejected": sum(row["rejected_count"] for row in rows),
+        "suspect": sum(row["suspect_count"] for row in rows),
+        "coverage": mean([row["coverage"] for row in rows]),
+        "rooms_without_data": len({row["room_id"] for row in rows} - {row["room_id"] for row in measured}),
+    }
+    for quantity in dict.fromkeys(row["quantity"] for row in measured):
+        plotted[f"mean_{quantity}"] = mean([row["mean"] for row in measured if row["quantity"] == quantity])
+    return plotted | {"statistics": _rooms(rows, farm)}
+
+
+def _rooms(rows: Rows, farm: Farm) -> Any:
+    """A line a room, few cells: each costs 30 us to record, and a year has 365 such tables."""
+    room, day = text("room_heading", farm.language), text("growth_heading", farm.language)
+    headings = {name: f"{quantity_name(name, farm.language)} {unit}" for name, unit in farm.units().items()}
+    lines: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        line = lines.setdefault(row["room_id"], {room: row["room_id"], day: row["growth_day"]})
+        line[headings[row["quantity"]]] = _cell(row)
+    return table(list(lines.values()), [room, day, *headings.values()])
+
+
+def _cell(row: dict[str, Any]) -> str:
+    """Mean (min–max), share in range, and coverage where it is not whole: `18.4 (17.2–19.9), 97 %`."""
+    if row["mean"] is None:
+        return "–"
+    places = DECIMALS.get(row["unit"], 2)
+    mean, low, high = (f"{row[name]:.{places}f}" for name in ("mean", "min", "max"))
+    return f"{mean} ({low}–{high})" + (f", {share_text(row['in_range'])}" if row["in_range"] is not None else "")
