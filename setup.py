@@ -36,6 +36,9 @@ setup(
         "Pillow",  # JPEG decoding
         "scikit-learn",  # the probe on images that growers labelled
         "threadpoolctl",  # its fits are the same on any number of cores
+        "matplotlib",  # the plots in the UI
+        "zhplot",  # its font, Noto Sans SC: Chinese in the plots
+        "apprise",  # notes of failed runs to webhooks and e-mail
         "fsspec",  # image stores by URL: folder, s3://, ...
         "click",  # the command line
         "tqdm",  # progress bars
