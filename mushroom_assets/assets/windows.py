@@ -15,6 +15,7 @@ from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.partitions import windows
 from mushroom_assets.reporting import REPORTED, report, reported
 
+PICTURED = 7  # partitions of a run, its newest: to draw a year of days would take minutes, and 100 MB of Dagster's log
 Replace = Callable[[Sequence[Window]], dict[str, Metadata]]  # replaces the windows' rows, returns metadata by key
 
 
@@ -39,3 +40,8 @@ def replace_windows(
         note = f"{count} of {len(everything)} partitions are finished, up to {part[-1].key}"
         report(context, done, note if len(everything) > chunk else "")
     return dg.MaterializeResult(metadata=REPORTED)
+
+
+def pictured(context: dg.AssetExecutionContext) -> frozenset[str]:
+    """The partitions of the run that show pictures: the newest. Of another day its own run draws them."""
+    return frozenset(context.partition_keys[-PICTURED:])
