@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 import sqlalchemy as sa
 
-from mushroom_assets.assets.windows import replace_windows
+from mushroom_assets.assets.course import read_course
+from mushroom_assets.assets.windows import pictured, replace_windows
 from mushroom_assets.domain import environment
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.windows import Window
@@ -49,10 +50,14 @@ def environment_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
         with permanent_faults_fail_at_once():
             farm = farm_file.read()
 
+        drawn = pictured(context)
+
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             with postgres.transaction(context.run.run_id) as connection:
                 rows = replace_days(connection, days, farm, context.run.run_id)
-            return {key: environment_metadata(part, farm) for key, part in rows.items()}
+                courses = {day.key: read_course(connection, day, farm) for day in days if day.key in drawn}
+            ribbons = {key: course.ribbons() for key, course in courses.items()}
+            return {key: environment_metadata(part, farm, ribbons.get(key)) for key, part in rows.items()}
 
         return replace_windows(context, clock.daily, replace, chunk=CHUNK_DAYS)
 
