@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.setpoints import change_text
 from mushroom_assets.domain.texts import number_text, quantity_name, share_text, text
 
 Verdict = Literal["good", "watch", "act", "insufficient_data"]
@@ -146,17 +147,10 @@ def _change_lines(room_day: RoomDay, farm: Farm) -> list[str]:
     say, changes = functools.partial(text, language=farm.language), room_day.changes
     lines = [say("changes").format(count=len(changes))]
     for row in sorted(changes, key=lambda change: change["changed_at"])[:EVENTS_SHOWN]:
-        lines.append(f"- {row['changed_at'].astimezone(farm.zone):%H:%M} {change_text(row)}")
+        lines.append(f"- {row['changed_at'].astimezone(farm.zone):%H:%M} {change_text(row, farm)}")
     if len(changes) > EVENTS_SHOWN:
         lines.append(f"- {say('more').format(count=len(changes) - EVENTS_SHOWN)}")
     return lines
-
-
-def change_text(change: dict[str, Any]) -> str:
-    """A setpoint change in words: `air_cooler_611 temperature setpoint: 18 -> 17.5`."""
-    name = change["point_description"] or change["point_alias"]
-    before, after = (change[f"{side}_label"] or f"{change[f'{side}_value']:g}" for side in ("previous", "current"))
-    return f"{change['device_alias']} {name}: {before} → {after}"
 
 
 def _image_lines(room_day: RoomDay, farm: Farm) -> list[str]:
