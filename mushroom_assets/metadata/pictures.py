@@ -4,6 +4,7 @@ Its renderer knows GitHub's tables and no HTML. Its window is 80 % of the browse
 """
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -13,10 +14,15 @@ def inline(picture: bytes, alt: str) -> str:
     return f"![{alt}](data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')})"
 
 
+def plain(text: str) -> str:
+    """A text that Markdown shows as it is, `<room>_<camera>` too."""
+    return re.sub(r"([\\`*_\[\]<>|~#])", r"\\\1", " ".join(text.split()))
+
+
 def markdown_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose cells may hold pictures and links."""
+    """A table whose cells are Markdown: pictures, links, `plain` text. None may hold a line break or a bare `|`."""
     return "\n".join([_line(heading), "|" + "---|" * len(heading), *map(_line, rows)])
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+    return f"| {' | '.join(cells)} |"

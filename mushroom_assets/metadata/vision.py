@@ -11,6 +11,7 @@ from mushroom_assets.domain.texts import share_text, text
 from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text
 from mushroom_assets.metadata.common import Metadata, table
 from mushroom_assets.metadata.contact_sheet import Draw, contact_sheet, least_certain
+from mushroom_assets.metadata.pictures import plain
 from mushroom_assets.storage.relabel import DayCount
 
 UNTRAINED_NOTE = "**The CLIP model has random weights: its labels mean nothing. Set MUSHROOM_CLIP_PRETRAINED.**"
@@ -83,7 +84,7 @@ def _rooms(rows: Rows, farm: Farm, *, trained: bool) -> Metadata:
     Several narrow ones: on a screen of 1280 px a wide one is cut off.
     """
     room, day = text("room_heading", farm.language), text("growth_heading", farm.language)
-    images, shares = {"en": ("images", "share of them"), "zh": ("图像", "占比")}[farm.language]
+    images, shares = {"en": ("images", "share of the images"), "zh": ("图像", "占比")}[farm.language]
     kinds: dict[str, tuple[Kind, str]] = {"stages": ("stage", "stage"), "conditions": ("condition", "condition")}
     if any(row["probe_stage"] for row in rows):
         kinds["probe_stages"] = ("stage", "probe_stage")
@@ -118,10 +119,9 @@ def _shares(kind: Kind, names: Sequence[str], ok: Rows) -> Metadata:
     return {f"{kind}_{name}": round(counts[name] / len(ok), 4) for name in (*names, UNKNOWN)}
 
 
-def _named(files: Rows, reason: str, farm: Farm) -> dg.TableMetadataValue:
+def _named(files: Rows, reason: str, farm: Farm) -> dg.MarkdownMetadataValue:
     """Paths and reasons, and how many more there are."""
-    named = [{"image_path": row["image_path"], "reason": row[reason]} for row in files[:NAMED]]
+    lines = [f"{plain(row['image_path'])}: {plain(row[reason])}" for row in files[:NAMED]]
     if (more := len(files) - NAMED) > 0:
-        rest = {"en": f"and {more} more", "zh": f"另有 {more} 个"}[farm.language]
-        named.append({"image_path": rest, "reason": None})
-    return table(named, ("image_path", "reason"))
+        lines.append({"en": f"and {more} more", "zh": f"另有 {more} 个"}[farm.language])
+    return dg.MetadataValue.md("\n\n".join(lines))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mushroom_assets.domain.farm import Farm, parse_farm
-from mushroom_assets.domain.report import EVENTS_SHOWN, Likeness, RoomDay, change_text, report
+from mushroom_assets.domain.report import EVENTS_SHOWN, Likeness, RoomDay, report
 
 DAY = dt.date(2026, 1, 20)
 BATCH = dt.date(2026, 1, 10)  # growth day 11: fruiting
@@ -42,7 +42,8 @@ def image(condition: str | None = "healthy", stage: str | None = "fruiting", sta
 def change(minute: int, **changed: Any) -> dict[str, Any]:
     at = dt.datetime(2026, 1, 20, 1, 0, tzinfo=dt.UTC) + dt.timedelta(minutes=minute)
     row = {
-        "changed_at": at, "device_alias": "air_cooler_611", "point_alias": "temp_set", "point_description": "setpoint",
+        "changed_at": at, "room_id": "611", "device_type": "air_cooler", "device_alias": "air_cooler_611",
+        "point_alias": "temp_set", "point_description": "setpoint",
         "previous_value": 18.0, "current_value": 17.5, "previous_label": None, "current_label": None,
     }  # fmt: skip
     return row | changed
@@ -197,20 +198,16 @@ def test_changes_are_listed_in_order_of_time_in_farm_time() -> None:
     lines = write(changes=moved)["summary_md"].splitlines()
     first = lines.index("Setpoint changes: 2")
     assert lines[first + 1 : first + 3] == [
-        "- 09:05 air_cooler_611 setpoint: off → on",
-        "- 10:10 air_cooler_611 setpoint: 18 → 17.5",
+        "- 09:05 air cooler: setpoint off → on",
+        "- 10:10 air cooler: setpoint 18.0 → 17.5 °C",
     ]
 
 
 def test_of_many_changes_the_first_are_shown_and_the_rest_counted() -> None:
     summary = write(changes=[change(minute) for minute in range(EVENTS_SHOWN + 3)])["summary_md"]
-    assert summary.count("air_cooler_611") == EVENTS_SHOWN
+    assert summary.count("air cooler: ") == EVENTS_SHOWN
     assert "and 3 more" in summary
     assert "more" not in write(changes=[change(minute) for minute in range(EVENTS_SHOWN)])["summary_md"]
-
-
-def test_a_change_without_a_description_goes_by_its_alias() -> None:
-    assert change_text(change(0, point_description=None)) == "air_cooler_611 temp_set: 18 → 17.5"
 
 
 def test_the_whole_summary_in_english() -> None:
