@@ -51,15 +51,19 @@ def contact_sheet(rows: Sequence[Row], farm: Farm, draw: Draw, *, trained: bool)
 
 
 def _shown_text(shown: int, images: int, each: int, cameras_left_out: int, farm: Farm) -> str:
-    said = {
-        "en": f"{shown} of the day's {images} pictures, spread over the day, at most {each} a camera.",
-        "zh": f"当天共 {images} 张图像，此处按时间均匀选取 {shown} 张，每台相机最多 {each} 张。",
+    chosen, one, left_out = {
+        "en": (
+            f"{shown} of the day's {images} pictures, spread over the day, at most {each} a camera.",
+            f"{shown} of the day's {images} pictures, of each camera the one nearest to noon.",
+            f" {cameras_left_out} more cameras are not shown.",
+        ),
+        "zh": (
+            f"当天共 {images} 张图像，此处按时间均匀选取 {shown} 张，每台相机最多 {each} 张。",
+            f"当天共 {images} 张图像，此处显示 {shown} 张，每台相机取最接近正午的一张。",
+            f"另有 {cameras_left_out} 台相机未显示。",
+        ),
     }[farm.language]
-    left_out = {
-        "en": f" {cameras_left_out} more cameras are not shown.",
-        "zh": f"另有 {cameras_left_out} 台相机未显示。",
-    }[farm.language]
-    return said + left_out * (cameras_left_out > 0)
+    return (one if each == 1 else chosen) + left_out * (cameras_left_out > 0)
 
 
 def room_pictures(rows: Sequence[Row], farm: Farm, draw: Draw, *, trained: bool, count: int = 4) -> str:
@@ -86,8 +90,8 @@ def least_certain(rows: Sequence[Row], farm: Farm, draw: Draw | None) -> str:
     pictures = draw([row["image_path"] for row in doubtful]) if draw else {}
     probed = any(row["probe_stage"] for row in doubtful)
     heading = {
-        "en": ["picture", "image", "stage", "second", "lead", "condition", "own probe"],
-        "zh": ["图像", "文件", "阶段", "次选", "领先幅度", "状况", "自有探针"],
+        "en": ["picture", "image", "stage", "second", "lead", "own probe"],
+        "zh": ["图像", "文件", "阶段", "次选", "领先幅度", "自有探针"],
     }[farm.language]
     lines = [
         [
@@ -95,7 +99,6 @@ def least_certain(rows: Sequence[Row], farm: Farm, draw: Draw | None) -> str:
             f"{_place_text(row, farm)} `{row['image_path']}`",
             *(f"{_name('stage', name, farm)} {share:.1%}" for name, share in leading_two(row["scores"]["stage"])),
             f"{row['stage_margin']:.1%}",
-            _label("condition", row, farm),
             _probe_label(row, farm) or GAP,
         ]
         for row in doubtful

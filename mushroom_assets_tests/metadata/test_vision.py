@@ -160,11 +160,11 @@ def test_the_least_certain_come_first_and_dark_frames_last() -> None:
     draw = Draw()
     (found,) = tables(least_certain(rows, farm(), draw))
     assert draw.asked == [[image(hour)["image_path"] for hour in range(11, 11 - LEAST_CERTAIN, -1)]]
-    assert texts(found)[0] == ["picture", "image", "stage", "second", "lead", "condition"]
+    assert texts(found)[0] == ["picture", "image", "stage", "second", "lead"]
     first = "Room 611, camera cam1, growth day 6, 11:00 611/20260110/611_cam1_202615_20260110110000.jpg"
-    assert texts(found)[1] == ["", first, "fruiting 79.0%", "harvest 5.0%", "74.0%", "healthy 88%"]
+    assert texts(found)[1] == ["", first, "fruiting 79.0%", "harvest 5.0%", "74.0%"]
     (dark,) = tables(least_certain(rows[-1:], farm(), None))
-    assert texts(dark)[1][1:] == ["harvest 31.0%", "primordia 30.0%", "1.0%", "healthy 88%"]
+    assert texts(dark)[1][1:] == ["harvest 31.0%", "primordia 30.0%", "1.0%"]
 
 
 def test_the_farms_own_probe_stands_beside_the_zero_shot_label() -> None:
@@ -258,5 +258,5 @@ def test_forty_rooms_of_the_noisiest_pictures_stay_below_a_megabyte() -> None:
 def test_cameras_beyond_the_bound_are_counted() -> None:
     rows = [image(12, camera=f"cam{number:03}") for number in range(85)]
     sheet = contact_sheet(rows, farm(), Draw(), trained=True)
-    assert sheet.splitlines()[0].endswith("at most 1 a camera. 5 more cameras are not shown.")
+    assert sheet.splitlines()[0].endswith("the one nearest to noon. 5 more cameras are not shown.")
     assert len(pictures(sheet)) == 80
