@@ -40,7 +40,8 @@ def image(condition: str | None = "healthy", stage: str | None = "fruiting", sta
 def change(minute: int, **changed: Any) -> dict[str, Any]:
     at = dt.datetime(2026, 1, 20, 1, 0, tzinfo=dt.UTC) + dt.timedelta(minutes=minute)
     row = {
-        "changed_at": at, "device_alias": "air_cooler_611", "point_alias": "temp_set", "point_description": "setpoint",
+        "changed_at": at, "room_id": "611", "device_type": "air_cooler", "device_alias": "air_cooler_611",
+        "point_alias": "temp_set", "point_description": "setpoint",
         "previous_value": 18.0, "current_value": 17.5, "previous_label": None, "current_label": None,
     }  # fmt: skip
     return row | changed

@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 from pydantic import Field
 
-from mushroom_assets.assets.windows import replace_windows
+from mushroom_assets.assets.windows import pictured, replace_windows
 from mushroom_assets.domain import environment, vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import growth_on
@@ -80,6 +80,7 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
             cameras = _Cameras(
                 image_store, encoder, EmbeddingMemory(database, encoder.name, forget=config.recompute), farm
             )
+        with_pictures = pictured(context)
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days
@@ -97,7 +98,8 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
                 replace_room_days(connection, encoder.name, model_id, day.date, run_id)
                 strays = _quarantine(connection, image_store.strays(farm), stamp)
             computed = sum(row["computed"] for row in judged.values())
-            shown = vision_metadata(rows, model_id, trained=encoder.trained, farm=farm, strays=strays)
+            draw = cameras.thumbnails if day.key in with_pictures else None
+            shown = vision_metadata(rows, model_id, trained=encoder.trained, farm=farm, strays=strays, draw=draw)
             return {day.key: shown | {"images_computed": computed}}
 
         result = replace_windows(context, clock.daily, replace, chunk=1)
@@ -143,6 +145,12 @@ class _Cameras:
         changed = {path: file for path, file in now.items() if files.get(path) != file}
         kept = {path: row for path, row in judged.items() if path in now or row["error"] == vision.VANISHED}
         return kept | self.judge(changed, day)
+
+    def thumbnails(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """Small JPEGs of the files that are still there."""
+        from mushroom_assets.inference.thumbnails import thumbnails  # brings Pillow: only for inference
+
+        return thumbnails(paths, self.store.read)
 
     def _row(self, outcome: "Outcome", room: str, day: Window) -> dict[str, Any]:
         row: dict[str, Any] = dict.fromkeys(column.name for column in table.columns)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.report import ALIKE_FROM, Likeness, RoomDay, Rows, Verdict, change_text, growth_text, judge
+from mushroom_assets.domain.report import ALIKE_FROM, Likeness, RoomDay, Rows, Verdict, growth_text, judge
+from mushroom_assets.domain.setpoints import change_text
 from mushroom_assets.domain.texts import DECIMALS, number_text, quantity_name, share_text, text
 
 EVENTS_SHOWN = 12  # setpoint moves; 5-10 a room and day are usual
@@ -94,7 +95,7 @@ def _changes(room_day: RoomDay, farm: Farm) -> str:
     lines = [title, "", _line(say("time"), say("move"), *headings), "|---" * (2 + len(names)) + "|"]
     for row, effect in told[:EVENTS_SHOWN]:
         followed = [_followed(effect.get(name, NOTHING), farm.units()[name]) for name in names]
-        lines.append(_line(f"{row['changed_at'].astimezone(farm.zone):%H:%M}", change_text(row), *followed))
+        lines.append(_line(f"{row['changed_at'].astimezone(farm.zone):%H:%M}", change_text(row, farm), *followed))
     if len(changes) > EVENTS_SHOWN:
         lines += ["", say("more").format(count=len(changes) - EVENTS_SHOWN)]
     return "\n".join([*lines, "", say("followed")] if names else lines)

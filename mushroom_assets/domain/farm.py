@@ -148,6 +148,7 @@ class Farm(_Model):
     rooms: Annotated[dict[str, Room], _TextKeys] = Field(min_length=1)
     quantities: dict[str, Quantity]
     points: dict[str, Annotated[dict[str, WatchedPoint], _TextKeys]]
+    devices: Annotated[dict[str, Text], _TextKeys]
     stages: list[Stage]
     report: ReportRules
     vision: Vision

@@ -150,13 +150,6 @@ def _image_reasons(room_day: RoomDay, farm: Farm, add: Callable[..., None]) -> N
             add("watch", "condition", condition=name or condition, share=share)
 
 
-def change_text(change: dict[str, Any]) -> str:
-    """A setpoint change in words: `air_cooler_611 temperature setpoint: 18 -> 17.5`."""
-    name = change["point_description"] or change["point_alias"]
-    before, after = (change[f"{side}_label"] or f"{change[f'{side}_value']:g}" for side in ("previous", "current"))
-    return f"{change['device_alias']} {name}: {before} → {after}"
-
-
 def growth_text(room_day: RoomDay, farm: Farm) -> str:
     """Growth day and batch in words."""
     first = next(iter(room_day.statistics), None)

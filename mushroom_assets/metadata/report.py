@@ -7,8 +7,9 @@ import dagster as dg
 
 from mushroom_assets.domain.card import Card, verdict_text
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.report import SEVERITY, change_text, growth_text
+from mushroom_assets.domain.report import SEVERITY, growth_text
 from mushroom_assets.domain.ribbon import Ribbon
+from mushroom_assets.domain.setpoints import change_text
 from mushroom_assets.domain.texts import quantity_name, share_text, text
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.pictures import inline
@@ -63,7 +64,7 @@ def _glance(card: Card, farm: Farm) -> str:
     lines.append(f"- {text('changes', farm.language).format(count=len(moves))}")
     told = "\n".join(lines)
     for number, row in enumerate(moves):
-        line = f"\n    - {row['changed_at'].astimezone(farm.zone):%H:%M} {change_text(row)}"
+        line = f"\n    - {row['changed_at'].astimezone(farm.zone):%H:%M} {change_text(row, farm)}"
         if len(told) + len(line) > SHOWN_AT_ONCE:
             return told + f"\n    - {text('more', farm.language).format(count=len(moves) - number)}"
         told += line

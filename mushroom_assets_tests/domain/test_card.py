@@ -5,7 +5,7 @@ import unicodedata
 from typing import Any
 
 from mushroom_assets.domain.card import EVENTS_SHOWN
-from mushroom_assets.domain.report import Likeness, change_text
+from mushroom_assets.domain.report import Likeness
 from mushroom_assets_tests.room_days import BATCH, change, farm, image, stats, write
 
 
@@ -30,20 +30,16 @@ def test_changes_are_listed_in_order_of_time_in_farm_time() -> None:
     assert lines[first + 2 : first + 6] == [
         "| time | move |",
         "|---|---|",
-        "| 09:05 | air_cooler_611 setpoint: off → on |",
-        "| 10:10 | air_cooler_611 setpoint: 18 → 17.5 |",
+        "| 09:05 | air cooler: setpoint off → on |",
+        "| 10:10 | air cooler: setpoint 18.0 → 17.5 °C |",
     ]
 
 
 def test_of_many_changes_the_first_are_shown_and_the_rest_counted() -> None:
     summary = write(changes=[change(minute) for minute in range(EVENTS_SHOWN + 3)])["summary_md"]
-    assert summary.count("air_cooler_611") == EVENTS_SHOWN
+    assert summary.count("air cooler: ") == EVENTS_SHOWN
     assert "and 3 more" in summary
     assert "more" not in write(changes=[change(minute) for minute in range(EVENTS_SHOWN)])["summary_md"]
-
-
-def test_a_change_without_a_description_goes_by_its_alias() -> None:
-    assert change_text(change(0, point_description=None)) == "air_cooler_611 temp_set: 18 → 17.5"
 
 
 def test_the_whole_summary_in_english() -> None:
@@ -138,7 +134,7 @@ def test_a_move_is_told_with_what_followed_it() -> None:
     assert lines[first + 2 : first + 7] == [
         "| time | move | temperature °C | humidity % |",
         "|---|---|---|---|",
-        "| 09:42 | air_cooler_611 setpoint: 18 → 17.5 | 18.4 → 18.0 | 91.0 → – |",
+        "| 09:42 | air cooler: setpoint 18.0 → 17.5 °C | 18.4 → 18.0 | 91.0 → – |",
         "",
         "Climate: mean of the 60 minutes before → after the move.",
     ]
@@ -177,4 +173,4 @@ def test_of_a_day_of_which_too_little_is_known_nothing_is_compared() -> None:
 
 def test_a_bar_in_a_name_breaks_no_table() -> None:
     moved = write(changes=[change(0, point_description="a|b")])["summary_md"]
-    assert "air_cooler_611 a\\|b: 18 → 17.5" in moved
+    assert "air cooler: a\\|b 18.0 → 17.5 °C" in moved
