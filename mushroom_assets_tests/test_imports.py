@@ -35,7 +35,7 @@ MAY = {
     "reporting": {"metadata"},
     "check_states": set(),
     "event_storage": {"check_states"},
-    "assets": WORK | {"assets"},
+    "assets": WORK | {"assets", "store_faults"},
     "checks": WORK,
     "automation": {"partitions", "resources", "storage", "faults"},
     "loading": STORAGE,

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -18,11 +19,12 @@ from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.definition import GROUP, definition_metadata
 from mushroom_assets.metadata.report import report_metadata
 from mushroom_assets.partitions import FarmClock
-from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.results import latest_model, lock_for_replace, read_peers, read_rows, replace_rows
 from mushroom_assets.storage.schema import daily_clip_inference, daily_env_stats, hourly_setpoint_changes
 from mushroom_assets.storage.schema import daily_room_report as table
 from mushroom_assets.storage.search import similar_room_days
+from mushroom_assets.store_faults import ImageStoreRefused
 
 
 def report_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
@@ -37,7 +39,7 @@ def report_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
         **policy,
     )
     def daily_room_report(
-        context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
+        context: dg.AssetExecutionContext, postgres: PostgresResource, image_store: ImageStore, farm_file: FarmFile
     ) -> dg.MaterializeResult:
         """One report per room and day: a verdict (good, watch, act), its reasons and a summary in the farm's language.
 
@@ -60,11 +62,22 @@ def report_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
             ribbons: dict[str, list[Ribbon]] = {}
             for ribbon in course.ribbons() if day.key in drawn else ():
                 ribbons.setdefault(ribbon.room_id, []).append(ribbon)
-            return {day.key: report_metadata(cards, farm, newest, ribbons)}
+            return {day.key: report_metadata(cards, farm, newest, ribbons, partial(_thumbnails, context, image_store))}
 
         return replace_windows(context, clock.daily, replace, chunk=1)
 
     return daily_room_report
+
+
+def _thumbnails(context: dg.AssetExecutionContext, store: ImageStore, paths: Sequence[str]) -> dict[str, bytes]:
+    """Small pictures by path; of a store that refuses to be read none, for the report does not stand on them."""
+    from mushroom_assets.inference.thumbnails import thumbnails  # brings Pillow
+
+    try:
+        return thumbnails(paths, store.read)
+    except ImageStoreRefused as refusal:
+        context.log.warning(f"The report has no pictures: {refusal}")
+        return {}
 
 
 def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:

@@ -12,6 +12,7 @@ from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.domain.setpoints import change_text
 from mushroom_assets.domain.texts import quantity_name, share_text, text
 from mushroom_assets.metadata.common import Metadata
+from mushroom_assets.metadata.contact_sheet import Draw, room_pictures
 from mushroom_assets.metadata.pictures import inline
 
 # Of all pictures of a day, characters. A card has 30,000 of ribbons and 20,000 of photos; a dozen rooms have both, and
@@ -25,7 +26,7 @@ def report_metadata(
     farm: Farm,
     newest: dt.date,
     ribbons: Mapping[str, Sequence[Ribbon]] | None = None,
-    photos: Mapping[str, str] | None = None,
+    draw: Draw | None = None,
 ) -> Metadata:
     """One day of `daily_room_report`: rooms by verdict, each room at a glance, and the cards.
 
@@ -34,10 +35,10 @@ def report_metadata(
         farm: its language.
         newest: the newest day that has a report: the asset's first page shows the run that came last, of whatever day.
         ribbons: the day's course by room; without it the cards are words and numbers alone.
-        photos: Markdown by room.
+        draw: small camera pictures by path; without it the cards have none.
     """
     verdicts = [card.verdict for card in cards]
-    pictures = _pictures(cards, farm, ribbons or {}, photos or {})
+    pictures = _pictures(cards, farm, ribbons or {}, draw)
     written = [_with_pictures(card, pictures.get(card.room_day.room_id, {}), farm) for card in cards]
     return {
         **({"newest": dg.MetadataValue.md(_link(newest, farm))} if newest > cards[0].room_day.day else {}),
@@ -77,7 +78,7 @@ def _link(day: dt.date, farm: Farm) -> str:
 
 
 def _pictures(
-    cards: Sequence[Card], farm: Farm, ribbons: Mapping[str, Sequence[Ribbon]], photos: Mapping[str, str]
+    cards: Sequence[Card], farm: Farm, ribbons: Mapping[str, Sequence[Ribbon]], draw: Draw | None
 ) -> dict[str, dict[str, str]]:
     """Markdown to follow the parts of a card, by room: as many as there is room for, the gravest verdicts first."""
     found: dict[str, dict[str, str]] = {}
@@ -89,7 +90,8 @@ def _pictures(
         from mushroom_assets.plots import ribbons as drawing  # brings matplotlib: half a second
 
         own = {"head": inline(drawing.card(ribbons[room], farm), f"{room} {card.room_day.day}")}
-        own |= {"images": photos[room]} if room in photos else {}
+        if draw:
+            own["images"] = room_pictures(card.room_day.images, farm, draw, trained=card.room_day.images_trained)
         left -= sum(map(len, own.values()))
         if left < 0:
             break
