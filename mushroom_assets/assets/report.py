@@ -8,11 +8,12 @@ import dagster as dg
 import sqlalchemy as sa
 
 from mushroom_assets.assets.windows import replace_windows
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.report import Likeness, RoomDay, Rows, report
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
-from mushroom_assets.metadata.definition import GROUP, definition_metadata
+from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.report import report_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
@@ -22,24 +23,18 @@ from mushroom_assets.storage.schema import daily_room_report as table
 from mushroom_assets.storage.search import similar_room_days
 
 
-def report_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
+def report_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefinition:
     """The asset on a farm's clock; `policy` holds its retry, backfill and automation policies."""
 
     @dg.asset(
         partitions_def=clock.daily,
         deps=["daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"],
-        group_name=GROUP,
-        kinds={"postgres", "python"},
-        metadata=definition_metadata(table),
+        **definition(table, farm),
         **policy,
     )
     def daily_room_report(
         context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
     ) -> dg.MaterializeResult:
-        """One report per room and day: a verdict (good, watch, act), its reasons and a summary in the farm's language.
-
-        Below 70 % coverage the verdict is `insufficient_data`: a result always says how far it can be trusted.
-        """
         with permanent_faults_fail_at_once():
             farm = farm_file.read()
 
