@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
-from dagster._core.definitions.data_version import DATA_VERSION_TAG, DataVersion
+from dagster._core.definitions.data_version import DATA_VERSION_TAG, DEFAULT_DATA_VERSION, DataVersion
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.execution.plan.execute_step import (
     _build_data_version_tags,
@@ -24,6 +24,7 @@ from mushroom_assets.metadata.common import Metadata
 REPORTED = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
 MATERIALIZED: Final = dg.DagsterEventType.ASSET_MATERIALIZATION
 Target = AssetCheckEvaluationTargetMaterializationData
+UNRECORDED: Final = {"data_version": DEFAULT_DATA_VERSION, "storage_id": None}  # an input of which there is no event
 
 
 def together(instance: dg.DagsterInstance) -> AbstractContextManager[None]:
