@@ -101,7 +101,7 @@ daily_clip_inference = table(
         origin=ZERO_SHOT,
     ),
     opt("scores", JSONB(none_as_null=True), "probability of every label", "每个标签的概率", origin=ZERO_SHOT),
-    opt("sharpness", Double, *SHARPNESS, scale="grey²", origin=CONTENT),
+    opt("sharpness", Double, *SHARPNESS, scale="DN²", origin=CONTENT),
     opt("brightness", Double, *BRIGHTNESS, unit="0..1", origin=CONTENT),
     opt(
         "temperature_c",
@@ -187,7 +187,7 @@ image_embedding = table(
     col("embedding", VECTOR(), *EMBEDDING, scale="1"),
     col("width", Integer, *WIDTH, unit="px"),
     col("height", Integer, *HEIGHT, unit="px"),
-    col("sharpness", Double, *SHARPNESS, scale="grey²"),
+    col("sharpness", Double, *SHARPNESS, scale="DN²"),
     col("brightness", Double, *BRIGHTNESS, unit="0..1"),
     col("computed_at", Instant, "when the vector was computed", "向量的计算时间", server_default=func.now()),
 )
