@@ -41,12 +41,12 @@ def build_definitions(farm: Farm | None = None, resources: dict[str, Any] | None
     jobs = automation.asset_jobs()
     return dg.Definitions(
         assets=[
-            *source_assets(),
-            environment_asset(clock, **policy["daily_env_stats"]),
-            setpoints_asset(clock, **policy["hourly_setpoint_changes"]),
-            vision_asset(clock, **policy["daily_clip_inference"]),
-            probe_asset(**policy["clip_probe"]),
-            report_asset(clock, **policy["daily_room_report"]),
+            *source_assets(farm),
+            environment_asset(clock, farm, **policy["daily_env_stats"]),
+            setpoints_asset(clock, farm, **policy["hourly_setpoint_changes"]),
+            vision_asset(clock, farm, **policy["daily_clip_inference"]),
+            probe_asset(farm, **policy["clip_probe"]),
+            report_asset(clock, farm, **policy["daily_room_report"]),
         ],
         asset_checks=asset_checks(clock, retry_policy=automation.RETRY),
         jobs=[*jobs.values(), relabel_job(clock, retry_policy=automation.RETRY, pool="clip")],

@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from mushroom_assets.assets.course import Course, read_course
 from mushroom_assets.assets.windows import pictured, replace_windows
 from mushroom_assets.domain.card import card
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.report import Likeness, RoomDay, effects
 from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
-from mushroom_assets.metadata.definition import GROUP, definition_metadata
+from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.report import report_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
@@ -27,24 +28,18 @@ from mushroom_assets.storage.search import similar_room_days
 from mushroom_assets.store_faults import ImageStoreRefused
 
 
-def report_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
+def report_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefinition:
     """The asset on a farm's clock; `policy` holds its retry, backfill and automation policies."""
 
     @dg.asset(
         partitions_def=clock.daily,
         deps=["daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"],
-        group_name=GROUP,
-        kinds={"postgres", "python"},
-        metadata=definition_metadata(table),
+        **definition(table, farm),
         **policy,
     )
     def daily_room_report(
         context: dg.AssetExecutionContext, postgres: PostgresResource, image_store: ImageStore, farm_file: FarmFile
     ) -> dg.MaterializeResult:
-        """One report per room and day: a verdict (good, watch, act), its reasons and a summary in the farm's language.
-
-        Below 70 % coverage the verdict is `insufficient_data`: a result always says how far it can be trusted.
-        """
         with permanent_faults_fail_at_once():
             farm = farm_file.read()
 

@@ -18,7 +18,7 @@ from mushroom_assets.domain.probe import Probe, probe_columns
 from mushroom_assets.domain.windows import Window, to_us
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
-from mushroom_assets.metadata.definition import GROUP, definition_metadata
+from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.vision import vision_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
@@ -44,15 +44,13 @@ class VisionConfig(dg.Config):
     recompute: bool = Field(default=False, description="compute images again whose vectors are kept")
 
 
-def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
+def vision_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefinition:
     """The asset on a farm's clock; `policy` holds its retry and backfill policies and its pool."""
 
     @dg.asset(
         partitions_def=clock.daily,
         deps=["room_images", "sample", "batch"],
-        group_name=GROUP,
-        kinds={"postgres", "pytorch"},
-        metadata=definition_metadata(table),
+        **definition(table, farm),
         **policy,
     )
     def daily_clip_inference(
@@ -63,15 +61,6 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
         clip: ClipResource,
         farm_file: FarmFile,
     ) -> dg.MaterializeResult:
-        """CLIP inference on the day's camera images, one row per image and model.
-
-        The vector of the image alone, zero-shot stage and condition by prompt ensemble with every label's probability,
-        what the farm's own probe says where there is one (`clip_probe`), and the climate at the capture.
-        A label without a clear lead is `unknown`. An image that cannot be used is a row with its reason. `model_id`
-        names model, weights and prompts: `renders` in it means the packaged model, which learned from drawn pictures,
-        `random` untrained weights, whose labels mean nothing. A file that was seen before is not computed again,
-        unless the run asks for it (`recompute`).
-        """
         run_id = context.run.run_id
         with permanent_faults_fail_at_once():
             farm, encoder, database = farm_file.read(), clip.encoder(), postgres.database(run_id)

@@ -133,6 +133,18 @@ class Vision(_Model):
         return templates
 
 
+# As Dagster takes it.
+Owner = Annotated[str, Field(pattern=r"^(team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})$")]
+
+
+class Owners(_Model):
+    """Who answers for the assets, by role: `team:<name>` or an e-mail address each."""
+
+    growers: list[Owner] = ["team:growers"]
+    agronomists: list[Owner] = ["team:agronomists"]
+    data_engineering: list[Owner] = ["team:data-engineering"]
+
+
 _TextKeys = BeforeValidator(_text_keys)
 
 
@@ -152,6 +164,7 @@ class Farm(_Model):
     stages: list[Stage]
     report: ReportRules
     vision: Vision
+    owners: Owners = Owners()
 
     @field_validator("timezone")
     @classmethod
