@@ -1,11 +1,12 @@
 """How every partitioned asset runs: its windows in chunks, one transaction a chunk, one report a partition.
 
-A chunk's partitions are reported when its transaction is committed. So of a run over a range that fails or is killed
-half-way exactly the finished ones are materialized, and "failed and missing" reruns only the rest. What a chunk does is
-the business of the asset.
+A chunk's partitions are reported when its transaction is committed, and a chunk that fails for good is halved until the
+faulty windows stand alone. So of a run over a range exactly the faulty partitions are failed, or what was not reached
+when it was killed, and "failed and missing" reruns only those. What a chunk does is the business of the asset.
 """
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 
@@ -16,6 +17,7 @@ from mushroom_assets.partitions import windows
 from mushroom_assets.reporting import REPORTED, report, reported
 
 PICTURED = 7  # partitions of a run, its newest: to draw a year of days would take minutes, and 100 MB of Dagster's log
+GIVE_UP = 10  # faulty windows of a run: so many are no fault of their own, and the rest would fail like them
 Replace = Callable[[Sequence[Window]], dict[str, Metadata]]  # replaces the windows' rows, returns metadata by key
 
 
@@ -27,19 +29,41 @@ def replace_windows(
     A retry within the run goes on where it stopped. The run's log says how far a long range has come.
 
     Raises:
-        dg.Failure: a fault that no retry mends.
+        dg.Failure: faults that no retry mends, after all other windows are done or `GIVE_UP` have failed.
     """
     everything = windows(definition, context.partition_keys)
     finished = reported(context) if context.retry_number else set()
     todo = [window for window in everything if window.key not in finished]
-    for first in range(0, len(todo), chunk):
-        part = todo[first : first + chunk]
-        with permanent_faults_fail_at_once():
-            done = replace(part)
-        count = len(everything) - len(todo) + first + len(part)
+    parts = deque(todo[first : first + chunk] for first in range(0, len(todo), chunk))
+    count, faults = len(everything) - len(todo), dict[str, dg.Failure]()
+    while parts and len(faults) < GIVE_UP:
+        part = parts.popleft()
+        try:
+            with permanent_faults_fail_at_once():
+                done = replace(part)
+        except dg.Failure as fault:
+            if len(part) == 1:
+                faults[part[0].key] = fault
+            else:
+                half = len(part) // 2
+                parts.extendleft((part[half:], part[:half]))
+            continue
+        count += len(part)
         note = f"{count} of {len(everything)} partitions are finished, up to {part[-1].key}"
         report(context, done, note if len(everything) > chunk else "")
+    if faults:
+        raise _failure(faults, len(everything), len(everything) - count - len(faults))
     return dg.MaterializeResult(metadata=REPORTED)
+
+
+def _failure(faults: Mapping[str, dg.Failure], partitions: int, untried: int) -> dg.Failure:
+    """All faults of a run as one; of a run of one partition the fault itself."""
+    first = next(iter(faults.values()))
+    if partitions == 1:
+        return first
+    left = f", {untried} were not tried after so many" if untried else ""
+    message = f"{len(faults)} of {partitions} partitions failed{left}: {', '.join(faults)}\n{first.description}"
+    return dg.Failure(message, allow_retries=False)
 
 
 def pictured(context: dg.AssetExecutionContext) -> frozenset[str]:

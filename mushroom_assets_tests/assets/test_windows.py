@@ -56,15 +56,26 @@ def retries(result: dg.ExecuteInProcessResult) -> int:
     return sum(event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events)
 
 
-@pytest.mark.usefixtures("no_wait", "day_by_day")
-def test_a_range_that_fails_half_way_keeps_exactly_the_days_that_are_done(small: SmallFarm) -> None:
-    refuse(small, DAILY, f"NEW.stat_date = '{DAYS[2]}'")
+@pytest.mark.usefixtures("no_wait")
+@pytest.mark.parametrize("chunk", [1, 3, 31])
+def test_of_a_range_exactly_the_faulty_days_fail(small: SmallFarm, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr("mushroom_assets.assets.environment.CHUNK_DAYS", chunk)
+    refuse(small, DAILY, f"NEW.stat_date IN ('{DAYS[0]}', '{DAYS[2]}')")
     result = small.run(DAILY, DAYS[0], DAYS[3], raise_on_error=False)
     assert not result.success
+    assert f"2 of 4 partitions failed: {DAYS[0]}, {DAYS[2]}\n" in failure(result)
     assert "refused on purpose" in failure(result)
     assert retries(result) == 0  # no retry mends a refused statement
-    assert small.done(DAILY) == set(DAYS[:2])
-    assert {f"{row['stat_date']}" for row in small.rows(DAILY)} == set(DAYS[:2])
+    assert small.done(DAILY) == {DAYS[1], DAYS[3]}
+    assert {f"{row['stat_date']}" for row in small.rows(DAILY)} == {DAYS[1], DAYS[3]}
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_fault_of_all_days_ends_the_run_after_a_few(small: SmallFarm) -> None:
+    refuse(small, DAILY, "true")
+    result = small.run(DAILY, "2026-01-01", "2026-01-31", raise_on_error=False)
+    assert "10 of 31 partitions failed, 21 were not tried after so many: 2026-01-01, " in failure(result)
+    assert small.done(DAILY) == set()
 
 
 @pytest.mark.usefixtures("no_wait", "day_by_day")
@@ -121,13 +132,12 @@ def test_a_transient_fault_that_does_not_pass_fails_the_run_after_the_retries(sm
 
 
 @pytest.mark.usefixtures("no_wait")
-def test_of_hours_too_the_finished_ones_stay(small: SmallFarm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mushroom_assets.assets.setpoints.CHUNK_HOURS", 1)
+def test_of_hours_too_exactly_the_faulty_ones_fail(small: SmallFarm) -> None:
     small.put([("A", "set", small.at(DAYS[0], hour), hour) for hour in range(6)])
-    refuse(small, HOURLY, f"NEW.changed_at >= '{small.at(DAYS[0], 3)}'")
+    refuse(small, HOURLY, f"NEW.changed_at = '{small.at(DAYS[0], 3)}'")
     small.run(HOURLY, f"{DAYS[0]}-00:00", f"{DAYS[0]}-05:00", raise_on_error=False)
-    assert small.done(HOURLY) == {f"{DAYS[0]}-0{hour}:00" for hour in range(3)}
-    assert [row["changed_at"] for row in small.rows(HOURLY)] == [small.at(DAYS[0], hour) for hour in (1, 2)]
+    assert small.done(HOURLY) == {f"{DAYS[0]}-0{hour}:00" for hour in (0, 1, 2, 4, 5)}
+    assert [row["changed_at"] for row in small.rows(HOURLY)] == [small.at(DAYS[0], hour) for hour in (1, 2, 4, 5)]
 
 
 @pytest.mark.usefixtures("no_wait")

@@ -1,0 +1,49 @@
+"""The system's Chromium under Playwright, and pictures of its pages. What is on them is the business of the tests."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+PICTURES = os.environ.get("SCREENSHOTS")  # a folder; unset: no pictures
+WIDTH, HEIGHT = 1280, 900
+COLOURS = 128  # of a picture: a third of the bytes, and nobody sees it
+PATIENCE_MS = 60_000  # for what should be there in seconds; a busy machine takes its time
+
+
+@contextmanager
+def open_page() -> Iterator[Page]:
+    """A page of a new browser; waits on it give up after `PATIENCE_MS`."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.set_default_timeout(PATIENCE_MS)
+        yield page
+        browser.close()
+
+
+def picture(page: Page, name: str, *, height: int = HEIGHT) -> None:
+    """Save what the page shows as `<SCREENSHOTS>/<name>.png`, small enough for a README; nothing where that is unset.
+
+    Args:
+        page: as it is; nothing is clicked.
+        name: file name without its ending.
+        height: of the window meanwhile, in pixels.
+    """
+    if PICTURES is None:
+        return
+    from PIL import Image
+
+    page.set_viewport_size({"width": WIDTH, "height": height})
+    page.wait_for_load_state("networkidle")
+    path = Path(PICTURES) / f"{name}.png"
+    page.screenshot(path=path, animations="disabled", caret="hide")
+    with Image.open(path) as taken:
+        small = taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})

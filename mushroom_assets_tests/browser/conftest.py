@@ -1,0 +1,64 @@
+"""One farm and one browser for all tests of this folder."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from mushroom_assets.storage.connection import Database
+from mushroom_assets_tests.browser.chromium import CHROMIUM, PICTURES, open_page
+from mushroom_assets_tests.browser.farm import RunningFarm
+from mushroom_assets_tests.conftest import NO_RETRY, SETTINGS, execute, uri_of
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without a browser there is nothing to see."""
+    missing = pytest.mark.skip(reason=f"no browser at {CHROMIUM}: apt-get install chromium, or set CHROMIUM")
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.long)
+            item.add_marker(pytest.mark.timeout(600))
+            if not Path(CHROMIUM).exists():
+                item.add_marker(missing)
+
+
+@pytest.fixture(scope="package")
+def farm(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """The farm, running; it ends with the tests of this folder. Two rooms, for pictures all four."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(SETTINGS):
+                patch.delenv(name)
+        execute(server_uri, "CREATE DATABASE browser")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        database = Database(uri_of(server_uri, "browser"), retry=NO_RETRY)
+        days, rooms = (14, 4) if PICTURES else (5, 2)
+        running = RunningFarm(tmp_path_factory.mktemp("browser"), database, port, days, rooms)
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()
+            database.dispose()
+            execute(server_uri, "DROP DATABASE browser WITH (FORCE)")
+
+
+@pytest.fixture(scope="package")
+def browser_page(farm: RunningFarm) -> Iterator[Page]:
+    """The one page of the one browser."""
+    with open_page() as page:
+        yield page
+
+
+@pytest.fixture
+def page(browser_page: Page, farm: RunningFarm) -> Iterator[Page]:
+    """The UI's start page. What is on the page at the end is printed: pytest shows it where a test fails."""
+    browser_page.goto(farm.url)
+    yield browser_page
+    sys.stdout.write(f"{browser_page.url}\n{browser_page.locator('body').inner_text()}\n")

@@ -1,0 +1,130 @@
+"""Backfills from the UI: what fails is red and nothing else, only that is done again, and what is finished stays so."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+from playwright.sync_api import Page
+
+from mushroom_assets_tests.browser.clicks import flip, go_to, launch, open_asset, open_switch
+from mushroom_assets_tests.browser.farm import RunningFarm, until
+
+DAILY, REPORT = "daily_env_stats", "daily_room_report"
+
+
+@pytest.fixture(autouse=True)
+def no_automation(page: Page) -> Iterator[None]:
+    """No reports in the background for the days that are done anew."""
+    flip(open_switch(page, "daily_room_report_automation"), on=False)
+    yield
+    flip(open_switch(page, "daily_room_report_automation"), on=True)
+
+
+@contextmanager
+def before_insert(farm: RunningFarm, table: str, days: list[str], statement: str) -> Iterator[None]:
+    """Let the server execute a statement of PL/pgSQL before a row of these days is stored."""
+    farm.execute(
+        f"CREATE FUNCTION farm.hinder() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {statement}; RETURN NEW; END $$"
+    )
+    which = ", ".join(f"'{day}'" for day in days)
+    farm.execute(
+        f"CREATE TRIGGER hinder BEFORE INSERT ON farm.{table} FOR EACH ROW"
+        f" WHEN (NEW.stat_date IN ({which})) EXECUTE FUNCTION farm.hinder()"
+    )
+    try:
+        yield
+    finally:
+        farm.execute("DROP FUNCTION farm.hinder CASCADE")
+
+
+def backfill(farm: RunningFarm, backfill_id: str) -> tuple[str, int]:
+    """A backfill's status, and of how many partitions it is."""
+    fields = "{... on PartitionBackfill {status numPartitions}}"
+    found = farm.ask(f'{{partitionBackfillOrError(backfillId: "{backfill_id}") {fields}}}')["partitionBackfillOrError"]
+    return found["status"], found["numPartitions"]
+
+
+def runs(farm: RunningFarm, backfill_id: str) -> list[tuple[str, str]]:
+    """Id and status of a backfill's runs, newest first."""
+    tag = f'{{tags: [{{key: "dagster/backfill", value: "{backfill_id}"}}]}}'
+    found = farm.ask(f"{{runsOrError(filter: {tag}) {{... on Runs {{results {{id status}}}}}}}}")["runsOrError"]
+    return [(run["id"], run["status"]) for run in found["results"]]
+
+
+def see_states(page: Page, asset: str, **counts: int) -> None:
+    """On the partitions tab."""
+    open_asset(page, asset, "Partitions")
+    for state, count in counts.items():
+        page.get_by_text(f"{state} ({count})", exact=True).wait_for()
+
+
+def see_backfill(page: Page, farm: RunningFarm, backfill_id: str, status: str) -> None:
+    """On its page, once it has ended; the daemon looks at its backfills every 30 s."""
+    until(lambda: backfill(farm, backfill_id)[0] not in ("REQUESTED", "CANCELING"))
+    page.goto(f"{farm.url}/runs/b/{backfill_id}")
+    page.get_by_text("Status", exact=True).locator("..").get_by_text(status, exact=True).wait_for()
+
+
+def days_of(farm: RunningFarm, asset: str) -> set[str]:
+    return {f"{row['stat_date']}" for row in farm.rows(asset)}
+
+
+def test_after_a_partial_failure_exactly_the_failed_days_are_red_and_only_they_are_done_again(
+    page: Page, farm: RunningFarm
+) -> None:
+    days, before = farm.partitions(DAILY), farm.rows(DAILY)
+    bad, good = {days[1], days[3]}, set(days) - {days[1], days[3]}
+    assert days_of(farm, DAILY) == set(days)
+    farm.execute(f"DELETE FROM farm.{DAILY}")
+    with before_insert(farm, DAILY, sorted(bad), "RAISE EXCEPTION 'refused on purpose'"):
+        first = launch(page, DAILY, "All")
+        until(lambda: [status for _, status in runs(farm, first)] == ["FAILURE"])
+    assert farm.states(DAILY) == {"MATERIALIZED": good, "FAILED": bad}
+    assert farm.rows(DAILY) == [row for row in before if f"{row['stat_date']}" in good]
+    see_states(page, DAILY, Failed=2, Materialized=len(good), Missing=0)
+
+    second = launch(page, DAILY, "All", only_failed_and_missing=True)
+    see_backfill(page, farm, second, "Succeeded")
+    page.get_by_text("100% completed").wait_for()
+    assert backfill(farm, second) == ("COMPLETED_SUCCESS", 2)
+    assert [status for _, status in runs(farm, second)] == ["SUCCESS", "SUCCESS"]
+    assert farm.rows(DAILY) == before
+    see_states(page, DAILY, Failed=0, Materialized=len(days), Missing=0)
+    assert backfill(farm, first) == ("COMPLETED_FAILED", len(days))
+
+
+def test_of_a_cancelled_backfill_what_was_finished_stays_finished(page: Page, farm: RunningFarm) -> None:
+    days, before = farm.partitions(REPORT), farm.rows(REPORT)
+    farm.execute(f"DELETE FROM farm.{REPORT}")
+    with farm.database.engine.connect() as held, before_insert(farm, REPORT, days[2:], "PERFORM pg_advisory_lock(1)"):
+        held.execute(sa.text("SELECT pg_advisory_lock(1)"))
+        stuck = launch(page, REPORT, "All")
+        until(lambda: days_of(farm, REPORT) == set(days[:2]))
+        page.goto(f"{farm.url}/runs/b/{stuck}")
+        page.get_by_role("button", name="expand_more").click()
+        page.get_by_text("Cancel backfill").click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel backfill").click()
+        see_backfill(page, farm, stuck, "Canceled")
+        assert backfill(farm, stuck)[0] == "CANCELED"
+        assert [status for _, status in runs(farm, stuck)] == ["CANCELED"]
+        held.rollback()
+    assert farm.rows(REPORT) == [row for row in before if f"{row['stat_date']}" in days[:2]]
+    see_states(page, REPORT, Materializing=0)
+
+
+def test_a_failed_run_is_retried_from_its_page(page: Page, farm: RunningFarm) -> None:
+    day = farm.partitions(REPORT)[-1]
+    with before_insert(farm, REPORT, [day], "RAISE EXCEPTION 'refused on purpose'"):
+        launch(page, REPORT, "Latest")
+        until(lambda: day in farm.states(REPORT).get("FAILED", ()))
+    farm.execute(f"DELETE FROM farm.{REPORT} WHERE stat_date = '{day}'")
+    see_states(page, REPORT, Failed=1)
+    go_to(page, "Runs")
+    page.get_by_role("row").filter(has_text="Failure").first.get_by_role("link").first.click()
+    page.get_by_text("refused on purpose").first.wait_for()
+    page.get_by_role("button", name=re.compile("Re-execute all")).click()
+    until(lambda: day in farm.states(REPORT)["MATERIALIZED"])
+    assert day in days_of(farm, REPORT)
+    see_states(page, REPORT, Failed=0)
