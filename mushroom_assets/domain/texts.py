@@ -52,8 +52,8 @@ TEXTS: dict[str, dict[Language, str]] = {
     "alike_verdict": {"en": "verdict {verdict}", "zh": "结论：{verdict}"},
     "ribbons": {"en": "the day of every room", "zh": "各库房的一天"},
     "not_drawn": {
-        "en": "A long run draws its newest days only. Materialize this day alone to see its picture.",
-        "zh": "长区间运行只绘制最近几天的图。单独物化这一天即可看到它的图。",
+        "en": "A long run does not draw every day. Materialize this day alone to see its picture.",
+        "zh": "长区间运行不会绘制每一天。单独物化这一天即可看到它的图。",
     },
     "in_band": {"en": "{share:.0%} in band", "zh": "达标 {share:.0%}"},
     "known": {"en": "{share:.0%} known", "zh": "有数据 {share:.0%}"},

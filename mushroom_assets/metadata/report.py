@@ -54,11 +54,9 @@ def _glance(card: Card, farm: Farm) -> str:
     day = card.room_day
     lines = [f"**{verdict_text(card.verdict, farm)}** {growth_text(day, farm)}", ""]
     lines += [f"- {reason['text']}" for reason in card.reasons]
-    shares = [
-        f"{quantity_name(row['quantity'], farm.language)} {share_text(row['in_range'])}"
-        for row in day.statistics
-        if row["in_range"] is not None
-    ]
+    known = {row["quantity"]: row["in_range"] for row in day.statistics if row["in_range"] is not None}
+    judged = [name for name in farm.units() if name in known]
+    shares = [f"{quantity_name(name, farm.language)} {share_text(known[name])}" for name in judged]
     separator = text("comma", farm.language)
     lines += [f"- {text('in_range_short', farm.language)} {separator.join(shares)}"] if shares else []
     moves = sorted(day.changes, key=lambda row: row["changed_at"])
