@@ -3,11 +3,10 @@
 import sys
 
 from sqlalchemy import Column
-from sqlalchemy.dialects import postgresql
 
 from mushroom_assets.domain.farm import Language
 from mushroom_assets.storage.schema import SCHEMA, metadata
-from mushroom_assets.storage.schema.dictionary import meaning, origins_text, unit
+from mushroom_assets.storage.schema.dictionary import meaning, origins_text, type_name, unit
 
 ORDER = (
     *("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report"),
@@ -49,13 +48,11 @@ def dictionary(language: Language) -> str:
 
 def _line(column: Column, language: Language) -> str:
     texts = TEXTS[language]
-    kind = column.type.compile(dialect=postgresql.dialect()).lower()
-    kind = kind.replace("timestamp with time zone", "timestamptz")
     key = f" **({texts['key']})**" if column.primary_key else ""
     said = "null" in column.info["meaning"]["en"]  # by the meaning itself
     null = texts["null"] if column.nullable and not said else ""
     origins = origins_text(column, language, lambda table, name: f"`{table}.{name}`")
-    cells = (f"`{column.name}`{key}", kind, _unit(column), meaning(column, language) + null, origins)
+    cells = (f"`{column.name}`{key}", type_name(column), _unit(column), meaning(column, language) + null, origins)
     return "| " + " | ".join(cells) + " |"
 
 

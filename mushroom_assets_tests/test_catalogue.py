@@ -81,7 +81,7 @@ def test_every_asset_can_be_found_in_the_catalogue(told: Told) -> None:
 
 def test_every_column_has_a_meaning_and_every_number_a_unit(told: Told) -> None:
     language, specs = told
-    numbers = ("INTEGER", "DOUBLE PRECISION", "DOUBLE PRECISION[]", "VECTOR")
+    numbers = ("integer", "double precision", "double precision[]", "vector")
     for name, spec in specs.items():
         declared = ASSETS[name].columns
         assert [column.name for column in schema(spec).columns] == [column.name for column in declared]

@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import dagster as dg
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from mushroom_assets.domain.farm import Farm, Language
 from mushroom_assets.domain.versions import CODE, code_version
@@ -77,7 +76,7 @@ def _column(column: sa.Column[Any], language: Language) -> dg.TableColumn:
     text = said.meaning(column, language) + shown + (f"\n\n← {origins}" if origins else "")
     return dg.TableColumn(
         column.name,
-        column.type.compile(dialect=postgresql.dialect()),
+        said.type_name(column),
         description=text,
         constraints=dg.TableColumnConstraints(nullable=bool(column.nullable)),
     )

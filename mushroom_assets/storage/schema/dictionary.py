@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Column, Date, DateTime, Integer, MetaData, Table, Text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from mushroom_assets.domain.farm import Language
@@ -109,6 +110,12 @@ def unit(column: Column[Any]) -> str | None:
     """The unit of a column's numbers; "1" without dimension, the name of a column that tells it, None of no number."""
     found: str | None = column.info["unit"]
     return found
+
+
+def type_name(column: Column[Any]) -> str:
+    """The column's type as PostgreSQL writes it, in short."""
+    name = column.type.compile(dialect=postgresql.dialect()).lower()
+    return name.replace("timestamp with time zone", "timestamptz")
 
 
 def column_origins(column: Column[Any]) -> list[tuple[str, str]]:

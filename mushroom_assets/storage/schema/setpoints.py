@@ -10,7 +10,7 @@ LABEL = "sample.value farm.yaml:points farm.yaml:language"
 hourly_setpoint_changes = table(
     "hourly_setpoint_changes",
     "Changes of the watched setpoints, one row per change",
-    "受关注设定点的变更，每次变更一行",
+    "纳入监测的设定点的变更，每次变更一行",
     col(
         "change_id",
         Uuid,
@@ -22,7 +22,7 @@ hourly_setpoint_changes = table(
         "point_id",
         Integer,
         "the watched point",
-        "受关注的点位",
+        "纳入监测的点位",
         scale="1",
         key=True,
         autoincrement=False,
