@@ -41,6 +41,8 @@ def environment_metadata(rows: Rows, farm: Farm, ribbons: Sequence[Ribbon] | Non
 def _picture(ribbons: Sequence[Ribbon] | None, farm: Farm) -> str:
     if ribbons is None:
         return text("not_drawn", farm.language)
+    if not ribbons:  # of a farm without quantities
+        return text("no_data", farm.language)
     from mushroom_assets.plots.ribbons import overview  # brings matplotlib: half a second
 
     return inline(overview(ribbons, farm), text("ribbons", farm.language))
