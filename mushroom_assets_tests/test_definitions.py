@@ -167,12 +167,6 @@ def test_only_one_run_at_a_time_holds_the_clip_model(defs: dg.Definitions) -> No
     assert pools == dict.fromkeys(ASSETS) | {"daily_clip_inference": "clip"}
 
 
-def test_every_asset_has_a_group_and_a_description(graph: AssetGraph) -> None:
-    for key in graph.get_all_asset_keys():
-        assert graph.get(key).group_name not in (None, "default")
-        assert graph.get(key).description
-
-
 def test_what_went_wrong_at_the_start_is_what_the_code_location_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUSHROOM_STARTUP_ERROR", "the migration failed")
     with pytest.raises(SettingsError, match="the migration failed"):

@@ -8,6 +8,7 @@ from dagster._core.loader import LoadingContextForTest
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.versions import code_version
 from mushroom_assets.reporting import made_by
+from mushroom_assets_tests.assets.test_probe import fit
 from mushroom_assets_tests.assets.test_relabel import OTHER, Relabelled, judged
 from mushroom_assets_tests.assets.test_vision import FARM as CAMERAS
 from mushroom_assets_tests.plant import write_farm
@@ -15,12 +16,8 @@ from mushroom_assets_tests.small import SmallFarm
 
 __all__ = ["judged"]  # a fixture
 
-ENV, SETPOINTS, VISION, REPORT = (
-    "daily_env_stats",
-    "hourly_setpoint_changes",
-    "daily_clip_inference",
-    "daily_room_report",
-)
+ENV, SETPOINTS, REPORT = "daily_env_stats", "hourly_setpoint_changes", "daily_room_report"
+VISION, PROBE = "daily_clip_inference", "clip_probe"
 DAY, NEXT = "2026-01-05", "2026-01-06"
 HOUR = f"{DAY}-03:00"
 FRESH = ("FRESH", set[tuple[str, str]]())
@@ -106,6 +103,17 @@ def test_who_made_a_partition_can_be_asked_of_all_at_once(done: SmallFarm) -> No
     assert made_by(done.instance, dg.AssetKey(ENV), [DAY]) == {DAY: before}
     done.instance.report_runless_asset_event(dg.AssetMaterialization(ENV, partition=DAY))  # by hand: nobody knows
     assert made_by(done.instance, dg.AssetKey(ENV)) == {NEXT: versions[NEXT]}
+
+
+def test_other_classes_make_the_probe_stale_but_another_day_of_images_does_not(judged: Relabelled) -> None:
+    fit(judged)
+    assert state(judged, PROBE, None) == FRESH
+    judged.judge("2026-01-12", "2026-01-12")
+    assert state(judged, PROBE, None) == FRESH
+    judged.farm = write_farm(judged.path, CAMERAS + OTHER)
+    assert state(judged, PROBE, None) == stale((PROBE, StaleCauseCategory.CODE))
+    fit(judged)
+    assert state(judged, PROBE, None) == FRESH
 
 
 def test_new_labels_answer_for_new_prompts_but_for_nothing_else(judged: Relabelled) -> None:
