@@ -64,7 +64,7 @@ class Target:
                 body, title, notify_type=apprise.NotifyType.FAILURE, body_format=apprise.NotifyFormat.TEXT
             ):
                 return
-            reason = " ".join(log.getvalue().split())
+            reason = " ".join(log.getvalue().split()).rstrip(".")
         raise NotDelivered(
             f"{self.name} did not take the message: {reason or 'no reason given'}. Remedy: check the service and "
             "MUSHROOM_NOTIFY; it is sent again until it is taken"
