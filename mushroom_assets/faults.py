@@ -1,4 +1,4 @@
-"""Which faults Dagster retries: transient ones by the RetryPolicy, every other fails its run at once.
+"""Which faults Dagster retries: transient ones by the RetryPolicy. Others, and a cancellation, end the run at once.
 
 What is transient of the database is the business of `storage.connection`, of the image store that of `store_faults`.
 """
@@ -7,8 +7,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from mushroom_assets.storage.connection import is_transient, statement_remedy
+
+
+class RunCancelled(dg.Failure):
+    """The run was cancelled: nothing of it goes on, not even by its retry policy."""
+
+
+@contextmanager
+def cancellation_ends_the_run() -> Iterator[None]:
+    """Let a run end that somebody cancels.
+
+    In one process Dagster takes the interrupt for a fault like any other, and the retry policy goes on with the run
+    (https://github.com/dagster-io/dagster/issues/15026). Other interrupts pass: a run that a shutdown ended may go on.
+    """
+    try:
+        yield
+    except DagsterExecutionInterruptedError as interrupt:
+        context = dg.OpExecutionContext.get()
+        run = context.instance.get_run_by_id(context.run_id)
+        if run is not None and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED):
+            raise RunCancelled("The run was cancelled. What it had finished stays.", allow_retries=False) from interrupt
+        raise
 
 
 @contextmanager
@@ -18,7 +40,8 @@ def permanent_faults_fail_at_once() -> Iterator[None]:
     Transient are the database's, and lost or timed out connections, which is what ImageStoreUnavailable is.
     """
     try:
-        yield
+        with cancellation_ends_the_run():
+            yield
     except dg.Failure:
         raise
     except Exception as error:  # every fault is raised again, one way or the other

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import dagster as dg
 
 from mushroom_assets.domain.windows import Window
-from mushroom_assets.faults import permanent_faults_fail_at_once
+from mushroom_assets.faults import RunCancelled, cancellation_ends_the_run, permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.partitions import windows
 from mushroom_assets.reporting import REPORTED, report, reported
@@ -31,26 +31,29 @@ def replace_windows(
     Raises:
         dg.Failure: faults that no retry mends, after all other windows are done or `GIVE_UP` have failed.
     """
-    everything = windows(definition, context.partition_keys)
-    finished = reported(context) if context.retry_number else set()
-    todo = [window for window in everything if window.key not in finished]
-    parts = deque(todo[first : first + chunk] for first in range(0, len(todo), chunk))
-    count, faults = len(everything) - len(todo), dict[str, dg.Failure]()
-    while parts and len(faults) < GIVE_UP:
-        part = parts.popleft()
-        try:
-            with permanent_faults_fail_at_once():
-                done = replace(part)
-        except dg.Failure as fault:
-            if len(part) == 1:
-                faults[part[0].key] = fault
-            else:
-                half = len(part) // 2
-                parts.extendleft((part[half:], part[:half]))
-            continue
-        count += len(part)
-        note = f"{count} of {len(everything)} partitions are finished, up to {part[-1].key}"
-        report(context, done, note if len(everything) > chunk else "")
+    with cancellation_ends_the_run():
+        everything = windows(definition, context.partition_keys)
+        finished = reported(context) if context.retry_number else set()
+        todo = [window for window in everything if window.key not in finished]
+        parts = deque(todo[first : first + chunk] for first in range(0, len(todo), chunk))
+        count, faults = len(everything) - len(todo), dict[str, dg.Failure]()
+        while parts and len(faults) < GIVE_UP:
+            part = parts.popleft()
+            try:
+                with permanent_faults_fail_at_once():
+                    done = replace(part)
+            except RunCancelled:
+                raise
+            except dg.Failure as fault:
+                if len(part) == 1:
+                    faults[part[0].key] = fault
+                else:
+                    half = len(part) // 2
+                    parts.extendleft((part[half:], part[:half]))
+                continue
+            count += len(part)
+            note = f"{count} of {len(everything)} partitions are finished, up to {part[-1].key}"
+            report(context, done, note if len(everything) > chunk else "")
     if faults:
         raise _failure(faults, len(everything), len(everything) - count - len(faults))
     return dg.MaterializeResult(metadata=REPORTED)

@@ -10,8 +10,9 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 import sqlalchemy as sa
@@ -229,9 +230,23 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """One unit of work: commits at the end, rolls back on any error. Only the connect is retried."""
+        """One unit of work: commits at the end, rolls back on any error. Only the connect is retried.
+
+        An interrupt, by which a run is cancelled, ends the server's statement and the connection, which within a COPY
+        would not take the ROLLBACK: a fault that would stand for the interrupt, and count as transient.
+        """
         with self.connect() as connection, connection.begin():
-            yield connection
+            driver: Any = connection.connection.driver_connection
+            statement = driver.pgconn.get_cancel()
+            try:
+                yield connection
+            except Exception:
+                raise
+            except BaseException:
+                with suppress(psycopg.Error):
+                    statement.cancel()
+                connection.invalidate()
+                raise
 
     @contextmanager
     def session(self) -> Iterator[sa.Connection]:

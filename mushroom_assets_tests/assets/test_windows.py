@@ -1,5 +1,8 @@
 """Runs that fail: what stays materialized, what is retried, and what the message says."""
 
+import os
+import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -138,6 +141,34 @@ def test_of_hours_too_exactly_the_faulty_ones_fail(small: SmallFarm) -> None:
     small.run(HOURLY, f"{DAYS[0]}-00:00", f"{DAYS[0]}-05:00", raise_on_error=False)
     assert small.done(HOURLY) == {f"{DAYS[0]}-0{hour}:00" for hour in (0, 1, 2, 4, 5)}
     assert [row["changed_at"] for row in small.rows(HOURLY)] == [small.at(DAYS[0], hour) for hour in (1, 2, 4, 5)]
+
+
+@pytest.mark.usefixtures("day_by_day")
+def test_a_cancelled_run_ends_in_the_middle_of_a_statement_and_keeps_what_is_finished(small: SmallFarm) -> None:
+    small.execute(
+        "CREATE FUNCTION farm.wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); END $$"
+    )
+    small.execute(
+        f"CREATE TRIGGER wait BEFORE INSERT ON farm.{DAILY} FOR EACH ROW WHEN (NEW.stat_date = '{DAYS[2]}')"
+        " EXECUTE FUNCTION farm.wait()"
+    )
+
+    def cancel() -> None:
+        while small.done(DAILY) != set(DAYS[:2]):
+            time.sleep(0.1)
+        (run,) = small.instance.get_runs()
+        small.instance.report_run_canceling(run)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as thread:
+        cancelling = thread.submit(cancel)
+        result = small.run(DAILY, DAYS[0], DAYS[3], raise_on_error=False)
+        cancelling.result()
+    (run,) = small.instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.CANCELED
+    assert retries(result) == 0
+    assert small.done(DAILY) == set(DAYS[:2])
+    assert {f"{row['stat_date']}" for row in small.rows(DAILY)} == set(DAYS[:2])
 
 
 @pytest.mark.usefixtures("no_wait")

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Page
 
-from mushroom_assets_tests.browser.clicks import flip, go_to, launch, open_asset, open_switch
+from mushroom_assets_tests.browser.clicks import flip, launch, open_asset, open_switch
 from mushroom_assets_tests.browser.farm import RunningFarm, until
 
 DAILY, REPORT = "daily_env_stats", "daily_room_report"
@@ -121,8 +121,8 @@ def test_a_failed_run_is_retried_from_its_page(page: Page, farm: RunningFarm) ->
         until(lambda: day in farm.states(REPORT).get("FAILED", ()))
     farm.execute(f"DELETE FROM farm.{REPORT} WHERE stat_date = '{day}'")
     see_states(page, REPORT, Failed=1)
-    go_to(page, "Runs")
-    page.get_by_role("row").filter(has_text="Failure").first.get_by_role("link").first.click()
+    page.get_by_role("tab", name="Overview").click()
+    page.get_by_text("Failed in").locator("..").get_by_role("link").first.click()
     page.get_by_text("refused on purpose").first.wait_for()
     page.get_by_role("button", name=re.compile("Re-execute all")).click()
     until(lambda: day in farm.states(REPORT)["MATERIALIZED"])

@@ -8,9 +8,11 @@ import itertools
 import logging
 import re
 import shutil
+import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -350,6 +352,40 @@ def test_an_error_rolls_the_transaction_back_and_success_commits_it(database: Da
         raise ZeroDivisionError
     with database.transaction() as connection:
         assert connection.scalars(sa.text("SELECT room_id FROM farm.batch")).all() == ["607"]
+
+
+class Interrupt(BaseException):
+    """As Dagster's, of which a cancelled run ends."""
+
+
+@pytest.mark.parametrize("statement", ["SELECT pg_sleep(600)", "COPY (SELECT pg_sleep(600)) TO STDOUT"])
+def test_an_interrupt_within_a_statement_stands_and_ends_what_the_server_does(
+    database: Database, statement: str
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise Interrupt
+
+    handler = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(Interrupt), database.transaction() as connection:
+            connection.exec_driver_sql("INSERT INTO farm.batch (room_id, in_date) VALUES ('607', '2026-01-05')")
+            number = backend(connection)
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
+            if statement.startswith("COPY"):
+                with connection.connection.cursor().copy(statement) as copy:
+                    copy.read()
+            else:
+                connection.exec_driver_sql(statement)
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+    alive = sa.text("SELECT count(*) FROM pg_stat_activity WHERE pid = :number")
+    with database.transaction() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM farm.batch")) == 0
+    deadline = time.monotonic() + 60
+    while number and time.monotonic() < deadline:
+        with database.transaction() as connection:
+            number *= connection.scalar(alive, {"number": number}) or 0
+    assert number == 0, "the server is still at it"
 
 
 def provoke(database: Database, statement: str) -> exc.DBAPIError:
