@@ -39,16 +39,11 @@ def test_was_room_611_within_its_band_yesterday_and_what_changed_takes_three_cli
     yesterday = farm.partitions(REPORT)[-1]
     go_to(page, "Catalog")
     page.get_by_role("link", name=REPORT).first.click()
-    answer, more = page.get_by_role("heading", name=re.compile("611")), page.get_by_text("[Show Markdown]").first
-    answer.or_(more).first.wait_for()
-    page.wait_for_load_state("networkidle")
-    if not answer.count():
-        more.click()
-    answer.first.scroll_into_view_if_needed()
-    shown = page.locator("body").inner_text()
+    page.get_by_text("[Show Markdown]").first.click()
+    page.get_by_role("heading", name=re.compile("611")).first.scroll_into_view_if_needed()
+    shown = page.get_by_role("dialog").inner_text()
     (row,) = [row for row in farm.rows(REPORT) if (f"{row['stat_date']}", row["room_id"]) == (yesterday, "611")]
-    assert yesterday in shown
-    assert f"611, {yesterday}: {row['verdict']}" in shown
+    assert re.search(f"611, {yesterday}: . {row['verdict'].replace('_', ' ')}\n", shown)
     for reason in row["reasons"]:
         assert reason["text"] in shown
     zone = farm.zone
@@ -64,11 +59,10 @@ def test_was_room_611_within_its_band_yesterday_and_what_changed_takes_three_cli
 @pytest.mark.parametrize(
     ("asset", "name"), [("daily_env_stats", "partition"), ("daily_clip_inference", "contact_sheet")]
 )
-@pytest.mark.xfail(strict=True, reason="their Markdown has no pictures yet")
 def test_a_materialization_shows_its_picture(page: Page, farm: RunningFarm, asset: str, name: str) -> None:
     open_partition(page, asset, farm.partitions(asset)[-1])
-    page.get_by_text("[Show Markdown]").first.click(timeout=5000)
+    page.get_by_text("[Show Markdown]").first.click()
     image = page.get_by_role("dialog").get_by_role("img").first
-    image.wait_for(timeout=5000)
-    assert image.evaluate("image => image.complete && image.naturalWidth") >= 300
+    image.wait_for()
+    assert image.evaluate("image => image.complete && image.naturalWidth") >= 100
     picture(page, name)
