@@ -69,8 +69,8 @@ def test_another_band_makes_statistics_and_reports_stale_until_they_are_made_ane
     assert state(done, REPORT, DAY) == state(done, REPORT, NEXT) == FRESH
 
 
-def test_another_threshold_makes_changes_stale_and_their_report_when_they_are_made_anew(done: SmallFarm) -> None:
-    edit(done, "threshold: 0.1", "threshold: 0.2")
+def test_other_words_make_changes_stale_and_their_report_when_they_are_made_anew(done: SmallFarm) -> None:
+    edit(done, "description: setpoint", "description: target")
     assert state(done, SETPOINTS, HOUR) == stale((SETPOINTS, StaleCauseCategory.CODE))
     assert state(done, ENV, DAY) == state(done, REPORT, DAY) == FRESH
     done.run(SETPOINTS, HOUR)

@@ -1,4 +1,7 @@
-"""The standing checks: of Dagster's own record, is a partition of the last 30 days failed or missing?
+"""The standing checks: of Dagster's own record, is a partition of the last 30 days failed, missing or outdated?
+
+Outdated is what was made under another farm file or by older code. Dagster says so on the partition's own page
+("Unsynced"), but not on the asset's.
 
 Not about one partition and so without any. A schedule of their own evaluates them, and so does a run that is launched
 in the UI, which Dagster gives all checks of its assets; not the timetable's runs, which have other things to do. What
@@ -14,10 +17,11 @@ from dagster import AssetPartitionStatus
 
 from mushroom_assets.checks.rule import ERROR, WARN, Said
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.versions import code_version
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.outstanding import closed, keys_of, ranges
 from mushroom_assets.partitions import FarmClock
-from mushroom_assets.reporting import together
+from mushroom_assets.reporting import made_by, together
 from mushroom_assets.resources import FarmFile
 from mushroom_assets.storage.schema import hourly_setpoint_changes
 
@@ -25,8 +29,8 @@ NAME = "partitions_complete"
 DAYS = 30
 SHOWN = 10  # ranges of each kind
 HOLDS: Said = {
-    "en": f"no partition of the last {DAYS} days that is due has failed or is missing",
-    "zh": f"最近 {DAYS} 天内到期的分区没有失败或缺失",
+    "en": f"no partition of the last {DAYS} days that is due has failed, is missing or is of another farm file",
+    "zh": f"最近 {DAYS} 天内到期的分区没有失败、缺失，也都按当前农场文件算出",
 }
 FAULT: Said = {
     "en": "{failed} failed and {missing} missing partitions in the last {days} days. Remedy: on the page of this asset "
@@ -35,6 +39,12 @@ FAULT: Said = {
     "zh": "最近 {days} 天有 {failed} 个分区失败、{missing} 个缺失。处理办法：在本资产页面点击 Materialize，"
     "选中所在范围，勾选 Backfill only failed and missing partitions within selection 后启动；"
     "再次失败的，原因见其运行日志。系统只会自动补算最近一周",
+}
+OUTDATED: Said = {
+    "en": "{outdated} partitions of the last {days} days were made under another farm file or by an older version. "
+    'Remedy: on the page of this asset press "Materialize", select their range and launch; or leave them as they are',
+    "zh": "最近 {days} 天有 {outdated} 个分区是按另一份农场文件或由旧版本算出的。"
+    "处理办法：在本资产页面点击 Materialize，选中所在范围后启动；也可保留原样",
 }
 
 
@@ -88,22 +98,28 @@ def completeness(
     due_by: dt.datetime,
     farm: Farm,
 ) -> dict[str, Any]:
-    """What the check says of the windows that closed by `due_by`. A failed partition is an error, a missing one not."""
+    """What the check says of the windows that closed by `due_by`. Only a failed partition is an error."""
     keys = [window.key for window in closed(definition, dt.timedelta(days=DAYS), due_by)]
     status = instance.get_status_by_partition(asset, keys, definition) or {}
     failed = {key for key in keys if status.get(key) is AssetPartitionStatus.FAILED}
     missing = {key for key in keys if status.get(key) is None}
-    metadata: dict[str, dg.MetadataValue] = {"offending": dg.MetadataValue.int(len(failed) + len(missing))}
-    for name, lacking in (("failed", failed), ("missing", missing)):
+    current, made = code_version(asset.to_user_string(), farm), made_by(instance, asset, keys)
+    outdated = {key for key, version in made.items() if version != current}
+    count = len(failed | missing | outdated)
+    metadata: dict[str, dg.MetadataValue] = {"offending": dg.MetadataValue.int(count)}
+    for name, lacking in (("failed", failed), ("missing", missing), ("outdated", outdated)):
         if lacking:
             metadata[name] = dg.MetadataValue.md(_list(list(ranges(keys, lacking)), farm))
-    if not failed and not missing:
+    if not count:
         return {"passed": True, "description": farm.say({"en": "holds", "zh": "符合"}), "metadata": metadata}
     where = f"/assets/{asset.to_user_string()}?view=partitions"
     metadata["partitions"] = dg.MetadataValue.md(f"[{where}]({where})")
-    description = FAULT[farm.language].format(failed=len(failed), missing=len(missing), days=DAYS)
-    severity = ERROR if failed else WARN
-    return {"passed": False, "severity": severity, "description": description, "metadata": metadata}
+    faults = [FAULT] * bool(failed or missing) + [OUTDATED] * bool(outdated)
+    counts = {"failed": len(failed), "missing": len(missing), "outdated": len(outdated), "days": DAYS}
+    description = {"en": ". ", "zh": "。"}[farm.language].join(
+        fault[farm.language].format(**counts) for fault in faults
+    )
+    return {"passed": False, "severity": ERROR if failed else WARN, "description": description, "metadata": metadata}
 
 
 def _list(found: Sequence[tuple[str, str]], farm: Farm) -> str:

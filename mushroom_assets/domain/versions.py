@@ -104,7 +104,14 @@ def _report(farm: Farm) -> Parts:
         "rooms": sorted(farm.rooms),
         "language": farm.language,
         "report": farm.report.model_dump(),
-        "quantities": {name: quantity.model_dump() for name, quantity in farm.quantities.items()},
+        "max_hold_s": farm.max_hold_s,
+        "quantities": {name: quantity.model_dump(exclude={"setpoints"}) for name, quantity in farm.quantities.items()},
+        "points": {
+            f"{device_type} {alias}": [point.unit, point.threshold]  # a move's unit and decimals; its words are stored
+            for device_type, points in farm.points.items()
+            for alias, point in points.items()
+        },
+        "devices": {name: farm.say(device) for name, device in farm.devices.items()},
         "stages": [stage.model_dump() for stage in farm.stages],
         "vision": {
             kind: {name: farm.say(label.text) for name, label in labels.items()} for kind, labels in kinds.items()

@@ -110,6 +110,23 @@ def test_failed_partitions_are_an_error_and_told_apart(build: Build) -> None:
     )  # fmt: skip
 
 
+def test_partitions_of_another_farm_file_are_told_and_no_error(build: Build) -> None:
+    small = build(addition="")
+    text = small.path.read_text().replace("first_day: 2025-01-01", "first_day: 2026-01-01")
+    edited = text.replace("max_hold_s: 900", "max_hold_s: 600")
+    for file, days in ((text, DAYS[:3]), (edited, DAYS[1:2])):
+        small.path.write_text(file)
+        SmallFarm(parse_farm(file), small.path, small.database, small.instance).run(ENV, days[0], days[-1])
+    found = told(small.instance, text=edited, now=(2026, 1, 4, 12, 0))
+    assert (found["passed"], found["severity"], found["metadata"]["offending"].value) == (False, WARN, 2)
+    assert listed(found, "outdated") == [DAYS[0], DAYS[2]]
+    assert found["description"].startswith("2 partitions of the last 30 days were made under another farm file")
+    assert told(small.instance, text=text, now=(2026, 1, 2, 12, 0))["passed"]
+    chinese = told(small.instance, text=edited + "language: zh\n", now=(2026, 1, 5, 12, 0))
+    assert chinese["description"].startswith("最近 30 天有 0 个分区失败、1 个缺失。处理办法：")
+    assert "。最近 30 天有 2 个分区是按另一份农场文件或由旧版本算出的。" in chinese["description"]
+
+
 def test_a_chinese_farm_is_told_in_chinese(instance: dg.DagsterInstance) -> None:
     found = told(instance, text=SHANGHAI.replace("rooms", "language: zh, rooms"))
     assert found["description"].startswith("最近 30 天有 0 个分区失败、19 个缺失。处理办法：")

@@ -19,7 +19,7 @@ EDITS: list[tuple[str, object, set[str]]] = [
     ("rooms.607.folder", "607", {VISION}),
     ("first_day", "2026-02-01", set()),
     ("cycle_days", 28, {ENV}),
-    ("max_hold_s", 600, {ENV}),
+    ("max_hold_s", 600, {ENV, REPORT}),
     ("pair_within_s", 60, {ENV}),
     ("language", "zh", {SETPOINTS, REPORT}),
     ("quantities.co2.plausible", [100, 50000], {ENV, VISION, REPORT}),
@@ -27,7 +27,10 @@ EDITS: list[tuple[str, object, set[str]]] = [
     ("stages.0.bands.temperature", [16, 20], {ENV, REPORT}),
     ("stages.0.days", [2, 4], {ENV, REPORT}),
     ("stages.0.name", "rest", {REPORT}),
-    ("points.air_cooler.temp_set.threshold", 0.2, {SETPOINTS}),
+    ("points.air_cooler.temp_set.threshold", 0.2, {SETPOINTS, REPORT}),
+    ("points.air_cooler.temp_set.unit", "K", {REPORT}),
+    ("devices.air_cooler.en", "cooler", {REPORT}),
+    ("quantities.temperature.setpoints", {}, set()),  # drawn, in no row
     ("points.air_cooler.on_off.labels.0.en", "out", {SETPOINTS}),
     ("points.air_cooler.on_off.labels.0.zh", "停", set()),  # the farm speaks English
     ("points.air_cooler.on_off.description.en", "switch", {SETPOINTS}),

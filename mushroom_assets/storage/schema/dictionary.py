@@ -31,6 +31,8 @@ ORIGINS: dict[str, dict[Language, str]] = {
     "run": {"en": "the run", "zh": "本次运行"},
     "model": {"en": "the CLIP model", "zh": "CLIP 模型"},
     "probe": {"en": "the farm's own probe", "zh": "农场自有探针"},
+    "samples": {"en": "the samples around each change", "zh": "每次变更前后的采样"},
+    "earlier": {"en": "earlier batches at the same growth day", "zh": "以往批次同一生长天数的记录"},
 }
 
 

@@ -15,7 +15,8 @@ TOLD = (
     "hourly_setpoint_changes.device_alias hourly_setpoint_changes.point_description "
     "hourly_setpoint_changes.previous_value hourly_setpoint_changes.current_value "
     "hourly_setpoint_changes.previous_label hourly_setpoint_changes.current_label daily_clip_inference.stage "
-    "daily_clip_inference.embedding farm.yaml:vision farm.yaml:language farm.yaml:timezone"
+    "daily_clip_inference.embedding samples earlier farm.yaml:vision farm.yaml:language farm.yaml:timezone "
+    "farm.yaml:max_hold_s farm.yaml:points farm.yaml:devices"
 )
 
 daily_room_report = table(
