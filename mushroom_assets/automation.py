@@ -103,7 +103,7 @@ def schedules(clock: FarmClock, jobs: dict[str, Any], timezone: str) -> list[dg.
         dg.ScheduleDefinition(
             name="standing_checks_schedule",
             job=jobs[STANDING_JOB],
-            cron_schedule="35 * * * *",
+            cron_schedule="10 * * * *",  # after the hour's run: of an earlier materialization a check says nothing
             execution_timezone=timezone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description=f"Looks for partitions of the last {standing.DAYS} days that have failed or are missing.",

@@ -22,7 +22,7 @@ ASSETS = {
 BESIDE = {"clip_probe": {"image_label", "daily_clip_inference"}}  # without partitions, and no report waits for it
 EXTERNAL = {"sample", "point", "batch", "room_images"}
 LABELS = "image_label"  # external too, but of the probe alone
-WATCH = {"standing_checks_schedule": "35 * * * *"}  # of no partition
+WATCH = {"standing_checks_schedule": "10 * * * *"}  # of no partition
 SCHEDULES = {
     "daily_env_stats_schedule": "3 1 * * *",
     "hourly_setpoint_changes_schedule": "5 * * * *",
@@ -133,7 +133,7 @@ def test_the_standing_checks_have_a_job_and_a_schedule_of_their_own(defs: dg.Def
         (name, "partitions_complete") for name in ASSETS
     }
     schedule = defs.resolve_schedule_def("standing_checks_schedule")
-    assert (schedule.job_name, schedule.cron_schedule) == ("standing_checks_job", "35 * * * *")
+    assert (schedule.job_name, schedule.cron_schedule) == ("standing_checks_job", "10 * * * *")
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 

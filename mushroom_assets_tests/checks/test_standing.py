@@ -1,11 +1,14 @@
 """The standing checks: what Dagster's record lacks is told with its ranges and what to click, and nothing else is."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.loader import LoadingContextForTest
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 from mushroom_assets.automation import DUE_AFTER, range_tags
 from mushroom_assets.checks.standing import NAME, completeness
@@ -148,6 +151,18 @@ def rows(instance: dg.DagsterInstance) -> list[tuple[str | None, str]]:
     return [(record.partition, record.status.value) for record in history]
 
 
+def shown(instance: dg.DagsterInstance) -> tuple[str | None, bool]:
+    """Partition of the execution that the asset's page shows, and whether it shows it at all."""
+
+    async def ask() -> tuple[str | None, bool]:
+        context = LoadingContextForTest(instance)
+        record = await AssetCheckExecutionRecord.gen(context, dg.AssetCheckKey(dg.AssetKey(ENV), NAME))
+        assert record is not None
+        return record.partition, await record.targets_latest_materialization(context)
+
+    return asyncio.run(ask())
+
+
 def young(build: Build) -> tuple[SmallFarm, Farm]:
     """A farm that began four days ago, by the clock of this machine."""
     small = build()
@@ -173,13 +188,21 @@ def test_the_job_evaluates_all_four(build: Build) -> None:
     # The first three days are due whatever the hour is; the fourth by six in the morning at the latest.
     assert found[ENV].metadata["offending"].value in (3, 4)
     assert rows(small.instance) == [(None, "FAILED")]
+    assert shown(small.instance) == (None, True)
 
 
 def test_the_timetables_runs_leave_it_alone(build: Build) -> None:
     small, farm = young(build)
-    first = farm.first_day.isoformat()
-    SmallFarm(farm, small.path, small.database, small.instance).run(ENV, first)
+    SmallFarm(farm, small.path, small.database, small.instance).run(ENV, farm.first_day.isoformat())
     assert rows(small.instance) == []
+
+
+def test_after_the_timetables_run_the_next_evaluation_counts(build: Build) -> None:
+    small, farm = young(build)
+    SmallFarm(farm, small.path, small.database, small.instance).run(ENV, farm.first_day.isoformat())
+    job = build_definitions(farm, doors(small)).resolve_job_def("standing_checks_job")
+    assert job.execute_in_process(QUIET, instance=small.instance).success
+    assert shown(small.instance) == (None, True)
 
 
 @pytest.mark.parametrize("days", [1, 2])
@@ -193,4 +216,5 @@ def test_a_run_launched_in_the_ui_evaluates_it_and_leaves_nothing_planned(build:
     assert everything.execute_in_process(QUIET, instance=small.instance, tags=tags, partition_key=partition).success
     latest, *others = rows(small.instance)
     assert latest == (None, "FAILED")  # days are still missing
+    assert shown(small.instance) == (None, True)
     assert sorted(others) == [(day, "SUCCEEDED") for day in dict.fromkeys((first, last))]
