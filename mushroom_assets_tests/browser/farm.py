@@ -127,9 +127,9 @@ class RunningFarm:
             found.setdefault(part["status"], set()).update(span)
         return found
 
-    def rows(self, asset: str) -> list[dict[str, Any]]:
-        """An asset's rows in key order, without what tells the run that wrote them."""
-        return rows(self.database, RESULTS[asset])
+    def rows(self, asset: str, *, provenance: bool = False) -> list[dict[str, Any]]:
+        """An asset's rows in key order; which run wrote them, and when, on demand."""
+        return rows(self.database, RESULTS[asset], provenance=provenance)
 
     def execute(self, statement: str) -> None:
         with self.database.transaction() as connection:
