@@ -13,6 +13,7 @@ setup(
             "farm.yaml",
             "dagster.yaml",
             "workspace.yaml",
+            "metadata/pages.yaml",
             "storage/migrations/script.py.mako",
             "inference/models/*",
         ]

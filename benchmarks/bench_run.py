@@ -21,7 +21,7 @@ from backfill_peers import ours
 from bench_dagster import dagster, empty_job
 
 from mushroom_assets.automation import range_tags
-from mushroom_assets.checks import RULES
+from mushroom_assets.checks import environment, setpoints
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.partitions import farm_clock
 from mushroom_assets.settings import load_settings
@@ -29,6 +29,7 @@ from mushroom_assets.storage.connection import Database, Limits
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 ASSETS = {"environment": "daily_env_stats", "setpoints": "hourly_setpoint_changes"}
+RULES = {"environment": environment.RULES, "setpoints": setpoints.RULES}
 LIMIT = 1.1  # times own work and empty run together
 
 
@@ -49,8 +50,8 @@ def measure(case: Case, runs: int) -> None:
         definition = clock.daily if case.kind == "environment" else clock.hourly
         keys = definition.get_partition_keys(current_time=end)
         job = build_definitions(case.farm).resolve_job_def(f"{ASSETS[case.kind]}_job")
-        checks = sum(rule.table.name == ASSETS[case.kind] for rule in RULES)
-        empty, tags = empty_job(definition, before=False, checks=checks), range_tags(keys[0], keys[-1])
+        empty = empty_job(definition, before=False, checks=len(RULES[case.kind]))
+        tags = range_tags(keys[0], keys[-1])
         own = ours(database, case, {"start": start, "end": end}, Path(), 0)
         ways: list[Callable[[], object]] = [
             own,

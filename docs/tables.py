@@ -1,44 +1,66 @@
-"""The data dictionary as Markdown, from the declared tables, on stdout: `python docs/tables.py > docs/tables.md`."""
+"""The data dictionary as Markdown on stdout: `python docs/tables.py en > docs/tables.md`, `zh` for the Chinese twin."""
 
-from sqlalchemy.dialects import postgresql
+import sys
 
+from sqlalchemy import Column
+
+from mushroom_assets.domain.farm import Language
 from mushroom_assets.storage.schema import SCHEMA, metadata
+from mushroom_assets.storage.schema.dictionary import meaning, origins_text, type_name, unit
 
 ORDER = (
     *("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report"),
     *("point", "sample", "batch", "image_label"),
     *("clip_probe", "image_embedding", "room_day_embedding", "image_quarantine"),
 )
+TEXTS: dict[Language, dict[str, str]] = {
+    "en": {
+        "title": "Tables",
+        "about": f"PostgreSQL schema `{SCHEMA}`. Results first, then what the plant and its people deliver, "
+        "then what inference works with. Unit 1: a number without dimension, as a count; DN: a grey value, 0 to 255.",
+        "columns": "| column | type | unit | meaning | from |",
+        "key": "key",
+        "stop": ".",
+        "null": "; null where there is none",
+    },
+    "zh": {
+        "title": "数据表",
+        "about": f"PostgreSQL 模式 `{SCHEMA}`。先列结果，再列工厂与人员提供的数据，最后是推理所用的表。"
+        "单位 1 表示计数等无量纲的数，DN 为 0 到 255 的灰度值。",
+        "columns": "| 列 | 类型 | 单位 | 含义 | 来源 |",
+        "key": "主键",
+        "stop": "。",
+        "null": "；没有则为空",
+    },
+}
 
 
-def dictionary() -> str:
-    """Every table with its columns, types, units and meaning."""
-    lines = [
-        "# Tables",
-        "",
-        f"PostgreSQL schema `{SCHEMA}`. Results first, then what the plant and its people deliver, "
-        "then what inference works with.",
-    ]
+def dictionary(language: Language) -> str:
+    """Every table with its columns, types, units, meaning and origin."""
+    texts = TEXTS[language]
+    lines = [f"# {texts['title']}", "", texts["about"]]
     for name in ORDER:
         table = metadata.tables[f"{SCHEMA}.{name}"]
-        lines += [
-            "",
-            f"## {name}",
-            "",
-            f"{table.comment}.",
-            "",
-            "| column | type | unit | meaning |",
-            "|---|---|---|---|",
-        ]
-        for column in table.columns:
-            kind = column.type.compile(dialect=postgresql.dialect()).lower()
-            kind = kind.replace("timestamp with time zone", "timestamptz")
-            key = " **(key)**" if column.primary_key else ""
-            unit = column.info["unit"] or ""
-            null = "; null where there is none" if column.nullable and "null" not in column.info["meaning"] else ""
-            lines.append(f"| `{column.name}`{key} | {kind} | {unit} | {column.info['meaning']}{null} |")
+        lines += ["", f"## {name}", "", f"{meaning(table, language)}{texts['stop']}", "", texts["columns"]]
+        lines += ["|---|---|---|---|---|", *(_line(column, language) for column in table.columns)]
     return "\n".join(lines) + "\n"
 
 
+def _line(column: Column, language: Language) -> str:
+    texts = TEXTS[language]
+    key = f" **({texts['key']})**" if column.primary_key else ""
+    said = "null" in column.info["meaning"]["en"]  # by the meaning itself
+    null = texts["null"] if column.nullable and not said else ""
+    origins = origins_text(column, language, lambda table, name: f"`{table}.{name}`")
+    cells = (f"`{column.name}`{key}", type_name(column), _unit(column), meaning(column, language) + null, origins)
+    return "| " + " | ".join(cells) + " |"
+
+
+def _unit(column: Column) -> str:
+    """The unit, or the column that tells it."""
+    found = unit(column) or ""
+    return f"`{found}`" if found in ("unit", "point.unit") else found
+
+
 if __name__ == "__main__":
-    print(dictionary(), end="")
+    print(dictionary("zh" if sys.argv[1:] == ["zh"] else "en"), end="")

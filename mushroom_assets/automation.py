@@ -5,24 +5,32 @@ itself catches up no more than the latest missed tick (https://github.com/dagste
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
+from mushroom_assets.checks import standing
 from mushroom_assets.faults import permanent_faults_fail_at_once
-from mushroom_assets.partitions import FarmClock, windows
-from mushroom_assets.resources import PostgresResource
+from mushroom_assets.notification import Target, tell_failures
+from mushroom_assets.outstanding import closed, on_their_way, range_tags, ranges
+from mushroom_assets.partitions import FarmClock
+from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.labels import NO_LABELS, label_state
 
 LOOKBACK = dt.timedelta(days=7)
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
+HOUR = dt.timedelta(hours=1)
+# How long after its window has closed a partition should be there, retries included: the timetable's 01:03, five past
+# and 03:02, and the report with the last of them.
+DUE_AFTER = {
+    "daily_env_stats": 2 * HOUR,
+    "hourly_setpoint_changes": HOUR,
+    "daily_clip_inference": 5 * HOUR,
+    "daily_room_report": 6 * HOUR,
+}
+STANDING_JOB = "standing_checks_job"
+UI_URL = "http://127.0.0.1:3000"  # where `mushroom up` serves it
 
 # Waits of 10, 30 and 70 s, give or take: EXPONENTIAL is (2**n - 1) * delay. Only transient faults get here, permanent
 # ones fail at once (assets.windows).
@@ -38,14 +46,14 @@ def _on_last_input() -> dg.AutomationCondition:
     return dg.AutomationCondition.eager().replace("in_latest_time_window", window)
 
 
-def policies() -> dict[str, dict[str, Any]]:
-    """Retry, backfill and automation policies by asset.
+def policies(timezone: str) -> dict[str, dict[str, Any]]:
+    """Retry, backfill, freshness and automation policies by asset.
 
     Environment, setpoints and report take a whole range in one run, of which what is finished stays so if it fails
     (assets.windows). CLIP takes a week a run: it holds its pool no longer than that, and other runs get their turn.
     """
     whole_range = dg.BackfillPolicy.single_run()
-    return {
+    found: dict[str, dict[str, Any]] = {
         "daily_env_stats": {"retry_policy": RETRY, "backfill_policy": whole_range},
         "hourly_setpoint_changes": {"retry_policy": RETRY, "backfill_policy": whole_range},
         "daily_clip_inference": {
@@ -60,14 +68,30 @@ def policies() -> dict[str, dict[str, Any]]:
             "automation_condition": _on_last_input(),
         },
     }
+    for asset in DUE_AFTER:
+        found[asset]["freshness_policy"] = _freshness(asset, timezone)
+    return found
 
 
-def asset_jobs() -> dict[str, Any]:
-    """`<asset>_job` by asset; the scheduled runs go before backfills in the queue."""
-    return {
-        key: dg.define_asset_job(f"{key}_job", selection=dg.AssetSelection.assets(key), tags={"dagster/priority": "5"})
-        for key in policies()
+def _freshness(asset: str, timezone: str) -> dg.FreshnessPolicy:
+    """A day's partition is there by its hour of the next morning, made since midnight; an hour's within the next."""
+    due = DUE_AFTER[asset]
+    if asset == "hourly_setpoint_changes":
+        return dg.FreshnessPolicy.time_window(fail_window=HOUR + due)
+    return dg.FreshnessPolicy.cron(f"0 {due // HOUR} * * *", lower_bound_delta=due, timezone=timezone)
+
+
+def jobs() -> dict[str, Any]:
+    """`<asset>_job` by asset, and that of the standing checks; the scheduled runs go before backfills in the queue."""
+    scheduled = {"dagster/priority": "5"}
+    standing_checks = dg.AssetSelection.checks(
+        *(dg.AssetCheckKey(dg.AssetKey(key), standing.NAME) for key in DUE_AFTER)
+    )
+    found = {
+        key: dg.define_asset_job(f"{key}_job", dg.AssetSelection.assets(key) - standing_checks, tags=scheduled)
+        for key in (*DUE_AFTER, "clip_probe")
     }
+    return found | {STANDING_JOB: dg.define_asset_job(STANDING_JOB, standing_checks, tags=scheduled)}
 
 
 def schedules(clock: FarmClock, jobs: dict[str, Any], timezone: str) -> list[dg.ScheduleDefinition]:
@@ -76,11 +100,22 @@ def schedules(clock: FarmClock, jobs: dict[str, Any], timezone: str) -> list[dg.
         _catching_up("daily_env_stats", "3 1 * * *", clock.daily, jobs, timezone),
         _catching_up("hourly_setpoint_changes", "5 * * * *", clock.hourly, jobs, timezone),
         _catching_up("daily_clip_inference", "2 3 * * *", clock.daily, jobs, timezone),
+        dg.ScheduleDefinition(
+            name="standing_checks_schedule",
+            job=jobs[STANDING_JOB],
+            cron_schedule="35 * * * *",
+            execution_timezone=timezone,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description=f"Looks for partitions of the last {standing.DAYS} days that have failed or are missing.",
+        ),
     ]
 
 
-def sensors(jobs: dict[str, Any]) -> list[dg.SensorDefinition]:
-    """The report's automation and the watch over the labels, on unless switched off in the UI."""
+def sensors(jobs: dict[str, Any], *, notify: bool) -> list[dg.SensorDefinition]:
+    """The report's automation, the watch over the labels and, if there is somebody to `notify`, over failed runs.
+
+    On unless switched off in the UI.
+    """
     return [
         dg.AutomationConditionSensorDefinition(
             "daily_room_report_automation",
@@ -89,6 +124,7 @@ def sensors(jobs: dict[str, Any]) -> list[dg.SensorDefinition]:
             description="Writes a day's report when the last of its inputs is there.",
         ),
         _watching_labels(jobs["clip_probe"]),
+        _watching_failures(on=notify),
     ]
 
 
@@ -109,6 +145,29 @@ def _watching_labels(job: Any) -> dg.SensorDefinition:
             return dg.SkipReason("Labels, and the vectors of labelled images, are those of the last run.")
         # With both states in the key: to take away all labels is news each time.
         return dg.SensorResult([dg.RunRequest(run_key=f"{before} -> {state}")], cursor=state)
+
+    return tick
+
+
+def _watching_failures(*, on: bool) -> dg.SensorDefinition:
+    status = dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED
+    told = "Tells the targets of MUSHROOM_NOTIFY of every failed run; one that is down is told later."
+    off = "Off until MUSHROOM_NOTIFY is set: one or more URLs as https://github.com/caronc/apprise/wiki shows them."
+
+    # Not Dagster's own run_failure_sensor, which forgets a run whose message could not be delivered.
+    @dg.sensor(
+        name="run_failure_notification",
+        minimum_interval_seconds=30,
+        default_status=status,
+        description=told if on else off,
+    )
+    def tick(context: dg.SensorEvaluationContext, farm_file: FarmFile) -> dg.SkipReason:
+        settings = load_settings()
+        if not settings.notify:
+            return dg.SkipReason(off)
+        targets = [Target(url) for url in settings.notify]
+        done = tell_failures(context.instance, targets, farm_file.read(), settings.ui_url or UI_URL)
+        return dg.SkipReason(done or "No run has failed since.")
 
     return tick
 
@@ -140,50 +199,13 @@ def _request(first: str, last: str) -> dg.RunRequest:
     return dg.RunRequest(run_key=f"{first}...{last}", tags=range_tags(first, last))
 
 
-def range_tags(first: str, last: str) -> dict[str, str]:
-    """Run tags that ask for the partitions from `first` to `last`, both included, in one run."""
-    return {RANGE_START: first, RANGE_END: last}
-
-
 def _wanted(
     instance: dg.DagsterInstance, asset: dg.AssetKey, definition: dg.TimeWindowPartitionsDefinition, now: dt.datetime
 ) -> list[tuple[str, str]]:
     """Ranges (first and last key) of the due partition and the missing ones of the lookback, oldest first."""
-    recent = dg.TimeWindow(max(now - LOOKBACK - dt.timedelta(days=2), definition.start), now)
-    candidates = windows(definition, definition.get_partition_keys_in_time_window(recent))
-    # By the instant: two readings of one zone's clock compare without regard to the hour that comes twice.
-    closed = [window for window in candidates if window.end.timestamp() <= now.timestamp()]
-    if not closed:
+    keys = [window.key for window in closed(definition, LOOKBACK, now)]
+    if not keys:
         return []
-    keys = [window.key for window in closed if window.start >= closed[-1].end - LOOKBACK]
     done = instance.get_materialized_partitions(asset) - {keys[-1]}  # the due one is asked for in any case
-    on_their_way = _unfinished(instance, asset, definition)
-    return list(_ranges(keys, {key for key in keys if key not in done and key not in on_their_way}))
-
-
-def _ranges(keys: Iterable[str], wanted: set[str]) -> Iterator[tuple[str, str]]:
-    first = last = None
-    for key in keys:
-        if key in wanted:
-            first, last = first or key, key
-        elif first and last:
-            yield first, last
-            first = last = None
-    if first and last:
-        yield first, last
-
-
-def _unfinished(
-    instance: dg.DagsterInstance, asset: dg.AssetKey, definition: dg.TimeWindowPartitionsDefinition
-) -> set[str]:
-    """Partitions of the asset that a queued or running run will materialize."""
-    keys: set[str] = set()
-    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        if run.job_name != f"{asset.to_user_string()}_job" and asset not in (run.asset_selection or ()):
-            continue
-        if "dagster/partition" in run.tags:
-            keys.add(run.tags["dagster/partition"])
-        elif RANGE_START in run.tags:
-            span = dg.PartitionKeyRange(run.tags[RANGE_START], run.tags[RANGE_END])
-            keys.update(definition.get_partition_keys_in_range(span))
-    return keys
+    lacking = {key for key in keys if key not in done} - on_their_way(instance, asset, definition)
+    return list(ranges(keys, lacking))

@@ -14,6 +14,7 @@ from mushroom_assets.assets.setpoints import setpoints_asset
 from mushroom_assets.assets.sources import source_assets
 from mushroom_assets.assets.vision import vision_asset
 from mushroom_assets.checks import asset_checks
+from mushroom_assets.checks.standing import standing_checks
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.partitions import farm_clock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
@@ -37,21 +38,24 @@ def build_definitions(farm: Farm | None = None, resources: dict[str, Any] | None
     if settings.startup_error:
         raise SettingsError(settings.startup_error)
     farm = farm or settings.read_farm()
-    clock, policy = farm_clock(farm), automation.policies()
-    jobs = automation.asset_jobs()
+    clock, policy = farm_clock(farm), automation.policies(farm.timezone)
+    jobs = automation.jobs()
     return dg.Definitions(
         assets=[
-            *source_assets(),
-            environment_asset(clock, **policy["daily_env_stats"]),
-            setpoints_asset(clock, **policy["hourly_setpoint_changes"]),
-            vision_asset(clock, **policy["daily_clip_inference"]),
-            probe_asset(**policy["clip_probe"]),
-            report_asset(clock, **policy["daily_room_report"]),
+            *source_assets(farm),
+            environment_asset(clock, farm, **policy["daily_env_stats"]),
+            setpoints_asset(clock, farm, **policy["hourly_setpoint_changes"]),
+            vision_asset(clock, farm, **policy["daily_clip_inference"]),
+            probe_asset(farm, **policy["clip_probe"]),
+            report_asset(clock, farm, **policy["daily_room_report"]),
         ],
-        asset_checks=asset_checks(clock, retry_policy=automation.RETRY),
+        asset_checks=[
+            *asset_checks(clock, farm, retry_policy=automation.RETRY),
+            *standing_checks(clock, farm, automation.DUE_AFTER, retry_policy=automation.RETRY),
+        ],
         jobs=[*jobs.values(), relabel_job(clock, retry_policy=automation.RETRY, pool="clip")],
         schedules=automation.schedules(clock, jobs, farm.timezone),
-        sensors=automation.sensors(jobs),
+        sensors=automation.sensors(jobs, notify=bool(settings.notify)),
         resources={
             "postgres": PostgresResource(),
             "image_store": ImageStore(),

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from dagster_postgres.utils import DagsterPostgresException
 
 from mushroom_assets.domain.farm import FarmFileError
+from mushroom_assets.notification import NotDelivered, Target
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.settings import Settings, SettingsError
 from mushroom_assets.storage import migrations
@@ -43,6 +44,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "image store": lambda: _images(settings),
         "model": _model,
         "dagster storage": _dagster,
+        "notifications": lambda: _notifications(settings),
     }
     for subject, examination in examinations.items():
         yield _finding(subject, examination)
@@ -54,7 +56,7 @@ def _finding(subject: str, examination: Callable[[], str]) -> Finding:
 
     known = (
         Unwell, FarmFileError, SettingsError, DatabaseRefused, DatabaseUnavailable, UnknownModel, WeightsUnavailable,
-        OSError, sa.exc.SQLAlchemyError, dg.DagsterError,
+        OSError, sa.exc.SQLAlchemyError, dg.DagsterError, NotDelivered,
     )  # fmt: skip
     try:
         return Finding(subject, True, examination())
@@ -118,3 +120,9 @@ def _dagster() -> str:
             return f"{type(instance.run_storage).__name__}, {instance.get_runs_count():,} runs"
     except DagsterPostgresException as error:
         raise Unwell(f"{error}. Remedy: mend the database first, and `storage` in DAGSTER_HOME/dagster.yaml") from error
+
+
+def _notifications(settings: Settings) -> str:
+    if not settings.notify:
+        return "off; set MUSHROOM_NOTIFY to be told of failed runs"
+    return f"failed runs are told to {', '.join(Target(url).name for url in settings.notify)} (nothing was sent)"

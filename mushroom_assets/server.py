@@ -156,7 +156,8 @@ class Child:
 def dagster_children(settings: Settings, host: str, port: int, *, daemon: bool = True) -> list[Child]:
     """The webserver, and the daemon that ticks schedules and launches runs."""
     # Safe path: a file in the current folder must not stand in for a module that Dagster imports.
-    environment = os.environ | settings.environment() | {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
+    ui = {"MUSHROOM_UI_URL": f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"}  # noqa: S104 - not bound here
+    environment = ui | os.environ | settings.environment() | {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
     workspace = ["-w", str(resources.files("mushroom_assets").joinpath("workspace.yaml"))]
     webserver = ["-m", "dagster_webserver", "-h", host, "-p", str(port), *workspace]
     scheduler = ["-m", "dagster._daemon", "run", *workspace]

@@ -6,7 +6,7 @@ An unset one lives under `MUSHROOM_HOME`: the embedded database, the images and 
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -37,6 +37,8 @@ class Settings:
     dagster_home: Path
     startup_error: str | None = None
     event_batch_size: str = "500"
+    notify: tuple[str, ...] = field(default=(), repr=False)  # apprise URLs, which hold secrets
+    ui_url: str | None = None  # for links in notifications
 
     @property
     def postgres_dir(self) -> Path:
@@ -101,6 +103,8 @@ class Settings:
             "DAGSTER_HOME": str(self.dagster_home),
             # Dagster reads it at every event: whoever creates a run (daemon, webserver, this process), and the run.
             "DAGSTER_EVENT_BATCH_SIZE": self.event_batch_size,
+            "MUSHROOM_NOTIFY": " ".join(self.notify) or None,
+            "MUSHROOM_UI_URL": self.ui_url,
             "MUSHROOM_STARTUP_ERROR": self.startup_error,
         }
         return {name: value for name, value in named.items() if value is not None}
@@ -124,7 +128,14 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         dagster_home=Path(given.get("DAGSTER_HOME", home / "dagster")).expanduser().absolute(),
         startup_error=given.get("MUSHROOM_STARTUP_ERROR"),
         event_batch_size=given.get("DAGSTER_EVENT_BATCH_SIZE", "500"),
+        notify=_urls(given.get("MUSHROOM_NOTIFY", "")),
+        ui_url=given.get("MUSHROOM_UI_URL"),
     )
+
+
+def _urls(text: str) -> tuple[str, ...]:
+    """URLs separated by spaces or commas; a comma within one, between two addresses say, is its own."""
+    return tuple(url for url in re.split(r"[\s,]+(?=[\w+.-]+://)", text.strip(" ,\n\t")) if url)
 
 
 def _count(given: Mapping[str, str], name: str) -> int | None:

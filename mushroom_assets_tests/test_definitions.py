@@ -22,6 +22,7 @@ ASSETS = {
 BESIDE = {"clip_probe": {"image_label", "daily_clip_inference"}}  # without partitions, and no report waits for it
 EXTERNAL = {"sample", "point", "batch", "room_images"}
 LABELS = "image_label"  # external too, but of the probe alone
+WATCH = {"standing_checks_schedule": "35 * * * *"}  # of no partition
 SCHEDULES = {
     "daily_env_stats_schedule": "3 1 * * *",
     "hourly_setpoint_changes_schedule": "5 * * * *",
@@ -112,11 +113,28 @@ def test_jobs_run_their_assets_checks_too(defs: dg.Definitions) -> None:
         for name in ASSETS
     }
     assert checks == {
-        "daily_env_stats": {"quantiles_in_order", "days_covered"},
-        "hourly_setpoint_changes": {"values_chain"},
-        "daily_clip_inference": {"images_readable"},
-        "daily_room_report": set(),
+        "daily_env_stats": {
+            "rows_complete", "quantiles_in_order", "values_plausible", "days_covered", "climate_in_band",
+            "samples_trusted", "sensors_move",
+        },
+        "hourly_setpoint_changes": {"steps_consistent", "values_chain", "points_known"},
+        "daily_clip_inference": {
+            "images_readable", "labels_complete", "cameras_deliver", "confidence_steady", "lenses_clear"
+        },
+        "daily_room_report": {"rows_complete", "days_judged"},
+    }  # fmt: skip
+
+
+def test_the_standing_checks_have_a_job_and_a_schedule_of_their_own(defs: dg.Definitions) -> None:
+    job = defs.resolve_job_def("standing_checks_job")
+    assert job.partitions_def is None
+    keys = job.asset_layer.asset_graph.asset_check_keys
+    assert {(key.asset_key.to_user_string(), key.name) for key in keys} == {
+        (name, "partitions_complete") for name in ASSETS
     }
+    schedule = defs.resolve_schedule_def("standing_checks_schedule")
+    assert (schedule.job_name, schedule.cron_schedule) == ("standing_checks_job", "35 * * * *")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -128,7 +146,7 @@ def test_schedules_keep_the_contracts_time_and_are_on(defs: dg.Definitions, name
 
 
 def test_there_are_no_other_schedules(defs: dg.Definitions) -> None:
-    assert {schedule.name for schedule in defs.schedules or ()} == set(SCHEDULES)
+    assert {schedule.name for schedule in defs.schedules or ()} == set(SCHEDULES) | set(WATCH)
 
 
 def test_the_reports_automation_is_on_and_about_the_report_alone(defs: dg.Definitions, graph: AssetGraph) -> None:
@@ -140,8 +158,19 @@ def test_the_reports_automation_is_on_and_about_the_report_alone(defs: dg.Defini
     assert conditions == {dg.AssetKey("daily_room_report")}
 
 
-def test_the_sensor_of_the_labels_is_on_and_there_is_no_third(defs: dg.Definitions) -> None:
-    assert {sensor.name for sensor in defs.sensors or ()} == {"daily_room_report_automation", "clip_probe_sensor"}
+def test_the_sensor_of_failed_runs_is_off_until_somebody_is_to_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    name, farm = "run_failure_notification", parse_farm(FARMS["reference"])
+    off = build_definitions(farm).resolve_sensor_def(name)
+    assert off.default_status == dg.DefaultSensorStatus.STOPPED
+    assert "MUSHROOM_NOTIFY" in (off.description or "")
+    monkeypatch.setenv("MUSHROOM_NOTIFY", "json://localhost")
+    assert build_definitions(farm).resolve_sensor_def(name).default_status == dg.DefaultSensorStatus.RUNNING
+
+
+def test_the_sensor_of_the_labels_is_on_and_there_is_no_fourth(defs: dg.Definitions) -> None:
+    assert {sensor.name for sensor in defs.sensors or ()} == {
+        "daily_room_report_automation", "clip_probe_sensor", "run_failure_notification"
+    }  # fmt: skip
     sensor = defs.resolve_sensor_def("clip_probe_sensor")
     assert (sensor.job_name, sensor.minimum_interval_seconds) == ("clip_probe_job", 60)
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
@@ -165,12 +194,6 @@ def test_a_range_is_one_run_but_for_images_a_week_a_run(defs: dg.Definitions) ->
 def test_only_one_run_at_a_time_holds_the_clip_model(defs: dg.Definitions) -> None:
     pools = {name: defs.resolve_assets_def(name).op.pool for name in ASSETS}
     assert pools == dict.fromkeys(ASSETS) | {"daily_clip_inference": "clip"}
-
-
-def test_every_asset_has_a_group_and_a_description(graph: AssetGraph) -> None:
-    for key in graph.get_all_asset_keys():
-        assert graph.get(key).group_name not in (None, "default")
-        assert graph.get(key).description
 
 
 def test_what_went_wrong_at_the_start_is_what_the_code_location_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,16 @@ from mushroom_assets.storage.connection import Database
 from mushroom_assets_tests.command import mushroom
 from mushroom_assets_tests.conftest import uri_of
 
-SUBJECTS = ["farm file", "database", "tables", "vector extension", "image store", "model", "dagster storage"]
+SUBJECTS = [
+    "farm file",
+    "database",
+    "tables",
+    "vector extension",
+    "image store",
+    "model",
+    "dagster storage",
+    "notifications",
+]
 
 
 @pytest.fixture
@@ -60,6 +69,7 @@ def test_where_all_is_well_every_door_has_a_line_and_the_exit_code_is_0(database
     assert "PostgreSQL 18" in told["database"]
     assert told["image store"] == f"{tmp_path}/images: 1 of 4 room folders"
     assert told["dagster storage"].endswith(", 0 runs")
+    assert told["notifications"].startswith("off; set MUSHROOM_NOTIFY")
     assert (tmp_path / "dagster" / "dagster.yaml").exists()
 
 

@@ -35,13 +35,15 @@ MAY = {
     "reporting": {"metadata"},
     "check_states": set(),
     "event_storage": {"check_states"},
-    "assets": WORK | {"assets"},
-    "checks": WORK,
-    "automation": {"partitions", "resources", "storage", "faults"},
+    "assets": WORK | {"assets", "store_faults"},
+    "outstanding": DOMAIN | {"partitions"},
+    "checks": WORK | {"checks", "outstanding"},
+    "notification": DOMAIN | {"outstanding"},
+    "automation": DOORS | {"partitions", "resources", "faults", "outstanding", "checks", "notification"},
     "loading": STORAGE,
     "labelling": STORAGE | {"loading"},
     "demo": STORAGE | {"simulation", "resources", "progress"},
-    "doctor": DOORS | {"resources"},
+    "doctor": DOORS | {"resources", "notification"},
     "similar": DOORS | {"resources"},
     "server": {"settings"},
     "backfill": {"automation", "partitions", "progress"},
@@ -170,7 +172,7 @@ def late():
 
 
 def test_loading_the_definitions_imports_nothing_that_takes_seconds() -> None:
-    slow = {"torch", "open_clip", "PIL", "sklearn", "scipy"}
+    slow = {"torch", "open_clip", "PIL", "sklearn", "scipy", "apprise"}
     code = f"import sys, mushroom_assets.definitions; print(*{slow} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -67,7 +67,7 @@ def deliver(database: Database) -> None:
 def run_with_policy(asset: str, farm: Farm, first: str, last: str, **doors: Any) -> dg.ExecuteInProcessResult:
     """The asset under a policy of three retries without delay."""
     make = {"daily_env_stats": environment_asset, "hourly_setpoint_changes": setpoints_asset}[asset]
-    own = make(farm_clock(farm), retry_policy=dg.RetryPolicy(max_retries=3))
+    own = make(farm_clock(farm), farm, retry_policy=dg.RetryPolicy(max_retries=3))
     jobs = [dg.define_asset_job("once", selection=[asset])]
     defs = dg.Definitions(
         [own], jobs=jobs, resources={"farm_file": FarmFile(), **doors}, executor=dg.in_process_executor

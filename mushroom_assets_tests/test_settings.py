@@ -35,6 +35,7 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
         "DATABASE_URL", "MUSHROOM_IMAGE_ROOT", "MUSHROOM_CONFIG", "MUSHROOM_CLIP_MODEL", "MUSHROOM_CLIP_PRETRAINED",
         "MUSHROOM_CLIP_DEVICE", "MUSHROOM_CLIP_PRECISION", "MUSHROOM_CLIP_THREADS",
         "DAGSTER_HOME", "MUSHROOM_STARTUP_ERROR", "POSTGRES_HOST", "POSTGRES_PASSWORD_FILE",
+        "MUSHROOM_NOTIFY", "MUSHROOM_UI_URL",
     ]  # fmt: skip
     assert load_settings(home | dict.fromkeys(names, "")) == load_settings(home | dict.fromkeys(names, " "))
     assert load_settings(home | dict.fromkeys(names, "")) == load_settings(home)
@@ -106,6 +107,7 @@ def test_the_settings_survive_the_way_through_the_environment_of_a_child(tmp_pat
             "MUSHROOM_CONFIG": str(tmp_path / "farm.yaml"), "MUSHROOM_CLIP_MODEL": "ViT-B-32",
             "MUSHROOM_CLIP_PRETRAINED": "openai", "MUSHROOM_CLIP_DEVICE": "cpu", "MUSHROOM_STARTUP_ERROR": "no tables",
             "MUSHROOM_CLIP_PRECISION": "bf16", "MUSHROOM_CLIP_THREADS": "3", "DAGSTER_EVENT_BATCH_SIZE": "100",
+            "MUSHROOM_NOTIFY": "json://a mailto://u:p@b.c", "MUSHROOM_UI_URL": "https://farm.example.com",
         }
     )  # fmt: skip
     assert not settings.owns_image_root
@@ -117,6 +119,23 @@ def test_a_number_of_threads_that_is_none_is_told(threads: str) -> None:
     with pytest.raises(SettingsError, match=f"MUSHROOM_CLIP_THREADS={threads} is no number of threads"):
         load_settings({"MUSHROOM_CLIP_THREADS": threads})
     assert load_settings({"MUSHROOM_CLIP_THREADS": "2"}).clip_threads == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("json://host/path", ["json://host/path"]),
+        ("json://a/b, slack://c/d/e  mailtos://f", ["json://a/b", "slack://c/d/e", "mailtos://f"]),
+        ("mailto://u:p@h?to=a@b.c,d@e.f,json://g", ["mailto://u:p@h?to=a@b.c,d@e.f", "json://g"]),
+        (" ,\n", []),
+    ],
+)
+def test_those_to_notify_are_separated_by_spaces_or_commas(text: str, urls: list[str]) -> None:
+    assert list(load_settings({"MUSHROOM_NOTIFY": text}).notify) == urls
+
+
+def test_the_secrets_of_those_to_notify_are_not_printed() -> None:
+    assert "token" not in repr(load_settings({"MUSHROOM_NOTIFY": "json://host/token"}))
 
 
 def test_the_packaged_farm_file_is_read_unless_another_is_set(tmp_path: Path) -> None:

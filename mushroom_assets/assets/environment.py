@@ -7,13 +7,14 @@ from typing import Any
 import dagster as dg
 import sqlalchemy as sa
 
-from mushroom_assets.assets.windows import replace_windows
+from mushroom_assets.assets.course import read_course
+from mushroom_assets.assets.windows import PICTURED, pictured, replace_windows
 from mushroom_assets.domain import environment
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
-from mushroom_assets.metadata.definition import GROUP, definition_metadata
+from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.environment import environment_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
@@ -25,34 +26,30 @@ CHUNK_DAYS = 31  # committed at once
 PIECE_SAMPLES = 100_000  # read and computed at once, but a day at least: many rooms take hardly more memory than few
 
 
-def environment_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
+def environment_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefinition:
     """The asset on a farm's clock; `policy` holds its retry and backfill policies."""
 
     @dg.asset(
         partitions_def=clock.daily,
         deps=["sample", "batch"],
-        group_name=GROUP,
-        kinds={"postgres", "python"},
-        metadata=definition_metadata(table),
+        **definition(table, farm),
         **policy,
     )
     def daily_env_stats(
         context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
     ) -> dg.MaterializeResult:
-        """Daily environment statistics, one row per room and quantity.
-
-        Temperature (°C), humidity (%), CO2 (ppm), and per sample derived vpd (kPa) and dew point (°C).
-        Means are time-weighted, each value holding at most `max_hold_s`; `coverage` and `longest_gap_s` say how far a
-        row can be trusted, `in_range` how much of the known time lay inside the growth day's target band. A room-day
-        without data is a row with `sample_count` 0.
-        """
         with permanent_faults_fail_at_once():
             farm = farm_file.read()
+
+        # A year is computed in the time that three pictures take: of a long run none is drawn.
+        drawn = pictured(context) if len(context.partition_keys) <= PICTURED else frozenset()
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             with postgres.transaction(context.run.run_id) as connection:
                 rows = replace_days(connection, days, farm, context.run.run_id)
-            return {key: environment_metadata(part, farm) for key, part in rows.items()}
+                courses = {day.key: read_course(connection, day, farm) for day in days if day.key in drawn}
+            ribbons = {key: course.ribbons() for key, course in courses.items()}
+            return {key: environment_metadata(part, farm, ribbons.get(key)) for key, part in rows.items()}
 
         return replace_windows(context, clock.daily, replace, chunk=CHUNK_DAYS)
 

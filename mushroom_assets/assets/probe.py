@@ -5,9 +5,10 @@ from typing import Any
 
 import dagster as dg
 
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.probe import KINDS, class_names
 from mushroom_assets.faults import permanent_faults_fail_at_once
-from mushroom_assets.metadata.definition import GROUP, definition_metadata
+from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.probe import probe_metadata
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.labels import count_labels, labelled_encoders, read_labelled, replace_probes
@@ -17,27 +18,17 @@ from mushroom_assets.storage.schema import clip_probe as table
 NO_MODEL = "none"  # stands for the model where nothing labelled has a vector: the result still counts the classes
 
 
-def probe_asset(**policy: Any) -> dg.AssetsDefinition:
+def probe_asset(farm: Farm, **policy: Any) -> dg.AssetsDefinition:
     """The asset; `policy` holds its retry policy."""
 
     @dg.asset(
         deps=["image_label", "daily_clip_inference"],
-        group_name=GROUP,
-        kinds={"postgres", "scikitlearn"},
-        metadata=definition_metadata(table),
+        **definition(table, farm),
         **policy,
     )
     def clip_probe(
         context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
     ) -> dg.MaterializeResult:
-        """The farm's own linear probe: growth stage and condition as its growers see them, from the vectors of CLIP.
-
-        Fitted on the stored vectors of the images labelled with `mushroom label`, for every model that has them, once
-        two classes have 16 labelled images each. The accuracy is that of a nested cross-validation: no image is judged
-        by a fit, or by a choice of regularisation, that has seen it; beside it stands that of the zero-shot labels on
-        the same images. From then on `daily_clip_inference` stores the probe's label beside the zero-shot one.
-        Without labels enough there is no probe, and the result says what is missing.
-        """
         with permanent_faults_fail_at_once():
             from mushroom_assets.inference.probe import fit_probe  # brings scikit-learn: seconds, only here
 

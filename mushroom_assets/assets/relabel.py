@@ -5,7 +5,7 @@ labels, that of the domain.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -14,10 +14,11 @@ from pydantic import Field
 
 from mushroom_assets.domain import vision
 from mushroom_assets.domain.probe import probes_id
+from mushroom_assets.domain.versions import code_version, relabelled
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata.vision import relabel_metadata
 from mushroom_assets.partitions import FarmClock
-from mushroom_assets.reporting import together
+from mushroom_assets.reporting import UNRECORDED, made_by, together, version_tags
 from mushroom_assets.resources import ClipResource, FarmFile, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.labels import read_probes
@@ -32,6 +33,7 @@ from mushroom_assets.storage.relabel import (
 )
 from mushroom_assets.storage.results import lock_for_replace
 from mushroom_assets.storage.schema import daily_clip_inference as table
+from mushroom_assets.storage.schema.dictionary import upstream
 
 CHUNK_ROWS = 10_000  # of one transaction: 20 MB of vectors of 512 dimensions, and the least that a killed job loses
 AT_ONCE = 2  # chunks: one is read and scored while the other is written
@@ -67,12 +69,17 @@ def relabel_job(clock: FarmClock, **policy: Any) -> dg.JobDefinition:
             labeller = vision.Labeller(farm.vision, encoder.encode_texts, encoder.logit_scale)
             partitions = set(clock.daily.get_partition_keys())
             task = Relabelling(prefix, encoder.name, encoder.dimensions, labeller, model_id, context.run_id)
+            version = code_version(table.name, farm)
             for counts in relabel(postgres.database(context.run_id), task, since, until):
                 images = sum(day.ok + day.not_ok for day in counts)
                 context.log.info(f"{counts[0].day} to {counts[-1].day}: {images} images")
+                days = {day.day.isoformat(): day for day in counts if day.day.isoformat() in partitions}
+                before = made_by(context.instance, dg.AssetKey(table.name), list(days))
                 with together(context.instance):
-                    for day in (day for day in counts if day.day.isoformat() in partitions):
-                        context.log_event(_news(day, relabel_metadata(day, model_id, trained=encoder.trained)))
+                    for key, day in days.items():
+                        shown = relabel_metadata(day, model_id, trained=encoder.trained)
+                        tags = _tags(before.get(key), version, context.run_id)
+                        context.log_event(dg.AssetMaterialization(table.name, partition=key, metadata=shown, tags=tags))
 
     @dg.job(description="New labels for stored vectors, after a change of prompts, labels or probes; reads no image.")
     def relabel_images_job() -> None:
@@ -131,8 +138,10 @@ def chunks(stored: Sequence[tuple[dt.date, int]], rows: int) -> Iterator[list[dt
         yield days
 
 
-def _news(day: DayCount, metadata: Mapping[str, Any]) -> dg.AssetMaterialization:
-    return dg.AssetMaterialization(table.name, partition=day.day.isoformat(), metadata=metadata)
+def _tags(before: str | None, version: str, run_id: str) -> dict[str, str] | None:
+    """Rows with new labels that are otherwise as old as they were; None where nobody knows what made them."""
+    inputs = {dg.AssetKey(name): UNRECORDED for name in upstream(table)}
+    return None if before is None else version_tags(relabelled(before, version), run_id, inputs)
 
 
 def _day(name: str, text: str | None) -> dt.date | None:

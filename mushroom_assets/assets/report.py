@@ -2,79 +2,108 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
 
-from mushroom_assets.assets.windows import replace_windows
-from mushroom_assets.domain.report import Likeness, RoomDay, Rows, report
+from mushroom_assets.assets.course import Course, read_course
+from mushroom_assets.assets.windows import pictured, replace_windows
+from mushroom_assets.domain.card import card
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.report import Likeness, RoomDay, effects
+from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
-from mushroom_assets.metadata.definition import GROUP, definition_metadata
+from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.report import report_metadata
 from mushroom_assets.partitions import FarmClock
-from mushroom_assets.resources import FarmFile, PostgresResource
-from mushroom_assets.storage.results import latest_model, lock_for_replace, read_rows, replace_rows
+from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
+from mushroom_assets.storage.results import latest_model, lock_for_replace, read_peers, read_rows, replace_rows
 from mushroom_assets.storage.schema import daily_clip_inference, daily_env_stats, hourly_setpoint_changes
 from mushroom_assets.storage.schema import daily_room_report as table
 from mushroom_assets.storage.search import similar_room_days
+from mushroom_assets.store_faults import ImageStoreRefused
 
 
-def report_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
+def report_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefinition:
     """The asset on a farm's clock; `policy` holds its retry, backfill and automation policies."""
 
     @dg.asset(
         partitions_def=clock.daily,
         deps=["daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"],
-        group_name=GROUP,
-        kinds={"postgres", "python"},
-        metadata=definition_metadata(table),
+        **definition(table, farm),
         **policy,
     )
     def daily_room_report(
-        context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
+        context: dg.AssetExecutionContext, postgres: PostgresResource, image_store: ImageStore, farm_file: FarmFile
     ) -> dg.MaterializeResult:
-        """One report per room and day: a verdict (good, watch, act), its reasons and a summary in the farm's language.
-
-        Below 70 % coverage the verdict is `insufficient_data`: a result always says how far it can be trusted.
-        """
         with permanent_faults_fail_at_once():
             farm = farm_file.read()
+
+        drawn = pictured(context)
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days
             with postgres.transaction(context.run.run_id) as connection:
                 lock_for_replace(connection, table)
-                model = latest_model(connection, day.date)
-                changes = hourly_setpoint_changes.c.changed_at
-                images = daily_clip_inference.c
-                of_day = images.image_date == day.date
-                statistics = read_rows(connection, daily_env_stats, daily_env_stats.c.stat_date == day.date)
-                moves = read_rows(connection, hourly_setpoint_changes, (changes >= day.start) & (changes < day.end))
-                judged = read_rows(connection, daily_clip_inference, of_day & (images.model_id == model))
+                course = read_course(connection, day, farm)
+                cards = [card(room_day, farm) for room_day in _room_days(connection, course)]
                 stamp = {"run_id": context.run.run_id, "computed_at": dt.datetime.now(dt.UTC)}
-                trained = model is not None and "/random-" not in model
-                rows = []
-                for room in farm.rooms:
-                    alike = _alike(connection, model, room, day.date)
-                    rows.append(report(_room_day(room, day, statistics, moves, judged, trained, alike), farm) | stamp)
-                replace_rows(connection, table, table.c.stat_date == day.date, rows)
-            return {day.key: report_metadata(rows)}
+                replace_rows(connection, table, table.c.stat_date == day.date, [card.row() | stamp for card in cards])
+                newest = connection.scalar(sa.select(sa.func.max(table.c.stat_date)))
+            ribbons: dict[str, list[Ribbon]] = {}
+            for ribbon in course.ribbons() if day.key in drawn else ():
+                ribbons.setdefault(ribbon.room_id, []).append(ribbon)
+            return {day.key: report_metadata(cards, farm, newest, ribbons, partial(_thumbnails, context, image_store))}
 
         return replace_windows(context, clock.daily, replace, chunk=1)
 
     return daily_room_report
 
 
-def _room_day(
-    room: str, day: Window, statistics: Rows, moves: Rows, judged: Rows, trained: bool, alike: Likeness | None
-) -> RoomDay:
-    def own(rows: Rows) -> Rows:
-        return [row for row in rows if row["room_id"] == room]
+def _thumbnails(context: dg.AssetExecutionContext, store: ImageStore, paths: Sequence[str]) -> dict[str, bytes]:
+    """Small pictures by path; of a store that refuses to be read none, for the report does not stand on them."""
+    from mushroom_assets.inference.thumbnails import thumbnails  # brings Pillow
 
-    return RoomDay(room, day.date, own(statistics), own(moves), own(judged), trained, alike)
+    try:
+        return thumbnails(paths, store.read)
+    except ImageStoreRefused as refusal:
+        context.log.warning(f"The report has no pictures: {refusal}")
+        return {}
+
+
+def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
+    """What is known of the day, room by room."""
+    day, farm = course.day, course.farm
+    model = latest_model(connection, day.date)
+    changed_at, images = hourly_setpoint_changes.c.changed_at, daily_clip_inference.c
+    judged = (images.image_date == day.date) & (images.model_id == model)
+    statistics = read_rows(connection, daily_env_stats, daily_env_stats.c.stat_date == day.date)
+    moves = read_rows(connection, hourly_setpoint_changes, (changed_at >= day.start) & (changed_at < day.end))
+    seen = read_rows(connection, daily_clip_inference, judged)
+    growth_days = {row["room_id"]: row["growth_day"] for row in statistics}
+    peers = read_peers(connection, day.date, {age for age in growth_days.values() if age is not None})
+    climate = course.climate()
+
+    def of(room: str) -> RoomDay:
+        own = [row for row in moves if row["room_id"] == room]
+        felt = {quantity: series for (place, quantity), series in climate.items() if place == room}
+        return RoomDay(
+            room_id=room,
+            day=day.date,
+            statistics=[row for row in statistics if row["room_id"] == room],
+            changes=own,
+            images=[row for row in seen if row["room_id"] == room],
+            images_trained=model is not None and "/random-" not in model,
+            alike=_alike(connection, model, room, day.date),
+            effects=effects(own, felt, farm),
+            peers=[row for row in peers if row["growth_day"] == growth_days.get(room)],
+        )
+
+    return [of(room) for room in farm.rooms]
 
 
 def _alike(connection: sa.Connection, model: str | None, room: str, day: dt.date) -> Likeness | None:

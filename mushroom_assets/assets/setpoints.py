@@ -13,7 +13,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
-from mushroom_assets.metadata.definition import GROUP, definition_metadata
+from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.setpoints import setpoint_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
@@ -25,26 +25,18 @@ from mushroom_assets.storage.schema import hourly_setpoint_changes as table
 CHUNK_HOURS, CHUNK_SAMPLES = 7 * 24, 1_000_000
 
 
-def setpoints_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
+def setpoints_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefinition:
     """The asset on a farm's clock; `policy` holds its retry and backfill policies."""
 
     @dg.asset(
         partitions_def=clock.hourly,
         deps=["sample", "point", "batch"],
-        group_name=GROUP,
-        kinds={"postgres", "python"},
-        metadata=definition_metadata(table),
+        **definition(table, farm),
         **policy,
     )
     def hourly_setpoint_changes(
         context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
     ) -> dg.MaterializeResult:
-        """Changes of the watched setpoints, one row per change.
-
-        Of on/off points and enumerations every change counts, of analog values one by at least the point's threshold.
-        A sample is compared with the point's previous sample, also across the hour's edge or a gap (up to 7 days
-        back); the change lies between `previous_at` and `changed_at`. The first sample ever is no change.
-        """
         with permanent_faults_fail_at_once():
             farm = farm_file.read()
 

@@ -2,32 +2,11 @@
 
 import dagster as dg
 
-from mushroom_assets.metadata.definition import GROUP, definition_metadata
-from mushroom_assets.storage import schema
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.metadata.definition import definition
+from mushroom_assets.storage.schema import SOURCES
 
 
-def source_assets() -> list[dg.AssetSpec]:
+def source_assets(farm: Farm) -> list[dg.AssetSpec]:
     """The external assets `point`, `sample`, `batch`, `room_images` and `image_label`."""
-    plant = "the plant or by `mushroom load`"
-    tables = {schema.point: plant, schema.sample: plant, schema.batch: plant, schema.image_label: "`mushroom label`"}
-    return [
-        *[
-            dg.AssetSpec(
-                table.name,
-                description=f"{table.comment}. Written by {writer}.",
-                metadata=definition_metadata(table),
-                group_name=GROUP,
-                kinds={"postgres"},
-            )
-            for table, writer in tables.items()
-        ],
-        dg.AssetSpec(
-            "room_images",
-            description=(
-                "Camera images in the image store: two cameras a room, one JPEG an hour each, at "
-                "`<room>/<YYYYMMDD>/<room>_<camera>_<inDate>_<YYYYMMDDHHMMSS>.jpg` (farm-local time)."
-            ),
-            group_name=GROUP,
-            kinds={"image"},
-        ),
-    ]
+    return [dg.AssetSpec(name, **definition(table, farm)) for name, table in SOURCES.items()]

@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 from pydantic import Field
 
-from mushroom_assets.assets.windows import replace_windows
+from mushroom_assets.assets.windows import pictured, replace_windows
 from mushroom_assets.domain import environment, vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import growth_on
@@ -18,7 +18,7 @@ from mushroom_assets.domain.probe import Probe, probe_columns
 from mushroom_assets.domain.windows import Window, to_us
 from mushroom_assets.faults import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
-from mushroom_assets.metadata.definition import GROUP, definition_metadata
+from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.vision import vision_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
@@ -44,15 +44,13 @@ class VisionConfig(dg.Config):
     recompute: bool = Field(default=False, description="compute images again whose vectors are kept")
 
 
-def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
+def vision_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefinition:
     """The asset on a farm's clock; `policy` holds its retry and backfill policies and its pool."""
 
     @dg.asset(
         partitions_def=clock.daily,
         deps=["room_images", "sample", "batch"],
-        group_name=GROUP,
-        kinds={"postgres", "pytorch"},
-        metadata=definition_metadata(table),
+        **definition(table, farm),
         **policy,
     )
     def daily_clip_inference(
@@ -63,15 +61,6 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
         clip: ClipResource,
         farm_file: FarmFile,
     ) -> dg.MaterializeResult:
-        """CLIP inference on the day's camera images, one row per image and model.
-
-        The vector of the image alone, zero-shot stage and condition by prompt ensemble with every label's probability,
-        what the farm's own probe says where there is one (`clip_probe`), and the climate at the capture.
-        A label without a clear lead is `unknown`. An image that cannot be used is a row with its reason. `model_id`
-        names model, weights and prompts: `renders` in it means the packaged model, which learned from drawn pictures,
-        `random` untrained weights, whose labels mean nothing. A file that was seen before is not computed again,
-        unless the run asks for it (`recompute`).
-        """
         run_id = context.run.run_id
         with permanent_faults_fail_at_once():
             farm, encoder, database = farm_file.read(), clip.encoder(), postgres.database(run_id)
@@ -80,6 +69,7 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
             cameras = _Cameras(
                 image_store, encoder, EmbeddingMemory(database, encoder.name, forget=config.recompute), farm
             )
+        with_pictures = pictured(context)
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days
@@ -97,7 +87,8 @@ def vision_asset(clock: FarmClock, **policy: Any) -> dg.AssetsDefinition:
                 replace_room_days(connection, encoder.name, model_id, day.date, run_id)
                 strays = _quarantine(connection, image_store.strays(farm), stamp)
             computed = sum(row["computed"] for row in judged.values())
-            shown = vision_metadata(rows, model_id, trained=encoder.trained, farm=farm, strays=strays)
+            draw = cameras.thumbnails if day.key in with_pictures else None
+            shown = vision_metadata(rows, model_id, trained=encoder.trained, farm=farm, strays=strays, draw=draw)
             return {day.key: shown | {"images_computed": computed}}
 
         result = replace_windows(context, clock.daily, replace, chunk=1)
@@ -143,6 +134,12 @@ class _Cameras:
         changed = {path: file for path, file in now.items() if files.get(path) != file}
         kept = {path: row for path, row in judged.items() if path in now or row["error"] == vision.VANISHED}
         return kept | self.judge(changed, day)
+
+    def thumbnails(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """Small JPEGs of the files that are still there."""
+        from mushroom_assets.inference.thumbnails import thumbnails  # brings Pillow: only for inference
+
+        return thumbnails(paths, self.store.read)
 
     def _row(self, outcome: "Outcome", room: str, day: Window) -> dict[str, Any]:
         row: dict[str, Any] = dict.fromkeys(column.name for column in table.columns)

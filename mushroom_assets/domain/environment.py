@@ -203,11 +203,42 @@ def _known_time(at: Times, start: int, end: int, hold: int) -> tuple[Times, int]
     """How long each value is known inside the window, and the longest unknown stretch, in microseconds."""
     if not at.size:
         return at, end - start
-    until = np.minimum(np.minimum(np.append(at[1:], end), at + hold), end)
-    since = np.clip(at, start, None)
+    since, until = _held(at, start, end, hold)
     known = np.clip(until - since, 0, None)
     unknown = np.append(since, end) - np.concatenate(([start], np.clip(until, start, None)))
     return known, int(unknown.max(initial=0))
+
+
+def _held(at: Times, start: int, end: int, hold: int) -> tuple[Times, Times]:
+    """From when to when each value counts inside the window."""
+    return np.clip(at, start, None), np.minimum(np.minimum(np.append(at[1:], end), at + hold), end)
+
+
+def gaps(series: Series, start: int, end: int, max_hold_s: int) -> list[tuple[int, int]]:
+    """The stretches of [start, end) in which no value is known, in order."""
+    held = series.within(start - max_hold_s * SECOND, end)
+    since, until = _held(held.at[~held.rejected], start, end, max_hold_s * SECOND)
+    first, last = np.append(start, np.clip(until, start, None)), np.append(since, end)
+    return [(int(a), int(b)) for a, b in zip(first[last > first], last[last > first], strict=True)]
+
+
+def time_in_band(
+    series: Series, start: int, end: int, max_hold_s: int, band: tuple[float, float]
+) -> tuple[float, float, float] | None:
+    """Shares of the known time below, inside and above a band (its ends inside); None without known time."""
+    held = series.within(start - max_hold_s * SECOND, end)
+    at, value = held.at[~held.rejected], held.value[~held.rejected]
+    known, _ = _known_time(at, start, end, max_hold_s * SECOND)
+    if not (total := known.sum()):
+        return None
+    below, above = (float(known[part].sum() / total) for part in (value < band[0], value > band[1]))
+    return below, 1 - below - above, above
+
+
+def mean_between(series: Series, start: int, end: int, max_hold_s: int, min_coverage: float) -> float | None:
+    """Time-weighted mean of [start, end); None where less than `min_coverage` of it is known."""
+    found = summarise(series, start, end, max_hold_s=max_hold_s)
+    return found.mean if found.coverage >= min_coverage else None
 
 
 def room_series(samples: Mapping[str, Columns], farm: Farm) -> dict[str, Series]:
@@ -253,17 +284,24 @@ def summarise_day(
         in_dates: ascending in-dates by room.
     """
     columns = {name: samples[name].to_numpy() for name in ("point_id", "at", "value")}
-    since = day.start_us - lookback_s(farm) * SECOND
     rows = []
     for room in farm.rooms:
         growth = growth_on(day.date, in_dates.get(room, ()), farm.cycle_days)
-        measured = {name: _select(columns, points[room, name], since, day.end_us) for name in farm.quantities}
-        for name, series in room_series(measured, farm).items():
+        for name, series in room_samples(columns, room, day, points, farm).items():
             band = farm.band(name, growth.growth_day)
             statistics = summarise(series, day.start_us, day.end_us, max_hold_s=farm.max_hold_s, band=band)
             key = {"stat_date": day.date, "room_id": room, "quantity": name, "unit": farm.units()[name]}
             rows.append(key | vars(statistics) | vars(growth))
     return rows
+
+
+def room_samples(
+    samples: Columns, room: str, day: Window, points: Mapping[tuple[str, str], Sequence[int]], farm: Farm
+) -> dict[str, Series]:
+    """Every quantity of a room, of a day and `lookback_s` before it; arguments as `summarise_day` takes them."""
+    since = day.start_us - lookback_s(farm) * SECOND
+    measured = {name: _select(samples, points[room, name], since, day.end_us) for name in farm.quantities}
+    return room_series(measured, farm)
 
 
 def climate(

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 Language = Literal["en", "zh"]
 ChangeType = Literal["digital_on_off", "enum_state", "analog_value"]
 Text = Annotated[str | dict[Language, str], BeforeValidator(lambda text: _on_off(text))]
+Alias = Annotated[str, BeforeValidator(lambda word: _on_off(word))]
 REQUIRED = ("timezone", "first_day", "rooms")  # keys that no reference value can stand in for
 DERIVED_UNITS = {"vpd": "kPa", "dew_point": "°C"}  # quantities computed per sample from temperature and humidity
 
@@ -51,7 +52,10 @@ class Room(_Model):
 
 
 class Quantity(_Model):
-    """A sensor point that becomes daily statistics. Limits are in `unit`, both ends included."""
+    """A sensor point that becomes daily statistics. Limits are in `unit`, both ends included.
+
+    `setpoints` are the points that set it, by device_type: they are drawn beside it.
+    """
 
     device_type: str
     point_alias: str
@@ -59,6 +63,7 @@ class Quantity(_Model):
     plausible: tuple[float, float] = (-1e300, 1e300)
     spike: float | None = Field(default=None, gt=0)
     stuck_s: int | None = Field(default=None, gt=0)
+    setpoints: Annotated[dict[str, list[Alias]], BeforeValidator(lambda mapping: _text_keys(mapping))] = {}
 
     _plausible_ordered = field_validator("plausible")(_ordered)
 
@@ -128,6 +133,18 @@ class Vision(_Model):
         return templates
 
 
+# As Dagster takes it.
+Owner = Annotated[str, Field(pattern=r"^(team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})$")]
+
+
+class Owners(_Model):
+    """Who answers for the assets, by role: `team:<name>` or an e-mail address each."""
+
+    growers: list[Owner] = ["team:growers"]
+    agronomists: list[Owner] = ["team:agronomists"]
+    data_engineering: list[Owner] = ["team:data-engineering"]
+
+
 _TextKeys = BeforeValidator(_text_keys)
 
 
@@ -143,9 +160,11 @@ class Farm(_Model):
     rooms: Annotated[dict[str, Room], _TextKeys] = Field(min_length=1)
     quantities: dict[str, Quantity]
     points: dict[str, Annotated[dict[str, WatchedPoint], _TextKeys]]
+    devices: Annotated[dict[str, Text], _TextKeys]
     stages: list[Stage]
     report: ReportRules
     vision: Vision
+    owners: Owners = Owners()
 
     @field_validator("timezone")
     @classmethod

@@ -1,24 +1,27 @@
-"""The room's day with a verdict: what was in range, what changed, what the cameras saw, how far to trust it.
+"""The room's day with a verdict: what was in range, what changed and what followed, how far to trust it.
 
-Every text is in the farm's language. Rows come in as frames of the result tables; nothing is read or written here.
+Rows come in as those of the result tables; nothing is read or written here. How a verdict reads is the business of
+`card`.
 """
 
 import datetime as dt
-import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mushroom_assets.domain.environment import SECOND, Series, mean_between
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.texts import number_text, quantity_name, share_text, text
+from mushroom_assets.domain.texts import quantity_name, text
+from mushroom_assets.domain.windows import to_us
 
 Verdict = Literal["good", "watch", "act", "insufficient_data"]
 SEVERITY: tuple[Verdict, ...] = ("good", "watch", "act", "insufficient_data")  # the worst reason decides
-EVENTS_SHOWN = 12  # setpoint moves listed in the summary; 5-10 a room and day are usual
-
+EFFECT_S = 3600  # before and after a move
+EFFECT_COVERAGE = 0.5  # of each hour, or nothing is said of it
 
 Rows = Sequence[dict[str, Any]]
+Effect = Mapping[str, tuple[float | None, float | None]]  # means before and after, by quantity
 # Cosine of two days' mean vectors from which they are called alike. The nearest past day of a room in a stage that no
 # other room was in lay at 0.27 to 0.31 in the simulated plant, with growth days 11 to 21 apart.
 ALIKE_FROM = 0.5
@@ -37,9 +40,14 @@ class Likeness:
 
 @dataclass(frozen=True)
 class RoomDay:
-    """What is known of one room and day: rows of the three result tables, in key order, and the past day most like it.
+    """What is known of one room and day.
 
-    `images` are those of one model; `images_trained` says whether its labels and its vectors mean anything.
+    Attributes:
+        statistics, changes, images: rows of the three result tables, in key order; images are those of one model.
+        images_trained: whether the model's labels and vectors mean anything.
+        alike: the past day that looked most like it.
+        effects: what followed each of the changes.
+        peers: rows of `daily_env_stats` of earlier batches at the same growth day, with the `verdict` of their report.
     """
 
     room_id: str
@@ -49,23 +57,39 @@ class RoomDay:
     images: Rows
     images_trained: bool
     alike: Likeness | None = None
+    effects: Sequence[Effect] = ()
+    peers: Rows = ()
 
 
-def report(room_day: RoomDay, farm: Farm) -> dict[str, Any]:
-    """The row of `daily_room_report`, but for run_id and computed_at.
+def judge(room_day: RoomDay, farm: Farm) -> tuple[Verdict, list[dict[str, Any]]]:
+    """The verdict and its reasons, the most serious first, each with its text in the farm's language.
 
     `insufficient_data` where a quantity with a target is known for less than `min_coverage` of the day, or where there
     is no target to judge by; else the worst of its reasons.
     """
     reasons = sorted(_reasons(room_day, farm), key=lambda reason: -SEVERITY.index(reason["severity"]))
-    verdict: Verdict = reasons[0]["severity"] if reasons else "good"
-    return {
-        "stat_date": room_day.day,
-        "room_id": room_day.room_id,
-        "verdict": verdict,
-        "reasons": reasons,
-        "summary_md": _summary(room_day, verdict, reasons, farm),
-    }
+    return (reasons[0]["severity"] if reasons else "good"), reasons
+
+
+def effects(changes: Rows, climate: Mapping[str, Series], farm: Farm) -> list[Effect]:
+    """What followed each change: the time-weighted means of `EFFECT_S` before and after it, by quantity.
+
+    Args:
+        changes: rows of `hourly_setpoint_changes` of one room.
+        climate: the room's series by quantity, `EFFECT_S` before the first change to as much after the last.
+        farm: how long a value holds.
+    """
+    span, hold = EFFECT_S * SECOND, farm.max_hold_s
+    return [
+        {
+            name: (
+                mean_between(series, at - span, at, hold, EFFECT_COVERAGE),
+                mean_between(series, at, at + span, hold, EFFECT_COVERAGE),
+            )
+            for name, series in climate.items()
+        }
+        for at in (to_us(change["changed_at"]) for change in changes)
+    ]
 
 
 def _reasons(room_day: RoomDay, farm: Farm) -> list[dict[str, Any]]:
@@ -103,7 +127,7 @@ def _reasons(room_day: RoomDay, farm: Farm) -> list[dict[str, Any]]:
         if row["sample_count"] and row["suspect_count"] / row["sample_count"] > rules.watch_suspect_share:
             add("watch", "suspect", quantity=quantity, share=row["suspect_count"] / row["sample_count"])
     if not targets:
-        add("insufficient_data", "no_target", growth=_growth_text(room_day, farm))
+        add("insufficient_data", "no_target", growth=growth_text(room_day, farm))
     _image_reasons(room_day, farm, add)
     return found
 
@@ -126,74 +150,9 @@ def _image_reasons(room_day: RoomDay, farm: Farm, add: Callable[..., None]) -> N
             add("watch", "condition", condition=name or condition, share=share)
 
 
-def _summary(room_day: RoomDay, verdict: Verdict, reasons: Sequence[dict[str, Any]], farm: Farm) -> str:
-    say = functools.partial(text, language=farm.language)
-    title = say("room").format(room=room_day.room_id, day=room_day.day, verdict=say(verdict))
-    lines = [f"### {title}", "", _growth_text(room_day, farm), ""]
-    lines += [f"- {reason['text']}" for reason in reasons] or [
-        f"- {say('all_good').format(limit=farm.report.watch_below)}"
-    ]
-    lines += ["", say("columns"), "|---|---|---|---|---|---|"]
-    places = {quantity: place for place, quantity in enumerate(farm.units())}
-    for row in sorted(room_day.statistics, key=lambda row: places.get(row["quantity"], len(places))):
-        numbers = [number_text(row[name], row["unit"]) for name in ("mean", "min", "max")]
-        shares = [share_text(row["in_range"]), share_text(row["coverage"])]
-        lines.append("| " + " | ".join([quantity_name(row["quantity"], farm.language), *numbers, *shares]) + " |")
-    return "\n".join([*lines, "", *_change_lines(room_day, farm), "", *_image_lines(room_day, farm)])
-
-
-def _change_lines(room_day: RoomDay, farm: Farm) -> list[str]:
-    say, changes = functools.partial(text, language=farm.language), room_day.changes
-    lines = [say("changes").format(count=len(changes))]
-    for row in sorted(changes, key=lambda change: change["changed_at"])[:EVENTS_SHOWN]:
-        lines.append(f"- {row['changed_at'].astimezone(farm.zone):%H:%M} {change_text(row)}")
-    if len(changes) > EVENTS_SHOWN:
-        lines.append(f"- {say('more').format(count=len(changes) - EVENTS_SHOWN)}")
-    return lines
-
-
-def change_text(change: dict[str, Any]) -> str:
-    """A setpoint change in words: `air_cooler_611 temperature setpoint: 18 -> 17.5`."""
-    name = change["point_description"] or change["point_alias"]
-    before, after = (change[f"{side}_label"] or f"{change[f'{side}_value']:g}" for side in ("previous", "current"))
-    return f"{change['device_alias']} {name}: {before} → {after}"
-
-
-def _image_lines(room_day: RoomDay, farm: Farm) -> list[str]:
-    lines = [_image_line(room_day, farm)]
-    # Random weights see little but the light: of 694 rendered pictures those most alike were no nearer in growth day
-    # (7 days apart in the middle) than any two (8).
-    alike = room_day.alike
-    if alike is not None and room_day.images_trained and alike.similarity >= ALIKE_FROM:
-        lines += ["", _alike_line(alike, farm)]
-    return lines
-
-
-def _alike_line(alike: Likeness, farm: Farm) -> str:
-    say = functools.partial(text, language=farm.language)
-    details = [say("alike_similarity").format(similarity=alike.similarity)]
-    if alike.growth_day is not None:
-        details.insert(0, say("alike_growth").format(day=alike.growth_day))
-    if alike.verdict is not None:
-        details.append(say("alike_verdict").format(verdict=say(alike.verdict)))
-    return say("alike").format(room=alike.room_id, day=alike.day, details=say("comma").join(details))
-
-
-def _image_line(room_day: RoomDay, farm: Farm) -> str:
-    say, images = functools.partial(text, language=farm.language), room_day.images
-    if not images:
-        return say("no_images")
-    stages = Counter(image["stage"] for image in images if image["stage"])
-    if not room_day.images_trained or not stages:
-        return say("untrained").format(count=len(images))
-    stage = stages.most_common(1)[0][0]
-    label = farm.vision.stages.get(stage)
-    return say("images").format(count=len(images), stage=(farm.say(label.text) if label else None) or stage)
-
-
-def _growth_text(room_day: RoomDay, farm: Farm) -> str:
-    say = functools.partial(text, language=farm.language)
+def growth_text(room_day: RoomDay, farm: Farm) -> str:
+    """Growth day and batch in words."""
     first = next(iter(room_day.statistics), None)
     if first is None or first["growth_day"] is None:
-        return say("no_batch")
-    return say("growth").format(day=first["growth_day"], batch=first["batch_date"])
+        return text("no_batch", farm.language)
+    return text("growth", farm.language).format(day=first["growth_day"], batch=first["batch_date"])

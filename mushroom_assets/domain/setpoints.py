@@ -1,4 +1,4 @@
-"""Setpoint changes: what counts as one, and what its record says.
+"""Setpoint changes: what counts as one, what its record says, and how people put it.
 
 A change compares a sample with the same point's previous finite sample, wherever that lies, at most `LOOKBACK` back.
 Because the rule looks at pairs of neighbours alone, the changes of consecutive windows put together are those of one
@@ -143,3 +143,32 @@ def change_id(point: Point, changed_at: dt.datetime) -> uuid.UUID:
     """Version 5 UUID of point and time. It names the point, not its number, so that it is one in every database."""
     stamp = changed_at.astimezone(dt.UTC).isoformat(timespec="microseconds")
     return uuid.uuid5(CHANGE_NAMESPACE, f"{point.room_id}/{point.device_alias}/{point.point_alias}@{stamp}")
+
+
+def change_text(change: Mapping[str, Any], farm: Farm) -> str:
+    """A row in the farm's language: `air cooler: temperature setpoint 18.0 → 17.5 °C`; room and time are not said."""
+    rule = farm.points.get(change["device_type"], {}).get(change["point_alias"])
+    before, after, unit = change["previous_label"], change["current_label"], ""
+    if before is None or after is None:
+        numbers = change["previous_value"], change["current_value"]
+        places = max(map(_places, (*numbers, (rule and rule.threshold) or 1)))
+        before, after = (
+            label or f"{number:.{places}f}" for label, number in zip((before, after), numbers, strict=True)
+        )
+        unit = f" {rule.unit}" if rule and rule.unit else ""
+    colon = {"en": ": ", "zh": "："}[farm.language]
+    name = change["point_description"] or change["point_alias"]
+    return f"{device_text(change, farm)}{colon}{name} {before} → {after}{unit}"
+
+
+def device_text(change: Mapping[str, Any], farm: Farm) -> str:
+    """What people call the device of a row, its room unsaid: `left humidifier`, `humidifier (third_humidifier)`."""
+    alias, kind = change["device_alias"].removesuffix(f"_{change['room_id']}"), change["device_type"]
+    if alias in farm.devices or kind not in farm.devices:
+        return farm.say(farm.devices.get(alias)) or alias
+    return f"{farm.say(farm.devices[kind])} ({alias})"
+
+
+def _places(number: float) -> int:
+    """Decimals that a number needs, three at most: of 17.799999 one."""
+    return len(f"{number:.3f}".rstrip("0").partition(".")[2])

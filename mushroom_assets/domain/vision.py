@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from mushroom_assets.domain.farm import Farm, Label, Vision
 
 Array = npt.NDArray[np.floating]
 Encode = Callable[[Sequence[str]], Array]  # n texts to n vectors: `ClipEncoder.encode_texts`
+Kind = Literal["stage", "condition"]
 UNKNOWN = "unknown"  # stored instead of a label that hardly leads the next
 VANISHED = "the file vanished"  # the reason of a row whose file was listed and then not there to be read
 DECIMALS = 6  # decimals kept of a probability: finer than any image's noise, and short in jsonb
@@ -274,3 +275,16 @@ class Labeller:
 
 def _by_name(found: Judgement) -> list[dict[str, float]]:
     return [dict(zip(found.names[:-1], row, strict=True)) for row in found.scores.tolist()]
+
+
+def label_text(kind: Kind, name: str, farm: Farm) -> str:
+    """What people call a stored label, in the farm's language; its name where the farm file has no text for it."""
+    labels = farm.vision.stages if kind == "stage" else farm.vision.conditions
+    if name == UNKNOWN and name not in labels:
+        return farm.say({"en": "unknown", "zh": "不确定"}) or name
+    return (farm.say(labels[name].text) if name in labels else None) or name
+
+
+def leading_two(scores: Mapping[str, float]) -> list[tuple[str, float]]:
+    """The two likeliest labels with their probabilities, also of an image whose label is stored as unknown."""
+    return sorted(scores.items(), key=lambda score: -score[1])[:2]

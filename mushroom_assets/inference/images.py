@@ -1,4 +1,4 @@
-"""Camera files to pixels: decoding, orientation, sharpness, brightness, and why a file could not be used.
+"""Camera files to pixels: decoding, orientation, sharpness, brightness, thumbnails, and why a file could not be used.
 
 No torch here, no model, no store: bytes come in. What a model does to the pixels is the encoder's.
 """
@@ -19,6 +19,9 @@ MAX_PIXELS = 100_000_000  # 20 times a 2880x1616 frame; a PNG of that size takes
 MAX_ASPECT = 16  # a model scales the short side to its input: 1x100000 would become 224 x 22 million
 WORK_SIDE = 192  # px of the short side at which sharpness is measured; an eighth of a 2880x1616 frame has 202
 EXIF_ORIENTATION = 0x0112
+THUMBNAIL = (144, 144)  # px at most; of a 2880x1616 frame 144x81. Six fit beside each other in Dagster's window
+THUMBNAIL_BYTES = 6_000  # a rendered shelf takes 1,200 to 3,000 at the first quality
+THUMBNAIL_QUALITIES = (60, 40, 20)  # white noise takes 4,800 at the last
 # What Pillow 13 raises on damaged files (found by flipping and cutting bytes of each format), beside its own OSErrors.
 DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, KeyError, struct.error, zlib.error)
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # MAX_PIXELS decides, with a reason
@@ -87,6 +90,30 @@ def read_photo(data: bytes, *, min_side: int, sha256: str | None = None) -> Phot
         ImageFault: empty, cut off, no image, or larger or narrower than accepted.
     """
     sha256 = sha256 or content_sha256(data)
+    # The decoder's DCT scaling. All of this for a 2880x1616 frame of 540 kB: at an eighth, which will do for 128 px,
+    # 5.7 ms (its decoding 4.9), at a quarter, which 224 px want, 7.1 ms (6).
+    image, width, height = _decode(data, max(min_side, WORK_SIDE), sha256)
+    return Photo(image, width, height, sha256, *_sharpness_and_brightness(image))
+
+
+def thumbnail(data: bytes) -> bytes:
+    """A camera file as a small JPEG, at most 144x144 px and about 6 kB, upright.
+
+    Raises:
+        ImageFault: as `read_photo`.
+    """
+    image, _, _ = _decode(data, min(THUMBNAIL), None)
+    image.thumbnail(THUMBNAIL)
+    for quality in THUMBNAIL_QUALITIES:
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=quality, optimize=True)
+        if file.tell() <= THUMBNAIL_BYTES:
+            break
+    return file.getvalue()
+
+
+def _decode(data: bytes, side: int, sha256: str | None) -> tuple[Image.Image, int, int]:
+    """RGB, upright, of a large JPEG a smaller picture with a short side of `side` px at least; the file's own size."""
     if not data:
         raise ImageFault("unreadable", "the file is empty (0 bytes)", sha256)
     size: tuple[int | None, int | None] = (None, None)
@@ -96,18 +123,14 @@ def read_photo(data: bytes, *, min_side: int, sha256: str | None = None) -> Phot
             if refusal := _refusal(file.mode, *file.size):  # before the orientation: for that Pillow decodes a PNG
                 raise ImageFault("rejected", refusal, sha256, *file.size)
             size = width, height = _upright_size(file)
-            # The decoder's DCT scaling. All of this for a 2880x1616 frame of 540 kB: at an eighth, which will do for
-            # 128 px, 5.7 ms (its decoding 4.9), at a quarter, which 224 px want, 7.1 ms (6).
-            side = max(min_side, WORK_SIDE)
             file.draft(None, (side, side))
-            image = _rgb(file)
+            return _rgb(file), width, height
     except Image.DecompressionBombError as error:  # Pillow's own limit (179 MP) strikes while it opens the file
         raise ImageFault("rejected", f"more than {MAX_PIXELS // 1_000_000} million pixels", sha256) from error
     except Image.UnidentifiedImageError as error:
         raise ImageFault("unreadable", f"not an image of a known format ({', '.join(FORMATS)})", sha256) from error
     except DECODE_ERRORS as error:
         raise ImageFault("unreadable", f"damaged or cut off: {error}", sha256, *size) from error
-    return Photo(image, width, height, sha256, *_sharpness_and_brightness(image))
 
 
 def _upright_size(file: Image.Image) -> tuple[int, int]:

@@ -3,17 +3,29 @@
 from collections.abc import Sequence
 from typing import Any
 
+import dagster as dg
+
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.domain.texts import DECIMALS, quantity_name, share_text, text
 from mushroom_assets.metadata.common import Metadata, mean, table
+from mushroom_assets.metadata.pictures import inline
 
 Rows = Sequence[dict[str, Any]]
 
 
-def environment_metadata(rows: Rows, farm: Farm) -> Metadata:
-    """One day of `daily_env_stats`: plottable numbers, and a table with a line a room."""
+def environment_metadata(rows: Rows, farm: Farm, ribbons: Sequence[Ribbon] | None = None) -> Metadata:
+    """One day of `daily_env_stats`: plottable numbers, a table with a line a room, and a picture.
+
+    Args:
+        rows: the day's.
+        farm: its language and units.
+        ribbons: the day's course; without it the picture's place says how to get one.
+    """
     measured = [row for row in rows if row["sample_count"]]
-    plotted: Metadata = {
+    shown: Metadata = {
+        "ribbons": dg.MetadataValue.md(_picture(ribbons, farm)),
+        "statistics": _rooms(rows, farm),
         "dagster/partition_row_count": len(rows),
         "samples": sum(row["sample_count"] for row in rows),
         "rejected": sum(row["rejected_count"] for row in rows),
@@ -22,8 +34,18 @@ def environment_metadata(rows: Rows, farm: Farm) -> Metadata:
         "rooms_without_data": len({row["room_id"] for row in rows} - {row["room_id"] for row in measured}),
     }
     for quantity in dict.fromkeys(row["quantity"] for row in measured):
-        plotted[f"mean_{quantity}"] = mean([row["mean"] for row in measured if row["quantity"] == quantity])
-    return plotted | {"statistics": _rooms(rows, farm)}
+        shown[f"mean_{quantity}"] = mean([row["mean"] for row in measured if row["quantity"] == quantity])
+    return shown
+
+
+def _picture(ribbons: Sequence[Ribbon] | None, farm: Farm) -> str:
+    if ribbons is None:
+        return text("not_drawn", farm.language)
+    if not ribbons:  # of a farm without quantities
+        return text("no_data", farm.language)
+    from mushroom_assets.plots.ribbons import overview  # brings matplotlib: half a second
+
+    return inline(overview(ribbons, farm), text("ribbons", farm.language))
 
 
 def _rooms(rows: Rows, farm: Farm) -> Any:

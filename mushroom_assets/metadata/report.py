@@ -1,18 +1,104 @@
-"""What a day of `daily_room_report` shows."""
+"""What a day of `daily_room_report` shows: each room at a glance, and a card a room on one page."""
 
-from collections.abc import Sequence
-from typing import Any
+import datetime as dt
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from mushroom_assets.domain.card import Card, verdict_text
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.report import SEVERITY, growth_text
+from mushroom_assets.domain.ribbon import Ribbon
+from mushroom_assets.domain.setpoints import change_text
+from mushroom_assets.domain.texts import quantity_name, share_text, text
 from mushroom_assets.metadata.common import Metadata
+from mushroom_assets.metadata.contact_sheet import Draw, room_pictures
+from mushroom_assets.metadata.pictures import inline
+
+# Of all pictures of a day, characters. A card has 30,000 of ribbons and 20,000 of photos; a dozen rooms have both, and
+# of more rooms those with the gravest verdicts.
+PICTURES = 700_000
+SHOWN_AT_ONCE = 900  # characters; the UI hides Markdown of 1,000 and more behind a click
 
 
-def report_metadata(rows: Sequence[dict[str, Any]]) -> Metadata:
-    """One day of `daily_room_report`: rooms by verdict, and the reports themselves."""
-    verdicts = [row["verdict"] for row in rows]
+def report_metadata(
+    cards: Sequence[Card],
+    farm: Farm,
+    newest: dt.date,
+    ribbons: Mapping[str, Sequence[Ribbon]] | None = None,
+    draw: Draw | None = None,
+) -> Metadata:
+    """One day of `daily_room_report`: rooms by verdict, each room at a glance, and the cards.
+
+    Args:
+        cards: the day's, in the order of the rooms.
+        farm: its language.
+        newest: the newest day that has a report: the asset's first page shows the run that came last, of whatever day.
+        ribbons: the day's course by room; without it the cards are words and numbers alone.
+        draw: small camera pictures by path; without it the cards have none.
+    """
+    verdicts = [card.verdict for card in cards]
+    pictures = _pictures(cards, farm, ribbons or {}, draw)
+    written = [_with_pictures(card, pictures.get(card.room_day.room_id, {}), farm) for card in cards]
     return {
-        "dagster/partition_row_count": len(rows),
-        **{verdict: verdicts.count(verdict) for verdict in ("good", "watch", "act", "insufficient_data")},
-        "report": dg.MetadataValue.md("\n\n".join(row["summary_md"] for row in rows)),
+        **({"newest": dg.MetadataValue.md(_link(newest, farm))} if newest > cards[0].room_day.day else {}),
+        "report": dg.MetadataValue.md("\n\n---\n\n".join(written)),
+        **{f"room_{card.room_day.room_id}": dg.MetadataValue.md(_glance(card, farm)) for card in cards},
+        "dagster/partition_row_count": len(cards),
+        **{verdict: verdicts.count(verdict) for verdict in SEVERITY},
     }
+
+
+def _glance(card: Card, farm: Farm) -> str:
+    """A room in few words: verdict, why, time in range, what was moved."""
+    day = card.room_day
+    lines = [f"**{verdict_text(card.verdict, farm)}** {growth_text(day, farm)}", ""]
+    lines += [f"- {reason['text']}" for reason in card.reasons]
+    known = {row["quantity"]: row["in_range"] for row in day.statistics if row["in_range"] is not None}
+    judged = [name for name in farm.units() if name in known]
+    shares = [f"{quantity_name(name, farm.language)} {share_text(known[name])}" for name in judged]
+    separator = text("comma", farm.language)
+    lines += [f"- {text('in_range_short', farm.language)} {separator.join(shares)}"] if shares else []
+    moves = sorted(day.changes, key=lambda row: row["changed_at"])
+    lines.append(f"- {text('changes', farm.language).format(count=len(moves))}")
+    told = "\n".join(lines)
+    for number, row in enumerate(moves):
+        line = f"\n    - {row['changed_at'].astimezone(farm.zone):%H:%M} {change_text(row, farm)}"
+        if len(told) + len(line) > SHOWN_AT_ONCE:
+            return told + f"\n    - {text('more', farm.language).format(count=len(moves) - number)}"
+        told += line
+    return told
+
+
+def _link(day: dt.date, farm: Farm) -> str:
+    place = f"/assets/daily_room_report?view=partitions&partition={day}"
+    return text("newest", farm.language).format(link=f"[{day}]({place})")
+
+
+def _pictures(
+    cards: Sequence[Card], farm: Farm, ribbons: Mapping[str, Sequence[Ribbon]], draw: Draw | None
+) -> dict[str, dict[str, str]]:
+    """Markdown to follow the parts of a card, by room: as many as there is room for, the gravest verdicts first."""
+    found: dict[str, dict[str, str]] = {}
+    left = PICTURES
+    for card in sorted(cards, key=lambda card: -SEVERITY.index(card.verdict)):
+        room = card.room_day.room_id
+        if room not in ribbons:
+            continue
+        from mushroom_assets.plots import ribbons as drawing  # brings matplotlib: half a second
+
+        own = {"head": inline(drawing.card(ribbons[room], farm), f"{room} {card.room_day.day}")}
+        if draw:
+            own["images"] = room_pictures(card.room_day.images, farm, draw, trained=card.room_day.images_trained)
+        left -= sum(map(len, own.values()))
+        if left < 0:
+            break
+        found[room] = own
+    return found
+
+
+def _with_pictures(card: Card, pictures: Mapping[str, str], farm: Farm) -> str:
+    written = [f"{part}\n\n{pictures[name]}" if name in pictures else part for name, part in card.parts.items()]
+    if "head" not in pictures:
+        written.append(f"*{text('not_drawn', farm.language)}*")
+    return "\n\n".join(written)

@@ -1,7 +1,7 @@
 """Result tables: replace a window's rows in one go, and read them back. No computing."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +9,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import JSONB
 
-from mushroom_assets.storage.schema import SCHEMA, daily_clip_inference
+from mushroom_assets.storage.schema import SCHEMA, daily_clip_inference, daily_env_stats, daily_room_report
+
+PEER_DAYS = dt.timedelta(days=400)  # every season, 13 batches a room
 
 
 def lock_for_replace(connection: sa.Connection, table: sa.Table, *, shared: bool = False) -> None:
@@ -64,6 +66,22 @@ def read_rows(connection: sa.Connection, table: sa.Table, window: sa.ColumnEleme
     columns = [column for column in table.columns if column.name != "embedding"]
     statement = sa.select(*columns).where(window).order_by(*table.primary_key.columns)
     return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def read_peers(connection: sa.Connection, day: dt.date, growth_days: Collection[int]) -> list[dict[str, Any]]:
+    """Rows of `daily_env_stats` of earlier days at some growth days, latest first, with the `verdict` of their report.
+
+    At most `PEER_DAYS` back.
+    """
+    row, report = daily_env_stats.c, daily_room_report.c
+    written = sa.and_(report.room_id == row.room_id, report.stat_date == row.stat_date)
+    statement = (
+        sa.select(daily_env_stats, report.verdict)
+        .outerjoin(daily_room_report, written)
+        .where(row.stat_date < day, row.stat_date >= day - PEER_DAYS, row.growth_day.in_(growth_days))
+        .order_by(row.stat_date.desc(), row.room_id, row.quantity)
+    )
+    return [dict(found) for found in connection.execute(statement).mappings()]
 
 
 def latest_model(connection: sa.Connection, day: dt.date) -> str | None:

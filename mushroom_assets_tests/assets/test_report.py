@@ -43,8 +43,8 @@ def test_a_report_shows_the_days_changes_and_not_the_neighbours(small: SmallFarm
     small.run("hourly_setpoint_changes", "2026-01-04-23:00", "2026-01-06-01:00")
     summary = report(small)["A"]["summary_md"]
     assert "Setpoint changes: 2" in summary
-    assert "- 00:00 cooler_A setpoint: -0.5 → 0" in summary
-    assert "- 23:54 cooler_A setpoint: 0 → 23.9" in summary
+    assert "| 00:00 | cooler: setpoint -0.5 → 0.0 °C |" in summary
+    assert "| 23:54 | cooler: setpoint 0.0 → 23.9 °C |" in summary
 
 
 def test_a_day_without_anything_still_has_its_reports(small: SmallFarm) -> None:

@@ -63,15 +63,16 @@ def interrupted(server: ObjectStore, *, at_read: int, while_waiting: bool) -> Im
     return Interrupted(root=ROOT, attempts=3 if while_waiting else 1)
 
 
+@pytest.mark.parametrize("at_read", [20, 60], ids=["of the model", "of the pictures shown"])
 @pytest.mark.parametrize(("while_waiting", "retries"), [(True, 0), (False, 1)], ids=["soon", "later"])
 def test_a_store_lost_in_the_middle_is_retried_and_leaves_the_rows_of_a_clean_run(
-    cameras: SmallFarm, object_store: ObjectStore, while_waiting: bool, retries: int
+    cameras: SmallFarm, object_store: ObjectStore, at_read: int, while_waiting: bool, retries: int
 ) -> None:
     judge(cameras, ImageStore(root=ROOT))
     clean = found(cameras)
     assert (len(clean), {status for _, status, _ in clean}) == (40, {"ok"})
     cameras.execute("TRUNCATE farm.daily_clip_inference")
-    result = judge(cameras, interrupted(object_store, at_read=20, while_waiting=while_waiting))
+    result = judge(cameras, interrupted(object_store, at_read=at_read, while_waiting=while_waiting))
     assert result.success
     assert counted(result)["STEP_UP_FOR_RETRY"] == retries
     assert found(cameras) == clean

@@ -160,6 +160,12 @@ def test_a_text_in_the_other_language_alone_is_better_than_none() -> None:
     assert farm().say({"zh": "开"}) == "开"
 
 
+def test_every_watched_device_of_the_reference_has_a_name_in_both_languages() -> None:
+    reference = farm()
+    assert set(reference.points) <= set(reference.devices)
+    assert {tuple(name) for name in reference.devices.values()} == {("en", "zh")}
+
+
 def test_a_stage_holds_for_its_days_both_included() -> None:
     found = farm("stages:\n  - {name: one, days: [2, 3], bands: {co2: [1, 2]}}\n  - {name: two, days: [4, 4]}\n")
     assert [getattr(found.stage(day), "name", None) for day in (None, 1, 2, 3, 4, 5)] == [

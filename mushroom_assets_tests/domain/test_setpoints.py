@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mushroom_assets.domain.farm import Farm, WatchedPoint, parse_farm
+from mushroom_assets.domain.farm import Farm, WatchedPoint, parse_farm, reference_farm_text
 from mushroom_assets.domain.points import Point
-from mushroom_assets.domain.setpoints import change_id, detect, records, watched_points
+from mushroom_assets.domain.setpoints import change_id, change_text, detect, device_text, records, watched_points
 from mushroom_assets.domain.windows import Window, to_us
 
 MINUTE = 60_000_000
@@ -233,3 +233,81 @@ def test_consecutive_hours_put_together_are_one_pass(samples: list[tuple[int, in
     found = [row for part in records(changes, hours, POINTS, known, {}).values() for row in part]
     keys = ("point_id", "changed_at", "previous_value", "current_value")
     assert sorted(tuple(row[key] for key in keys) for row in found) == sorted(expected)
+
+
+def reference(language: str) -> Farm:
+    return parse_farm(reference_farm_text().replace("\nlanguage: en", f"\nlanguage: {language}"))
+
+
+def moved(device: str, alias: str, point: str, before: float, after: float, **changed: Any) -> dict[str, Any]:
+    """A row of the reference farm's room 611, its description and labels those of the point's language."""
+    row = {
+        "room_id": "611", "device_type": device, "device_alias": alias, "point_alias": point,
+        "point_description": None, "previous_value": before, "current_value": after,
+        "previous_label": None, "current_label": None,
+    }  # fmt: skip
+    return row | changed
+
+
+COOLED = moved("air_cooler", "air_cooler_611", "temp_set", 18.0, 17.5, point_description="temperature setpoint")
+
+
+@pytest.mark.parametrize(
+    ("language", "change", "said"),
+    [
+        ("en", COOLED, "air cooler: temperature setpoint 18.0 → 17.5 °C"),
+        ("zh", COOLED | {"point_description": "温度设定"}, "空调：温度设定 18.0 → 17.5 °C"),
+        ("en", COOLED | {"point_description": None}, "air cooler: temp_set 18.0 → 17.5 °C"),
+        ("en", COOLED | {"point_alias": "gone"}, "air cooler: temperature setpoint 18.0 → 17.5"),
+        (
+            "en",
+            moved("fresh_air_fan", "fresh_air_fan_611", "co2_on", 3000, 2500),
+            "fresh air fan: co2_on 3000 → 2500 ppm",
+        ),
+        (
+            "zh",
+            moved("humidifier", "left_humidifier_611", "mode", 1, 2, previous_label="自动", current_label="手动"),
+            "左加湿器：mode 自动 → 手动",
+        ),
+        (
+            "en",
+            moved("humidifier", "right_humidifier_611", "mode", 1, 7, previous_label="auto"),
+            "right humidifier: mode auto → 7",
+        ),
+    ],
+)
+def test_a_change_is_said_in_the_farms_language(language: str, change: dict[str, Any], said: str) -> None:
+    assert change_text(change, reference(language)) == said
+
+
+@pytest.mark.parametrize(
+    ("point", "before", "after", "said"),
+    [
+        ("temp_set", 18.0, 17.5, "18.0 → 17.5 °C"),
+        ("temp_set", 17.799999237060547, 18.0, "17.8 → 18.0 °C"),  # a 4-byte float
+        ("temp_set", 17.25, 17.75, "17.25 → 17.75 °C"),  # finer than the threshold: rounding would invent 17.2 or 17.3
+        ("temp_set", -0.5, 0.0, "-0.5 → 0.0 °C"),
+        ("cyc_on_time", 10.0, 12.0, "10 → 12 min"),
+        ("cyc_on_time", 10.0, 12.5, "10.0 → 12.5 min"),
+    ],
+)
+def test_numbers_have_the_points_decimals_and_more_only_where_they_need_them(
+    point: str, before: float, after: float, said: str
+) -> None:
+    change = moved("air_cooler", "air_cooler_611", point, before, after)
+    assert change_text(change, reference("en")) == f"air cooler: {point} {said}"
+
+
+@pytest.mark.parametrize(
+    ("device", "alias", "english", "chinese"),
+    [
+        ("humidifier", "left_humidifier_611", "left humidifier", "左加湿器"),
+        ("humidifier", "humidifier_611", "humidifier", "加湿器"),
+        ("humidifier", "third_humidifier_611", "humidifier (third_humidifier)", "加湿器 (third_humidifier)"),
+        ("heater", "heater_611", "heater", "heater"),  # not in the farm file
+        ("air_cooler", "air_cooler_6110", "air cooler (air_cooler_6110)", "空调 (air_cooler_6110)"),  # no room's suffix
+    ],
+)
+def test_a_device_goes_by_what_people_call_it(device: str, alias: str, english: str, chinese: str) -> None:
+    row = moved(device, alias, "mode", 0, 1)
+    assert [device_text(row, reference(language)) for language in ("en", "zh")] == [english, chinese]

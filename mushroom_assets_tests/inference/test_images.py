@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from mushroom_assets.inference import images
-from mushroom_assets.inference.images import ImageFault, read_photo
+from mushroom_assets.inference.images import ImageFault, read_photo, thumbnail
 
 
 def encoded(image: Image.Image, form: str = "JPEG", **options: object) -> bytes:
@@ -188,3 +188,36 @@ def test_sharpness_falls_with_blur_and_hardly_depends_on_the_scale_of_decoding()
 def test_reading_needs_no_torch():
     program = "import mushroom_assets.inference.images, sys; assert not {'torch', 'torchvision'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_a_thumbnail_is_the_picture_in_small() -> None:
+    colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (200, 200, 30)]
+    photo = Image.new("RGB", (2880, 1616))
+    for number, colour in enumerate(colours):
+        photo.paste(colour, (720 * number, 0, 720 * (number + 1), 1616))
+    small = Image.open(io.BytesIO(thumbnail(encoded(photo))))
+    assert (small.format, small.size) == ("JPEG", (144, 81))
+    for number, colour in enumerate(colours):
+        np.testing.assert_allclose(np.asarray(small)[40, 36 * number + 18], colour, atol=12)
+
+
+def test_a_thumbnail_stands_upright_and_small_pictures_stay_as_they_are() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sizes = [Image.open(io.BytesIO(thumbnail(encoded(scene(640, 360), exif=exif)))).size]
+    sizes += [Image.open(io.BytesIO(thumbnail(encoded(scene(64, 36), form)))).size for form in ("PNG", "GIF")]
+    assert sizes == [(81, 144), (64, 36), (64, 36)]
+
+
+def test_a_thumbnail_has_few_bytes_whatever_it_shows() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (144, 144, 3), dtype=np.uint8)
+    sizes = [len(thumbnail(encoded(image, "PNG"))) for image in (Image.fromarray(noise), scene(144, 144))]
+    assert max(sizes) <= images.THUMBNAIL_BYTES
+    with Image.open(io.BytesIO(encoded(Image.fromarray(noise), quality=60))) as plain:
+        assert len(encoded(plain, quality=60)) > images.THUMBNAIL_BYTES  # so the bound was at work
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", encoded(scene())[:2000], encoded(scene(17, 1))])
+def test_what_is_no_photo_is_no_thumbnail(data: bytes) -> None:
+    with pytest.raises(ImageFault):
+        thumbnail(data)

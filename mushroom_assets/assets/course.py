@@ -1,0 +1,51 @@
+"""The course of a day, minute by minute, for the assets that draw it."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import sqlalchemy as sa
+
+from mushroom_assets.domain import environment, setpoints
+from mushroom_assets.domain.environment import Series
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.ribbon import Ribbon, Steps, day_ribbons, setpoint_points, steps
+from mushroom_assets.domain.windows import Window
+from mushroom_assets.storage.samples import read_batches, read_points, read_samples
+
+MARGIN = dt.timedelta(hours=1)  # on both sides: what went before a move and what followed it
+
+
+@dataclass(frozen=True)
+class Course:
+    """Samples of every quantity of a day and `MARGIN` around it, and the setpoints in force."""
+
+    day: Window
+    farm: Farm
+    samples: pd.DataFrame
+    sources: Mapping[tuple[str, str], Sequence[int]]
+    setpoints: Mapping[tuple[str, str], Sequence[Steps]]
+    in_dates: Mapping[str, Sequence[dt.date]]
+
+    def ribbons(self) -> list[Ribbon]:
+        """The day's ribbons, by room and quantity."""
+        return day_ribbons(self.samples, self.day, self.sources, self.setpoints, self.farm, self.in_dates)
+
+    def climate(self) -> dict[tuple[str, str], Series]:
+        """The measured series by (room, quantity)."""
+        return environment.climate(self.samples, self.sources, self.farm)
+
+
+def read_course(connection: sa.Connection, day: Window, farm: Farm) -> Course:
+    """Read a day's course."""
+    points = read_points(connection)
+    sources, setting = environment.sources(points, farm), setpoint_points(points, farm)
+    since = day.before(dt.timedelta(seconds=environment.lookback_s(farm)) + MARGIN)
+    measured = [point for ids in sources.values() for point in ids]
+    samples = read_samples(connection, measured, since, day.end.astimezone(dt.UTC) + MARGIN)
+    set_ids = [point.point_id for found in setting.values() for point in found]
+    carried_since = day.before(setpoints.LOOKBACK)
+    set_samples = read_samples(connection, set_ids, day.start, day.end, carried_since=carried_since)
+    lines = {key: steps(set_samples, found, farm) for key, found in setting.items()}
+    return Course(day, farm, samples, sources, lines, read_batches(connection))

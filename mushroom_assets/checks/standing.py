@@ -1,0 +1,112 @@
+"""The standing checks: of Dagster's own record, is a partition of the last 30 days failed or missing?
+
+Not about one partition and so without any. A schedule of their own evaluates them, and so does a run that is launched
+in the UI, which Dagster gives all checks of its assets; not the timetable's runs, which have other things to do. What
+is due when is told by `automation`.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from dagster import AssetPartitionStatus
+
+from mushroom_assets.checks.rule import ERROR, WARN, Said
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.faults import permanent_faults_fail_at_once
+from mushroom_assets.outstanding import closed, keys_of, ranges
+from mushroom_assets.partitions import FarmClock
+from mushroom_assets.reporting import together
+from mushroom_assets.resources import FarmFile
+from mushroom_assets.storage.schema import hourly_setpoint_changes
+
+NAME = "partitions_complete"
+DAYS = 30
+SHOWN = 10  # ranges of each kind
+HOLDS: Said = {
+    "en": f"no partition of the last {DAYS} days that is due has failed or is missing",
+    "zh": f"最近 {DAYS} 天内到期的分区没有失败或缺失",
+}
+FAULT: Said = {
+    "en": "{failed} failed and {missing} missing partitions in the last {days} days. Remedy: on the page of this asset "
+    'press "Materialize", select their range, tick "Backfill only failed and missing partitions within selection" and '
+    "launch; what fails again says why in its run. By itself only the last week is asked for again",
+    "zh": "最近 {days} 天有 {failed} 个分区失败、{missing} 个缺失。处理办法：在本资产页面点击 Materialize，"
+    "选中所在范围，勾选 Backfill only failed and missing partitions within selection 后启动；"
+    "再次失败的，原因见其运行日志。系统只会自动补算最近一周",
+}
+
+
+def standing_checks(
+    clock: FarmClock, farm: Farm, due_after: Mapping[str, dt.timedelta], **policy: Any
+) -> list[dg.AssetChecksDefinition]:
+    """One check an asset.
+
+    Args:
+        clock: the partitions.
+        farm: language of the descriptions.
+        due_after: by asset, how long after its window has closed a partition should be there.
+        policy: their retry policy.
+    """
+    hourly = {hourly_setpoint_changes.name}
+    return [
+        _check(dg.AssetKey(asset), clock.hourly if asset in hourly else clock.daily, farm, after, **policy)
+        for asset, after in due_after.items()
+    ]
+
+
+def _check(
+    asset: dg.AssetKey,
+    definition: dg.TimeWindowPartitionsDefinition,
+    farm: Farm,
+    due_after: dt.timedelta,
+    **policy: Any,
+) -> dg.AssetChecksDefinition:
+    spec = dg.AssetCheckSpec(NAME, asset=asset, description=farm.say(HOLDS))
+
+    @dg.multi_asset_check(name=spec.get_python_identifier(), specs=[spec], **policy)
+    def check(
+        context: dg.AssetCheckExecutionContext, farm_file: FarmFile
+    ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
+        with permanent_faults_fail_at_once():
+            farm = farm_file.read()
+        # Dagster plans the check for every partition of a run that has some, and waits for each.
+        with together(context.instance):
+            for key in keys_of(context.run, definition):
+                yield dg.AssetCheckEvaluation(asset, NAME, passed=True, partition=key)
+        due_by = dt.datetime.now(farm.zone) - due_after
+        yield dg.AssetCheckResult(**completeness(context.instance, asset, definition, due_by, farm))
+
+    return check
+
+
+def completeness(
+    instance: dg.DagsterInstance,
+    asset: dg.AssetKey,
+    definition: dg.TimeWindowPartitionsDefinition,
+    due_by: dt.datetime,
+    farm: Farm,
+) -> dict[str, Any]:
+    """What the check says of the windows that closed by `due_by`. A failed partition is an error, a missing one not."""
+    keys = [window.key for window in closed(definition, dt.timedelta(days=DAYS), due_by)]
+    status = instance.get_status_by_partition(asset, keys, definition) or {}
+    failed = {key for key in keys if status.get(key) is AssetPartitionStatus.FAILED}
+    missing = {key for key in keys if status.get(key) is None}
+    metadata: dict[str, dg.MetadataValue] = {"offending": dg.MetadataValue.int(len(failed) + len(missing))}
+    for name, lacking in (("failed", failed), ("missing", missing)):
+        if lacking:
+            metadata[name] = dg.MetadataValue.md(_list(list(ranges(keys, lacking)), farm))
+    if not failed and not missing:
+        return {"passed": True, "description": farm.say({"en": "holds", "zh": "符合"}), "metadata": metadata}
+    where = f"/assets/{asset.to_user_string()}?view=partitions"
+    metadata["partitions"] = dg.MetadataValue.md(f"[{where}]({where})")
+    description = FAULT[farm.language].format(failed=len(failed), missing=len(missing), days=DAYS)
+    severity = ERROR if failed else WARN
+    return {"passed": False, "severity": severity, "description": description, "metadata": metadata}
+
+
+def _list(found: Sequence[tuple[str, str]], farm: Farm) -> str:
+    lines = [f"- {first}" if first == last else f"- {first} ... {last}" for first, last in found[:SHOWN]]
+    more = {"en": "- and {count} more ranges", "zh": "- 另有 {count} 段"}[farm.language]
+    return "\n".join([*lines, more.format(count=len(found) - SHOWN)] if len(found) > SHOWN else lines)

@@ -1,0 +1,164 @@
+"""The course of a room's day in numbers: what a ribbon is drawn from. How it is drawn is the business of `plots`.
+
+By quarter of an hour, in the manner of the ambulatory glucose profile: median, quartiles and extremes, next to the
+target band, the time in it, the stretches of which nothing is known, and the setpoints that were in force.
+https://doi.org/10.2337/dci19-0028 (time in range), times as in `environment`: int64 microseconds since 1970 UTC.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mushroom_assets.domain.environment import (
+    SECOND,
+    Series,
+    Times,
+    Values,
+    gaps,
+    room_samples,
+    summarise,
+    time_in_band,
+)
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.growth import growth_on
+from mushroom_assets.domain.points import Point
+from mushroom_assets.domain.windows import Window
+
+BIN = 15 * 60 * SECOND
+NOT_SHOWN = {"dew_point"}  # temperature and humidity say the same
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A setpoint in force: `value[i]` from `at[i]` on; both of shape (k,)."""
+
+    name: str
+    at: Times
+    value: Values
+
+
+@dataclass(frozen=True)
+class Ribbon:
+    """One quantity in one room over one day.
+
+    Attributes:
+        bins: starts of the quarters of an hour, shape (n,).
+        quantiles: smallest, lower quartile, median, upper quartile and largest accepted sample of each, in `unit`,
+            shape (5, n); NaN where there is none.
+        gaps: stretches without a known value, first and last instant.
+        band: target band of the growth day; None without one.
+        shares: of the known time, the parts below, inside and above the band; None without band or samples.
+        setpoints: those that steer the quantity.
+    """
+
+    room_id: str
+    quantity: str
+    unit: str
+    start: int
+    end: int
+    bins: Times
+    quantiles: Values
+    gaps: Sequence[tuple[int, int]]
+    coverage: float
+    band: tuple[float, float] | None
+    shares: tuple[float, float, float] | None
+    setpoints: Sequence[Steps]
+
+
+def setpoint_points(points: Iterable[Point], farm: Farm) -> dict[tuple[str, str], list[Point]]:
+    """The points behind each (room, quantity) that set it, as the farm file says."""
+    wanted = {
+        (device, alias): name
+        for name, quantity in farm.quantities.items()
+        for device, aliases in quantity.setpoints.items()
+        for alias in aliases
+    }
+    found: dict[tuple[str, str], list[Point]] = {}
+    for point in points:
+        quantity = wanted.get((point.device_type, point.point_alias))
+        if quantity and point.room_id in farm.rooms:
+            found.setdefault((point.room_id, quantity), []).append(point)
+    return found
+
+
+def day_ribbons(
+    samples: pd.DataFrame,
+    day: Window,
+    points: Mapping[tuple[str, str], Sequence[int]],
+    setpoints: Mapping[tuple[str, str], Sequence[Steps]],
+    farm: Farm,
+    in_dates: Mapping[str, Sequence[dt.date]],
+) -> list[Ribbon]:
+    """The ribbons of a day, by room and quantity in the farm's order.
+
+    The setpoints are by (room, quantity), the other arguments as `environment.summarise_day` takes them.
+    """
+    found = []
+    for room in farm.rooms:
+        growth_day = growth_on(day.date, in_dates.get(room, ()), farm.cycle_days).growth_day
+        for name, series in room_samples(samples, room, day, points, farm).items():
+            if name not in NOT_SHOWN:
+                band = farm.band(name, growth_day)
+                found.append(_ribbon(room, name, series, day, band, setpoints.get((room, name), ()), farm))
+    return found
+
+
+def _ribbon(
+    room: str,
+    name: str,
+    series: Series,
+    day: Window,
+    band: tuple[float, float] | None,
+    setpoints: Sequence[Steps],
+    farm: Farm,
+) -> Ribbon:
+    start, end, hold = day.start_us, day.end_us, farm.max_hold_s
+    own = series.within(start, end)
+    bins = np.arange(start, end, BIN)
+    return Ribbon(
+        room_id=room,
+        quantity=name,
+        unit=farm.units()[name],
+        start=start,
+        end=end,
+        bins=bins,
+        quantiles=_by_bin((own.at[~own.rejected] - start) // BIN, own.value[~own.rejected], bins.size),
+        gaps=gaps(series, start, end, hold),
+        coverage=summarise(series, start, end, max_hold_s=hold).coverage,
+        band=band,
+        shares=time_in_band(series, start, end, hold, band) if band else None,
+        setpoints=setpoints,
+    )
+
+
+def _by_bin(place: Times, value: Values, count: int) -> Values:
+    """Quantiles 0, 25, 50, 75, 100 % of each bin's values, linear interpolation as numpy does; shape (5, count)."""
+    order = np.lexsort((value, place))
+    place, value = place[order], value[order]
+    first, size = np.searchsorted(place, np.arange(count)), np.bincount(place, minlength=count)
+    quantiles = np.full((5, count), np.nan)
+    there = size > 0
+    position = np.outer((0, 0.25, 0.5, 0.75, 1), size[there] - 1)
+    below = np.floor(position).astype(np.intp)
+    low = value[first[there] + below]
+    high = value[np.minimum(first[there] + below + 1, first[there] + size[there] - 1)]
+    quantiles[:, there] = low + (high - low) * (position - below)
+    return quantiles
+
+
+def steps(samples: pd.DataFrame, points: Sequence[Point], farm: Farm) -> list[Steps]:
+    """What each point was set to and when, from its samples (columns point_id, at, value, by point and time)."""
+    found = []
+    for point in points:
+        own = samples[samples["point_id"] == point.point_id]
+        at, value = own["at"].to_numpy(), own["value"].to_numpy()
+        at, value = at[np.isfinite(value)], value[np.isfinite(value)]
+        if at.size:
+            new = np.concatenate(([True], np.diff(value) != 0))
+            watched = farm.points.get(point.device_type, {}).get(point.point_alias)
+            name = farm.say(watched.description) if watched else None
+            found.append(Steps(name or point.point_alias, at[new], value[new]))
+    return found

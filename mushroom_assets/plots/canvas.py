@@ -1,0 +1,83 @@
+"""The sheet that plots are drawn on: size, font, colours, and how it becomes a small PNG."""
+
+import importlib.util
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 100
+WIDTH = 980  # pixels: what the dialog of the UI leaves a picture on a screen of 1280
+COLOURS = 128  # of the palette: a third of the bytes of full colour, and no difference to the eye
+INK, FAINT, GROUND = "#222222", "#8a8a8a", "#ffffff"
+MEDIAN, QUARTILES, EXTREMES = "#1f4e79", "#7fb0dc", "#d5e6f5"
+BAND, BELOW, ABOVE = "#2e8b57", "#3b6fb6", "#d9722e"
+SETPOINTS = ("#b5179e", "#7b4a12", "#c08a00", "#5a3e9b")
+GAP, GROUND_OF_GAP = "#8f8f8f", "#d6d6d6"
+
+
+def _font() -> Path:
+    """Noto Sans SC, found without importing the package that carries it: that would change matplotlib's settings."""
+    spec = importlib.util.find_spec("zhplot")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("zhplot, which carries the font of the plots, is not installed: pip install zhplot")
+    return Path(spec.origin).parent / "fonts" / "NotoSansSC-Regular.ttf"
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Matplotlib's settings while a sheet is drawn."""
+    import matplotlib
+    from matplotlib import font_manager
+
+    font_manager.fontManager.addfont(_font())
+    settings: Any = {
+        "font.family": ["Noto Sans SC", "DejaVu Sans"],
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "axes.titlelocation": "left",
+        "axes.edgecolor": FAINT,
+        "axes.linewidth": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.unicode_minus": False,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "xtick.major.size": 3,
+        "ytick.major.size": 3,
+        "hatch.linewidth": 0.5,
+        "figure.facecolor": GROUND,
+    }
+    with matplotlib.rc_context(settings):
+        yield
+
+
+def sheet(height: float) -> "Figure":
+    """An empty sheet, `height` in pixels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def png(figure: "Figure") -> bytes:
+    """The sheet as a PNG of few colours."""
+    from PIL import Image
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="rgba")
+    width, height = (round(float(side) * DPI) for side in figure.get_size_inches())
+    picture = Image.frombytes("RGBA", (width, height), drawn.getvalue()).convert("RGB")
+    small = io.BytesIO()
+    picture.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+        small, "PNG", optimize=True
+    )
+    return small.getvalue()

@@ -1,0 +1,193 @@
+"""A room's day as ribbons: median, quartiles and extremes by quarter of an hour, against band, setpoints and gaps."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from itertools import cycle, groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mushroom_assets.domain.environment import Values
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.ribbon import BIN, Ribbon
+from mushroom_assets.domain.texts import quantity_name, share_text, text
+from mushroom_assets.domain.windows import to_instant
+from mushroom_assets.plots import canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANEL, CARD_PANEL = 142, 190  # pixels of height
+HEAD, FOOT = 6, 54
+HOUR = 3_600_000_000  # microseconds
+LABELLED_GAP = HOUR  # a shorter one has no room for words
+
+
+def overview(ribbons: Sequence[Ribbon], farm: Farm) -> bytes:
+    """All rooms of a day below one another, a quantity a column; PNG."""
+    rooms = [list(group) for _, group in groupby(ribbons, key=lambda ribbon: ribbon.room_id)]
+    columns, colours = max(map(len, rooms)), _colours(ribbons)
+    with canvas.style():
+        figure = canvas.sheet(HEAD + PANEL * len(rooms) + FOOT)
+        for row, room in enumerate(rooms):
+            for column, ribbon in enumerate(room):
+                axes = _axes(figure, row, column, len(rooms), columns)
+                name = f"{ribbon.room_id} · " if column == 0 else ""
+                axes.set_title(f"{name}{_title(ribbon, farm)}", fontsize=9, pad=3)
+                _draw(axes, ribbon, farm, colours, every=6)
+        _legend(figure, farm, colours)
+        return canvas.png(figure)
+
+
+def card(ribbons: Sequence[Ribbon], farm: Farm) -> bytes:
+    """One room's day, two panels a row, each with the share of time below, in and above its band; PNG."""
+    rows, colours = -(-len(ribbons) // 2), _colours(ribbons)
+    with canvas.style():
+        figure = canvas.sheet(HEAD + CARD_PANEL * rows + FOOT)
+        for place, ribbon in enumerate(ribbons):
+            axes = _axes(figure, place // 2, place % 2, rows, 2)
+            axes.set_title(_title(ribbon, farm), pad=4)
+            _draw(axes, ribbon, farm, colours, every=3)
+            if ribbon.shares:
+                _shares(axes, ribbon.shares)
+        _legend(figure, farm, colours)
+        return canvas.png(figure)
+
+
+def _axes(figure: "Figure", row: int, column: int, rows: int, columns: int) -> "Axes":
+    """The place of a panel: same margins in pixels whatever the size of the sheet."""
+    width, height = (float(side) * canvas.DPI for side in figure.get_size_inches())
+    cell, line = width / columns, (height - HEAD - FOOT) / rows
+    left, right, bottom, top = 46, 14 if columns > 2 else 84, 24, 22
+    box = (
+        (column * cell + left) / width,
+        (height - HEAD - (row + 1) * line + bottom) / height,
+        (cell - left - right) / width,
+        (line - bottom - top) / height,
+    )
+    return figure.add_axes(box)
+
+
+def _title(ribbon: Ribbon, farm: Farm) -> str:
+    name = f"{quantity_name(ribbon.quantity, farm.language)} {ribbon.unit}"
+    shares = []
+    if ribbon.shares:
+        shares.append(text("in_band", farm.language).format(share=ribbon.shares[1]))
+    if ribbon.coverage < 0.995:
+        shares.append(text("known", farm.language).format(share=ribbon.coverage))
+    return "   ".join([name, *shares])
+
+
+def _draw(axes: "Axes", ribbon: Ribbon, farm: Farm, colours: Mapping[str, str], every: int) -> None:
+    low, q25, median, q75, high = ribbon.quantiles
+    if ribbon.band:
+        axes.axhspan(*ribbon.band, color=canvas.BAND, alpha=0.13, linewidth=0)
+        for edge in ribbon.band:
+            axes.axhline(edge, color=canvas.BAND, linewidth=0.7)
+    edges = np.append(ribbon.bins, ribbon.bins[-1] + BIN)
+    for bottom, top, colour in ((low, high, canvas.EXTREMES), (q25, q75, canvas.QUARTILES)):
+        axes.fill_between(edges, _held(bottom), _held(top), step="post", color=colour, linewidth=0)
+    axes.plot(ribbon.bins + BIN / 2, median, color=canvas.MEDIAN, linewidth=1.3)
+    for steps in ribbon.setpoints:
+        at = np.append(np.clip(steps.at, ribbon.start, ribbon.end), ribbon.end)
+        axes.step(at, _held(steps.value), where="post", color=colours[steps.name], linewidth=1.1, linestyle=(0, (4, 2)))
+    _gaps(axes, ribbon, farm)
+    axes.set_xlim(ribbon.start, ribbon.end)
+    axes.set_ylim(*_limits(ribbon))
+    _hours(axes, ribbon, farm, every)
+    axes.locator_params(axis="y", nbins=4)
+
+
+def _held(values: Any) -> Any:
+    return np.append(values, values[-1])
+
+
+def _limits(ribbon: Ribbon) -> tuple[float, float]:
+    """Band, setpoints, quartiles and extremes, with a little air; but a lone spike does not press the rest flat."""
+    low, q25, _, q75, high = ribbon.quantiles
+    parts = [
+        q25,
+        q75,
+        _ends(low),
+        _ends(high),
+        np.array(ribbon.band or ()),
+        *(steps.value for steps in ribbon.setpoints),
+    ]
+    everything = np.concatenate([*parts, *(steps.value for steps in ribbon.setpoints)])
+    everything = everything[~np.isnan(everything)]
+    if not everything.size:
+        return 0, 1
+    bottom, top = float(everything.min()), float(everything.max())
+    air = 0.06 * (top - bottom) or 0.5
+    return bottom - air, top + air
+
+
+def _ends(values: Values) -> Values:
+    """All but the two farthest at either end: half an hour of spikes."""
+    return np.sort(values[~np.isnan(values)])[2:-2]
+
+
+def _gaps(axes: "Axes", ribbon: Ribbon, farm: Farm) -> None:
+    for start, end in ribbon.gaps:
+        axes.axvspan(start, end, facecolor=canvas.GROUND_OF_GAP, edgecolor=canvas.GAP, hatch="////", linewidth=0)
+        if end - start >= LABELLED_GAP * (4 if axes.get_position().width < 0.3 else 2):
+            words = text("no_data", farm.language)
+            paper = {"facecolor": canvas.GROUND, "edgecolor": "none", "pad": 1.5}
+            middle, across = (start + end) / 2, axes.get_xaxis_transform()
+            axes.text(middle, 0.5, words, transform=across, ha="center", va="center", fontsize=8, bbox=paper)
+
+
+def _hours(axes: "Axes", ribbon: Ribbon, farm: Farm, every: int) -> None:
+    """Ticks at the farm's full hours, which on a day of 23 or 25 hours are not evenly spaced."""
+    instants = range(ribbon.start, ribbon.end + 1, HOUR)
+    local = [(at, to_instant(at).astimezone(farm.zone)) for at in instants]
+    shown = [(at, when) for at, when in local if when.hour % every == 0 and when.minute == 0]
+    axes.set_xticks([at for at, _ in shown], [_clock(at, when, ribbon) for at, when in shown])
+
+
+def _clock(at: int, when: dt.datetime, ribbon: Ribbon) -> str:
+    return "24" if at == ribbon.end else f"{when.hour}"
+
+
+def _shares(axes: "Axes", shares: tuple[float, float, float]) -> None:
+    """A bar beside the panel: below at the bottom, above at the top, as the band lies."""
+    bar = axes.inset_axes((1.02, 0.0, 0.035, 1.0))
+    bottom = 0.0
+    for share, colour in zip(shares, (canvas.BELOW, canvas.BAND, canvas.ABOVE), strict=True):
+        bar.bar(0, share, bottom=bottom, width=1, color=colour, alpha=0.75)
+        if share >= 0.005:
+            bar.text(0.75, bottom + share / 2, share_text(share), fontsize=8, va="center", color=canvas.INK)
+        bottom += share
+    bar.set_xlim(-0.5, 0.5)
+    bar.set_ylim(0, 1)
+    bar.axis("off")
+
+
+def _colours(ribbons: Sequence[Ribbon]) -> dict[str, str]:
+    """A colour for each setpoint of the sheet, by its name."""
+    names = dict.fromkeys(steps.name for ribbon in ribbons for steps in ribbon.setpoints)
+    return dict(zip(names, cycle(canvas.SETPOINTS), strict=False))
+
+
+def _legend(figure: "Figure", farm: Farm, colours: Mapping[str, str]) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    def say(key: str) -> str:
+        return text(key, farm.language)
+
+    marks: list[Any] = [
+        Line2D([], [], color=canvas.MEDIAN, label=say("median")),
+        Patch(color=canvas.QUARTILES, label=say("quartiles")),
+        Patch(color=canvas.EXTREMES, label=say("extremes")),
+        Patch(facecolor=canvas.BAND, alpha=0.25, label=say("band")),
+        Patch(facecolor=canvas.GROUND_OF_GAP, edgecolor=canvas.GAP, hatch="////", label=say("no_data")),
+    ]
+    marks += [
+        Line2D([], [], color=colour, linestyle=(0, (4, 2)), linewidth=1.1, label=name)
+        for name, colour in colours.items()
+    ]
+    figure.legend(
+        handles=marks, loc="lower center", ncols=-(-len(marks) // 2), frameon=False, fontsize=9, columnspacing=1.4
+    )

@@ -1,0 +1,142 @@
+"""How a table of the data dictionary is declared: each column with its meaning in two languages, unit and origin.
+
+What the tables are stands in the modules beside this one. The English meaning is the SQL comment.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Column, Date, DateTime, Integer, MetaData, Table, Text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
+
+from mushroom_assets.domain.farm import Language
+
+SCHEMA = "farm"
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    },
+)
+Instant = DateTime(timezone=True)
+Kind = type[TypeEngine[Any]] | TypeEngine[Any]
+FARM_FILE = "farm.yaml:"  # an origin that begins so is a key of the farm file
+FILE: dict[Language, str] = {"en": "farm file: {keys}", "zh": "农场文件：{keys}"}
+# Origins that are neither a column nor a key of the farm file.
+ORIGINS: dict[str, dict[Language, str]] = {
+    "run": {"en": "the run", "zh": "本次运行"},
+    "model": {"en": "the CLIP model", "zh": "CLIP 模型"},
+    "probe": {"en": "the farm's own probe", "zh": "农场自有探针"},
+}
+
+
+def table(name: str, meaning: str, chinese: str, *parts: Any, into: MetaData = metadata, **options: Any) -> Table:
+    """A table with what its rows are, in both languages; the English text is the SQL comment."""
+    return Table(name, into, *parts, comment=meaning, info={"meaning": {"en": meaning, "zh": chinese}}, **options)
+
+
+def col(
+    name: str,
+    kind: Kind,
+    meaning: str,
+    chinese: str,
+    *,
+    unit: str | None = None,
+    scale: str | None = None,
+    origin: str = "",
+    key: bool = False,
+    **options: Any,
+) -> Column[Any]:
+    """A column that is never null.
+
+    Args:
+        name: of the column.
+        kind: its type.
+        meaning: in English, also the SQL comment.
+        chinese: the same in Chinese.
+        unit: part of the SQL comment.
+        scale: in place of `unit` where the comment tells none: "1" of counts and identities, the name of the column
+            that holds the unit, or a unit.
+        origin: what the value is computed from, separated by spaces: columns of other tables (`sample.value`), keys of
+            the farm file (`farm.yaml:rooms`), or names in `ORIGINS`.
+        key: part of the primary key.
+        options: of SQLAlchemy's Column.
+    """
+    info = {"meaning": {"en": meaning, "zh": chinese}, "unit": unit or scale, "origin": tuple(origin.split())}
+    comment = f"{meaning} [{unit}]" if unit else meaning
+    options.setdefault("nullable", False)
+    return Column(name, kind, primary_key=key, comment=comment, info=info, **options)
+
+
+def opt(name: str, kind: Kind, meaning: str, chinese: str, **options: Any) -> Column[Any]:
+    """A column that may be null."""
+    return col(name, kind, meaning, chinese, nullable=True, **options)
+
+
+def growth(origin: str) -> list[Column[Any]]:
+    """The place in the room's cycle."""
+    return [
+        opt(
+            "growth_day",
+            Integer,
+            "days since the batch came in, from 1",
+            "入库后的天数，从 1 起",
+            unit="d",
+            origin=origin,
+        ),
+        opt("batch_date", Date, "in_date of the batch in force", "当时在库批次的入库日期", origin=origin),
+    ]
+
+
+def provenance(when: str = "computed_at") -> list[Column[Any]]:
+    """Which run wrote the row, and when."""
+    return [
+        col("run_id", Text, "Dagster run that wrote the row", "写入该行的 Dagster 运行", origin="run"),
+        col(when, Instant, "when the row was computed", "该行的计算时间", origin="run"),
+    ]
+
+
+def meaning(thing: Table | Column[Any], language: Language) -> str:
+    """What a table's rows are, or what a column means."""
+    text: str = thing.info["meaning"][language]
+    return text
+
+
+def unit(column: Column[Any]) -> str | None:
+    """The unit of a column's numbers; "1" without dimension, the name of a column that tells it, None of no number."""
+    found: str | None = column.info["unit"]
+    return found
+
+
+def type_name(column: Column[Any]) -> str:
+    """The column's type as PostgreSQL writes it, in short."""
+    name = column.type.compile(dialect=postgresql.dialect()).lower()
+    return name.replace("timestamp with time zone", "timestamptz")
+
+
+def column_origins(column: Column[Any]) -> list[tuple[str, str]]:
+    """Columns that a column's values are computed from, as (table, column)."""
+    pairs = [origin.partition(".") for origin in column.info["origin"] if not origin.startswith(FARM_FILE)]
+    return [(table, name) for table, dot, name in pairs if dot]
+
+
+def farm_keys(column: Column[Any]) -> list[str]:
+    """Keys of the farm file that a column's values depend on."""
+    return [origin.removeprefix(FARM_FILE) for origin in column.info["origin"] if origin.startswith(FARM_FILE)]
+
+
+def origins_text(column: Column[Any], language: Language, say: Callable[[str, str], str]) -> str:
+    """All that a column's values are computed from, in words; `say` writes a column, given its table and name."""
+    keys = ", ".join(f"`{key}`" for key in farm_keys(column))
+    columns = [say(table, name) for table, name in column_origins(column)]
+    rest = [ORIGINS[name][language] for name in column.info["origin"] if name in ORIGINS]
+    return ", ".join([*columns, *([FILE[language].format(keys=keys)] if keys else []), *rest])
+
+
+def upstream(of: Table) -> list[str]:
+    """The tables whose columns a table's rows are computed from, in the order in which its columns name them."""
+    return list(dict.fromkeys(table for column in of.columns for table, _ in column_origins(column)))

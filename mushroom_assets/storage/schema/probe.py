@@ -1,0 +1,90 @@
+"""Labels by people, and the farm's own probe that is fitted on them."""
+
+from sqlalchemy import CheckConstraint, Double, Integer, Text, func
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from mushroom_assets.storage.schema.dictionary import Instant, col, opt, provenance, table
+
+LABELS = "image_label.stage image_label.condition image_label.labelled_at farm.yaml:vision"
+FITTED = f"{LABELS} image_label.content_sha256 daily_clip_inference.embedding"
+
+image_label = table(
+    "image_label",
+    "Labels by people, one row per image; the latest word counts",
+    "人工标签，每张图像一行，以最后一次为准",
+    col("image_path", Text, "path in the image store", "图像存储中的路径", key=True),
+    col(
+        "content_sha256",
+        Text,
+        "SHA-256 of the bytes that were looked at, hexadecimal",
+        "标注时所见文件内容的 SHA-256，十六进制",
+    ),
+    opt("stage", Text, "what a grower saw: a stage of the farm file", "种植人员看到的阶段，名称同农场文件"),
+    opt("condition", Text, "what a grower saw: a condition of the farm file", "种植人员看到的状况，名称同农场文件"),
+    opt("labelled_by", Text, "who looked", "标注人"),
+    col("labelled_at", Instant, "when the label was stored", "标签入库的时间", server_default=func.now()),
+    CheckConstraint("stage IS NOT NULL OR condition IS NOT NULL", name="label"),
+)
+
+clip_probe = table(
+    "clip_probe",
+    "The farm's own linear probe on stored vectors, the latest fit per encoder and kind of label",
+    "农场自有的线性探针，在已存向量上拟合，每个编码器、每类标签保留最近一次",
+    col(
+        "encoder",
+        Text,
+        "model and weights whose vectors it was fitted on",
+        "拟合所用向量的模型与权重",
+        key=True,
+        origin="daily_clip_inference.model_id",
+    ),
+    col(
+        "kind",
+        Text,
+        "stage or condition",
+        "标签类别：stage 阶段或 condition 状况",
+        key=True,
+        origin="image_label.stage image_label.condition",
+    ),
+    col(
+        "probe_id",
+        Text,
+        "names the fit: changes with labels, vectors and settings",
+        "本次拟合的编号，随标签、向量与设置而变",
+        origin=FITTED,
+    ),
+    col(
+        "classes",
+        ARRAY(Text),
+        "labels, in the order of the rows of the coefficients",
+        "标签，与系数各行的顺序一致",
+        origin=LABELS,
+    ),
+    col(
+        "coefficients",
+        ARRAY(Double),
+        "weights, one row a class, flattened: classes x dimensions",
+        "权重，每个类别一行，按行展开：类别数 x 维数",
+        scale="1",
+        origin=FITTED,
+    ),
+    col("intercepts", ARRAY(Double), "one a class", "截距，每个类别一个", scale="1", origin=FITTED),
+    col("label_count", Integer, "labelled images it was fitted on", "参与拟合的已标注图像数", scale="1", origin=FITTED),
+    col(
+        "accuracy",
+        Double,
+        "cross-validated share of right labels",
+        "交叉验证的正确率",
+        unit="0..1",
+        origin=FITTED,
+    ),
+    col(
+        "by_class",
+        JSONB(),
+        "per class: images, cross-validated recall and precision",
+        "各类别的图像数、交叉验证的召回率与精确率",
+        origin=FITTED,
+    ),
+    *provenance("fitted_at"),
+    CheckConstraint("kind IN ('stage', 'condition')", name="kind"),
+)

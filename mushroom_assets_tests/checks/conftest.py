@@ -1,0 +1,27 @@
+"""A small farm with two good days."""
+
+import pytest
+
+from mushroom_assets_tests.checks.evaluations import DAY, NEXT
+from mushroom_assets_tests.small import SmallFarm
+
+
+@pytest.fixture
+def covered(small: SmallFarm) -> SmallFarm:
+    """Two rooms, two full days of climate, one on/off point that moves at 9 and at 11 o'clock."""
+    for day in (DAY, NEXT):
+        instants = [small.at(day, tenth / 6) for tenth in range(144)]
+        levels = {
+            "t": [18.0 + 0.1 * (number % 3) for number in range(144)],
+            "h": [90.0 + number % 2 for number in range(144)],
+        }
+        small.put(
+            [
+                (room, point, at, value)
+                for room in "AB"
+                for point in "th"
+                for at, value in zip(instants, levels[point], strict=True)
+            ]
+        )
+    small.put([("A", "power", small.at(DAY, at), value) for at, value in ((8, 0.0), (9, 1.0), (11, 0.0))])
+    return small

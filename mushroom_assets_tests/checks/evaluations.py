@@ -1,0 +1,56 @@
+"""Helpers: runs of checks alone, and what their evaluations say."""
+
+import dagster as dg
+
+from mushroom_assets.automation import range_tags
+from mushroom_assets.definitions import build_definitions
+from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets_tests.small import SmallFarm
+
+DAY, NEXT = "2026-01-05", "2026-01-06"
+ENV, SETPOINTS, VISION, REPORT = (
+    "daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report",
+)  # fmt: skip
+ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+Evaluations = dict[str, dg.AssetCheckEvaluation]
+
+
+def checks_only(
+    small: SmallFarm, asset: str, first: str, last: str | None = None, *, only: str | None = None
+) -> dg.ExecuteInProcessResult:
+    """A run of the asset's partitioned checks, or of one, on the rows as they are."""
+    doors = {"postgres": PostgresResource(url=small.database.url), "farm_file": FarmFile(path=str(small.path))}
+    key = dg.AssetKey(asset)
+    selection = dg.AssetSelection.checks_for_assets(asset) - dg.AssetSelection.checks(
+        dg.AssetCheckKey(key, "partitions_complete")
+    )
+    if only:
+        selection = dg.AssetSelection.checks(dg.AssetCheckKey(key, only))
+    job = dg.define_asset_job("only_checks", selection)
+    defs = dg.Definitions.merge(build_definitions(small.farm, doors), dg.Definitions(jobs=[job]))
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    return defs.resolve_job_def("only_checks").execute_in_process(
+        quiet, instance=small.instance, tags=range_tags(first, last or first), raise_on_error=False
+    )
+
+
+def verdicts(result: dg.ExecuteInProcessResult, partition: str = DAY) -> Evaluations:
+    """The evaluations of one partition, by check."""
+    found = [each for each in result.get_asset_check_evaluations() if each.partition == partition]
+    assert len(found) == len({each.check_name for each in found})
+    return {evaluation.check_name: evaluation for evaluation in found}
+
+
+def failing(result: dg.ExecuteInProcessResult, partition: str = DAY) -> set[str]:
+    """Which checks of one partition did not pass."""
+    return {name for name, evaluation in verdicts(result, partition).items() if not evaluation.passed}
+
+
+def offending(evaluation: dg.AssetCheckEvaluation) -> int:
+    value = evaluation.metadata["offending"].value
+    assert isinstance(value, int)
+    return value
+
+
+def examples(evaluation: dg.AssetCheckEvaluation) -> list[str]:
+    return [line.removeprefix("- ") for line in str(evaluation.metadata["examples"].value).splitlines()]

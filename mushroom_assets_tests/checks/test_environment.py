@@ -1,0 +1,146 @@
+"""Rules of `daily_env_stats`: each fault is found, counted, shown by example and comes with a remedy."""
+
+import datetime as dt
+
+import pytest
+
+from mushroom_assets_tests.checks.evaluations import (
+    DAY,
+    ENV,
+    ERROR,
+    NEXT,
+    WARN,
+    checks_only,
+    examples,
+    failing,
+    offending,
+    verdicts,
+)  # fmt: skip
+from mushroom_assets_tests.plant import put_batch
+from mushroom_assets_tests.small import Build, SmallFarm
+
+
+def change(small: SmallFarm, what: str, where: str = "quantity = 'temperature'") -> None:
+    """Rows of room B's first day, as something else may have left them."""
+    small.execute(f"UPDATE farm.{ENV} SET {what} WHERE stat_date = '{DAY}' AND room_id = 'B' AND {where}")
+
+
+@pytest.mark.parametrize(
+    "corruption",
+    ["min = q25 + 1", "q25 = median + 1", "median = q75 + 1", "q75 = max + 1", "median = NULL"],
+)
+def test_quantiles_out_of_order_are_an_error(covered: SmallFarm, corruption: str) -> None:
+    covered.run(ENV, DAY)
+    change(covered, corruption)
+    result = checks_only(covered, ENV, DAY)
+    assert failing(result) == {"quantiles_in_order"}
+    found = verdicts(result)["quantiles_in_order"]
+    assert (found.severity, found.blocking, offending(found)) == (ERROR, True, 1)
+    assert examples(found) == [f"{DAY}, B, temperature"]
+    assert "Remedy: " in (found.description or "")
+
+
+def test_a_missing_row_is_an_error(covered: SmallFarm) -> None:
+    covered.run(ENV, DAY)
+    covered.execute(f"DELETE FROM farm.{ENV} WHERE stat_date = '{DAY}' AND room_id = 'A' AND quantity <> 'humidity'")
+    found = verdicts(checks_only(covered, ENV, DAY))["rows_complete"]
+    assert (found.passed, found.severity, offending(found)) == (False, ERROR, 3)
+    assert examples(found) == [f"{DAY}, A, {name}" for name in ("dew point", "temperature", "VPD")]
+    assert "materialize the day again" in (found.description or "")
+
+
+def test_a_room_that_the_farm_got_since_has_no_rows_yet(covered: SmallFarm) -> None:
+    covered.run(ENV, DAY)
+    covered.path.write_text(covered.path.read_text().replace("B: {}", "B: {}, C: {}"))
+    found = verdicts(checks_only(covered, ENV, DAY))["rows_complete"]
+    assert {line.split(", ")[1] for line in examples(found)} == {"C"}
+    assert offending(found) == 4
+
+
+@pytest.mark.parametrize(("column", "value"), [("min", -20.1), ("max", 60.1), ("mean", 61)])
+def test_a_number_outside_the_plausible_range_is_an_error(covered: SmallFarm, column: str, value: float) -> None:
+    covered.run(ENV, DAY)
+    change(covered, f'"{column}" = {value}')
+    found = verdicts(checks_only(covered, ENV, DAY))["values_plausible"]
+    assert (found.passed, found.severity, offending(found)) == (False, ERROR, 1)
+
+
+def test_the_limits_of_the_plausible_range_belong_to_it(covered: SmallFarm) -> None:
+    covered.run(ENV, DAY)
+    change(covered, "min = -20, max = 60")
+    assert failing(checks_only(covered, ENV, DAY)) == set()
+
+
+def test_a_day_with_a_gap_is_a_warning_and_no_failed_run(covered: SmallFarm) -> None:
+    covered.execute(
+        f"DELETE FROM farm.sample WHERE sampled_at >= '{covered.at(DAY, 8)}' AND sampled_at < '{covered.at(DAY, 18)}'"
+        " AND point_id IN (SELECT point_id FROM farm.point WHERE room_id = 'A' AND point_alias = 't')"
+    )
+    result = covered.run(ENV, DAY, NEXT)
+    assert result.success
+    assert (failing(result), failing(result, NEXT)) == ({"days_covered"}, set())
+    found = verdicts(result)["days_covered"]
+    assert (found.severity, offending(found)) == (WARN, 3)
+    # Known are 14 of 24 hours, and 900 s (max_hold_s) from the last sample before the gap at 7:50: 14 h 5 min.
+    assert set(examples(found)) == {f"{DAY}, A, {name}, 59%" for name in ("temperature", "VPD", "dew point")}
+    assert "materialize the day again" in (found.description or "")
+
+
+def test_a_day_mostly_out_of_its_band_is_a_warning(covered: SmallFarm) -> None:
+    put_batch(covered.database, "A", dt.date(2026, 1, 1))
+    warm = f"sampled_at >= '{covered.at(DAY)}' AND sampled_at < '{covered.at(DAY, 12)}'"  # half of the day: 0.5 < 0.6
+    points = "point_id IN (SELECT point_id FROM farm.point WHERE point_alias = 't')"
+    covered.execute(f"UPDATE farm.sample SET value = value + 3 WHERE {warm} AND {points}")
+    result = covered.run(ENV, DAY, NEXT)
+    assert (failing(result), failing(result, NEXT)) == ({"climate_in_band"}, set())
+    found = verdicts(result)["climate_in_band"]
+    assert (found.severity, offending(found)) == (WARN, 1)  # room B has no batch, and so no band
+    assert examples(found) == [f"{DAY}, A, temperature, 50%"]
+
+
+@pytest.mark.parametrize(("rejected", "warned"), [(14, False), (15, True)])
+def test_too_many_doubtful_samples_are_a_warning(covered: SmallFarm, rejected: int, warned: bool) -> None:
+    covered.execute(  # of 144 samples: 14 are 9.7 %, 15 are 10.4 %
+        f"UPDATE farm.sample SET value = 101 WHERE sampled_at >= '{covered.at(DAY)}'"
+        f" AND sampled_at < '{covered.at(DAY, rejected / 6)}'"
+        " AND point_id = (SELECT point_id FROM farm.point WHERE room_id = 'A' AND point_alias = 'h')"
+    )
+    result = covered.run(ENV, DAY)
+    found = verdicts(result)["samples_trusted"]
+    assert result.success
+    assert (found.passed, found.severity) == (not warned, WARN)
+    if warned:
+        assert f"{DAY}, A, humidity, 10%" in examples(found)
+
+
+def test_samples_that_look_stuck_count_as_doubtful(covered: SmallFarm) -> None:
+    covered.execute(  # 5 hours of one temperature, where 4 (stuck_s) are enough: 30 of 144 samples
+        f"UPDATE farm.sample SET value = 18.5 WHERE sampled_at >= '{covered.at(DAY, 3)}'"
+        f" AND sampled_at < '{covered.at(DAY, 8)}'"
+        " AND point_id = (SELECT point_id FROM farm.point WHERE room_id = 'B' AND point_alias = 't')"
+    )
+    found = verdicts(covered.run(ENV, DAY))["samples_trusted"]
+    assert f"{DAY}, B, temperature, 21%" in examples(found)
+
+
+def test_one_value_all_day_is_a_stuck_sensor(covered: SmallFarm) -> None:
+    covered.execute(
+        f"UPDATE farm.sample SET value = 90 WHERE sampled_at >= '{covered.at(DAY)}'"
+        f" AND sampled_at < '{covered.at(NEXT)}'"
+        " AND point_id = (SELECT point_id FROM farm.point WHERE room_id = 'B' AND point_alias = 'h')"
+    )
+    result = covered.run(ENV, DAY, NEXT)
+    assert (failing(result), failing(result, NEXT)) == ({"sensors_move"}, set())
+    assert examples(verdicts(result)["sensors_move"]) == [f"{DAY}, B, humidity, 90"]
+
+
+def test_few_samples_of_one_value_are_no_stuck_sensor(small: SmallFarm) -> None:
+    small.put([("A", "h", small.at(DAY, hour / 6), 90.0) for hour in range(59)])
+    assert verdicts(small.run(ENV, DAY))["sensors_move"].passed
+    small.put([("A", "h", small.at(DAY, 10), 90.0)])
+    assert not verdicts(small.run(ENV, DAY))["sensors_move"].passed
+
+
+def test_a_farm_without_quantities_has_nothing_to_complain_of(build: Build) -> None:
+    result = build(addition="quantities: {}\nstages: []\n").run(ENV, DAY)
+    assert failing(result) == set()

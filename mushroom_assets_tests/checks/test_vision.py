@@ -1,0 +1,173 @@
+"""Rules of `daily_clip_inference`, on rows as the asset stores them, and of a real run over a broken file."""
+
+import datetime as dt
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from mushroom_assets.resources import ImageStore
+from mushroom_assets.storage.schema import daily_clip_inference
+from mushroom_assets_tests.checks.evaluations import (
+    DAY,
+    ERROR,
+    NEXT,
+    VISION,
+    WARN,
+    checks_only,
+    examples,
+    failing,
+    offending,
+    verdicts,
+)  # fmt: skip
+from mushroom_assets_tests.small import SmallFarm
+
+TODAY = dt.date.fromisoformat(DAY)
+GOOD: dict[str, Any] = {
+    "model_id": "m/w/1", "run_id": "r", "computed_at": dt.datetime(2026, 1, 6, tzinfo=dt.UTC), "status": "ok",
+    "embedding": [0.6, 0.8], "stage": "fruiting", "stage_probability": 0.9, "stage_margin": 0.8, "condition": "healthy",
+    "condition_probability": 0.9, "sharpness": 400.0, "brightness": 0.4,
+}  # fmt: skip
+
+
+def images(small: SmallFarm, camera: str, *days_ago: int, count: int = 6, **columns: Any) -> None:
+    """Rows of images of a camera of room A, or of that named before the slash (`B/cam1`)."""
+    room, _, name = camera.rpartition("/")
+    rows = [
+        GOOD
+        | {
+            "image_path": f"{camera}-{ago}-{number}", "room_id": room or "A", "camera": name,
+            "image_date": TODAY - dt.timedelta(days=ago),
+        }
+        | columns
+        for ago in days_ago
+        for number in range(count)
+    ]  # fmt: skip
+    with small.database.transaction() as connection:
+        connection.execute(daily_clip_inference.insert(), rows)
+
+
+@pytest.fixture
+def seen(small: SmallFarm) -> SmallFarm:
+    """A week and a day of good images of both rooms, 6 a day."""
+    for camera in ("A/cam1", "B/cam1"):
+        images(small, camera, *range(8))
+    return small
+
+
+def test_good_images_pass_every_check(seen: SmallFarm) -> None:
+    assert failing(checks_only(seen, VISION, DAY)) == set()
+
+
+def test_a_truncated_image_is_a_warning_with_its_path_and_reason(small: SmallFarm, tmp_path: Path) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (120, 90), (200, 180, 160)).save(file, "JPEG")
+    names = {f"A/20260105/A_cam_202611_202601050{hour}0000.jpg": hour for hour in (7, 8)}
+    for name, hour in names.items():
+        target = tmp_path / "images" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.getvalue()[: 300 if hour == 8 else None])
+    result = small.run(VISION, DAY, resources={"image_store": ImageStore(root=str(tmp_path / "images"))})
+    assert result.success
+    assert failing(result) == {"images_readable", "cameras_deliver"}  # room B has no image
+    found = verdicts(result)["images_readable"]
+    assert (found.severity, offending(found)) == (WARN, 1)
+    (example,) = examples(found)
+    assert example.startswith("2026-01-05, A/20260105/A_cam_202611_20260105080000.jpg, unreadable, ")
+    assert "check the camera" in (found.description or "")
+    (tmp_path / "images" / "A/20260105/A_cam_202611_20260105080000.jpg").write_bytes(file.getvalue())
+    again = small.run(VISION, DAY, resources={"image_store": ImageStore(root=str(tmp_path / "images"))})
+    assert verdicts(again)["images_readable"].passed
+
+
+@pytest.mark.parametrize(
+    "corruption",
+    [
+        "stage = NULL", "condition = NULL", "stage_probability = NULL", "stage_probability = 1.2",
+        "condition_probability = 'NaN'", "embedding = '[0.6, 0.9]'", "embedding = '[0, 0]'",
+    ],
+)  # fmt: skip
+def test_broken_labels_and_vectors_are_an_error(seen: SmallFarm, corruption: str) -> None:
+    seen.execute(f"UPDATE farm.{VISION} SET {corruption} WHERE image_path = 'A/cam1-0-3'")
+    result = checks_only(seen, VISION, DAY)
+    assert failing(result) == {"labels_complete"}
+    found = verdicts(result)["labels_complete"]
+    assert (found.severity, found.blocking) == (ERROR, True)
+    assert examples(found) == [f"{DAY}, A/cam1-0-3, m/w/1"]
+
+
+def test_an_image_that_could_not_be_used_needs_no_labels(seen: SmallFarm) -> None:
+    images(seen, "A/cam1", 0, count=1, image_path="x", status="unreadable", embedding=None, stage=None)
+    assert failing(checks_only(seen, VISION, DAY)) == {"images_readable"}
+
+
+def test_a_camera_of_the_last_seven_days_without_an_image_is_a_warning(seen: SmallFarm) -> None:
+    images(seen, "A/cam2", 7, count=1)
+    images(seen, "A/cam3", 8, count=1)
+    result = checks_only(seen, VISION, DAY)
+    assert failing(result) == {"cameras_deliver"}
+    found = verdicts(result)["cameras_deliver"]
+    assert (found.severity, examples(found)) == (WARN, [f"{DAY}, A, cam2"])
+
+
+def test_a_room_without_any_image_is_a_warning_for_as_long_as_it_lasts(small: SmallFarm) -> None:
+    images(small, "A/cam1", 20)
+    for day in ("2025-12-17", DAY):  # a day later, and after 20 days
+        found = verdicts(checks_only(small, VISION, day), day)["cameras_deliver"]
+        assert examples(found) == [f"{day}, {room}, every camera" for room in "AB"]
+
+
+def test_a_farm_without_cameras_is_not_told_so_every_day(small: SmallFarm) -> None:
+    assert failing(checks_only(small, VISION, DAY)) == set()
+
+
+def test_each_day_of_a_range_has_its_own_week_before(seen: SmallFarm) -> None:
+    images(seen, "B/cam2", 2)
+    result = checks_only(seen, VISION, "2026-01-02", DAY)
+    silent = {day for day in ("2026-01-02", "2026-01-03", "2026-01-04", DAY) if failing(result, day)}
+    assert silent == {"2026-01-04", DAY}
+
+
+@pytest.mark.parametrize(("probability", "warned"), [(0.69, False), (0.67, True)])
+def test_a_confidence_below_three_quarters_of_last_weeks_is_a_warning(
+    seen: SmallFarm, probability: float, warned: bool
+) -> None:
+    seen.execute(  # the week before: 6 days of 0.9 and, 7 days ago, twice as many images of 0.9: 0.9; 3/4 is 0.675
+        f"UPDATE farm.{VISION} SET stage_probability = {probability} WHERE room_id = 'A' AND image_date = '{DAY}'"
+    )
+    images(seen, "A/cam1", 7, model_id="old/w/1", stage_probability=0.1)  # of another model nothing is said
+    result = checks_only(seen, VISION, DAY)
+    assert failing(result) == ({"confidence_steady"} if warned else set())
+    if warned:
+        assert examples(verdicts(result)["confidence_steady"]) == [f"{DAY}, A, 0.67, 0.9"]
+
+
+def test_few_images_say_nothing_of_confidence(small: SmallFarm) -> None:
+    images(small, "A/cam1", *range(1, 8))
+    images(small, "B/cam1", *range(8))
+    images(small, "A/cam1", 0, count=5, stage_probability=0.1)
+    assert verdicts(checks_only(small, VISION, DAY))["confidence_steady"].passed
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("sharpness = 99", "blurred or fogged"), ("brightness = 0.09", "dark all day"),
+        ("sharpness = 101", None), ("brightness = 0.11", None),
+    ],
+)  # fmt: skip
+def test_a_camera_that_sees_little_is_a_warning(seen: SmallFarm, change: str, reason: str | None) -> None:
+    seen.execute(f"UPDATE farm.{VISION} SET {change} WHERE room_id = 'B' AND image_date = '{DAY}'")
+    result = checks_only(seen, VISION, DAY, NEXT)
+    assert failing(result) == ({"lenses_clear"} if reason else set())
+    if reason:
+        assert examples(verdicts(result)["lenses_clear"]) == [f"{DAY}, B, cam1, {reason}"]
+
+
+def test_one_bright_image_shows_that_a_camera_is_not_blind(seen: SmallFarm) -> None:
+    seen.execute(
+        f"UPDATE farm.{VISION} SET brightness = 0.01 WHERE image_date = '{DAY}' AND image_path NOT LIKE '%%-5'"
+    )
+    assert failing(checks_only(seen, VISION, DAY)) == set()

@@ -1,0 +1,88 @@
+"""An edit of the farm file changes the versions of exactly the assets whose rows depend on it."""
+
+import re
+
+import pytest
+import yaml
+
+from mushroom_assets.domain import versions
+from mushroom_assets.domain.farm import Farm, parse_farm, reference_farm_text
+from mushroom_assets.domain.versions import CODE, code_version, relabelled
+
+ENV, SETPOINTS, VISION = "daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"
+PROBE, REPORT = "clip_probe", "daily_room_report"
+REFERENCE = yaml.safe_load(reference_farm_text())
+# What is edited (path and new value), and whose rows that changes.
+EDITS: list[tuple[str, object, set[str]]] = [
+    ("timezone", "Europe/Brussels", {ENV, SETPOINTS, VISION, REPORT}),
+    ("rooms.700", {}, {ENV, SETPOINTS, VISION, REPORT}),
+    ("rooms.607.folder", "607", {VISION}),
+    ("first_day", "2026-02-01", set()),
+    ("cycle_days", 28, {ENV}),
+    ("max_hold_s", 600, {ENV}),
+    ("pair_within_s", 60, {ENV}),
+    ("language", "zh", {SETPOINTS, REPORT}),
+    ("quantities.co2.plausible", [100, 50000], {ENV, VISION, REPORT}),
+    ("quantities.co2.spike", 400, {ENV, REPORT}),
+    ("stages.0.bands.temperature", [16, 20], {ENV, REPORT}),
+    ("stages.0.days", [2, 4], {ENV, REPORT}),
+    ("stages.0.name", "rest", {REPORT}),
+    ("points.air_cooler.temp_set.threshold", 0.2, {SETPOINTS}),
+    ("points.air_cooler.on_off.labels.0.en", "out", {SETPOINTS}),
+    ("points.air_cooler.on_off.labels.0.zh", "停", set()),  # the farm speaks English
+    ("points.air_cooler.on_off.description.en", "switch", {SETPOINTS}),
+    ("report.act_below", 0.5, {REPORT}),
+    ("vision.unknown_margin", 0.2, {VISION}),
+    ("vision.templates", ["a picture of {}"], {VISION}),
+    ("vision.stages.harvest.prompts", ["ripe mushrooms"], {VISION}),
+    ("vision.stages.harvest.text.en", "picking", {REPORT}),
+    ("vision.stages.resting", {"prompts": ["resting bags"]}, {VISION, PROBE, REPORT}),
+    ("owners.growers", ["team:night-shift"], set()),
+]
+
+
+def edited(path: str, value: object) -> Farm:
+    """The reference farm with another value at a place."""
+    document = yaml.safe_load(reference_farm_text())
+    *parents, last = [int(part) if part.isdigit() and len(part) == 1 else part for part in path.split(".")]
+    place = document
+    for parent in parents:
+        place = place[parent]
+    place[last] = value
+    return parse_farm(yaml.safe_dump(document, allow_unicode=True))
+
+
+@pytest.mark.parametrize(("path", "value", "concerned"), EDITS, ids=[edit[0] for edit in EDITS])
+def test_an_edit_concerns_the_assets_whose_rows_depend_on_it(
+    farm: Farm, path: str, value: object, concerned: set[str]
+) -> None:
+    after = edited(path, value)
+    assert {asset for asset in CODE if code_version(asset, farm) != code_version(asset, after)} == concerned
+
+
+def test_the_order_of_the_file_is_no_edit(farm: Farm) -> None:
+    backwards = {
+        key: dict(reversed(value.items())) if isinstance(value, dict) and key != "vision" else value
+        for key, value in reversed(REFERENCE.items())
+    }
+    again = parse_farm(yaml.safe_dump(backwards, allow_unicode=True, sort_keys=False))
+    assert list(again.rooms) != list(farm.rooms)
+    assert [code_version(asset, again) for asset in CODE] == [code_version(asset, farm) for asset in CODE]
+
+
+@pytest.mark.parametrize("asset", CODE)
+def test_a_version_is_short_and_begins_with_that_of_the_code(
+    farm: Farm, asset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = code_version(asset, farm)
+    assert re.fullmatch(r"\d+(-[0-9a-f]{6}){1,2}", before)
+    monkeypatch.setitem(versions.CODE, asset, 7)
+    assert code_version(asset, farm) == "7" + before.removeprefix(before.partition("-")[0])
+
+
+def test_new_labels_for_old_rows_change_the_labels_part_alone(farm: Farm) -> None:
+    before, prompts = code_version(VISION, farm), edited("vision.templates", ["{}"])
+    assert relabelled(before, code_version(VISION, prompts)) == code_version(VISION, prompts) != before
+    assert relabelled(before, code_version(VISION, farm)) == before
+    moved = edited("rooms.607.folder", "607")  # new labels do not read images from another folder
+    assert relabelled(before, code_version(VISION, moved)) == before != code_version(VISION, moved)

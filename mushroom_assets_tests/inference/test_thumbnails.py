@@ -1,0 +1,62 @@
+"""Small pictures of stored files: which have none, and what ends the work."""
+
+import io
+import threading
+
+import pytest
+from PIL import Image
+
+from mushroom_assets.inference.thumbnails import READERS, thumbnails
+
+
+def picture(grey: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (320, 180), grey).save(file, "JPEG")
+    return file.getvalue()
+
+
+def brightness(data: bytes) -> int:
+    return round(sum(Image.open(io.BytesIO(data)).convert("L").resize((1, 1)).getextrema()) / 2)
+
+
+def test_every_path_gets_its_own_picture() -> None:
+    greys = {f"7/{grey}.jpg": grey for grey in range(0, 250, 5)}
+    found = thumbnails(list(greys), lambda path: picture(greys[path]))
+    assert {path: brightness(data) for path, data in found.items()} == pytest.approx(greys, abs=2)
+    assert thumbnails([], picture) == {}  # type: ignore[arg-type]
+
+
+def test_files_that_cannot_be_used_have_none_and_the_others_do_not_notice() -> None:
+    faults = {"gone": FileNotFoundError(2, "gone"), "closed": PermissionError(13, "no right")}
+    files = {"empty": b"", "cut": picture(9)[:200], "good": picture(9)}
+
+    def read(path: str) -> bytes:
+        if path in faults:
+            raise faults[path]
+        return files[path]
+
+    assert list(thumbnails([*faults, *files], read)) == ["good"]
+
+
+def test_a_fault_of_the_store_ends_the_work_and_no_reader_stays() -> None:
+    asked = []
+
+    def read(path: str) -> bytes:
+        asked.append(path)
+        raise ConnectionError("the store is down")
+
+    before = threading.active_count()
+    with pytest.raises(ConnectionError, match="the store is down"):
+        thumbnails([str(number) for number in range(500)], read)
+    assert len(asked) < 500
+    assert threading.active_count() == before
+
+
+def test_files_are_waited_for_together() -> None:
+    together = threading.Barrier(READERS)
+
+    def read(path: str) -> bytes:
+        together.wait(timeout=60)
+        return picture(9)
+
+    assert len(thumbnails([str(number) for number in range(READERS)], read)) == READERS

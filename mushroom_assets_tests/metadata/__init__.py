@@ -1,0 +1,1 @@
+"""Tests of what the UI shows, a module a noun."""

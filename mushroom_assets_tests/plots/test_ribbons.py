@@ -1,0 +1,112 @@
+"""Ribbons on paper: the size the UI shows, few bytes, every glyph of both languages, marks where they belong."""
+
+import datetime as dt
+import io
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from mushroom_assets.domain.farm import Farm, parse_farm
+from mushroom_assets.domain.ribbon import Ribbon, Steps, day_ribbons
+from mushroom_assets.domain.windows import Window
+from mushroom_assets.plots import ribbons as plots
+
+MINUTE = 60_000_000
+
+
+def farm(language: str = "en", rooms: int = 4) -> Farm:
+    names = ", ".join(f"'{600 + number}': {{}}" for number in range(rooms))
+    return parse_farm(f"timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nlanguage: {language}\nrooms: {{{names}}}")
+
+
+def day() -> Window:
+    start = dt.datetime(2026, 1, 5, tzinfo=farm().zone)
+    return Window("2026-01-05", start, start + dt.timedelta(days=1))
+
+
+def ribbons(of: Farm, *, gap_hours: int = 0, value: float | None = None) -> list[Ribbon]:
+    """A noisy day of every room, or a flat one, without samples in its last hours."""
+    rng, window, frames, sources = np.random.default_rng(1), day(), [], {}
+    at = np.arange(window.start_us, window.end_us - gap_hours * 60 * MINUTE, MINUTE)
+    levels = {"temperature": (18.2, 0.3), "humidity": (91.0, 0.8), "co2": (2600.0, 200.0)}
+    for point, (room, name) in enumerate(((room, name) for room in of.rooms for name in levels), 1):
+        middle, spread = levels[name]
+        values = rng.normal(middle, spread, at.size) if value is None else np.full(at.size, value)
+        frames.append(pd.DataFrame({"point_id": np.full(at.size, point, np.int32), "at": at, "value": values}))
+        sources[room, name] = [point]
+    setpoint = Steps(
+        "温度设定" if of.language == "zh" else "temperature setpoint", at[[0, 500]], np.array([17.5, 17.0])
+    )
+    setting = {(room, "temperature"): [setpoint] for room in of.rooms}
+    return day_ribbons(
+        pd.concat(frames), window, sources, setting, of, {room: [dt.date(2026, 1, 1)] for room in of.rooms}
+    )
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+def share(picture: np.ndarray, colour: tuple[int, int, int]) -> float:
+    return float((np.abs(picture - np.array(colour)).max(axis=2) <= 4).mean())
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_glyph_is_in_the_font(language: str) -> None:
+    of = farm(language)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns of a glyph that no font has
+        assert plots.overview(ribbons(of), of)
+        assert plots.card([part for part in ribbons(of, gap_hours=5) if part.room_id == "600"], of)
+
+
+@pytest.mark.parametrize(("rooms", "limit"), [(4, 80_000), (40, 600_000)])
+def test_a_day_is_a_small_picture_as_wide_as_the_dialog_of_the_ui(rooms: int, limit: int) -> None:
+    of = farm(rooms=rooms)
+    png = plots.overview(ribbons(of), of)
+    picture = Image.open(io.BytesIO(png))
+    assert (picture.format, picture.width) == ("PNG", 980)
+    assert picture.height > rooms * 100
+    assert len(png) < limit
+
+
+def test_hours_without_data_are_hatched() -> None:
+    of = farm(rooms=1)
+    own = [part for part in ribbons(of, value=18.0) if part.quantity == "temperature"]
+    gone = [part for part in ribbons(of, value=18.0, gap_hours=12) if part.quantity == "temperature"]
+    band = (228, 240, 233)  # 13 % of #2e8b57 on white; the hatching hides it
+    whole, half = share(pixels(plots.card(own, of)), band), share(pixels(plots.card(gone, of)), band)
+    assert half / whole == pytest.approx(0.5, abs=0.05)
+
+
+def test_the_share_of_time_in_the_band_is_drawn_beside_it() -> None:
+    of = farm(rooms=1)
+    inside = [part for part in ribbons(of, value=18.0) if part.quantity == "temperature"]
+    above = [part for part in ribbons(of, value=25.0) if part.quantity == "temperature"]
+    orange = tuple(round(255 + 0.75 * (colour - 255)) for colour in (0xD9, 0x72, 0x2E))
+    assert share(pixels(plots.card(inside, of)), orange) < 0.0005  # type: ignore[arg-type]
+    assert share(pixels(plots.card(above, of)), orange) > 0.005  # type: ignore[arg-type]
+
+
+def test_a_room_without_any_sample_is_a_panel_without_data() -> None:
+    of = farm(rooms=2)
+    nothing = day_ribbons(
+        pd.DataFrame({"point_id": np.empty(0, np.int32), "at": np.empty(0, np.int64), "value": np.empty(0)}),
+        day(),
+        {(room, name): [] for room in of.rooms for name in of.quantities},
+        {},
+        of,
+        {},
+    )
+    assert pixels(plots.overview(nothing, of)).shape[1] == 980
+
+
+def test_drawing_leaves_matplotlibs_settings_alone() -> None:
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    plots.card(ribbons(farm(rooms=1)), farm(rooms=1))
+    assert dict(matplotlib.rcParams) == before

@@ -1,0 +1,66 @@
+"""Rows of a room's day as the report finds them, flawless unless told otherwise."""
+
+import datetime as dt
+from typing import Any
+
+from mushroom_assets.domain.card import card
+from mushroom_assets.domain.farm import Farm, parse_farm
+from mushroom_assets.domain.report import Likeness, RoomDay
+
+DAY = dt.date(2026, 1, 20)
+BATCH = dt.date(2026, 1, 10)  # growth day 11: fruiting
+
+
+def farm(language: str = "en", addition: str = "") -> Farm:
+    return parse_farm(
+        f"timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nlanguage: {language}\nrooms: {{'611': {{}}}}\n{addition}"
+    )
+
+
+def stat(quantity: str, **changed: Any) -> dict[str, Any]:
+    units = {"temperature": "°C", "humidity": "%", "co2": "ppm", "vpd": "kPa", "dew_point": "°C"}
+    row: dict[str, Any] = {
+        "quantity": quantity, "unit": units[quantity], "sample_count": 1440, "suspect_count": 0, "coverage": 1.0,
+        "in_range": None if quantity in ("vpd", "dew_point") else 1.0, "mean": 18.123456, "min": 17.0, "max": 19.0,
+        "growth_day": 11, "batch_date": BATCH,
+    }  # fmt: skip
+    return row | changed
+
+
+def stats(**changed: dict[str, Any]) -> list[dict[str, Any]]:
+    """A flawless day, but for the changed quantities."""
+    names = ("temperature", "humidity", "co2", "vpd", "dew_point")
+    return [stat(name, **changed.get(name, {})) for name in names]
+
+
+def image(condition: str | None = "healthy", stage: str | None = "fruiting", status: str = "ok") -> dict[str, Any]:
+    return {"status": status, "stage": stage, "condition": condition}
+
+
+def change(minute: int, **changed: Any) -> dict[str, Any]:
+    at = dt.datetime(2026, 1, 20, 1, 0, tzinfo=dt.UTC) + dt.timedelta(minutes=minute)
+    row = {
+        "changed_at": at, "room_id": "611", "device_type": "air_cooler", "device_alias": "air_cooler_611",
+        "point_alias": "temp_set", "point_description": "setpoint",
+        "previous_value": 18.0, "current_value": 17.5, "previous_label": None, "current_label": None,
+    }  # fmt: skip
+    return row | changed
+
+
+def write(
+    statistics: list[dict[str, Any]] | None = None,
+    *,
+    changes: list[dict[str, Any]] | None = None,
+    images: list[dict[str, Any]] | None = None,
+    trained: bool = True,
+    alike: Likeness | None = None,
+    of: Farm | None = None,
+    **known: Any,
+) -> dict[str, Any]:
+    statistics = stats() if statistics is None else statistics
+    room_day = RoomDay("611", DAY, statistics, changes or [], images or [], trained, alike, **known)
+    return card(room_day, of or farm()).row()
+
+
+def codes(row: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(reason["severity"], reason["code"]) for reason in row["reasons"]]

@@ -1,0 +1,213 @@
+"""Failed runs reach a webhook: what is said, once, also after the webhook was down; and what is never said."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from mushroom_assets.automation import range_tags
+from mushroom_assets.definitions import build_definitions
+from mushroom_assets.domain.farm import parse_farm
+from mushroom_assets.notification import NotDelivered, Target
+from mushroom_assets.resources import FarmFile
+from mushroom_assets_tests.small import Build, SmallFarm
+
+DAY, NEXT = "2026-01-05", "2026-01-06"
+ENV = "daily_env_stats"
+
+
+class Webhook:
+    """A local HTTP server that keeps what is posted to it, or refuses it while `status` is no 200."""
+
+    def __init__(self) -> None:
+        self.posted: list[dict[str, Any]] = []
+        self.status = 200
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if hook.status == 200:
+                    hook.posted.append(json.loads(body))
+                self.send_response(hook.status)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"json://127.0.0.1:{self.server.server_port}/secret-path"
+
+
+@pytest.fixture
+def webhooks() -> Iterator[list[Webhook]]:
+    found = [Webhook(), Webhook()]
+    with contextlib.ExitStack() as stack:
+        for hook in found:
+            threading.Thread(target=hook.server.serve_forever, daemon=True).start()
+            stack.callback(hook.server.server_close)
+            stack.callback(hook.server.shutdown)
+        yield found
+
+
+@pytest.fixture
+def webhook(webhooks: list[Webhook]) -> Webhook:
+    return webhooks[0]
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+@pytest.fixture
+def farm(build: Build, instance: dg.DagsterInstance) -> SmallFarm:
+    """A small farm whose statistics have nowhere to go."""
+    return broken(build(), instance)
+
+
+def broken(small: SmallFarm, instance: dg.DagsterInstance) -> SmallFarm:
+    small.execute("ALTER TABLE farm.daily_env_stats RENAME TO elsewhere")
+    return SmallFarm(parse_farm(small.path.read_text()), small.path, small.database, instance)
+
+
+def fail(small: SmallFarm, first: str = DAY, last: str | None = None) -> dg.ExecuteInProcessResult:
+    result = small.run(ENV, first, last, raise_on_error=False)
+    assert not result.success
+    return result
+
+
+def tick(small: SmallFarm, monkeypatch: pytest.MonkeyPatch, *urls: str) -> str:
+    """One tick of the sensor: what it says."""
+    monkeypatch.setenv("MUSHROOM_NOTIFY", " ".join(urls))
+    defs, doors = build_definitions(small.farm), {"farm_file": FarmFile(path=str(small.path))}
+    context = dg.build_sensor_context(small.instance, resources=doors)
+    return defs.resolve_sensor_def("run_failure_notification").evaluate_tick(context).skip_message or ""
+
+
+def test_a_failed_run_is_told_with_partitions_step_error_and_link(
+    farm: SmallFarm, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(farm, "2026-01-01")  # before there was somebody to tell
+    assert "from now on" in tick(farm, monkeypatch, webhook.url)
+    assert tick(farm, monkeypatch, webhook.url) == "No run has failed since."
+    run = fail(farm, DAY, NEXT)
+    assert "was told of 1 failed runs" in tick(farm, monkeypatch, webhook.url)
+    (message,) = webhook.posted
+    assert message["title"] == "Run failed: daily_env_stats_job, 2026-01-05 to 2026-01-06"
+    what, step, link = message["message"].splitlines()
+    assert what == "daily_env_stats_job, 2026-01-05 to 2026-01-06"
+    assert step.startswith("step daily_env_stats: ProgrammingError")
+    assert 'relation "farm.daily_env_stats" does not exist' in step
+    assert link == f"http://127.0.0.1:3000/runs/{run.run_id}"
+    assert message["type"] == "failure"
+    tick(farm, monkeypatch, webhook.url)
+    assert len(webhook.posted) == 1
+
+
+def test_several_failed_runs_are_one_message(
+    farm: SmallFarm, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tick(farm, monkeypatch, webhook.url)
+    runs = [fail(farm, day).run_id for day in (DAY, NEXT)]
+    tick(farm, monkeypatch, webhook.url)
+    (message,) = webhook.posted
+    assert message["title"] == "2 runs failed"
+    assert [line.rsplit("/")[-1] for line in message["message"].splitlines() if "/runs/" in line] == runs
+
+
+def test_a_successful_run_is_no_news(small: SmallFarm, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    tick(small, monkeypatch, webhook.url)
+    assert small.run(ENV, DAY).success
+    assert tick(small, monkeypatch, webhook.url) == "No run has failed since."
+    assert webhook.posted == []
+
+
+def test_a_webhook_that_is_down_fails_the_tick_and_gets_everything_later_and_nobody_gets_it_twice(
+    farm: SmallFarm, webhooks: list[Webhook], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy, down = webhooks
+    urls = [down.url, healthy.url]
+    tick(farm, monkeypatch, *urls)
+    down.status = 503
+    fail(farm)
+    for failed in (1, 2):  # tick after tick
+        with pytest.raises(NotDelivered) as caught:
+            tick(farm, monkeypatch, *urls)
+        fault = str(caught.value)
+        assert "json://127.0.0.1" in fault
+        assert "error=503" in fault
+        assert "secret-path" not in fault
+        assert f"({failed} failed runs wait)" in fault
+        if failed == 1:
+            fail(farm, NEXT)
+    assert [message["title"][-10:] for message in healthy.posted] == [DAY, NEXT]
+    down.status = 200
+    tick(farm, monkeypatch, *urls)
+    assert [message["title"] for message in down.posted] == ["2 runs failed"]
+    assert len(healthy.posted) == 2
+
+
+def test_a_port_where_nobody_listens_is_told(
+    farm: SmallFarm, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook.server.shutdown()
+    webhook.server.server_close()
+    with pytest.raises(
+        NotDelivered, match=r"json://127.0.0.1:\d+ did not take the message: .*Remedy: check the service"
+    ):
+        Target(webhook.url).deliver("title", "body")
+
+
+def test_a_url_that_apprise_cannot_use_is_told_without_it() -> None:
+    with pytest.raises(NotDelivered, match=r"begins with nope://\. Remedy: write it as") as caught:
+        Target("nope://token").deliver("title", "body")
+    assert "token" not in str(caught.value)
+
+
+def test_the_name_of_a_target_has_none_of_its_secrets() -> None:
+    urls = ["jsons://user:hidden@example.com/hidden?+X-Key=hidden", "mailtos://user:hidden@example.com?to=a@b.c"]
+    assert [Target(url).name for url in urls] == ["jsons://example.com", "mailtos://example.com"]
+    assert "hidden" not in Target("slack://hidden0000/hidden0000/hiddenhiddenhiddenhidden/#c").name
+
+
+def test_a_chinese_farm_is_told_in_chinese(
+    build: Build, instance: dg.DagsterInstance, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = broken(build(addition="language: zh\n"), instance)
+    monkeypatch.setenv("MUSHROOM_UI_URL", "https://farm.example.com/")
+    tick(small, monkeypatch, webhook.url)
+    run = fail(small, DAY, NEXT)
+    tick(small, monkeypatch, webhook.url)
+    (message,) = webhook.posted
+    assert message["title"] == "运行失败：daily_env_stats_job，2026-01-05 至 2026-01-06"
+    assert "步骤 daily_env_stats：" in message["message"]
+    assert message["message"].endswith(f"https://farm.example.com/runs/{run.run_id}")
+
+
+def test_a_run_whose_process_died_is_told_with_what_dagster_says_of_it(
+    small: SmallFarm, instance: dg.DagsterInstance, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = SmallFarm(small.farm, small.path, small.database, instance)
+    tick(here, monkeypatch, webhook.url)
+    job = build_definitions(small.farm).resolve_implicit_global_asset_job_def()
+    run = instance.create_run_for_job(
+        job.get_subset(asset_selection={dg.AssetKey(ENV)}),
+        tags=range_tags(DAY, DAY),
+        asset_selection={dg.AssetKey(ENV)},
+    )
+    instance.report_run_failed(run, "The run worker was killed.")
+    tick(here, monkeypatch, webhook.url)
+    (message,) = webhook.posted
+    assert message["title"] == f"Run failed: {ENV}, {DAY}"
+    assert "The run worker was killed." in message["message"]
+
+
+def test_without_anybody_to_tell_the_sensor_says_what_to_set(small: SmallFarm, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "MUSHROOM_NOTIFY" in tick(small, monkeypatch)
