@@ -67,7 +67,7 @@ class RunningFarm:
         self.home.mkdir(exist_ok=True)
         today, zone = next(today for today in map(_today, ZONES) if today[0].hour < 23)
         first_day = today.date() - dt.timedelta(days=self.days)
-        named = ", ".join(f'"{room}": {{folder: "{room.removeprefix("60")}"}}' for room in ROOMS[: self.rooms])
+        named = ", ".join(f'"{room}": {{folder: "{room.removeprefix("60")}"}}' for room in sorted(ROOMS[: self.rooms]))
         path, log = self.home / "farm.yaml", self.home / "up.log"
         if not path.exists():
             text = FILE.format(zone=zone, first_day=first_day, language=self.language, rooms=f"{{{named}}}")
