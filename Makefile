@@ -52,7 +52,7 @@ bench: $(VENV)/test.ok
 	$(BIN)/python benchmarks/bench_run.py
 	$(BIN)/python benchmarks/bench_dagster.py events
 	$(BIN)/python benchmarks/bench_dagster.py tick
-	test ! -x /usr/bin/chromium || $(BIN)/python benchmarks/bench_ui.py
+	test ! -x /usr/bin/chromium || $(BIN)/python -m benchmarks.bench_ui
 
 train: $(VENV)/test.ok
 	$(BIN)/python -m training.train --out mushroom_assets/inference/models --cache $(VENV)/renders

@@ -57,7 +57,7 @@ setup(
             "moto[s3]",  # an S3 server to test them against
             "Flask",  # moto's server; its extra `server` would bring 20 packages for other services
             "flask-cors",  # the same
-            "playwright",  # times the UI in a browser (benchmarks/bench_ui.py); Chromium comes from the system
+            "playwright",  # the UI in a browser: tests, pictures, benchmark; Chromium comes from the system
             "duckdb",  # a peer of the backfill benchmark
             "ruff",  # lint and format
             "mypy",  # types

@@ -1,6 +1,6 @@
 """The UI at scale, in a browser: three years of hourly partitions and forty rooms.
 
-    python benchmarks/bench_ui.py        needs /usr/bin/chromium, or CHROMIUM=path
+    python -m benchmarks.bench_ui        needs /usr/bin/chromium, or CHROMIUM=path
 
 Runs the farm's jobs over three years of empty tables, so that Dagster's storage has every event that they leave; then
 starts webserver and daemon as `mushroom up` does, and times pages until what a person looks for is on them. First: a
@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import dagster as dg
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from mushroom_assets.automation import range_tags
 from mushroom_assets.definitions import build_definitions
@@ -27,13 +27,11 @@ from mushroom_assets.server import dagster_children, embedded_postgres, prepare_
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
+from mushroom_assets_tests.browser.chromium import open_page
 
 VISITS = 5
 PORT = int(os.environ.get("PORT", "3410"))
 DAYS = 3 * 365
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-QUIET += ["--disable-component-update", "--disable-sync"]
 HOURLY = "hourly_setpoint_changes"
 
 
@@ -137,15 +135,12 @@ def backfill_dialog(page: Page, count: int) -> Iterator[tuple[str, Callable[[], 
 def time_pages(count: int) -> dict[str, list[tuple[float, float]]]:
     """Seconds of every visit, by page."""
     found: dict[str, list[tuple[float, float]]] = {}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
+    with open_page() as page:
         for _ in range(1 + VISITS):
             for name, where in pages(count).items():
                 found.setdefault(name, []).append(until_quiet(page, partial(visit, page, *where)))
             for name, act in backfill_dialog(page, count):
                 found.setdefault(name, []).append(until_quiet(page, act))
-        browser.close()
     return found
 
 

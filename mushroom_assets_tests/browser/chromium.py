@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Locator, Page, sync_playwright
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync"]
 PICTURES = os.environ.get("SCREENSHOTS")  # a folder; unset: no pictures
 WIDTH, HEIGHT = 1280, 900
-COLOURS = 128  # of a picture: a third of the bytes, and nobody sees it
+COLOURS = 256  # of a picture: a third of the bytes, and nobody sees it
+MARGIN = 100  # pixels above what a picture is of
 PATIENCE_MS = 60_000  # for what should be there in seconds; a busy machine takes its time
 
 
@@ -27,23 +28,25 @@ def open_page() -> Iterator[Page]:
         browser.close()
 
 
-def picture(page: Page, name: str, *, height: int = HEIGHT) -> None:
+def picture(page: Page, name: str, shown: Locator | None = None) -> None:
     """Save what the page shows as `<SCREENSHOTS>/<name>.png`, small enough for a README; nothing where that is unset.
 
     Args:
         page: as it is; nothing is clicked.
         name: file name without its ending.
-        height: of the window meanwhile, in pixels.
+        shown: what is scrolled to the top.
     """
     if PICTURES is None:
         return
     from PIL import Image
 
-    page.set_viewport_size({"width": WIDTH, "height": height})
+    if shown is not None:
+        shown.evaluate("(element, margin) => {element.style.scrollMarginTop = `${margin}px`}", MARGIN)
+        shown.evaluate("element => element.scrollIntoView()")
+    page.mouse.move(WIDTH - 1, HEIGHT - 1)  # off what it hovers over
     page.wait_for_load_state("networkidle")
     path = Path(PICTURES) / f"{name}.png"
     page.screenshot(path=path, animations="disabled", caret="hide")
     with Image.open(path) as taken:
         small = taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
-    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})

@@ -52,6 +52,7 @@ def launch(page: Page, asset: str, partitions: str, *, only_failed_and_missing: 
         partitions: a button of the dialog: `All`, `Latest`, `Failed and missing`.
         only_failed_and_missing: tick that box.
     """
+    page.reload()  # without the notes of earlier launches
     open_asset(page, asset, "Partitions")
     page.get_by_role("button", name="Materialize").first.click()
     dialog = page.get_by_role("dialog")

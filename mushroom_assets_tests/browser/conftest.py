@@ -38,7 +38,7 @@ def farm(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
         database = Database(uri_of(server_uri, "browser"), retry=NO_RETRY)
-        days, rooms = (14, 4) if PICTURES else (5, 2)
+        days, rooms = (7, 4) if PICTURES else (5, 2)
         running = RunningFarm(tmp_path_factory.mktemp("browser"), database, port, days, rooms)
         try:
             running.start()

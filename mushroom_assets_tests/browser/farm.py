@@ -67,7 +67,7 @@ class RunningFarm:
         self.home.mkdir(exist_ok=True)
         today, zone = next(today for today in map(_today, ZONES) if today[0].hour < 23)
         first_day = today.date() - dt.timedelta(days=self.days)
-        named = ", ".join(f'"{room}": {{folder: "{room.removeprefix("60")}"}}' for room in ROOMS[: self.rooms])
+        named = ", ".join(f'"{room}": {{folder: "{room.removeprefix("60")}"}}' for room in sorted(ROOMS[: self.rooms]))
         path, log = self.home / "farm.yaml", self.home / "up.log"
         if not path.exists():
             text = FILE.format(zone=zone, first_day=first_day, language=self.language, rooms=f"{{{named}}}")
@@ -127,9 +127,9 @@ class RunningFarm:
             found.setdefault(part["status"], set()).update(span)
         return found
 
-    def rows(self, asset: str) -> list[dict[str, Any]]:
-        """An asset's rows in key order, without what tells the run that wrote them."""
-        return rows(self.database, RESULTS[asset])
+    def rows(self, asset: str, *, provenance: bool = False) -> list[dict[str, Any]]:
+        """An asset's rows in key order; which run wrote them, and when, on demand."""
+        return rows(self.database, RESULTS[asset], provenance=provenance)
 
     def execute(self, statement: str) -> None:
         with self.database.transaction() as connection:

@@ -1,6 +1,8 @@
 """What the pages tell: the lineage, a room's yesterday in three clicks, the pictures of a materialization."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
@@ -9,6 +11,7 @@ from mushroom_assets_tests.browser.chromium import picture
 from mushroom_assets_tests.browser.clicks import go_to, open_partition
 from mushroom_assets_tests.browser.farm import RunningFarm
 
+ROOT = Path(__file__).parents[2]
 REPORT = "daily_room_report"
 EDGES = {
     "daily_env_stats": {"sample", "batch"},
@@ -37,23 +40,36 @@ def test_was_room_611_within_its_band_yesterday_and_what_changed_takes_three_cli
     page: Page, farm: RunningFarm
 ) -> None:
     yesterday = farm.partitions(REPORT)[-1]
-    go_to(page, "Catalog")
-    page.get_by_role("link", name=REPORT).first.click()
-    page.get_by_text("[Show Markdown]").first.click()
-    page.get_by_role("heading", name=re.compile("611")).first.scroll_into_view_if_needed()
+    listed = re.compile(r"^\d\. \*\*(.+?)\*\*", flags=re.MULTILINE)
+    clicks = listed.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(clicks) == 3
+    assert listed.findall((ROOT / "README.zh.md").read_text(encoding="utf-8")) == clicks
+    for click in clicks:
+        page.get_by_text(click, exact=True).locator("visible=true").first.click()
+    answer = page.get_by_role("heading", name=re.compile("611")).first
+    answer.wait_for()
+    (report,) = of_room_611(farm, REPORT, "stat_date", yesterday)
+    assert re.search(f"{yesterday}.* {report['verdict'].replace('_', ' ')}$", answer.inner_text())
     shown = page.get_by_role("dialog").inner_text()
-    (row,) = [row for row in farm.rows(REPORT) if (f"{row['stat_date']}", row["room_id"]) == (yesterday, "611")]
-    assert re.search(f"611, {yesterday}: . {row['verdict'].replace('_', ' ')}\n", shown)
-    for reason in row["reasons"]:
+    for reason in report["reasons"]:
         assert reason["text"] in shown
-    zone = farm.zone
-    changes = [row for row in farm.rows("hourly_setpoint_changes") if row["room_id"] == "611"]
-    moments = sorted(row["changed_at"].astimezone(zone) for row in changes)
-    moments = [at for at in moments if f"{at.date()}" == yesterday]
-    assert moments, "a simulated day has changes"
-    for at in moments[:3]:
-        assert f"{at:%H:%M}" in shown
-    picture(page, "report")
+    for row in of_room_611(farm, "daily_env_stats", "stat_date", yesterday):
+        assert row["in_range"] is None or f"{row['in_range']:.0%}" in shown
+    changes = of_room_611(farm, "hourly_setpoint_changes", "changed_at", yesterday)
+    assert changes, "of a simulated day"
+    for row in changes[:3]:
+        assert f"{row['changed_at'].astimezone(farm.zone):%H:%M}" in shown
+    picture(page, "report", answer)
+
+
+def of_room_611(farm: RunningFarm, table: str, when: str, day: str) -> list[dict[str, Any]]:
+    """A day's rows of the room, oldest first."""
+    rows = [row for row in farm.rows(table) if row["room_id"] == "611"]
+    if when == "changed_at":
+        return sorted(
+            (row for row in rows if f"{row[when].astimezone(farm.zone):%F}" == day), key=lambda row: row[when]
+        )
+    return [row for row in rows if f"{row[when]}" == day]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +78,7 @@ def test_was_room_611_within_its_band_yesterday_and_what_changed_takes_three_cli
 def test_a_materialization_shows_its_picture(page: Page, farm: RunningFarm, asset: str, name: str) -> None:
     open_partition(page, asset, farm.partitions(asset)[-1])
     page.get_by_text("[Show Markdown]").first.click()
-    image = page.get_by_role("dialog").get_by_role("img").first
+    image = page.get_by_role("dialog").locator("img").first  # by its role it would be an icon, too
     image.wait_for()
-    assert image.evaluate("image => image.complete && image.naturalWidth") >= 100
-    picture(page, name)
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") >= 100
+    picture(page, name, image)

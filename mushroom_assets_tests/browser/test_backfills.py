@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Page
 
-from mushroom_assets_tests.browser.clicks import flip, launch, open_asset, open_switch
+from mushroom_assets_tests.browser.clicks import flip, go_to, launch, open_asset, open_switch
 from mushroom_assets_tests.browser.farm import RunningFarm, until
 
 DAILY, REPORT = "daily_env_stats", "daily_room_report"
@@ -67,14 +68,28 @@ def see_backfill(page: Page, farm: RunningFarm, backfill_id: str, status: str) -
     page.get_by_text("Status", exact=True).locator("..").get_by_text(status, exact=True).wait_for()
 
 
+def cancel(page: Page, farm: RunningFarm, backfill_id: str) -> None:
+    """On its page."""
+    page.goto(f"{farm.url}/runs/b/{backfill_id}")
+    page.get_by_role("button", name="expand_more").click()
+    page.get_by_text("Cancel backfill").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel backfill").click()
+
+
 def days_of(farm: RunningFarm, asset: str) -> set[str]:
     return {f"{row['stat_date']}" for row in farm.rows(asset)}
 
 
-def test_after_a_partial_failure_exactly_the_failed_days_are_red_and_only_they_are_done_again(
+def changed(farm: RunningFarm, before: list[dict[str, Any]]) -> set[str]:
+    """Days whose reports another run wrote since."""
+    return {f"{row['stat_date']}" for row in farm.rows(REPORT, provenance=True) if row not in before}
+
+
+def test_only_failed_days_are_red_and_done_again_and_of_a_cancelled_backfill_the_finished_days_stay(
     page: Page, farm: RunningFarm
 ) -> None:
-    days, before = farm.partitions(DAILY), farm.rows(DAILY)
+    """Two stories at once: each waits for the daemon, which looks at its backfills every 30 s."""
+    days, stats, reports = farm.partitions(DAILY), farm.rows(DAILY), farm.rows(REPORT, provenance=True)
     bad, good = {days[1], days[3]}, set(days) - {days[1], days[3]}
     assert days_of(farm, DAILY) == set(days)
     farm.execute(f"DELETE FROM farm.{DAILY}")
@@ -82,47 +97,41 @@ def test_after_a_partial_failure_exactly_the_failed_days_are_red_and_only_they_a
         first = launch(page, DAILY, "All")
         until(lambda: [status for _, status in runs(farm, first)] == ["FAILURE"])
     assert farm.states(DAILY) == {"MATERIALIZED": good, "FAILED": bad}
-    assert farm.rows(DAILY) == [row for row in before if f"{row['stat_date']}" in good]
+    assert farm.rows(DAILY) == [row for row in stats if f"{row['stat_date']}" in good]
     see_states(page, DAILY, Failed=2, Materialized=len(good), Missing=0)
 
-    second = launch(page, DAILY, "All", only_failed_and_missing=True)
-    see_backfill(page, farm, second, "Succeeded")
-    page.get_by_text("100% completed").wait_for()
-    assert backfill(farm, second) == ("COMPLETED_SUCCESS", 2)
-    assert [status for _, status in runs(farm, second)] == ["SUCCESS", "SUCCESS"]
-    assert farm.rows(DAILY) == before
-    see_states(page, DAILY, Failed=0, Materialized=len(days), Missing=0)
-    assert backfill(farm, first) == ("COMPLETED_FAILED", len(days))
-
-
-def test_of_a_cancelled_backfill_what_was_finished_stays_finished(page: Page, farm: RunningFarm) -> None:
-    days, before = farm.partitions(REPORT), farm.rows(REPORT)
-    farm.execute(f"DELETE FROM farm.{REPORT}")
+    again = launch(page, DAILY, "All", only_failed_and_missing=True)
     with farm.database.engine.connect() as held, before_insert(farm, REPORT, days[2:], "PERFORM pg_advisory_lock(1)"):
         held.execute(sa.text("SELECT pg_advisory_lock(1)"))
         stuck = launch(page, REPORT, "All")
-        until(lambda: days_of(farm, REPORT) == set(days[:2]))
-        page.goto(f"{farm.url}/runs/b/{stuck}")
-        page.get_by_role("button", name="expand_more").click()
-        page.get_by_text("Cancel backfill").click()
-        page.get_by_role("dialog").get_by_role("button", name="Cancel backfill").click()
+        until(lambda: changed(farm, reports) == set(days[:2]))
+        cancel(page, farm, stuck)
         see_backfill(page, farm, stuck, "Canceled")
-        assert backfill(farm, stuck)[0] == "CANCELED"
-        assert [status for _, status in runs(farm, stuck)] == ["CANCELED"]
         held.rollback()
-    assert farm.rows(REPORT) == [row for row in before if f"{row['stat_date']}" in days[:2]]
-    see_states(page, REPORT, Materializing=0)
+    assert backfill(farm, stuck) == ("CANCELED", len(days))
+    assert [status for _, status in runs(farm, stuck)] == ["CANCELED"]
+    assert changed(farm, reports) == set(days[:2])
+    assert farm.states(REPORT) == {"MATERIALIZED": set(days)}  # of the others the rows of their last run are there
+    see_states(page, REPORT, Failed=0, Materialized=len(days), Materializing=0)
+
+    see_backfill(page, farm, again, "Succeeded")
+    page.get_by_text("100% completed").wait_for()
+    assert backfill(farm, again) == ("COMPLETED_SUCCESS", 2)
+    assert [status for _, status in runs(farm, again)] == ["SUCCESS", "SUCCESS"]
+    assert farm.rows(DAILY) == stats
+    see_states(page, DAILY, Failed=0, Materialized=len(days), Missing=0)
+    assert backfill(farm, first) == ("COMPLETED_FAILED", len(days))
 
 
 def test_a_failed_run_is_retried_from_its_page(page: Page, farm: RunningFarm) -> None:
     day = farm.partitions(REPORT)[-1]
     with before_insert(farm, REPORT, [day], "RAISE EXCEPTION 'refused on purpose'"):
-        launch(page, REPORT, "Latest")
+        run = launch(page, REPORT, "Latest")
         until(lambda: day in farm.states(REPORT).get("FAILED", ()))
     farm.execute(f"DELETE FROM farm.{REPORT} WHERE stat_date = '{day}'")
     see_states(page, REPORT, Failed=1)
-    page.get_by_role("tab", name="Overview").click()
-    page.get_by_text("Failed in").locator("..").get_by_role("link").first.click()
+    go_to(page, "Runs")
+    page.get_by_role("link", name=run).first.click()
     page.get_by_text("refused on purpose").first.wait_for()
     page.get_by_role("button", name=re.compile("Re-execute all")).click()
     until(lambda: day in farm.states(REPORT)["MATERIALIZED"])

@@ -1,0 +1,16 @@
+"""The pictures of the README, `docs/images/*.png`: the browser tests take them on their way.
+
+python docs/screenshots.py        needs Chromium, and fonts with Chinese; one minute
+"""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TESTS = "mushroom_assets_tests/browser/test_answers.py"
+
+if __name__ == "__main__":
+    environment = os.environ | {"SCREENSHOTS": str(ROOT / "docs" / "images")}
+    os.chdir(ROOT)
+    os.execve(sys.executable, [sys.executable, "-m", "pytest", "-q", TESTS], environment)  # noqa: S606 - our own tests
