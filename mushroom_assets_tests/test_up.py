@@ -107,6 +107,7 @@ def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path)
         ("daily_env_stats_schedule", "RUNNING"),
         ("hourly_setpoint_changes_schedule", "RUNNING"),
         ("daily_clip_inference_schedule", "RUNNING"),
+        ("standing_checks_schedule", "RUNNING"),
     }
     assert (health.returncode, health.stdout) == (0, "healthy\n")
     stats = {node["assetKey"]["path"][0]: node["partitionStats"] for node in nodes["assetNodes"]}

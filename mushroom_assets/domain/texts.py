@@ -112,3 +112,8 @@ def number_text(value: float | None, unit: str) -> str:
 def share_text(value: float | None) -> str:
     """A share in per cent; a dash where there is none."""
     return "–" if value is None else f"{value:.0%}"
+
+
+def known_text(coverage: float, language: Language) -> str:
+    """How much of a day is known: `62% known`, and nothing where rounded that is all of it."""
+    return text("known", language).format(share=coverage) if coverage < 0.995 else ""

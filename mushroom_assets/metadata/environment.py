@@ -7,9 +7,9 @@ import dagster as dg
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.ribbon import Ribbon
-from mushroom_assets.domain.texts import DECIMALS, quantity_name, share_text, text
-from mushroom_assets.metadata.common import Metadata, mean, table
-from mushroom_assets.metadata.pictures import inline
+from mushroom_assets.domain.texts import DECIMALS, known_text, quantity_name, share_text, text
+from mushroom_assets.metadata.common import Metadata, mean
+from mushroom_assets.metadata.pictures import inline, markdown_table, plain
 
 Rows = Sequence[dict[str, Any]]
 
@@ -25,7 +25,7 @@ def environment_metadata(rows: Rows, farm: Farm, ribbons: Sequence[Ribbon] | Non
     measured = [row for row in rows if row["sample_count"]]
     shown: Metadata = {
         "ribbons": dg.MetadataValue.md(_picture(ribbons, farm)),
-        "statistics": _rooms(rows, farm),
+        "statistics": dg.MetadataValue.md(_rooms(rows, farm)),
         "dagster/partition_row_count": len(rows),
         "samples": sum(row["sample_count"] for row in rows),
         "rejected": sum(row["rejected_count"] for row in rows),
@@ -48,21 +48,24 @@ def _picture(ribbons: Sequence[Ribbon] | None, farm: Farm) -> str:
     return inline(overview(ribbons, farm), text("ribbons", farm.language))
 
 
-def _rooms(rows: Rows, farm: Farm) -> Any:
-    """A line a room, few cells: each costs 30 us to record, and a year has 365 such tables."""
-    room, day = text("room_heading", farm.language), text("growth_heading", farm.language)
-    headings = {name: f"{quantity_name(name, farm.language)} {unit}" for name, unit in farm.units().items()}
-    lines: dict[str, dict[str, Any]] = {}
+def _rooms(rows: Rows, farm: Farm) -> str:
+    """A line a room. Markdown: Dagster takes 30 us to record a cell of its own tables, and a year has 365 of these."""
+    units = farm.units()
+    headings = [f"{quantity_name(name, farm.language)} {unit}" for name, unit in units.items()]
+    cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in rows:
-        line = lines.setdefault(row["room_id"], {room: row["room_id"], day: row["growth_day"]})
-        line[headings[row["quantity"]]] = _cell(row)
-    return table(list(lines.values()), [room, day, *headings.values()])
+        growth_day = "–" if row["growth_day"] is None else f"{row['growth_day']}"
+        cells.setdefault((plain(row["room_id"]), growth_day), {})[row["quantity"]] = _cell(row, farm)
+    lines = [(*room, *(found.get(name, "–") for name in units)) for room, found in cells.items()]
+    names = (text("room_heading", farm.language), text("growth_heading", farm.language))
+    return markdown_table((*names, *headings), lines)
 
 
-def _cell(row: dict[str, Any]) -> str:
-    """Mean (min–max), share in range, and coverage where it is not whole: `18.4 (17.2–19.9), 97 %`."""
+def _cell(row: dict[str, Any], farm: Farm) -> str:
+    """Mean (min–max), share in range, and how much is known where that is not all: `18.4 (17.2–19.9), 97%`."""
     if row["mean"] is None:
         return "–"
     places = DECIMALS.get(row["unit"], 2)
     mean, low, high = (f"{row[name]:.{places}f}" for name in ("mean", "min", "max"))
-    return f"{mean} ({low}–{high})" + (f", {share_text(row['in_range'])}" if row["in_range"] is not None else "")
+    in_range = "" if row["in_range"] is None else share_text(row["in_range"])
+    return ", ".join(filter(None, (f"{mean} ({low}–{high})", in_range, known_text(row["coverage"], farm.language))))

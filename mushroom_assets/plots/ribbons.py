@@ -10,7 +10,7 @@ import numpy as np
 from mushroom_assets.domain.environment import Values
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.ribbon import BIN, Ribbon
-from mushroom_assets.domain.texts import quantity_name, share_text, text
+from mushroom_assets.domain.texts import known_text, quantity_name, share_text, text
 from mushroom_assets.domain.windows import to_instant
 from mushroom_assets.plots import canvas
 
@@ -71,12 +71,8 @@ def _axes(figure: "Figure", row: int, column: int, rows: int, columns: int) -> "
 
 def _title(ribbon: Ribbon, farm: Farm) -> str:
     name = f"{quantity_name(ribbon.quantity, farm.language)} {ribbon.unit}"
-    shares = []
-    if ribbon.shares:
-        shares.append(text("in_band", farm.language).format(share=ribbon.shares[1]))
-    if ribbon.coverage < 0.995:
-        shares.append(text("known", farm.language).format(share=ribbon.coverage))
-    return "   ".join([name, *shares])
+    in_band = text("in_band", farm.language).format(share=ribbon.shares[1]) if ribbon.shares else ""
+    return "   ".join(filter(None, (name, in_band, known_text(ribbon.coverage, farm.language))))
 
 
 def _draw(axes: "Axes", ribbon: Ribbon, farm: Farm, colours: Mapping[str, str], every: int) -> None:
