@@ -7,6 +7,7 @@ import re
 import dagster as dg
 from PIL import Image
 
+from mushroom_assets_tests.markdown import tables, texts
 from mushroom_assets_tests.small import SmallFarm
 
 ASSET = "daily_env_stats"
@@ -37,7 +38,7 @@ def test_the_days_of_a_short_run_are_drawn_and_of_a_long_one_none(small: SmallFa
 def test_a_line_a_room_says_mean_extremes_and_share_in_range(small: SmallFarm) -> None:
     small.put([("A", "t", small.at(DAYS[0], tenth / 6), 17.0 if tenth < 36 else 21.0) for tenth in range(144)])
     small.run(ASSET, DAYS[0])
-    heading, _, *lines = [line.strip("| ").split(" | ") for line in statistics(small, DAYS[0])]
+    heading, *lines = statistics(small, DAYS[0])
     assert [line[0] for line in lines] == ["A", "B"]
     assert heading[:3] == ["room", "growth day", "temperature °C"]
     assert lines[0][1:3] == ["–", "20.0 (17.0–21.0)"]  # a quarter of the day at 17; no batch, no band
@@ -47,8 +48,9 @@ def test_a_line_a_room_says_mean_extremes_and_share_in_range(small: SmallFarm) -
 def test_a_cell_says_how_much_of_the_day_is_known(small: SmallFarm) -> None:
     small.put([("A", "t", small.at(DAYS[0], tenth / 6), 17.0) for tenth in range(36)])
     small.run(ASSET, DAYS[0])
-    assert "17.0 (17.0–17.0), 25% known" in statistics(small, DAYS[0])[2]
+    assert statistics(small, DAYS[0])[1][2] == "17.0 (17.0–17.0), 25% known"
 
 
-def statistics(small: SmallFarm, day: str) -> list[str]:
-    return str(shown(small)[day]["statistics"].value).splitlines()
+def statistics(small: SmallFarm, day: str) -> list[list[str]]:
+    (table,) = tables(str(shown(small)[day]["statistics"].value))
+    return texts(table)
