@@ -32,7 +32,7 @@ demo: $(VENV)/demo.ok
 	@exec $(BIN)/mushroom up --port $(PORT)
 
 test: lint validate
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup  # they wait for servers a lot: ten minutes instead of sixteen
 
 lint: $(VENV)/test.ok
 	$(BIN)/ruff check .

@@ -28,6 +28,13 @@ NO_RETRY = Retry(attempts=1)
 SETTINGS = ("DATABASE_URL", "MUSHROOM_", "DAGSTER_HOME", "POSTGRES_", "PGHOST", "PGUSER", "PGPASSWORD", "PGDATABASE")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A module's tests stay together where several processes run tests, and those of the browser: they share a farm."""
+    for item in items:
+        browser = next((folder for folder in item.path.parents if folder.name == "browser"), None)
+        item.add_marker(pytest.mark.xdist_group(f"{browser or item.path}"))
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the developer's shell reaches a test."""
