@@ -70,9 +70,11 @@ def _axes(figure: "Figure", row: int, column: int, rows: int, columns: int) -> "
 
 
 def _title(ribbon: Ribbon, farm: Farm) -> str:
+    """Quantity, unit and the share in band, or how much is known where that is too little for it: room for one."""
     name = f"{quantity_name(ribbon.quantity, farm.language)} {ribbon.unit}"
-    in_band = text("in_band", farm.language).format(share=ribbon.shares[1]) if ribbon.shares else ""
-    return "   ".join(filter(None, (name, in_band, known_text(ribbon.coverage, farm.language))))
+    if ribbon.shares and ribbon.coverage >= farm.report.min_coverage:
+        return f"{name}   {text('in_band', farm.language).format(share=ribbon.shares[1])}"
+    return f"{name}   {known_text(ribbon.coverage, farm.language)}".rstrip()
 
 
 def _draw(axes: "Axes", ribbon: Ribbon, farm: Farm, colours: Mapping[str, str], every: int) -> None:

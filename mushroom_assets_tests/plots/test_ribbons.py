@@ -2,11 +2,13 @@
 
 import datetime as dt
 import io
+import re
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from mushroom_assets.domain.farm import Farm, parse_farm
@@ -80,6 +82,24 @@ def test_hours_without_data_are_hatched() -> None:
     band = (228, 240, 233)  # 13 % of #2e8b57 on white; the hatching hides it
     whole, half = share(pixels(plots.card(own, of)), band), share(pixels(plots.card(gone, of)), band)
     assert half / whole == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(("gap_hours", "said"), [(0, ["100%"] * 3), (1, ["100%"] * 3 + ["96%"]), (12, ["50%"] * 4)])
+def test_titles_say_the_share_in_band_or_how_little_is_known_and_keep_clear_of_each_other(
+    language: str, gap_hours: int, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of, figures = farm(language), []
+    monkeypatch.setattr(plots.canvas, "png", lambda figure: figures.append(figure) or b"")
+    plots.overview(ribbons(of, gap_hours=gap_hours), of)
+    named = [(axes, axes.get_title(loc="left")) for axes in figures[0].axes]
+    titles = [next(text for text in axes.findobj(Text) if text.get_text() == name) for axes, name in named]
+    shares = [re.findall(r"\d+%", title.get_text()) for title in titles]
+    assert [share for found in shares for share in found] == said * 4
+    boxes = [title.get_window_extent() for title in titles]
+    for number, box in enumerate(boxes):
+        assert box.x1 < 980
+        assert number % 4 == 3 or box.x1 + 5 < boxes[number + 1].x0
 
 
 def test_the_share_of_time_in_the_band_is_drawn_beside_it() -> None:
