@@ -4,10 +4,12 @@ Dagster itself adds partition by partition, 0.3 ms each: 8 s for three years of 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 
 import dagster as dg
 from dagster._core.asset_graph_view.serializable_entity_subset import SerializableEntitySubset
+from dagster._core.definitions.partitions.subset import PartitionsSubset
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Recorded
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionResolvedStatus as Resolved
 from dagster._core.storage.asset_check_execution_record import AssetCheckPartitionInfo
@@ -28,15 +30,25 @@ def check_states(
     if planned:
         runs = instance.get_runs(dg.RunsFilter(run_ids=list(planned), statuses=FINISHED_STATUSES))
         ended = {run.run_id: run.status for run in runs}
-    states = {key: _state(key, checks[key], [row for row in rows if row.check_key == key]) for key in checks}
-    return {key: state.with_updates(key, checks[key], [], ended) for key, state in states.items()}
+    of_check = defaultdict(list)
+    for row in rows:
+        of_check[row.check_key].append(row)
+    subset = cache(_subset)  # an asset's checks hold, as a rule, for the same partitions
+    keys = {definition: set(definition.get_partition_keys()) for definition in set(checks.values())}
+    found = {}
+    for key, definition in checks.items():
+        state = _state(key, keys[definition], of_check[key], partial(subset, definition))
+        found[key] = state.with_updates(key, definition, [], ended)
+    return found
 
 
 def _state(
-    key: dg.AssetCheckKey, definition: dg.PartitionsDefinition, rows: Sequence[AssetCheckPartitionInfo]
+    key: dg.AssetCheckKey,
+    partitions: set[str],
+    rows: Sequence[AssetCheckPartitionInfo],
+    subset: Callable[[tuple[str, ...]], PartitionsSubset],
 ) -> AssetCheckState:
     """As if every run that planned a row were still in progress."""
-    partitions = set(definition.get_partition_keys())
     by_status, by_run = defaultdict(list), defaultdict(list)
     for row in rows:
         if row.partition_key not in partitions:
@@ -46,17 +58,19 @@ def _state(
             by_run[row.latest_planned_run_id].append(row.partition_key)
         elif row.is_current:  # of an earlier materialization an evaluation says nothing
             by_status[CONCLUDED[row.latest_execution_status]].append(row.partition_key)
+
+    def entity_subset(found: list[str]) -> SerializableEntitySubset[dg.AssetCheckKey]:
+        return SerializableEntitySubset(key, subset(tuple(sorted(found))))
+
     return AssetCheckState(
         latest_storage_id=max(
             (max(row.latest_check_event_storage_id, row.latest_materialization_storage_id or 0) for row in rows),
             default=0,
         ),
-        subsets={status: _subset(key, by_status[status], definition) for status in Resolved},
-        in_progress_runs={run: _subset(key, found, definition) for run, found in by_run.items()},
+        subsets={status: entity_subset(by_status[status]) for status in Resolved},
+        in_progress_runs={run: entity_subset(found) for run, found in by_run.items()},
     )
 
 
-def _subset(
-    key: dg.AssetCheckKey, partitions: Sequence[str], definition: dg.PartitionsDefinition
-) -> SerializableEntitySubset[dg.AssetCheckKey]:
-    return SerializableEntitySubset.from_coercible_value(key, sorted(partitions), definition)
+def _subset(definition: dg.PartitionsDefinition, keys: tuple[str, ...]) -> PartitionsSubset:
+    return definition.subset_with_partition_keys(keys)
