@@ -50,7 +50,8 @@ class Ribbon:
             shape (5, n); NaN where there is none.
         gaps: stretches without a known value, first and last instant.
         band: target band of the growth day; None without one.
-        shares: of the known time, the parts below, inside and above the band; None without band or samples.
+        shares: of the known time, the parts below, inside and above the band; None without band or samples, or where
+            less than the report's `min_coverage` of the day is known.
         setpoints: those that steer the quantity.
     """
 
@@ -118,6 +119,8 @@ def _ribbon(
     start, end, hold = day.start_us, day.end_us, farm.max_hold_s
     own = series.within(start, end)
     bins = np.arange(start, end, BIN)
+    coverage = summarise(series, start, end, max_hold_s=hold).coverage
+    judged = band if coverage >= farm.report.min_coverage else None
     return Ribbon(
         room_id=room,
         quantity=name,
@@ -127,9 +130,9 @@ def _ribbon(
         bins=bins,
         quantiles=_by_bin((own.at[~own.rejected] - start) // BIN, own.value[~own.rejected], bins.size),
         gaps=gaps(series, start, end, hold),
-        coverage=summarise(series, start, end, max_hold_s=hold).coverage,
+        coverage=coverage,
         band=band,
-        shares=time_in_band(series, start, end, hold, band) if band else None,
+        shares=time_in_band(series, start, end, hold, judged) if judged else None,
         setpoints=setpoints,
     )
 

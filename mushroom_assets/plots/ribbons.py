@@ -70,9 +70,9 @@ def _axes(figure: "Figure", row: int, column: int, rows: int, columns: int) -> "
 
 
 def _title(ribbon: Ribbon, farm: Farm) -> str:
-    """Quantity, unit and the share in band, or how much is known where that is too little for it: room for one."""
+    """Quantity, unit and the share in band, or without one how much is known: there is room for one of them."""
     name = f"{quantity_name(ribbon.quantity, farm.language)} {ribbon.unit}"
-    if ribbon.shares and ribbon.coverage >= farm.report.min_coverage:
+    if ribbon.shares:
         return f"{name}   {text('in_band', farm.language).format(share=ribbon.shares[1])}"
     return f"{name}   {known_text(ribbon.coverage, farm.language)}".rstrip()
 

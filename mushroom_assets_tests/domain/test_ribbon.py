@@ -83,6 +83,16 @@ def test_time_below_in_and_above_the_band_is_by_time_and_not_by_samples() -> Non
     assert time_in_band(series, 10_000 * SECOND, 10_600 * SECOND, 300, (17, 19)) is None
 
 
+@pytest.mark.parametrize(("hours", "shares"), [(16, None), (17, (0, 1, 0))])
+def test_of_a_day_of_which_less_than_70_percent_is_known_no_time_in_band_is_claimed(
+    hours: int, shares: tuple[float, float, float] | None
+) -> None:
+    at = range(day().start_us, day().start_us + hours * HOUR, 60 * SECOND)
+    found = ribbon(samples(list(at), [18.0] * len(at)), day())
+    assert found.coverage == pytest.approx((hours * 60 + 4) / 1440)  # the last value holds for 5 minutes
+    assert found.shares == shares
+
+
 def test_the_band_is_that_of_the_growth_day_and_a_free_quantity_has_none() -> None:
     of = day()
     frame = samples([of.start_us, of.start_us + 60 * SECOND], [18.0, 18.0])
