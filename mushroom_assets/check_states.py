@@ -5,7 +5,7 @@ Dagster itself adds partition by partition, 0.3 ms each: 8 s for three years of 
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 
 import dagster as dg
 from dagster._core.asset_graph_view.serializable_entity_subset import SerializableEntitySubset
@@ -33,20 +33,20 @@ def check_states(
     of_check = defaultdict(list)
     for row in rows:
         of_check[row.check_key].append(row)
-    subset = cache(_subset)  # an asset's checks hold, as a rule, for the same partitions
-    keys = {definition: set(definition.get_partition_keys()) for definition in set(checks.values())}
-    found = {}
-    for key, definition in checks.items():
-        state = _state(key, keys[definition], of_check[key], partial(subset, definition))
-        found[key] = state.with_updates(key, definition, [], ended)
-    return found
+    # An asset's checks hold, as a rule, for the same partitions: a set of them is made once.
+    known = {
+        definition: (set(definition.get_partition_keys()), cache(definition.subset_with_partition_keys))
+        for definition in set(checks.values())
+    }
+    states = {key: _state(key, *known[definition], of_check[key]) for key, definition in checks.items()}
+    return {key: state.with_updates(key, checks[key], [], ended) for key, state in states.items()}
 
 
 def _state(
     key: dg.AssetCheckKey,
     partitions: set[str],
-    rows: Sequence[AssetCheckPartitionInfo],
     subset: Callable[[tuple[str, ...]], PartitionsSubset],
+    rows: Sequence[AssetCheckPartitionInfo],
 ) -> AssetCheckState:
     """As if every run that planned a row were still in progress."""
     by_status, by_run = defaultdict(list), defaultdict(list)
@@ -70,7 +70,3 @@ def _state(
         subsets={status: entity_subset(by_status[status]) for status in Resolved},
         in_progress_runs={run: entity_subset(found) for run, found in by_run.items()},
     )
-
-
-def _subset(definition: dg.PartitionsDefinition, keys: tuple[str, ...]) -> PartitionsSubset:
-    return definition.subset_with_partition_keys(keys)
