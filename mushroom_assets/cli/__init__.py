@@ -1,0 +1,1 @@
+"""The `mushroom` command. The only room that draws on a terminal."""

@@ -1,0 +1,1 @@
+"""What an error means, what passes by itself, how long we wait."""

@@ -1,0 +1,1 @@
+"""How it is run and watched: supervision, embedded PostgreSQL, health, doctor."""

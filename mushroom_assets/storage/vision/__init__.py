@@ -1,0 +1,1 @@
+"""Vectors, search, labels and relabelling of camera images in PostgreSQL."""

@@ -1,0 +1,1 @@
+"""What tests share: a small plant, rows, pictures, servers, and the `mushroom` command."""
