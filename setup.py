@@ -67,5 +67,5 @@ setup(
             "types-tqdm",
         ],
     },
-    entry_points={"console_scripts": ["mushroom = mushroom_assets.cli:main"]},
+    entry_points={"console_scripts": ["mushroom = mushroom_assets.cli.main:main"]},
 )

@@ -19,13 +19,13 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
-from mushroom_assets import demo
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.environment import sources
 from mushroom_assets.domain.farm import parse_farm, reference_farm_text
 from mushroom_assets.domain.setpoints import watched_points
+from mushroom_assets.ingestion import simulated as demo
 from mushroom_assets.resources import PostgresResource
-from mushroom_assets.server import embedded_postgres
+from mushroom_assets.service.children import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.samples import read_points, read_samples

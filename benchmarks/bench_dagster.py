@@ -26,10 +26,10 @@ from typing import Any
 
 import dagster as dg
 
-from mushroom_assets import demo
 from mushroom_assets.domain.farm import parse_farm, reference_farm_text
-from mushroom_assets.reporting import REPORTED, latest_materializations, report, together
-from mushroom_assets.server import embedded_postgres, prepare_dagster_home
+from mushroom_assets.ingestion import simulated as demo
+from mushroom_assets.instance.reporting import REPORTED, latest_materializations, report, together
+from mushroom_assets.service.children import embedded_postgres, prepare_dagster_home
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database

@@ -22,11 +22,11 @@ from mushroom_assets.assets import relabel
 from mushroom_assets.domain import vision
 from mushroom_assets.domain.farm import parse_farm, reference_farm_text
 from mushroom_assets.inference.load import load_encoder
-from mushroom_assets.server import embedded_postgres
+from mushroom_assets.service.children import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.relabel import stored_days
 from mushroom_assets.storage.schema import daily_clip_inference
+from mushroom_assets.storage.vision.relabel import stored_days
 
 IMAGES, A_DAY, RUNS, LIMIT_S = 100_000, 192, 5, 2.0
 FARM = parse_farm(reference_farm_text())

@@ -20,7 +20,7 @@ from backfill_data import Case, fill
 from backfill_peers import ours
 from bench_dagster import dagster, empty_job
 
-from mushroom_assets.automation import range_tags
+from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.checks import environment, setpoints
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.partitions import farm_clock

@@ -27,12 +27,12 @@ from PIL import Image
 
 from mushroom_assets.domain.farm import parse_farm, reference_farm_text
 from mushroom_assets.inference.load import load_encoder
-from mushroom_assets.server import embedded_postgres
+from mushroom_assets.service.children import embedded_postgres
 from mushroom_assets.simulation.cameras import render, shots
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.search import nearest_images
-from mushroom_assets.storage.vector_index import ensure_index, index_name, index_state
+from mushroom_assets.storage.vision.index import ensure_index, index_name, index_state
+from mushroom_assets.storage.vision.search import nearest_images
 
 Floats = npt.NDArray[np.float32]
 VECTORS, DIMENSIONS, QUERIES, NEAREST = 100_000, 512, 200, 10

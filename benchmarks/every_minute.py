@@ -1,6 +1,6 @@
 """The code location of `bench_dagster.py tick`: the farm, and the timetable of its hourly asset once a minute."""
 
-from mushroom_assets import automation
+from mushroom_assets.automation import schedules as automation
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.partitions import farm_clock
 from mushroom_assets.settings import load_settings

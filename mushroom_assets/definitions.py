@@ -6,7 +6,6 @@ from typing import Any
 
 import dagster as dg
 
-from mushroom_assets import automation
 from mushroom_assets.assets.environment import environment_asset
 from mushroom_assets.assets.probe import probe_asset
 from mushroom_assets.assets.relabel import relabel_job
@@ -14,6 +13,7 @@ from mushroom_assets.assets.report import report_asset
 from mushroom_assets.assets.setpoints import setpoints_asset
 from mushroom_assets.assets.sources import source_assets
 from mushroom_assets.assets.vision import vision_asset
+from mushroom_assets.automation import schedules as automation
 from mushroom_assets.checks import asset_checks
 from mushroom_assets.checks.standing import standing_checks
 from mushroom_assets.domain.farm import Farm

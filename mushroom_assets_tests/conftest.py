@@ -14,15 +14,15 @@ import pytest
 import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm, parse_farm, reference_farm_text
-from mushroom_assets.server import embedded_postgres
+from mushroom_assets.service.children import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database, Retry
 from mushroom_assets.storage.samples import ensure_months
-from mushroom_assets_tests.plant import write_farm
-from mushroom_assets_tests.small import FARM, Build, SmallFarm
+from mushroom_assets_tests.kit.plant import write_farm
+from mushroom_assets_tests.kit.small import FARM, Build, SmallFarm
 
 if TYPE_CHECKING:
-    from mushroom_assets_tests.object_store import ObjectStore
+    from mushroom_assets_tests.kit.object_store import ObjectStore
 
 NO_RETRY = Retry(attempts=1)
 SETTINGS = ("DATABASE_URL", "MUSHROOM_", "DAGSTER_HOME", "POSTGRES_", "PGHOST", "PGUSER", "PGPASSWORD", "PGDATABASE")
@@ -132,7 +132,7 @@ def small(build: Build) -> SmallFarm:
 @pytest.fixture
 def object_store(monkeypatch: pytest.MonkeyPatch) -> "Iterator[ObjectStore]":
     """A running S3 server with an empty bucket."""
-    from mushroom_assets_tests.object_store import BUCKET, ObjectStore  # brings moto and boto3: 1 s, for few tests
+    from mushroom_assets_tests.kit.object_store import BUCKET, ObjectStore  # brings moto and boto3: 1 s, for few tests
 
     store = ObjectStore(monkeypatch).start()
     store.client.create_bucket(Bucket=BUCKET)

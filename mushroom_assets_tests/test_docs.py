@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mushroom_assets.cli import load, main
+from mushroom_assets.cli.main import load, main
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.schema import RESULTS
 

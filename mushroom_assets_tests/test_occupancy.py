@@ -10,11 +10,11 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
-from mushroom_assets.cli import main
+from mushroom_assets.cli.main import main
 from mushroom_assets.domain.farm import parse_farm
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import daily_env_stats
-from mushroom_assets_tests.plant import materialize, rows
+from mushroom_assets_tests.kit.plant import materialize, rows
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "occupancy"
 EXPECTED = json.loads((EXAMPLE / "expected.json").read_text())

@@ -16,7 +16,7 @@ import pytest
 
 from mushroom_assets.assets.environment import environment_asset
 from mushroom_assets.assets.setpoints import setpoints_asset
-from mushroom_assets.automation import range_tags
+from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.partitions import farm_clock
@@ -24,7 +24,7 @@ from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import daily_env_stats, hourly_setpoint_changes
 from mushroom_assets_tests.conftest import uri_of
-from mushroom_assets_tests.plant import materialize, put_batch, put_samples, rows
+from mushroom_assets_tests.kit.plant import materialize, put_batch, put_samples, rows
 
 ASSETS = ("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report")
 MIDNIGHT = dt.datetime(2026, 1, 4, 16, tzinfo=dt.UTC)  # of 2026-01-05 in Shanghai

@@ -12,7 +12,7 @@ from mushroom_assets.assets.windows import PICTURED, pictured, replace_windows
 from mushroom_assets.domain import environment
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.windows import Window
-from mushroom_assets.faults import permanent_faults_fail_at_once
+from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.environment import environment_metadata

@@ -7,13 +7,13 @@ import dagster as dg
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.probe import KINDS, class_names
-from mushroom_assets.faults import permanent_faults_fail_at_once
+from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.probe import probe_metadata
 from mushroom_assets.resources import FarmFile, PostgresResource
-from mushroom_assets.storage.labels import count_labels, labelled_encoders, read_labelled, replace_probes
 from mushroom_assets.storage.results import lock_for_replace
 from mushroom_assets.storage.schema import clip_probe as table
+from mushroom_assets.storage.vision.labels import count_labels, labelled_encoders, read_labelled, replace_probes
 
 NO_MODEL = "none"  # stands for the model where nothing labelled has a vector: the result still counts the classes
 

@@ -15,14 +15,17 @@ from pydantic import Field
 from mushroom_assets.domain import vision
 from mushroom_assets.domain.probe import probes_id
 from mushroom_assets.domain.versions import code_version, relabelled
-from mushroom_assets.faults import permanent_faults_fail_at_once
+from mushroom_assets.faults.run import permanent_faults_fail_at_once
+from mushroom_assets.instance.reporting import UNRECORDED, made_by, together, version_tags
 from mushroom_assets.metadata.vision import relabel_metadata
 from mushroom_assets.partitions import FarmClock
-from mushroom_assets.reporting import UNRECORDED, made_by, together, version_tags
 from mushroom_assets.resources import ClipResource, FarmFile, PostgresResource
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.labels import read_probes
-from mushroom_assets.storage.relabel import (
+from mushroom_assets.storage.results import lock_for_replace
+from mushroom_assets.storage.schema import daily_clip_inference as table
+from mushroom_assets.storage.schema.dictionary import upstream
+from mushroom_assets.storage.vision.labels import read_probes
+from mushroom_assets.storage.vision.relabel import (
     DayCount,
     Labels,
     choose_rows,
@@ -31,9 +34,6 @@ from mushroom_assets.storage.relabel import (
     stored_days,
     write_labels,
 )
-from mushroom_assets.storage.results import lock_for_replace
-from mushroom_assets.storage.schema import daily_clip_inference as table
-from mushroom_assets.storage.schema.dictionary import upstream
 
 CHUNK_ROWS = 10_000  # of one transaction: 20 MB of vectors of 512 dimensions, and the least that a killed job loses
 AT_ONCE = 2  # chunks: one is read and scored while the other is written

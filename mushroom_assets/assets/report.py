@@ -15,7 +15,8 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.report import Likeness, RoomDay, effects
 from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.domain.windows import Window
-from mushroom_assets.faults import permanent_faults_fail_at_once
+from mushroom_assets.faults.image_store import ImageStoreRefused
+from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.report import report_metadata
@@ -24,8 +25,7 @@ from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.results import latest_model, lock_for_replace, read_peers, read_rows, replace_rows
 from mushroom_assets.storage.schema import daily_clip_inference, daily_env_stats, hourly_setpoint_changes
 from mushroom_assets.storage.schema import daily_room_report as table
-from mushroom_assets.storage.search import similar_room_days
-from mushroom_assets.store_faults import ImageStoreRefused
+from mushroom_assets.storage.vision.search import similar_room_days
 
 
 def report_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefinition:

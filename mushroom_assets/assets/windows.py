@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 import dagster as dg
 
 from mushroom_assets.domain.windows import Window
-from mushroom_assets.faults import RunCancelled, cancellation_ends_the_run, permanent_faults_fail_at_once
+from mushroom_assets.faults.run import RunCancelled, cancellation_ends_the_run, permanent_faults_fail_at_once
+from mushroom_assets.instance.reporting import REPORTED, report, reported
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.partitions import windows
-from mushroom_assets.reporting import REPORTED, report, reported
 
 PICTURED = 7  # partitions of a run, its newest: to draw a year of days would take minutes, and 100 MB of Dagster's log
 GIVE_UP = 10  # faulty windows of a run: so many are no fault of their own, and the rest would fail like them

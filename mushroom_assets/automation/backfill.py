@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 
-from mushroom_assets.automation import range_tags
+from mushroom_assets.automation.schedules import range_tags
+from mushroom_assets.cli.progress import progress_bar
 from mushroom_assets.partitions import windows
-from mushroom_assets.progress import progress_bar
 
 ORDER = ("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report")
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}  # the bar is on the console; the UI has it all

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 
 from mushroom_assets.domain.farm import Farm, Language
-from mushroom_assets.outstanding import RANGE_END, RANGE_START
+from mushroom_assets.instance.outstanding import RANGE_END, RANGE_START
 
 AT_ONCE = 20  # failed runs in a message; more come with the next
 ERROR_LENGTH = 300

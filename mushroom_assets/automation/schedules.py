@@ -10,14 +10,14 @@ from typing import Any
 
 import dagster as dg
 
+from mushroom_assets.automation.notification import Target, tell_failures
 from mushroom_assets.checks import standing
-from mushroom_assets.faults import permanent_faults_fail_at_once
-from mushroom_assets.notification import Target, tell_failures
-from mushroom_assets.outstanding import closed, on_their_way, range_tags, ranges
+from mushroom_assets.faults.run import permanent_faults_fail_at_once
+from mushroom_assets.instance.outstanding import closed, on_their_way, range_tags, ranges
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.settings import load_settings
-from mushroom_assets.storage.labels import NO_LABELS, label_state
+from mushroom_assets.storage.vision.labels import NO_LABELS, label_state
 
 LOOKBACK = dt.timedelta(days=7)
 HOUR = dt.timedelta(hours=1)

@@ -17,9 +17,9 @@ from mushroom_assets.checks.rule import ERROR, Rule, Said
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import quantity_name, share_text
 from mushroom_assets.domain.windows import Window
-from mushroom_assets.faults import permanent_faults_fail_at_once
+from mushroom_assets.faults.run import permanent_faults_fail_at_once
+from mushroom_assets.instance.reporting import Target, latest_materializations, together
 from mushroom_assets.partitions import windows
-from mushroom_assets.reporting import Target, latest_materializations, together
 from mushroom_assets.resources import FarmFile, PostgresResource
 
 EXAMPLES = 5

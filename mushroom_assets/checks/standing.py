@@ -18,10 +18,10 @@ from dagster import AssetPartitionStatus
 from mushroom_assets.checks.rule import ERROR, WARN, Said
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.versions import code_version
-from mushroom_assets.faults import permanent_faults_fail_at_once
-from mushroom_assets.outstanding import closed, keys_of, ranges
+from mushroom_assets.faults.run import permanent_faults_fail_at_once
+from mushroom_assets.instance.outstanding import closed, keys_of, ranges
+from mushroom_assets.instance.reporting import made_by, together
 from mushroom_assets.partitions import FarmClock
-from mushroom_assets.reporting import made_by, together
 from mushroom_assets.resources import FarmFile
 from mushroom_assets.storage.schema import hourly_setpoint_changes
 

@@ -16,15 +16,21 @@ import dagster as dg
 import psycopg
 import sqlalchemy as sa
 
-from mushroom_assets import backfill, demo, doctor, labelling, loading, server, similar
+from mushroom_assets.automation import backfill
+from mushroom_assets.cli import similar
+from mushroom_assets.cli.progress import progress_bar
 from mushroom_assets.domain.farm import Farm, FarmFileError
-from mushroom_assets.progress import progress_bar
+from mushroom_assets.faults.image_store import ImageStoreUnavailable
+from mushroom_assets.ingestion import files as loading
+from mushroom_assets.ingestion import labels as labelling
+from mushroom_assets.ingestion import simulated as demo
 from mushroom_assets.resources import ImageStore
+from mushroom_assets.service import children as server
+from mushroom_assets.service import doctor
 from mushroom_assets.settings import Settings, SettingsError, load_settings
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database, DatabaseRefused, DatabaseUnavailable, Retry
 from mushroom_assets.storage.samples import ensure_months
-from mushroom_assets.store_faults import ImageStoreUnavailable
 
 EXPECTED = (
     DatabaseRefused, DatabaseUnavailable, migrations.MigrationFailed,

@@ -18,7 +18,7 @@ from mushroom_assets.domain.farm import Farm, Label
 from mushroom_assets.domain.vision import label_vectors
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.settings import Settings
-from mushroom_assets.storage.search import NearImage, has_vectors, nearest_images, stored_vector
+from mushroom_assets.storage.vision.search import NearImage, has_vectors, nearest_images, stored_vector
 
 if TYPE_CHECKING:
     from mushroom_assets.inference.encoder import ClipEncoder

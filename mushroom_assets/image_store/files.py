@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from mushroom_assets.store_faults import code, is_passing
+from mushroom_assets.faults.image_store import code, is_passing
 
 Fingerprint = tuple[str | float, ...]
 # What stores say of a file in a listing, without another request: folders mtime, S3 LastModified and ETag.

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.probe import KINDS, MIN_LABELS, class_names, missing_labels
-from mushroom_assets.loading import LoadError, LoadReport, blocks, columns_of, keep, settle
-from mushroom_assets.storage.labels import count_labels, seen_contents, store_labels
+from mushroom_assets.ingestion.files import LoadError, LoadReport, blocks, columns_of, keep, settle
+from mushroom_assets.storage.vision.labels import count_labels, seen_contents, store_labels
 
 OPTIONAL = (*KINDS, "labelled_by")
 UNSEEN = "no day has seen this image, or could use it: is the path right, and its day in daily_clip_inference?"

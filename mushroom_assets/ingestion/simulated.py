@@ -13,8 +13,8 @@ from typing import Self
 
 import pandas as pd
 
+from mushroom_assets.cli.progress import progress_bar
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.progress import progress_bar
 from mushroom_assets.resources import ImageStore
 from mushroom_assets.simulation import cameras, plant
 from mushroom_assets.storage.connection import Database

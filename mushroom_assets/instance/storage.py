@@ -25,7 +25,7 @@ from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, Postgr
 from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from mushroom_assets.check_states import check_states
+from mushroom_assets.instance.check_states import check_states
 
 BATCH = 500  # events a statement
 PLANNED = dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED

@@ -43,7 +43,7 @@ def _picture(ribbons: Sequence[Ribbon] | None, farm: Farm) -> str:
         return text("not_drawn", farm.language)
     if not ribbons:  # of a farm without quantities
         return text("no_data", farm.language)
-    from mushroom_assets.plots.ribbons import overview  # brings matplotlib: half a second
+    from mushroom_assets.metadata.plots.ribbons import overview  # brings matplotlib: half a second
 
     return inline(overview(ribbons, farm), text("ribbons", farm.language))
 

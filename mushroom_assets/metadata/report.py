@@ -85,7 +85,7 @@ def _pictures(
         room = card.room_day.room_id
         if room not in ribbons:
             continue
-        from mushroom_assets.plots import ribbons as drawing  # brings matplotlib: half a second
+        from mushroom_assets.metadata.plots import ribbons as drawing  # brings matplotlib: half a second
 
         own = {"head": inline(drawing.card(ribbons[room], farm), f"{room} {card.room_day.day}")}
         if draw:

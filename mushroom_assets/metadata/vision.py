@@ -12,7 +12,7 @@ from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text
 from mushroom_assets.metadata.common import Metadata, table
 from mushroom_assets.metadata.contact_sheet import Draw, contact_sheet, least_certain
 from mushroom_assets.metadata.pictures import plain
-from mushroom_assets.storage.relabel import DayCount
+from mushroom_assets.storage.vision.relabel import DayCount
 
 UNTRAINED_NOTE = "**The CLIP model has random weights: its labels mean nothing. Set MUSHROOM_CLIP_PRETRAINED.**"
 NO_PICTURES: dict[Language, str] = {

@@ -7,8 +7,8 @@ import dagster as dg
 import sqlalchemy as sa
 from dagster_postgres.utils import DagsterPostgresException
 
+from mushroom_assets.automation.notification import NotDelivered, Target
 from mushroom_assets.domain.farm import FarmFileError
-from mushroom_assets.notification import NotDelivered, Target
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.settings import Settings, SettingsError
 from mushroom_assets.storage import migrations

@@ -13,8 +13,8 @@ from PIL import Image
 
 from mushroom_assets.domain.farm import Farm, Label
 from mushroom_assets.simulation.batch import Changeover, changeover, growth_day, in_date
-from mushroom_assets.simulation.catalogue import wiring_number
 from mushroom_assets.simulation.clock import Purpose, chance
+from mushroom_assets.simulation.devices import wiring_number
 from mushroom_assets.simulation.render import draw
 from mushroom_assets.simulation.scene import Scene, view
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mushroom_assets.simulation.catalogue import DEVICE_COLUMNS, INDEX
+from mushroom_assets.simulation.devices import DEVICE_COLUMNS, INDEX
 
 SECOND = np.timedelta64(1_000_000, "us")
 SENSORS = tuple(INDEX[f"mushroom_env_status.{point}"] for point in ("temperature", "humidity", "co2"))

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.simulation.batch import batches
-from mushroom_assets.simulation.catalogue import DEVICES, points
 from mushroom_assets.simulation.clock import Minutes, Purpose, aware, chance, minutes
-from mushroom_assets.simulation.faults import SECOND, SENSORS, Feed, faultless, spoil
+from mushroom_assets.simulation.devices import DEVICES, points
+from mushroom_assets.simulation.feed import SECOND, SENSORS, Feed, faultless, spoil
 from mushroom_assets.simulation.room import is_changeover, room_day
 
 __all__ = ["PlantDay", "Truth", "batches", "points", "simulate_day"]

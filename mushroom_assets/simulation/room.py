@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.simulation.batch import Changeover, bag_count, changeover, growth_day, in_date, presence
-from mushroom_assets.simulation.catalogue import INDEX, KEYS, room_number
 from mushroom_assets.simulation.climate import Climate, breathe, midnight
 from mushroom_assets.simulation.clock import Minutes, Purpose, chance
 from mushroom_assets.simulation.controllers import Held, hold, lit, misting, status
+from mushroom_assets.simulation.devices import INDEX, KEYS, room_number
 from mushroom_assets.simulation.grower import moves, settings_at
 
 Values = NDArray[np.float64]

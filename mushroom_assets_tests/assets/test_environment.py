@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from mushroom_assets_tests.plant import put_batch
-from mushroom_assets_tests.small import Build, Sample, SmallFarm
+from mushroom_assets_tests.kit.plant import put_batch
+from mushroom_assets_tests.kit.small import Build, Sample, SmallFarm
 
 ASSET = "daily_env_stats"
 few_runs = settings(

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets import automation
+from mushroom_assets.automation import schedules as automation
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.probe import Probe
 from mushroom_assets.resources import FarmFile, PostgresResource
-from mushroom_assets.storage.labels import read_probes
 from mushroom_assets.storage.results import lock_for_replace
 from mushroom_assets.storage.schema import clip_probe
-from mushroom_assets_tests.labels import ENCODER, image_path, keep_vector, say, see
-from mushroom_assets_tests.plant import rows
-from mushroom_assets_tests.small import SmallFarm
+from mushroom_assets.storage.vision.labels import read_probes
+from mushroom_assets_tests.kit.labels import ENCODER, image_path, keep_vector, say, see
+from mushroom_assets_tests.kit.plant import rows
+from mushroom_assets_tests.kit.small import SmallFarm
 
 ASSET = dg.AssetKey("clip_probe")
 

@@ -15,8 +15,8 @@ from mushroom_assets.assets import environment, setpoints
 from mushroom_assets.domain.environment import samples_a_day
 from mushroom_assets.domain.farm import parse_farm
 from mushroom_assets.domain.setpoints import samples_an_hour
-from mushroom_assets_tests.plant import materialize
-from mushroom_assets_tests.small import Build, Sample, SmallFarm
+from mushroom_assets_tests.kit.plant import materialize
+from mushroom_assets_tests.kit.small import Build, Sample, SmallFarm
 
 DAILY, HOURLY = "daily_env_stats", "hourly_setpoint_changes"
 CLOCKS = [("2025-03-28", "2025-03-31"), ("2025-10-25", "2025-10-28")]  # the days around both changes of the clocks

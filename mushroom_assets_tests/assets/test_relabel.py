@@ -16,19 +16,19 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets import automation
 from mushroom_assets.assets import relabel
+from mushroom_assets.automation import schedules as automation
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.probe import KINDS
 from mushroom_assets.domain.vision import Labeller, model_id
 from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.resources import ClipResource, FarmFile, PostgresResource
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.labels import replace_probes
 from mushroom_assets.storage.schema import clip_probe, daily_clip_inference
+from mushroom_assets.storage.vision.labels import replace_probes
 from mushroom_assets_tests.assets.test_vision import ASSET, FARM, Cameras, picture
-from mushroom_assets_tests.plant import put_batch, write_farm
-from mushroom_assets_tests.small import without
+from mushroom_assets_tests.kit.plant import put_batch, write_farm
+from mushroom_assets_tests.kit.small import without
 
 OTHER = """vision:
   unknown_margin: 0.001

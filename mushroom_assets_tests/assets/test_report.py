@@ -5,9 +5,9 @@ import datetime as dt
 import sqlalchemy as sa
 
 from mushroom_assets.storage.schema import room_day_embedding
-from mushroom_assets_tests.plant import put_batch
-from mushroom_assets_tests.small import Sample, SmallFarm
-from mushroom_assets_tests.vectors import ENCODER, NOON, image, put_images, unit
+from mushroom_assets_tests.kit.plant import put_batch
+from mushroom_assets_tests.kit.small import Sample, SmallFarm
+from mushroom_assets_tests.kit.vectors import ENCODER, NOON, image, put_images, unit
 
 ASSET = "daily_room_report"
 DAY = "2026-01-05"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from mushroom_assets_tests.plant import put_batch
-from mushroom_assets_tests.small import Build, Sample, SmallFarm, without
+from mushroom_assets_tests.kit.plant import put_batch
+from mushroom_assets_tests.kit.small import Build, Sample, SmallFarm, without
 
 ASSET = "hourly_setpoint_changes"
 DAY = "2026-01-05"

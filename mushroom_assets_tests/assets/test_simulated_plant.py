@@ -12,7 +12,7 @@ from mushroom_assets.simulation.plant import PlantDay, batches, points, simulate
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.samples import insert_batches, insert_samples, register_points
 from mushroom_assets.storage.schema import daily_env_stats, hourly_setpoint_changes
-from mushroom_assets_tests.plant import materialize, rows
+from mushroom_assets_tests.kit.plant import materialize, rows
 
 ROOMS = ["607", "611"]
 DAYS = [dt.date(2026, 1, 10), dt.date(2026, 1, 11)]

@@ -13,13 +13,13 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from mushroom_assets import automation
+from mushroom_assets.automation import schedules as automation
 from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.resources import ClipResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import daily_clip_inference
-from mushroom_assets_tests.plant import put_batch, put_samples, write_farm
-from mushroom_assets_tests.small import SmallFarm, without
+from mushroom_assets_tests.kit.plant import put_batch, put_samples, write_farm
+from mushroom_assets_tests.kit.small import SmallFarm, without
 
 ASSET, DAY = "daily_clip_inference", "2026-01-10"
 FARM = 'timezone: Asia/Shanghai\nfirst_day: 2025-12-01\nrooms: {"607": {folder: "7"}, "611": {}}\n'

@@ -19,8 +19,8 @@ from PIL import Image
 
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.storage.schema import image_quarantine
-from mushroom_assets_tests import plant
-from mushroom_assets_tests.small import SmallFarm, without
+from mushroom_assets_tests.kit import plant
+from mushroom_assets_tests.kit.small import SmallFarm, without
 
 ASSET, DAY, FOLDER = "daily_clip_inference", "2026-01-10", "A/20260110"
 RANDOM = ClipResource(pretrained="random-seed0")  # labels do not matter here

@@ -18,8 +18,8 @@ from mushroom_assets.assets.windows import PICTURED
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.storage.connection import Database
 from mushroom_assets_tests.assets.test_vision import ASSET, DAY, FARM, Cameras
-from mushroom_assets_tests.markdown import pictures
-from mushroom_assets_tests.plant import write_farm
+from mushroom_assets_tests.kit.markdown import pictures
+from mushroom_assets_tests.kit.plant import write_farm
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200), "grey": (128, 128, 128)}
 RANDOM = ClipResource(pretrained="random-seed0")

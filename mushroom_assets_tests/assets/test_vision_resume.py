@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets.automation import range_tags
+from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import parse_farm
 from mushroom_assets.inference.encoder import ClipEncoder
@@ -27,8 +27,8 @@ from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, Postgr
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import image_embedding
 from mushroom_assets_tests.assets.test_vision import ASSET, DAY, FARM, Cameras, picture
-from mushroom_assets_tests.plant import materialize, write_farm
-from mushroom_assets_tests.small import without
+from mushroom_assets_tests.kit.plant import materialize, write_farm
+from mushroom_assets_tests.kit.small import without
 
 WORKERS, IMAGES, BATCH = 2, 120, 16
 RANDOM = ClipResource(pretrained="random-seed0", device="cpu", threads=WORKERS)  # labels do not matter here

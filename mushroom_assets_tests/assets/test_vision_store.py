@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from pydantic import PrivateAttr
 
-from mushroom_assets import automation
+from mushroom_assets.automation import schedules as automation
 from mushroom_assets.resources import ClipResource, ImageStore
-from mushroom_assets_tests.object_store import BUCKET, ObjectStore
-from mushroom_assets_tests.small import SmallFarm
+from mushroom_assets_tests.kit.object_store import BUCKET, ObjectStore
+from mushroom_assets_tests.kit.small import SmallFarm
 from mushroom_assets_tests.test_resources import AT_ONCE, counted, failure
 
 ASSET, DAY, ROOT = "daily_clip_inference", "2026-01-10", f"s3://{BUCKET}/farm"

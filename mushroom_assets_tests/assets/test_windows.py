@@ -10,11 +10,11 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets import automation
+from mushroom_assets.automation import schedules as automation
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.results import lock_for_replace
 from mushroom_assets.storage.schema import RESULTS
-from mushroom_assets_tests.small import SmallFarm
+from mushroom_assets_tests.kit.small import SmallFarm
 
 DAILY, HOURLY = "daily_env_stats", "hourly_setpoint_changes"
 DAYS = ["2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08"]

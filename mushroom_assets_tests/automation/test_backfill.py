@@ -5,10 +5,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from mushroom_assets.backfill import materialize_missing
+from mushroom_assets.automation.backfill import materialize_missing
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
-from mushroom_assets_tests.small import SmallFarm
+from mushroom_assets_tests.kit.small import SmallFarm
 
 DAY, NEXT = "2026-01-05", "2026-01-06"
 

@@ -10,8 +10,8 @@ import pytest
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.resources import PostgresResource
 from mushroom_assets.storage.connection import Database, DatabaseUnavailable
-from mushroom_assets_tests.labels import image_path, keep_vector, say, see
-from mushroom_assets_tests.test_automation import SHANGHAI
+from mushroom_assets_tests.automation.test_schedules import SHANGHAI
+from mushroom_assets_tests.kit.labels import image_path, keep_vector, say, see
 
 A, B = (image_path("611", 10, hour) for hour in (8, 9))
 NOWHERE = "postgresql://farm@127.0.0.1:1/farm"

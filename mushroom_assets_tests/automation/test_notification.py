@@ -10,12 +10,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mushroom_assets.automation import range_tags
+from mushroom_assets.automation.notification import NotDelivered, Target
+from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import parse_farm
-from mushroom_assets.notification import NotDelivered, Target
 from mushroom_assets.resources import FarmFile
-from mushroom_assets_tests.small import Build, SmallFarm
+from mushroom_assets_tests.kit.small import Build, SmallFarm
 
 DAY, NEXT = "2026-01-05", "2026-01-06"
 ENV = "daily_env_stats"

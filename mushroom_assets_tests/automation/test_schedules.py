@@ -8,7 +8,7 @@ import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
 
-from mushroom_assets.automation import range_tags
+from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import Farm, parse_farm
 

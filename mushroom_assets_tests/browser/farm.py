@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import parse_farm
-from mushroom_assets.server import ask_ui
+from mushroom_assets.service.children import ask_ui
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import RESULTS
-from mushroom_assets_tests.plant import rows
+from mushroom_assets_tests.kit.plant import rows
 
 START_S, STOP_S = 300, 120
 FILE = """
@@ -78,7 +78,7 @@ class RunningFarm:
         command = [
             sys.executable,
             "-m",
-            "mushroom_assets.cli",
+            "mushroom_assets.cli.main",
             "up",
             "--days",
             f"{self.days}",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mushroom_assets_tests.checks.evaluations import DAY, NEXT
-from mushroom_assets_tests.small import SmallFarm
+from mushroom_assets_tests.kit.evaluations import DAY, NEXT
+from mushroom_assets_tests.kit.small import SmallFarm
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from mushroom_assets_tests.checks.evaluations import (
+from mushroom_assets_tests.kit.evaluations import (
     DAY,
     ENV,
     ERROR,
@@ -15,9 +15,9 @@ from mushroom_assets_tests.checks.evaluations import (
     failing,
     offending,
     verdicts,
-)  # fmt: skip
-from mushroom_assets_tests.plant import put_batch
-from mushroom_assets_tests.small import Build, SmallFarm
+)
+from mushroom_assets_tests.kit.plant import put_batch
+from mushroom_assets_tests.kit.small import Build, SmallFarm
 
 
 def change(small: SmallFarm, what: str, where: str = "quantity = 'temperature'") -> None:

@@ -12,7 +12,7 @@ from mushroom_assets.checks.rule import Rule
 from mushroom_assets.domain.farm import parse_farm
 from mushroom_assets.partitions import farm_clock, windows
 from mushroom_assets.storage.schema import RESULTS
-from mushroom_assets_tests.checks.evaluations import (
+from mushroom_assets_tests.kit.evaluations import (
     DAY,
     ENV,
     ERROR,
@@ -23,8 +23,8 @@ from mushroom_assets_tests.checks.evaluations import (
     failing,
     offending,
     verdicts,
-)  # fmt: skip
-from mushroom_assets_tests.small import Build, SmallFarm
+)
+from mushroom_assets_tests.kit.small import Build, SmallFarm
 
 RULES = [*environment.RULES, *setpoints.RULES, *vision.RULES, *report.RULES]
 THIRD = "2026-01-07"  # of which there is nothing

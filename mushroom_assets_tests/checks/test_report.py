@@ -1,6 +1,6 @@
 """Rules of `daily_room_report`: each fault is found, counted, shown by example and comes with a remedy."""
 
-from mushroom_assets_tests.checks.evaluations import (
+from mushroom_assets_tests.kit.evaluations import (
     DAY,
     ENV,
     ERROR,
@@ -12,8 +12,8 @@ from mushroom_assets_tests.checks.evaluations import (
     failing,
     offending,
     verdicts,
-)  # fmt: skip
-from mushroom_assets_tests.small import SmallFarm
+)
+from mushroom_assets_tests.kit.small import SmallFarm
 
 
 def test_a_room_without_a_report_is_an_error(covered: SmallFarm) -> None:

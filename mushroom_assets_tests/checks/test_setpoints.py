@@ -2,7 +2,7 @@
 
 import pytest
 
-from mushroom_assets_tests.checks.evaluations import (
+from mushroom_assets_tests.kit.evaluations import (
     DAY,
     ERROR,
     SETPOINTS,
@@ -12,8 +12,8 @@ from mushroom_assets_tests.checks.evaluations import (
     failing,
     offending,
     verdicts,
-)  # fmt: skip
-from mushroom_assets_tests.small import SmallFarm
+)
+from mushroom_assets_tests.kit.small import SmallFarm
 
 FIRST, NINE, TEN, ELEVEN, LAST = (f"{DAY}-{hour:02}:00" for hour in (0, 9, 10, 11, 23))
 

@@ -10,14 +10,14 @@ import pytest
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
-from mushroom_assets.automation import DUE_AFTER, range_tags
+from mushroom_assets.automation.schedules import DUE_AFTER, range_tags
 from mushroom_assets.checks.standing import NAME, completeness
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import Farm, parse_farm
 from mushroom_assets.partitions import farm_clock
 from mushroom_assets.resources import FarmFile, PostgresResource
-from mushroom_assets_tests.checks.evaluations import DAY, ENV, ERROR, SETPOINTS, WARN
-from mushroom_assets_tests.small import Build, SmallFarm
+from mushroom_assets_tests.kit.evaluations import DAY, ENV, ERROR, SETPOINTS, WARN
+from mushroom_assets_tests.kit.small import Build, SmallFarm
 
 SHANGHAI = "{timezone: Asia/Shanghai, first_day: 2026-01-01, rooms: {A: {}}}"
 OLDER = "{timezone: Asia/Shanghai, first_day: 2025-01-01, rooms: {A: {}}}"

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mushroom_assets.resources import ImageStore
 from mushroom_assets.storage.schema import daily_clip_inference
-from mushroom_assets_tests.checks.evaluations import (
+from mushroom_assets_tests.kit.evaluations import (
     DAY,
     ERROR,
     NEXT,
@@ -21,8 +21,8 @@ from mushroom_assets_tests.checks.evaluations import (
     failing,
     offending,
     verdicts,
-)  # fmt: skip
-from mushroom_assets_tests.small import SmallFarm
+)
+from mushroom_assets_tests.kit.small import SmallFarm
 
 TODAY = dt.date.fromisoformat(DAY)
 GOOD: dict[str, Any] = {

@@ -10,17 +10,17 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
+from mushroom_assets.cli.similar import encoder_name
 from mushroom_assets.domain.farm import parse_farm
 from mushroom_assets.domain.vision import prompts
 from mushroom_assets.inference.images import content_sha256
 from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.resources import ClipResource
 from mushroom_assets.settings import load_settings
-from mushroom_assets.similar import encoder_name
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import image_embedding
-from mushroom_assets_tests.command import mushroom
-from mushroom_assets_tests.vectors import Floats, image, put_images, unit
+from mushroom_assets_tests.kit.command import mushroom
+from mushroom_assets_tests.kit.vectors import Floats, image, put_images, unit
 
 FARM = 'timezone: Asia/Shanghai\nfirst_day: 2025-12-01\nrooms: {"607": {folder: "7"}, "611": {}}\n'
 NAME = "mushroom-tiny/random-seed0"

@@ -20,7 +20,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets.server import ask_ui, embedded_postgres, ui_fault
+from mushroom_assets.service.children import ask_ui, embedded_postgres, ui_fault
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 
@@ -50,7 +50,7 @@ def free_port() -> int:
 def running(home: Path, port: int) -> Iterator[tuple[list[str], list[psutil.Process]]]:
     """The command until its UI is up, and on leaving Ctrl-C; yields its output so far and every process it started."""
     environment = os.environ | {"MUSHROOM_HOME": str(home), "MUSHROOM_CONFIG": str(home.parent / "farm.yaml")}
-    command = [sys.executable, "-m", "mushroom_assets.cli", "up", "--days", "1", "--port", str(port)]
+    command = [sys.executable, "-m", "mushroom_assets.cli.main", "up", "--days", "1", "--port", str(port)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True, start_new_session=True
     ) as process:
@@ -97,7 +97,7 @@ def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path)
             '"mushroom_assets"}) {... on Schedules {results {name scheduleState {status}}}}}',
         )["schedulesOrError"]["results"]
         health = subprocess.run(
-            [sys.executable, "-m", "mushroom_assets.cli", "health", "--port", str(port)],
+            [sys.executable, "-m", "mushroom_assets.cli.main", "health", "--port", str(port)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         nodes = ask_ui(
@@ -136,7 +136,7 @@ def test_ctrl_c_while_results_are_made_stops_all_and_the_next_start_goes_on(tmp_
     (tmp_path / "farm.yaml").write_text(FARM.format(first_day=yesterday))
     home, port, log = tmp_path / "home", free_port(), tmp_path / "log"
     environment = os.environ | {"MUSHROOM_HOME": str(home), "MUSHROOM_CONFIG": str(tmp_path / "farm.yaml")}
-    command = [sys.executable, "-m", "mushroom_assets.cli", "up", "--days", "1", "--port", str(port)]
+    command = [sys.executable, "-m", "mushroom_assets.cli.main", "up", "--days", "1", "--port", str(port)]
     with (
         log.open("w") as out,
         subprocess.Popen(command, stdout=out, env=environment, start_new_session=True) as process,
@@ -187,7 +187,7 @@ def test_up_waits_for_a_late_database_and_outlives_an_outage(tmp_path: Path):
         control("-w", "-o", f"-h '' -k {data}", "-l", str(data / "log"), "start")
 
     port = free_port()
-    command = [sys.executable, "-m", "mushroom_assets.cli", "up", "--no-demo", "--port", str(port)]
+    command = [sys.executable, "-m", "mushroom_assets.cli.main", "up", "--no-demo", "--port", str(port)]
     settings = {"DATABASE_URL": uri, "MUSHROOM_HOME": str(tmp_path)}
     log = (tmp_path / "log").open("w+")
     with subprocess.Popen(command, env=os.environ | settings, stdout=log, start_new_session=True) as process:
@@ -222,7 +222,7 @@ def test_up_says_which_port_is_taken(tmp_path: Path):
         taken.listen()
         port = taken.getsockname()[1]
         done = subprocess.run(
-            [sys.executable, "-m", "mushroom_assets.cli", "up", "--port", str(port)],
+            [sys.executable, "-m", "mushroom_assets.cli.main", "up", "--port", str(port)],
             env=os.environ | {"MUSHROOM_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
     assert done.returncode == 1

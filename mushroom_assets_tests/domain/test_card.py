@@ -6,7 +6,7 @@ from typing import Any
 
 from mushroom_assets.domain.card import EVENTS_SHOWN
 from mushroom_assets.domain.report import Likeness
-from mushroom_assets_tests.room_days import BATCH, change, farm, image, stats, write
+from mushroom_assets_tests.kit.room_days import BATCH, change, farm, image, stats, write
 
 
 def test_labels_of_an_untrained_model_are_never_judged_or_shown() -> None:

@@ -7,7 +7,7 @@ import pytest
 from mushroom_assets.domain.environment import judge
 from mushroom_assets.domain.report import effects
 from mushroom_assets.domain.windows import to_us
-from mushroom_assets_tests.room_days import DAY, change, codes, farm, image, stats, write
+from mushroom_assets_tests.kit.room_days import DAY, change, codes, farm, image, stats, write
 
 
 def test_a_flawless_day_is_good_without_any_reason() -> None:

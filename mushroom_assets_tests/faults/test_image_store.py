@@ -16,8 +16,8 @@ from botocore.parsers import ResponseParserError
 from fsspec.exceptions import FSTimeoutError
 from s3fs.errors import ERROR_CODE_TO_EXCEPTION, translate_boto_error
 
-from mushroom_assets import store_faults
-from mushroom_assets.store_faults import code, is_passing, refusal, store_errors
+from mushroom_assets.faults import image_store as store_faults
+from mushroom_assets.faults.image_store import code, is_passing, refusal, store_errors
 
 # (code, HTTP status, whether it passes): https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 ANSWERS = [

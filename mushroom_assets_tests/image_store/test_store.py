@@ -11,9 +11,9 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.image_store import ImageStore
+from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
+from mushroom_assets.image_store.store import ImageStore
 from mushroom_assets.settings import SettingsError
-from mushroom_assets.store_faults import ImageStoreRefused, ImageStoreUnavailable
 
 DAY = "7/20260110"
 

@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 from click.testing import Result
 
-from mushroom_assets import loading
+from mushroom_assets.ingestion import files as loading
 from mushroom_assets.storage.connection import Database
-from mushroom_assets_tests.command import mushroom
+from mushroom_assets_tests.kit.command import mushroom
 
 HEADER = "room_id,device_type,device_alias,point_alias,sampled_at,value"
 SENSOR = "611,mushroom_env_status,env_611,temperature"

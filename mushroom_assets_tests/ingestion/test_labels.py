@@ -10,9 +10,9 @@ from click.testing import Result
 
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import image_label
-from mushroom_assets_tests.command import mushroom
-from mushroom_assets_tests.labels import image_path, see, sha
-from mushroom_assets_tests.plant import rows
+from mushroom_assets_tests.kit.command import mushroom
+from mushroom_assets_tests.kit.labels import image_path, see, sha
+from mushroom_assets_tests.kit.plant import rows
 
 FARM = """
 timezone: Asia/Shanghai

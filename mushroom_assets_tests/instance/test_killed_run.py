@@ -15,9 +15,9 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets.server import ask_ui, ui_fault
-from mushroom_assets_tests.small import SmallFarm
-from mushroom_assets_tests.test_up import free_port, until
+from mushroom_assets.service.children import ask_ui, ui_fault
+from mushroom_assets_tests.cli.test_up import free_port, until
+from mushroom_assets_tests.kit.small import SmallFarm
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 ASSET = "daily_env_stats"
@@ -33,7 +33,7 @@ def serving(small: SmallFarm, home: Path, port: int) -> Iterator[psutil.Process]
         packaged.replace("run_retries:\n  enabled: true", "run_retries:\n  enabled: false")
     )
     settings = {"DATABASE_URL": small.database.url, "MUSHROOM_CONFIG": str(small.path), "DAGSTER_HOME": str(home)}
-    command = [sys.executable, "-m", "mushroom_assets.cli", "up", "--no-demo", "--port", str(port)]
+    command = [sys.executable, "-m", "mushroom_assets.cli.main", "up", "--no-demo", "--port", str(port)]
     environment = os.environ | settings | {"MUSHROOM_HOME": str(home)}
     with (home / "log").open("w") as log, subprocess.Popen(command, env=environment, stdout=log) as process:
         try:

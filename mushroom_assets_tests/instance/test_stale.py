@@ -7,12 +7,12 @@ from dagster._core.loader import LoadingContextForTest
 
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.versions import code_version
-from mushroom_assets.reporting import made_by
+from mushroom_assets.instance.reporting import made_by
 from mushroom_assets_tests.assets.test_probe import fit
 from mushroom_assets_tests.assets.test_relabel import OTHER, Relabelled, judged
 from mushroom_assets_tests.assets.test_vision import FARM as CAMERAS
-from mushroom_assets_tests.plant import write_farm
-from mushroom_assets_tests.small import SmallFarm
+from mushroom_assets_tests.kit.plant import write_farm
+from mushroom_assets_tests.kit.small import SmallFarm
 
 __all__ = ["judged"]  # a fixture
 

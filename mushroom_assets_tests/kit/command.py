@@ -7,7 +7,7 @@ from unittest import mock
 
 from click.testing import CliRunner, Result
 
-from mushroom_assets import cli
+from mushroom_assets.cli import main as cli
 
 
 def mushroom(*arguments: object, **settings: object) -> Result:

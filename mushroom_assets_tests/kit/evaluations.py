@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from mushroom_assets.automation import range_tags
+from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.resources import FarmFile, PostgresResource
-from mushroom_assets_tests.small import SmallFarm
+from mushroom_assets_tests.kit.small import SmallFarm
 
 DAY, NEXT = "2026-01-05", "2026-01-06"
 ENV, SETPOINTS, VISION, REPORT = (

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.labels import seen_contents, store_labels
 from mushroom_assets.storage.schema import daily_clip_inference, image_embedding
+from mushroom_assets.storage.vision.labels import seen_contents, store_labels
 
 ENCODER = "tiny/weights-1"
 NOON = dt.datetime(2026, 1, 10, 4, tzinfo=dt.UTC)

@@ -9,7 +9,7 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
-from mushroom_assets.automation import range_tags
+from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import Farm, parse_farm
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource

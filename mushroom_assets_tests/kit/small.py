@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import RESULTS, metadata
-from mushroom_assets_tests.plant import materialize, put_samples, rows
+from mushroom_assets_tests.kit.plant import materialize, put_samples, rows
 
 FARM = """
 timezone: {timezone}

@@ -7,8 +7,8 @@ import re
 import dagster as dg
 from PIL import Image
 
-from mushroom_assets_tests.markdown import tables, texts
-from mushroom_assets_tests.small import SmallFarm
+from mushroom_assets_tests.kit.markdown import tables, texts
+from mushroom_assets_tests.kit.small import SmallFarm
 
 ASSET = "daily_env_stats"
 DAYS = [f"2026-01-{day:02}" for day in range(1, 10)]

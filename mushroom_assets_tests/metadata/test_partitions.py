@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.storage.schema import RESULTS, SCHEMA, batch, clip_probe, image_label, point, sample
-from mushroom_assets_tests.small import SmallFarm
+from mushroom_assets_tests.kit.small import SmallFarm
 
 TABLES = {table.name: table for table in (sample, point, batch, image_label, clip_probe)} | RESULTS
 DAYS = ["2026-01-05", "2026-01-06", "2026-01-07"]

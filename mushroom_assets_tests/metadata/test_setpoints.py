@@ -8,7 +8,7 @@ import pytest
 
 from mushroom_assets.domain.farm import Farm, parse_farm, reference_farm_text
 from mushroom_assets.metadata.setpoints import setpoint_metadata
-from mushroom_assets_tests.markdown import tables, texts
+from mushroom_assets_tests.kit.markdown import tables, texts
 
 
 def farm(language: str = "en") -> Farm:

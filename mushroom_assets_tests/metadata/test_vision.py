@@ -17,7 +17,7 @@ from mushroom_assets.domain.farm import Farm, parse_farm
 from mushroom_assets.inference.images import thumbnail
 from mushroom_assets.metadata.contact_sheet import LEAST_CERTAIN, contact_sheet, least_certain, room_pictures, spread
 from mushroom_assets.metadata.vision import NAMED, vision_metadata
-from mushroom_assets_tests.markdown import pictures, tables, texts
+from mushroom_assets_tests.kit.markdown import pictures, tables, texts
 
 DAY, ZONE = dt.date(2026, 1, 10), zoneinfo.ZoneInfo("Asia/Shanghai")
 STAGES = ("substrate", "primordia", "fruiting", "harvest", "harvested")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mushroom_assets import server
-from mushroom_assets.server import Child, ServerError, embedded_postgres, prepare_dagster_home
+from mushroom_assets.service import children as server
+from mushroom_assets.service.children import Child, ServerError, embedded_postgres, prepare_dagster_home
 from mushroom_assets.settings import load_settings
 
 # A leader that starts a process which says on a pipe that it is there, keeps the pipe open and ignores SIGTERM.

@@ -12,11 +12,11 @@ import pytest
 import sqlalchemy as sa
 from click.testing import Result
 
-from mushroom_assets import cli
+from mushroom_assets.cli import main as cli
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
-from mushroom_assets_tests.command import mushroom
 from mushroom_assets_tests.conftest import uri_of
+from mushroom_assets_tests.kit.command import mushroom
 
 SUBJECTS = [
     "farm file",

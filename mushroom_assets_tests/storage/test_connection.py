@@ -22,7 +22,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from mushroom_assets.server import embedded_postgres
+from mushroom_assets.service.children import embedded_postgres
 from mushroom_assets.storage.connection import (
     Database,
     DatabaseRefused,

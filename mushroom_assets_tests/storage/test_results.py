@@ -14,7 +14,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.storage.connection import Database, is_transient
 from mushroom_assets.storage.results import latest_model, lock_for_replace, read_rows, replace_rows
 from mushroom_assets.storage.schema import daily_clip_inference, daily_env_stats, daily_room_report
-from mushroom_assets_tests.plant import materialize, put_batch, put_samples, rows
+from mushroom_assets_tests.kit.plant import materialize, put_batch, put_samples, rows
 
 NOON = dt.datetime(2026, 1, 5, 4, tzinfo=dt.UTC)
 table = daily_room_report

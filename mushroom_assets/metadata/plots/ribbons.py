@@ -12,7 +12,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.ribbon import BIN, Ribbon
 from mushroom_assets.domain.texts import known_text, quantity_name, share_text, text
 from mushroom_assets.domain.windows import to_instant
-from mushroom_assets.plots import canvas
+from mushroom_assets.metadata.plots import canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

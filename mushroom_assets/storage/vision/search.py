@@ -13,7 +13,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from mushroom_assets.storage.schema import daily_clip_inference, daily_room_report, image_embedding, room_day_embedding
-from mushroom_assets.storage.vector_index import INDEX_FROM, distances, through_index, usable_ef_search
+from mushroom_assets.storage.vision.index import INDEX_FROM, distances, through_index, usable_ef_search
 
 TRIVIAL_DAYS = 3  # of its own room: yesterday always looks alike, and says nothing
 MAX_EF_SEARCH = 1_000  # pgvector's

@@ -14,7 +14,7 @@ from PIL import Image
 from mushroom_assets.domain.farm import Farm, parse_farm
 from mushroom_assets.domain.ribbon import Ribbon, Steps, day_ribbons
 from mushroom_assets.domain.windows import Window
-from mushroom_assets.plots import ribbons as plots
+from mushroom_assets.metadata.plots import ribbons as plots
 
 MINUTE = 60_000_000
 

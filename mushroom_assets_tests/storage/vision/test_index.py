@@ -11,11 +11,12 @@ from alembic.migration import MigrationContext
 from psycopg import errors
 from sqlalchemy import exc
 
-from mushroom_assets import doctor
-from mushroom_assets.storage import migrations, vector_index
+from mushroom_assets.service import doctor
+from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database, Limits
 from mushroom_assets.storage.schema import metadata
-from mushroom_assets.storage.vector_index import (
+from mushroom_assets.storage.vision import index as vector_index
+from mushroom_assets.storage.vision.index import (
     distances,
     ensure_index,
     index_name,
@@ -23,7 +24,7 @@ from mushroom_assets.storage.vector_index import (
     through_index,
     usable_ef_search,
 )
-from mushroom_assets_tests.vectors import ENCODER, clusters, put_vectors, unit
+from mushroom_assets_tests.kit.vectors import ENCODER, clusters, put_vectors, unit
 
 ODD = 'it\'s 100% "odd"/weights:\\v1'
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from mushroom_assets.domain.probe import Evaluation, Probe, ProbeFit
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.labels import (
+from mushroom_assets.storage.schema import clip_probe, image_label
+from mushroom_assets.storage.vision.labels import (
     NO_LABELS,
     count_labels,
     label_state,
@@ -17,9 +18,8 @@ from mushroom_assets.storage.labels import (
     replace_probes,
     seen_contents,
 )
-from mushroom_assets.storage.schema import clip_probe, image_label
-from mushroom_assets_tests.labels import ENCODER, NOON, image_path, keep_vector, say, see, sha
-from mushroom_assets_tests.plant import rows
+from mushroom_assets_tests.kit.labels import ENCODER, NOON, image_path, keep_vector, say, see, sha
+from mushroom_assets_tests.kit.plant import rows
 
 A, B, C = (image_path("611", 10, hour) for hour in (8, 9, 10))
 LATER = NOON + dt.timedelta(days=1)

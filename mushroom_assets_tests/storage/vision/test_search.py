@@ -9,17 +9,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from mushroom_assets.storage import search, vector_index
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import daily_clip_inference, daily_room_report, room_day_embedding
-from mushroom_assets.storage.search import (
-    nearest_images,
-    replace_room_days,
-    similar_room_days,
-    stored_vector,
-)
-from mushroom_assets.storage.vector_index import ensure_index, through_index
-from mushroom_assets_tests.vectors import (
+from mushroom_assets.storage.vision import index as vector_index
+from mushroom_assets.storage.vision import search
+from mushroom_assets.storage.vision.index import ensure_index, through_index
+from mushroom_assets.storage.vision.search import nearest_images, replace_room_days, similar_room_days, stored_vector
+from mushroom_assets_tests.kit.vectors import (
     DAY,
     ENCODER,
     NOON,
