@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from mushroom_assets.domain.environment import sources
-from mushroom_assets.domain.farm import Farm, parse_farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.setpoints import watched_points
 from mushroom_assets.simulation.batch import batches
 from mushroom_assets.simulation.plant import points

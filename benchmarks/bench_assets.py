@@ -21,11 +21,11 @@ import sqlalchemy as sa
 
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.environment import sources
-from mushroom_assets.domain.farm import parse_farm, reference_farm_text
+from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.domain.setpoints import watched_points
-from mushroom_assets.ingestion import simulated as demo
+from mushroom_assets.ingestion import simulated
 from mushroom_assets.resources import PostgresResource
-from mushroom_assets.service.children import embedded_postgres
+from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.samples import read_points, read_samples
@@ -80,9 +80,9 @@ def main() -> None:
         with database.transaction() as connection:
             migrations.upgrade(connection)
         now = dt.datetime.combine(DAY + dt.timedelta(days=1), dt.time(), FARM.zone)
-        state = demo.Demo.begin(0, DAY - dt.timedelta(days=2), None)
-        for day in demo.days_between(state.first_day, DAY):
-            demo.deliver_day(database, FARM, list(FARM.rooms), day, state, now)
+        state = simulated.Demo.begin(0, DAY - dt.timedelta(days=2), None)
+        for day in simulated.days_between(state.first_day, DAY):
+            simulated.deliver_day(database, FARM, list(FARM.rooms), day, state, now)
         with database.transaction() as connection:
             connection.execute(sa.text("ANALYZE farm.sample"))
             points = read_points(connection)

@@ -25,7 +25,7 @@ from typing import Any
 from backfill_data import Case, export, fill
 from backfill_peers import PEERS, Figure, measure
 
-from mushroom_assets.service.children import embedded_postgres
+from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.storage.connection import Database, Limits
 
 QUICK = [Case("environment", 1, 31), Case("environment", 4, 31), Case("setpoints", 1, 31)]

@@ -27,9 +27,9 @@ import numpy as np
 
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain import vision
-from mushroom_assets.domain.farm import parse_farm, reference_farm_text
+from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.resources import ClipResource, ImageStore, PostgresResource
-from mushroom_assets.service.children import embedded_postgres
+from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.simulation.cameras import render, shots
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database

@@ -26,10 +26,11 @@ from typing import Any
 
 import dagster as dg
 
-from mushroom_assets.domain.farm import parse_farm, reference_farm_text
-from mushroom_assets.ingestion import simulated as demo
+from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
+from mushroom_assets.ingestion import simulated
 from mushroom_assets.instance.reporting import REPORTED, latest_materializations, report, together
-from mushroom_assets.service.children import embedded_postgres, prepare_dagster_home
+from mushroom_assets.service.home import prepare_dagster_home
+from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
@@ -158,9 +159,9 @@ def fill(home: Path) -> None:
     with database.transaction() as connection:
         migrations.upgrade(connection)
     now = dt.datetime.now(FARM.zone)
-    state = demo.Demo.begin(0, now.date() - dt.timedelta(days=1), None)
-    for day in demo.days_between(state.first_day, now.date()):
-        demo.deliver_day(database, FARM, list(FARM.rooms), day, state, now)
+    state = simulated.Demo.begin(0, now.date() - dt.timedelta(days=1), None)
+    for day in simulated.days_between(state.first_day, now.date()):
+        simulated.deliver_day(database, FARM, list(FARM.rooms), day, state, now)
     database.dispose()
 
 

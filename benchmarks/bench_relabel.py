@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from mushroom_assets.assets import relabel
 from mushroom_assets.domain import vision
-from mushroom_assets.domain.farm import parse_farm, reference_farm_text
+from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.inference.load import load_encoder
-from mushroom_assets.service.children import embedded_postgres
+from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import daily_clip_inference

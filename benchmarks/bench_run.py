@@ -20,9 +20,9 @@ from backfill_data import Case, fill
 from backfill_peers import ours
 from bench_dagster import dagster, empty_job
 
-from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.checks import environment, setpoints
 from mushroom_assets.definitions import build_definitions
+from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.partitions import farm_clock
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.connection import Database, Limits

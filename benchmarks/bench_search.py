@@ -25,9 +25,9 @@ import sqlalchemy as sa
 from pgvector.psycopg import register_vector
 from PIL import Image
 
-from mushroom_assets.domain.farm import parse_farm, reference_farm_text
+from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.inference.load import load_encoder
-from mushroom_assets.service.children import embedded_postgres
+from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.simulation.cameras import render, shots
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database

@@ -13,7 +13,7 @@ from mushroom_assets.assets.report import report_asset
 from mushroom_assets.assets.setpoints import setpoints_asset
 from mushroom_assets.assets.sources import source_assets
 from mushroom_assets.assets.vision import vision_asset
-from mushroom_assets.automation import schedules as automation
+from mushroom_assets.automation import schedules, sensors, timetable
 from mushroom_assets.checks import asset_checks
 from mushroom_assets.checks.standing import standing_checks
 from mushroom_assets.domain.farm import Farm
@@ -39,8 +39,8 @@ def build_definitions(farm: Farm | None = None, resources: dict[str, Any] | None
     if settings.startup_error:
         raise SettingsError(settings.startup_error)
     farm = farm or settings.read_farm()
-    clock, policy = farm_clock(farm), automation.policies(farm.timezone)
-    jobs = automation.jobs()
+    clock, policy = farm_clock(farm), timetable.policies(farm.timezone)
+    jobs = schedules.jobs()
     return dg.Definitions(
         assets=[
             *source_assets(farm),
@@ -51,12 +51,12 @@ def build_definitions(farm: Farm | None = None, resources: dict[str, Any] | None
             report_asset(clock, farm, **policy["daily_room_report"]),
         ],
         asset_checks=[
-            *asset_checks(clock, farm, retry_policy=automation.RETRY),
-            *standing_checks(clock, farm, automation.DUE_AFTER, retry_policy=automation.RETRY),
+            *asset_checks(clock, farm, retry_policy=timetable.RETRY),
+            *standing_checks(clock, farm, timetable.DUE_AFTER, retry_policy=timetable.RETRY),
         ],
-        jobs=[*jobs.values(), relabel_job(clock, retry_policy=automation.RETRY, pool="clip")],
-        schedules=automation.schedules(clock, jobs, farm.timezone),
-        sensors=automation.sensors(jobs, notify=bool(settings.notify)),
+        jobs=[*jobs.values(), relabel_job(clock, retry_policy=timetable.RETRY, pool="clip")],
+        schedules=schedules.schedules(clock, jobs, farm.timezone),
+        sensors=sensors.sensors(jobs, notify=bool(settings.notify)),
         resources={
             "postgres": PostgresResource(),
             "image_store": ImageStore(),

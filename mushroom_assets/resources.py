@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from pydantic import Field, PrivateAttr
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.faults.retry import Retry
 from mushroom_assets.image_store.store import ImageStore
 from mushroom_assets.settings import load_settings
-from mushroom_assets.storage.connection import Database, Limits, Retry
+from mushroom_assets.storage.connection import Database, Limits
 
 __all__ = ["ClipResource", "FarmFile", "ImageStore", "PostgresResource"]
 

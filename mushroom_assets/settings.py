@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from mushroom_assets.domain.farm import Farm, FarmFileError, parse_farm, reference_farm_text
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import FarmFileError, parse_farm, reference_farm_text
 
 
 class SettingsError(ValueError):

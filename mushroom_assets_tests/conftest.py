@@ -13,10 +13,12 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets.domain.farm import Farm, parse_farm, reference_farm_text
-from mushroom_assets.service.children import embedded_postgres
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
+from mushroom_assets.faults.retry import Retry
+from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.storage import migrations
-from mushroom_assets.storage.connection import Database, Retry
+from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.samples import ensure_months
 from mushroom_assets_tests.kit.plant import write_farm
 from mushroom_assets_tests.kit.small import FARM, Build, SmallFarm

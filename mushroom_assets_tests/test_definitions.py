@@ -5,7 +5,7 @@ import pytest
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from mushroom_assets.definitions import build_definitions
-from mushroom_assets.domain.farm import parse_farm, reference_farm_text
+from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.settings import SettingsError
 from mushroom_assets.storage.schema import RESULTS
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mushroom_assets.cli.main import load, main
+from mushroom_assets.cli.data import load
+from mushroom_assets.cli.main import main
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.schema import RESULTS
 

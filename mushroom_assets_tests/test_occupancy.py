@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from mushroom_assets.cli.main import main
-from mushroom_assets.domain.farm import parse_farm
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import daily_env_stats
 from mushroom_assets_tests.kit.plant import materialize, rows

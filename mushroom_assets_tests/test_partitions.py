@@ -5,7 +5,8 @@ import itertools
 
 import pytest
 
-from mushroom_assets.domain.farm import Farm, parse_farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.partitions import FarmClock, farm_clock, windows
 
 HOUR = dt.timedelta(hours=1)

@@ -16,9 +16,9 @@ import pytest
 
 from mushroom_assets.assets.environment import environment_asset
 from mushroom_assets.assets.setpoints import setpoints_asset
-from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.partitions import farm_clock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.connection import Database

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from mushroom_assets.domain.farm import FarmFileError
+from mushroom_assets.domain.farm_file import FarmFileError
 from mushroom_assets.settings import SettingsError, load_settings
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mushroom_assets.domain.farm import parse_farm, reference_farm_text
+from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.domain.vision import prompts
 from training import card, scenes
 from training.fit import best_scale, targets

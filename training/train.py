@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from mushroom_assets.domain.farm import Farm, parse_farm, reference_farm_text
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.domain.vision import label_vectors, prompt_set_version
 from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.inference.weights import DEFAULT_MODEL

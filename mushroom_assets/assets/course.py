@@ -8,9 +8,9 @@ import pandas as pd
 import sqlalchemy as sa
 
 from mushroom_assets.domain import environment, setpoints
-from mushroom_assets.domain.environment import Series
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.ribbon import Ribbon, Steps, day_ribbons, setpoint_points, steps
+from mushroom_assets.domain.series import Series
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.storage.samples import read_batches, read_points, read_samples
 

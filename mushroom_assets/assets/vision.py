@@ -14,7 +14,9 @@ from mushroom_assets.assets.windows import pictured, replace_windows
 from mushroom_assets.domain import environment, vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import growth_on
+from mushroom_assets.domain.image_key import ImageKeyError, day_prefixes, parse_image_key
 from mushroom_assets.domain.probe import Probe, probe_columns
+from mushroom_assets.domain.series import Series, known_at
 from mushroom_assets.domain.windows import Window, to_us
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
@@ -110,7 +112,7 @@ class _Cameras:
 
     def files(self, day: Window) -> dict[str, tuple[str, Any]]:
         """The day's files: path -> room and what changes with the content."""
-        prefixes = vision.day_prefixes(self.farm, day.date)
+        prefixes = day_prefixes(self.farm, day.date)
         return {
             path: (room, fingerprint)
             for room, prefix in prefixes.items()
@@ -151,9 +153,9 @@ class _Cameras:
         if outcome.encoded is not None:
             row |= vars(outcome.encoded)
         try:
-            key = vision.parse_image_key(outcome.path, self.farm)
+            key = parse_image_key(outcome.path, self.farm)
             row |= {"camera": key.camera, "captured_at": key.captured_at, "batch_date": key.in_date}
-        except vision.ImageKeyError as error:
+        except ImageKeyError as error:
             row |= {"status": "rejected", "error": str(error), "embedding": None}
         return row
 
@@ -192,7 +194,7 @@ def _read_circumstances(connection: sa.Connection, farm: Farm, day: Window) -> C
 
 def _circumstances(
     row: Mapping[str, Any],
-    climate: Mapping[tuple[str, str], environment.Series],
+    climate: Mapping[tuple[str, str], Series],
     farm: Farm,
     batches: Mapping[str, Sequence[dt.date]],
 ) -> dict[str, Any]:
@@ -205,7 +207,7 @@ def _circumstances(
         growth = growth_on(captured_on, [row["batch_date"]], farm.cycle_days)
     at = to_us(row["captured_at"])
     values = {
-        column: environment.known_at(climate[room, quantity], at, CLIMATE_MAX_AGE_S)
+        column: known_at(climate[room, quantity], at, CLIMATE_MAX_AGE_S)
         for column, quantity in CLIMATE.items()
         if (room, quantity) in climate
     }

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 
-from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.cli.progress import progress_bar
+from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.partitions import windows
 
 ORDER = ("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report")

@@ -7,7 +7,7 @@ is the business of storage and assets.
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,32 +16,11 @@ import pandas as pd
 from mushroom_assets.domain.farm import Farm, Quantity
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.points import Point
+from mushroom_assets.domain.psychrometrics import derive
+from mushroom_assets.domain.series import SECOND, Flags, Series, Times, Values, known_time
 from mushroom_assets.domain.windows import Window
 
-Times = npt.NDArray[np.int64]
-Values = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-Positions = npt.NDArray[np.intp]
 Columns = pd.DataFrame | Mapping[str, npt.NDArray[Any]]
-SECOND = 1_000_000  # microseconds
-
-
-@dataclass(frozen=True)
-class Series:
-    """Samples of one quantity in one room, ascending in time; the four arrays have one length.
-
-    `rejected` samples count in no statistic, `suspect` ones do. A sample is never both.
-    """
-
-    at: Times
-    value: Values
-    rejected: Flags
-    suspect: Flags
-
-    def within(self, start: int, end: int) -> Self:
-        """The samples of [start, end), without a copy."""
-        part = slice(*np.searchsorted(self.at, (start, end)))
-        return type(self)(self.at[part], self.value[part], self.rejected[part], self.suspect[part])
 
 
 @dataclass(frozen=True)
@@ -124,41 +103,6 @@ def _stuck(at: Times, value: Values, stuck_s: int | None, max_hold_s: int) -> Fl
     return long[run]
 
 
-def derive(temperature: Series, humidity: Series, pair_within_s: int) -> dict[str, Series]:
-    """Vapour pressure deficit (kPa) and dew point (°C), per sample.
-
-    A temperature sample pairs with the nearest humidity sample at most `pair_within_s` away; the pair is rejected or
-    suspect if either is. Magnus form over water, coefficients of Sonntag (1990) as in WMO-No. 8, annex 4.B:
-    e_s(T) = 0.6112 exp(17.62 T / (243.12 + T)) kPa.
-    """
-    t, h = _pairs(temperature.at, humidity.at, pair_within_s * SECOND)
-    rejected = temperature.rejected[t] | humidity.rejected[h]
-    suspect = ~rejected & (temperature.suspect[t] | humidity.suspect[h])
-    celsius = np.where(rejected, np.nan, temperature.value[t])
-    relative = np.where(rejected, np.nan, humidity.value[h] / 100)
-    saturation = 0.6112 * np.exp(17.62 * celsius / (243.12 + celsius))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        magnus = np.log(relative) + 17.62 * celsius / (243.12 + celsius)
-        dew_point = 243.12 * magnus / (17.62 - magnus)
-    dry = rejected | ~np.isfinite(dew_point)  # at 0 % the dew point does not exist
-    at = temperature.at[t]
-    return {
-        "vpd": Series(at, saturation * (1 - relative), rejected, suspect),
-        "dew_point": Series(at, dew_point, dry, suspect & ~dry),
-    }
-
-
-def _pairs(at: Times, others: Times, within: int) -> tuple[Positions, Positions]:
-    """Positions of the instants that have another at most `within` away, and of the nearest; of two the earlier."""
-    if not others.size:
-        return np.empty(0, np.intp), np.empty(0, np.intp)
-    after = np.searchsorted(others, at).clip(max=others.size - 1)
-    before = (after - 1).clip(min=0)
-    nearest = np.where(at - others[before] <= others[after] - at, before, after)
-    paired = np.flatnonzero(np.abs(others[nearest] - at) <= within)
-    return paired, nearest[paired]
-
-
 def summarise(
     series: Series, start: int, end: int, *, max_hold_s: int, band: tuple[float, float] | None = None
 ) -> Statistics:
@@ -174,7 +118,7 @@ def summarise(
     held = series.within(start - max_hold_s * SECOND, end)
     at, value = held.at[~held.rejected], held.value[~held.rejected]
     own, own_value = series.within(start, end), value[np.searchsorted(at, start) :]
-    known, longest_gap = _known_time(at, start, end, max_hold_s * SECOND)
+    known, longest_gap = known_time(at, start, end, max_hold_s * SECOND)
     total = int(known.sum())
     counted = Statistics(
         sample_count=int(own_value.size),
@@ -197,42 +141,6 @@ def _quantiles(value: Values, shares: Sequence[float]) -> list[float]:
     """Linear interpolation, as numpy's `quantile` does, which takes 50 us more than the sorting of a day."""
     ordered = np.sort(value)
     return np.interp(np.multiply(shares, value.size - 1), np.arange(value.size), ordered).tolist()
-
-
-def _known_time(at: Times, start: int, end: int, hold: int) -> tuple[Times, int]:
-    """How long each value is known inside the window, and the longest unknown stretch, in microseconds."""
-    if not at.size:
-        return at, end - start
-    since, until = _held(at, start, end, hold)
-    known = np.clip(until - since, 0, None)
-    unknown = np.append(since, end) - np.concatenate(([start], np.clip(until, start, None)))
-    return known, int(unknown.max(initial=0))
-
-
-def _held(at: Times, start: int, end: int, hold: int) -> tuple[Times, Times]:
-    """From when to when each value counts inside the window."""
-    return np.clip(at, start, None), np.minimum(np.minimum(np.append(at[1:], end), at + hold), end)
-
-
-def gaps(series: Series, start: int, end: int, max_hold_s: int) -> list[tuple[int, int]]:
-    """The stretches of [start, end) in which no value is known, in order."""
-    held = series.within(start - max_hold_s * SECOND, end)
-    since, until = _held(held.at[~held.rejected], start, end, max_hold_s * SECOND)
-    first, last = np.append(start, np.clip(until, start, None)), np.append(since, end)
-    return [(int(a), int(b)) for a, b in zip(first[last > first], last[last > first], strict=True)]
-
-
-def time_in_band(
-    series: Series, start: int, end: int, max_hold_s: int, band: tuple[float, float]
-) -> tuple[float, float, float] | None:
-    """Shares of the known time below, inside and above a band (its ends inside); None without known time."""
-    held = series.within(start - max_hold_s * SECOND, end)
-    at, value = held.at[~held.rejected], held.value[~held.rejected]
-    known, _ = _known_time(at, start, end, max_hold_s * SECOND)
-    if not (total := known.sum()):
-        return None
-    below, above = (float(known[part].sum() / total) for part in (value < band[0], value > band[1]))
-    return below, 1 - below - above, above
 
 
 def mean_between(series: Series, start: int, end: int, max_hold_s: int, min_coverage: float) -> float | None:
@@ -313,15 +221,6 @@ def climate(
         (room, name): judge(_select(samples, ids, *everything), farm.quantities[name], farm.max_hold_s)
         for (room, name), ids in points.items()
     }
-
-
-def known_at(series: Series, at: int, max_age_s: int) -> float | None:
-    """The last accepted value at or before an instant, None if it is older than `max_age_s`."""
-    accepted = series.at[~series.rejected]
-    position = int(np.searchsorted(accepted, at, side="right")) - 1
-    if position < 0 or at - accepted[position] > max_age_s * SECOND:
-        return None
-    return float(series.value[~series.rejected][position])
 
 
 def _select(samples: Columns, points: Sequence[int], since: int, before: int) -> Columns:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mushroom_assets.domain.environment import SECOND, Series, mean_between
+from mushroom_assets.domain.environment import mean_between
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.series import SECOND, Series
 from mushroom_assets.domain.texts import quantity_name, text
 from mushroom_assets.domain.windows import to_us
 

@@ -12,19 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mushroom_assets.domain.environment import (
-    SECOND,
-    Series,
-    Times,
-    Values,
-    gaps,
-    room_samples,
-    summarise,
-    time_in_band,
-)
+from mushroom_assets.domain.environment import room_samples, summarise
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.points import Point
+from mushroom_assets.domain.series import SECOND, Series, Times, Values, gaps, time_in_band
 from mushroom_assets.domain.windows import Window
 
 BIN = 15 * 60 * SECOND

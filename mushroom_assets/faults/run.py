@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
-from mushroom_assets.storage.connection import is_transient, statement_remedy
+from mushroom_assets.faults.database import is_transient, statement_remedy
 
 
 class RunCancelled(dg.Failure):

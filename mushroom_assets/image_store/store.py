@@ -19,9 +19,9 @@ from pydantic import Field, PrivateAttr
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.strays import Entry, Stray, room_strays, root_strays
 from mushroom_assets.faults.image_store import ImageStoreRefused, is_passing, outage, refusal, store_errors
+from mushroom_assets.faults.retry import Retry
 from mushroom_assets.image_store.files import Fingerprint, NoBytes, StoredFile, bytes_of, files_in
 from mushroom_assets.settings import load_settings
-from mushroom_assets.storage.connection import Retry
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -16,14 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-import sqlalchemy as sa
 
-from mushroom_assets.domain.farm import Farm
-from mushroom_assets.storage.samples import insert_batches, insert_samples, register_points
-
-POINT = ["room_id", "device_alias", "point_alias"]
-SAMPLE_COLUMNS = ["room_id", "device_type", "device_alias", "point_alias", "sampled_at", "value"]
-BATCH_COLUMNS = ["room_id", "in_date", "bag_count"]
 BLOCK = 32 << 20  # bytes of CSV at once, about 400,000 samples
 PARQUET_ROWS = 400_000
 LISTED = 20  # bad rows that a message names; the file of skipped rows has all
@@ -61,66 +54,6 @@ class LoadReport:
         if self.different:
             text += f"; {self.different} of those there are stored with another value, which was kept"
         return text
-
-
-def load_samples(
-    connection: sa.Connection, path: Path, farm: Farm, *, skip_bad: bool = False, progress: Progress = lambda rows: None
-) -> LoadReport:
-    """Load samples inside the caller's transaction; points not known yet are registered.
-
-    Args:
-        connection: a connection in a transaction, which the caller rolls back on any error.
-        path: CSV or Parquet with the columns room_id, device_type, device_alias, point_alias, sampled_at (ISO 8601;
-            without an offset it is farm time) and value.
-        farm: time zone and rooms.
-        skip_bad: load the rest when rows are bad, and write the bad ones to a file beside this one.
-        progress: told the rows read so far.
-
-    Raises:
-        LoadError: not such a file, or bad rows that are not to be skipped.
-    """
-    report = LoadReport()
-    now = pd.Timestamp.now(tz="UTC").as_unit("us")
-    for block in blocks(path, SAMPLE_COLUMNS, report):
-        good = _judge_samples(block, farm, report)
-        report.unknown_rooms |= set(good["room_id"]) - set(farm.rooms)
-        if not report.bad or skip_bad:
-            points = good[[*POINT, "device_type"]].drop_duplicates(POINT)
-            ids = register_points(connection, points).set_axis(pd.MultiIndex.from_frame(points[POINT]))
-            point_id = ids.reindex(pd.MultiIndex.from_frame(good[POINT])).to_numpy()
-            added, different = insert_samples(connection, good.assign(point_id=point_id, received_at=now))
-            report.added, report.different = report.added + added, report.different + different
-        progress(report.read)
-    settle(report, path, skip_bad)
-    return report
-
-
-def load_batches(connection: sa.Connection, path: Path, farm: Farm, *, skip_bad: bool = False) -> LoadReport:
-    """Load batches inside the caller's transaction: columns room_id, in_date (YYYY-MM-DD) and bag_count (may be empty).
-
-    Raises:
-        LoadError: not such a file, or bad rows that are not to be skipped.
-    """
-    report = LoadReport()
-    for block in blocks(path, BATCH_COLUMNS, report):
-        text = block["in_date"].astype(str).str.strip().str.slice(0, 10)
-        in_date = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce")
-        bags = pd.to_numeric(block["bag_count"].replace("", None), errors="coerce")
-        reasons = pd.Series("", index=block.index)
-        reasons[block["bag_count"].replace("", None).notna() & (bags.isna() | (bags < 0) | (bags % 1 != 0))] = (
-            "bag_count is no whole number"
-        )
-        reasons[in_date.isna()] = "in_date is no date (YYYY-MM-DD)"
-        reasons[block["room_id"] == ""] = "room_id is empty"
-        judged = block.assign(in_date=in_date, bag_count=bags)[reasons == ""]
-        again = judged.duplicated(["room_id", "in_date"]) & ~judged.duplicated()
-        reasons[again[again].index] = "another bag_count for the same room and date earlier in the file"
-        good = keep(block.assign(in_date=in_date.dt.date, bag_count=bags), block, reasons, report)
-        report.unknown_rooms |= set(good["room_id"]) - set(farm.rooms)
-        if not report.bad or skip_bad:
-            report.added += insert_batches(connection, good)
-    settle(report, path, skip_bad)
-    return report
 
 
 def columns_of(path: Path, columns: list[str]) -> list[str]:
@@ -198,50 +131,12 @@ def _csv_batches(path: Path, columns: list[str], report: LoadReport, skipped: li
     )
 
 
-def _judge_samples(block: pd.DataFrame, farm: Farm, report: LoadReport) -> pd.DataFrame:
-    """The rows that can be loaded, with instants and numbers; the others go to the report."""
-    instants, time_faults = _instants(block["sampled_at"], farm)
-    value = pd.to_numeric(block["value"].str.lower(), errors="coerce")
-    not_a_number = value.isna() & ~block["value"].str.lower().isin(["nan"])
-    parsed = block.assign(sampled_at=instants, value=value)
-    reasons = pd.Series("", index=block.index)
-    reasons[not_a_number] = "value is no number"
-    reasons[time_faults != ""] = time_faults
-    for name in ("room_id", "device_type", "device_alias", "point_alias"):
-        reasons[block[name] == ""] = f"{name} is empty"
-    good = parsed[reasons == ""]
-    again = good.duplicated([*POINT, "sampled_at"]) & ~good.duplicated([*POINT, "sampled_at", "value"])
-    reasons[again[again].index] = "another value for the same point and time earlier in the file"
-    return keep(parsed, block, reasons, report)
-
-
 def keep(parsed: pd.DataFrame, block: pd.DataFrame, reasons: pd.Series, report: LoadReport) -> pd.DataFrame:
     """The rows of `parsed` without a reason against them; those of `block` with one go to the report."""
     bad = reasons != ""
     for line, reason, cells in zip(reasons.index[bad], reasons[bad], block[bad].itertuples(index=False), strict=True):
         report.bad.append(BadRow(int(line), reason, ",".join(str(cell) for cell in cells)))
     return parsed[reasons == ""]
-
-
-def _instants(texts: pd.Series, farm: Farm) -> tuple[pd.Series, pd.Series]:
-    """UTC instants of ISO 8601 texts or Parquet timestamps, and what is wrong with each ("" where nothing is)."""
-    faults = pd.Series("", index=texts.index)
-    if isinstance(texts.dtype, pd.DatetimeTZDtype):
-        return texts.dt.tz_convert("UTC").dt.as_unit("us"), faults
-    offset = pd.Series(False, index=texts.index)
-    naive = aware = texts
-    if not pd.api.types.is_datetime64_any_dtype(texts):
-        texts = texts.str.upper()
-        dated = texts.where(texts.str.match(r"\d{4}-?\d{2}-?\d{2}"), None)  # pandas knows "now" and "2026" too
-        offset = texts.str.contains(r"[T ]\d.*(?:Z|[+-]\d{2}(?::?\d{2})?)$", regex=True)
-        aware = pd.to_datetime(dated, format="ISO8601", errors="coerce", utc=True)  # naive ones as if they were UTC
-        naive = aware.where(~offset).dt.tz_localize(None)
-    local = naive.dt.tz_localize(farm.timezone, ambiguous="NaT", nonexistent="NaT").dt.tz_convert("UTC")
-    instants = (aware.where(offset, local) if offset.any() else local).dt.as_unit("us")
-    faults[instants.isna()] = "sampled_at is no ISO 8601 time"
-    odd = instants.isna() & naive.notna()
-    faults[odd] = f"sampled_at occurs twice or not at all in {farm.timezone} (clock change): write it with its offset"
-    return instants, faults
 
 
 def settle(report: LoadReport, path: Path, skip_bad: bool) -> None:

@@ -8,11 +8,13 @@ import sqlalchemy as sa
 from dagster_postgres.utils import DagsterPostgresException
 
 from mushroom_assets.automation.notification import NotDelivered, Target
-from mushroom_assets.domain.farm import FarmFileError
+from mushroom_assets.domain.farm_file import FarmFileError
+from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
+from mushroom_assets.faults.retry import Retry
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.settings import Settings, SettingsError
 from mushroom_assets.storage import migrations
-from mushroom_assets.storage.connection import Database, DatabaseRefused, DatabaseUnavailable, Retry
+from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import metadata
 
 

@@ -7,7 +7,6 @@ retried on its own: the transaction it belonged to is gone.
 import logging
 import os
 import random
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,65 +18,22 @@ import sqlalchemy as sa
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import exc
 
+from mushroom_assets.faults.database import (
+    DatabaseRefused,
+    DatabaseUnavailable,
+    first_line,
+    is_transient,
+    refusal_remedy,
+)
+from mushroom_assets.faults.retry import Retry
+
 log = logging.getLogger(__name__)
 
-# SQLSTATE classes and codes that pass by themselves: connection exception, insufficient resources, operator
-# intervention (shutdown, crash, cancel), rollback by the server, lock not available.
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-_TRANSIENT_CLASSES = ("08", "53", "57", "40")
-_TRANSIENT_CODES = ("55P03",)
 
-# A failed connect carries no SQLSTATE (libpq keeps it to itself), only the server's words. Each refusal that no
-# waiting mends, with its remedy. Words in another server language count as transient: retried, then reported.
-_REFUSALS = (
-    (r"password authentication failed|no password supplied", "check the user name and password in DATABASE_URL"),
-    (r'database ".*" does not exist', "create the database, or correct its name in DATABASE_URL"),
-    (r'role ".*" (does not exist|is not permitted to log in)', "create the role, or correct the user in DATABASE_URL"),
-    (r"no pg_hba\.conf entry|pg_hba\.conf rejects", "let this host in with a line in the server's pg_hba.conf"),
-    (r"permission denied for database", "grant the role CONNECT on the database"),
-    (r"server does not support SSL|certificate verify failed", "correct sslmode or the certificates in DATABASE_URL"),
-    (r"invalid (connection option|port number|sslmode value)|invalid URI", "correct DATABASE_URL"),
-)
 _UNREADABLE = (
     "DATABASE_URL cannot be read. Remedy: write it as postgresql://user:password@host:5432/database, with the special "
     "characters of the password percent-encoded (@ is %40, / is %2F)"
 )
-
-
-# The same for a refused statement, which has a SQLSTATE: undefined table, column, schema or type; no privilege.
-_STATEMENT_REMEDIES = dict.fromkeys(
-    ("42P01", "42703", "3F000", "42704"), "run `mushroom init`, which makes the tables and brings them up to date"
-) | {"42501": "grant the role its rights on schema farm"}
-
-
-class DatabaseUnavailable(ConnectionError):
-    """No connection within the allowed attempts and time; a later try may succeed."""
-
-
-class DatabaseRefused(RuntimeError):
-    """The server answered and said no (password, database, role, pg_hba): retrying is of no use."""
-
-
-@dataclass(frozen=True)
-class Retry:
-    """Retry of the connect: exponential back-off with full jitter.
-
-    Waits are drawn from U(0, min(cap_s, base_s * 2**n)), n from 0
-    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
-    With `fixed_s` every wait is that long instead. `deadline_s` bounds the whole, waits included.
-    """
-
-    attempts: int = 6
-    base_s: float = 1.0
-    cap_s: float = 20.0
-    deadline_s: float = 90.0
-    fixed_s: float | None = None
-
-    def wait_s(self, attempt: int, jitter: Callable[[float, float], float]) -> float:
-        """Seconds to wait after the `attempt`-th failure, counted from 1."""
-        if self.fixed_s is not None:
-            return self.fixed_s
-        return jitter(0.0, min(self.cap_s, self.base_s * 2 ** (attempt - 1)))
 
 
 @dataclass(frozen=True)
@@ -116,34 +72,6 @@ def endpoint(url: str) -> str:
     given = parse_url(url)
     user, host, database = given.get("user", "postgres"), given.get("host", "localhost"), given.get("dbname", "")
     return f"{user}@{host}:{given.get('port', '5432')}/{database}"
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether the same work may succeed later: connection lost, server restarting, deadlock, too many clients."""
-    if isinstance(error, DatabaseUnavailable | exc.TimeoutError):  # the latter: no pooled connection came free
-        return True
-    cause = error.orig if isinstance(error, exc.DBAPIError) else error
-    if not isinstance(cause, psycopg.Error):
-        return False
-    if cause.sqlstate is None:  # no answer from the server: the connection itself failed
-        return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError) and _remedy(cause) is None
-    return cause.sqlstate.startswith(_TRANSIENT_CLASSES) or cause.sqlstate in _TRANSIENT_CODES
-
-
-def statement_remedy(error: BaseException) -> str | None:
-    """What to do about a statement that the server refused, None where nothing is known to help."""
-    cause = error.orig if isinstance(error, exc.DBAPIError) else error
-    return _STATEMENT_REMEDIES.get(cause.sqlstate or "") if isinstance(cause, psycopg.Error) else None
-
-
-def _remedy(error: BaseException) -> str | None:
-    text = str(error)
-    return next((remedy for pattern, remedy in _REFUSALS if re.search(pattern, text)), None)
-
-
-def _first_line(error: BaseException) -> str:
-    cause = error.orig if isinstance(error, exc.DBAPIError) and error.orig else error
-    return " ".join(str(cause).split())
 
 
 @dataclass
@@ -214,17 +142,17 @@ class Database:
 
     def _wait_or_give_up(self, error: exc.SQLAlchemyError, attempt: int, started: float) -> None:
         if not is_transient(error):
-            remedy = _remedy(error) or "see the server's log"
-            raise DatabaseRefused(f"{self.endpoint} refused: {_first_line(error)}. Remedy: {remedy}.") from error
+            remedy = refusal_remedy(error) or "see the server's log"
+            raise DatabaseRefused(f"{self.endpoint} refused: {first_line(error)}. Remedy: {remedy}.") from error
         wait, spent = self.retry.wait_s(attempt, self.jitter), self.clock() - started
         if attempt == self.retry.attempts or spent + wait > self.retry.deadline_s:
             raise DatabaseUnavailable(
-                f"no connection to {self.endpoint} after {attempt} attempts in {spent:.0f} s: {_first_line(error)}. "
+                f"no connection to {self.endpoint} after {attempt} attempts in {spent:.0f} s: {first_line(error)}. "
                 "Remedy: start PostgreSQL, or correct DATABASE_URL."
             ) from error
         log.warning(
             "connect to %s failed, attempt %d of %d, next in %.1f s: %s",
-            self.endpoint, attempt, self.retry.attempts, wait, _first_line(error),
+            self.endpoint, attempt, self.retry.attempts, wait, first_line(error),
         )  # fmt: skip
         self.sleep(wait)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets.automation import schedules as automation
+from mushroom_assets.automation import timetable
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.probe import Probe
 from mushroom_assets.resources import FarmFile, PostgresResource
@@ -229,7 +229,7 @@ def test_a_run_beside_another_waits_for_it_and_reads_the_labels_that_came_meanwh
 def test_a_database_that_is_away_is_retried_and_missing_tables_are_not(
     small: SmallFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(automation, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
+    monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
 
     def retries(result: dg.ExecuteInProcessResult) -> int:
         return sum(event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mushroom_assets.assets import environment, setpoints
 from mushroom_assets.domain.environment import samples_a_day
-from mushroom_assets.domain.farm import parse_farm
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.setpoints import samples_an_hour
 from mushroom_assets_tests.kit.plant import materialize
 from mushroom_assets_tests.kit.small import Build, Sample, SmallFarm

@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from mushroom_assets.assets import relabel
-from mushroom_assets.automation import schedules as automation
+from mushroom_assets.automation import timetable
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.probe import KINDS
 from mushroom_assets.domain.vision import Labeller, model_id
@@ -336,7 +336,7 @@ def test_of_two_jobs_at_once_the_second_waits_for_the_first(
 def test_a_row_that_somebody_changes_in_between_fails_the_chunk_and_the_retry_stores_the_new_one(
     judged: Relabelled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(automation, "RETRY", dg.RetryPolicy(max_retries=1, delay=0))
+    monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=1, delay=0))
     old, new = judged.model(), judged.ask_otherwise()
     read, reads = relabel.read_vectors, itertools.count()
 
@@ -376,7 +376,7 @@ def test_more_labels_than_a_function_takes_arguments(judged: Relabelled) -> None
 
 @pytest.mark.parametrize("fault", ["day", "length"])
 def test_a_permanent_fault_fails_at_once(judged: Relabelled, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
-    monkeypatch.setattr(automation, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
+    monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
     if fault == "length":
         judged.execute(
             "UPDATE farm.daily_clip_inference SET embedding = '[1,0]' WHERE status = 'ok' AND image_date = '2026-01-11'"
@@ -399,6 +399,6 @@ def test_days_are_put_together_but_never_divided() -> None:
 def test_the_job_is_retried_and_shares_the_models_pool(judged: Relabelled) -> None:
     job = build_definitions(judged.farm).resolve_job_def(JOB)
     (op,) = job.nodes
-    assert op.definition.retry_policy == automation.RETRY  # type: ignore[attr-defined]
+    assert op.definition.retry_policy == timetable.RETRY  # type: ignore[attr-defined]
     assert op.definition.pool == "clip"  # type: ignore[attr-defined]
     assert daily_clip_inference.name == ASSET

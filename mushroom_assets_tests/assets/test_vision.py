@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from mushroom_assets.automation import schedules as automation
+from mushroom_assets.automation import timetable
 from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.resources import ClipResource
 from mushroom_assets.storage.connection import Database
@@ -268,7 +268,7 @@ def test_a_day_without_images_is_materialized_without_rows(cameras: Cameras) -> 
 def test_a_wrong_setting_fails_at_once_and_the_message_says_what_to_do(
     cameras: Cameras, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], named: str, remedy: str
 ) -> None:
-    monkeypatch.setattr(automation, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
+    monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
     result = cameras.judge(raise_on_error=False, **options)
     assert not result.success
     (event,) = result.get_step_failure_events()

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.definitions import build_definitions
-from mushroom_assets.domain.farm import parse_farm
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.inference.encoder import ClipEncoder
+from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import image_embedding

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pydantic import PrivateAttr
 
-from mushroom_assets.automation import schedules as automation
+from mushroom_assets.automation import timetable
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets_tests.kit.object_store import BUCKET, ObjectStore
 from mushroom_assets_tests.kit.small import SmallFarm
@@ -27,7 +27,7 @@ def cameras(small: SmallFarm, object_store: ObjectStore, monkeypatch: pytest.Mon
         file = io.BytesIO()
         Image.fromarray(blocks).resize((160, 120)).save(file, "JPEG")
         object_store.put(f"farm/A/20260110/A_cam{number}_202615_20260110080000.jpg", file.getvalue())
-    monkeypatch.setattr(automation, "RETRY", dg.RetryPolicy(max_retries=2, delay=0))
+    monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=2, delay=0))
     return small
 
 

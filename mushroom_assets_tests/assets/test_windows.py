@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets.automation import schedules as automation
+from mushroom_assets.automation import timetable
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.results import lock_for_replace
 from mushroom_assets.storage.schema import RESULTS
@@ -40,7 +40,7 @@ def refuse(small: SmallFarm, table: str, condition: str, *, sqlstate: str = "P00
 @pytest.fixture
 def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries as they are, but for the waits between them."""
-    monkeypatch.setattr(automation, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
+    monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
 
 
 @pytest.fixture

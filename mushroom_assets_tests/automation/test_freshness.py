@@ -12,7 +12,7 @@ from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import freeze_time
 
 from mushroom_assets.definitions import build_definitions
-from mushroom_assets.domain.farm import parse_farm
+from mushroom_assets.domain.farm_file import parse_farm
 
 SHANGHAI, BRUSSELS = "Asia/Shanghai", "Europe/Brussels"
 ENV, HOURLY, CLIP, REPORT = (

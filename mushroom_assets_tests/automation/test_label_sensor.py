@@ -8,8 +8,9 @@ import dagster as dg
 import pytest
 
 from mushroom_assets.definitions import build_definitions
+from mushroom_assets.faults.database import DatabaseUnavailable
 from mushroom_assets.resources import PostgresResource
-from mushroom_assets.storage.connection import Database, DatabaseUnavailable
+from mushroom_assets.storage.connection import Database
 from mushroom_assets_tests.automation.test_schedules import SHANGHAI
 from mushroom_assets_tests.kit.labels import image_path, keep_vector, say, see
 

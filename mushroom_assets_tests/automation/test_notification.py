@@ -11,9 +11,9 @@ import dagster as dg
 import pytest
 
 from mushroom_assets.automation.notification import NotDelivered, Target
-from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.definitions import build_definitions
-from mushroom_assets.domain.farm import parse_farm
+from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.resources import FarmFile
 from mushroom_assets_tests.kit.small import Build, SmallFarm
 

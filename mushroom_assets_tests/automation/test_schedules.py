@@ -8,9 +8,10 @@ import pytest
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
 
-from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.definitions import build_definitions
-from mushroom_assets.domain.farm import Farm, parse_farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.instance.outstanding import range_tags
 
 SHANGHAI = parse_farm("{timezone: Asia/Shanghai, first_day: 2026-01-01, rooms: {A: {}}}")
 BRUSSELS = parse_farm("{timezone: Europe/Brussels, first_day: 2025-01-01, rooms: {A: {}}}")

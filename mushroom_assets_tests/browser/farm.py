@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from mushroom_assets.domain.farm import parse_farm
-from mushroom_assets.service.children import ask_ui
+from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.service.ui import ask_ui
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import RESULTS
 from mushroom_assets_tests.kit.plant import rows

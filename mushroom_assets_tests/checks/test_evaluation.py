@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from mushroom_assets.checks import environment, report, setpoints, vision
 from mushroom_assets.checks.evaluation import by_part
 from mushroom_assets.checks.rule import Rule
-from mushroom_assets.domain.farm import parse_farm
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.partitions import farm_clock, windows
 from mushroom_assets.storage.schema import RESULTS
 from mushroom_assets_tests.kit.evaluations import (

@@ -10,10 +10,12 @@ import pytest
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
-from mushroom_assets.automation.schedules import DUE_AFTER, range_tags
+from mushroom_assets.automation.timetable import DUE_AFTER
 from mushroom_assets.checks.standing import NAME, completeness
 from mushroom_assets.definitions import build_definitions
-from mushroom_assets.domain.farm import Farm, parse_farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.partitions import farm_clock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets_tests.kit.evaluations import DAY, ENV, ERROR, SETPOINTS, WARN

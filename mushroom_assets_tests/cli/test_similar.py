@@ -11,7 +11,7 @@ from click.testing import Result
 from PIL import Image
 
 from mushroom_assets.cli.similar import encoder_name
-from mushroom_assets.domain.farm import parse_farm
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.vision import prompts
 from mushroom_assets.inference.images import content_sha256
 from mushroom_assets.inference.load import load_encoder

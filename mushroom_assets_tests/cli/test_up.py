@@ -20,7 +20,8 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets.service.children import ask_ui, embedded_postgres, ui_fault
+from mushroom_assets.service.postgres import embedded_postgres
+from mushroom_assets.service.ui import ask_ui, ui_fault
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 

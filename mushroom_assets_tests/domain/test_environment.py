@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mushroom_assets.domain import environment
-from mushroom_assets.domain.environment import SECOND, Series, Statistics, derive, judge, known_at, summarise
-from mushroom_assets.domain.farm import Farm, Quantity, parse_farm
+from mushroom_assets.domain import environment, psychrometrics
+from mushroom_assets.domain.environment import Statistics, judge, summarise
+from mushroom_assets.domain.farm import Farm, Quantity
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.points import Point
+from mushroom_assets.domain.psychrometrics import derive
+from mushroom_assets.domain.series import SECOND, Series, known_at
 from mushroom_assets.domain.windows import Window, to_us
 
 HOLD = 300
@@ -292,7 +295,7 @@ def test_pairs_are_those_of_pandas_merge_asof(at: list[int], others: list[int], 
     left = pd.DataFrame({"at": np.array(at, np.int64), "own": np.arange(len(at))})
     right = pd.DataFrame({"at": np.array(others, np.int64), "other": np.arange(len(others))})
     pairs = pd.merge_asof(left, right, on="at", direction="nearest", tolerance=within).dropna()
-    own, nearest = environment._pairs(left["at"].to_numpy(), right["at"].to_numpy(), within)
+    own, nearest = psychrometrics._pairs(left["at"].to_numpy(), right["at"].to_numpy(), within)
     assert (own.tolist(), nearest.tolist()) == (pairs["own"].tolist(), pairs["other"].tolist())
 
 

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from mushroom_assets.domain.farm import Farm, FarmFileError, parse_farm, reference_farm_text
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import FarmFileError, parse_farm, reference_farm_text
 
 SMALL = "timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nrooms: {A: {}}\n"  # three lines
 

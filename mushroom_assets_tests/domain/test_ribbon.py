@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mushroom_assets.domain.environment import gaps, judge, time_in_band
-from mushroom_assets.domain.farm import parse_farm
+from mushroom_assets.domain.environment import judge
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.ribbon import day_ribbons, setpoint_points, steps
+from mushroom_assets.domain.series import gaps, time_in_band
 from mushroom_assets.domain.windows import Window, to_us
 
 FARM = """

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mushroom_assets.domain.farm import Farm, WatchedPoint, parse_farm, reference_farm_text
+from mushroom_assets.domain.farm import Farm, WatchedPoint
+from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.setpoints import change_id, change_text, detect, device_text, records, watched_points
 from mushroom_assets.domain.windows import Window, to_us

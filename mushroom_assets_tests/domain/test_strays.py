@@ -2,7 +2,7 @@
 
 import pytest
 
-from mushroom_assets.domain.farm import parse_farm
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.strays import Entry, is_day, room_strays, root_strays
 
 FARM = parse_farm(

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from mushroom_assets.domain import versions
-from mushroom_assets.domain.farm import Farm, parse_farm, reference_farm_text
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.domain.versions import CODE, code_version, relabelled
 
 ENV, SETPOINTS, VISION = "daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"

@@ -8,18 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mushroom_assets.domain.farm import Farm, Label, parse_farm
+from mushroom_assets.domain.farm import Farm, Label
+from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.domain.image_key import ImageKeyError, day_prefixes, parse_image_key, read_in_date
 from mushroom_assets.domain.vision import (
-    ImageKeyError,
     Labeller,
-    day_prefixes,
     decide,
     label_vectors,
     model_id,
-    parse_image_key,
     prompt_set_version,
     prompts,
-    read_in_date,
     zero_shot,
 )
 

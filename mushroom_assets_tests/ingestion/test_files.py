@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from click.testing import Result
 
-from mushroom_assets.ingestion import files as loading
+from mushroom_assets.ingestion import files
 from mushroom_assets.storage.connection import Database
 from mushroom_assets_tests.kit.command import mushroom
 
@@ -191,7 +191,7 @@ def test_of_many_bad_rows_twenty_are_listed_and_the_others_counted(load: Load, t
 def test_line_numbers_hold_over_the_blocks_of_a_large_file(
     load: Load, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "BLOCK", 400)  # about 6 rows
+    monkeypatch.setattr(files, "BLOCK", 400)  # about 6 rows
     rows = {
         line: f"{SENSOR},{utc(2026, 1, 5) + dt.timedelta(minutes=line):%Y-%m-%dT%H:%M:%SZ},{line}"
         for line in range(2, 402)
@@ -213,7 +213,7 @@ def test_line_numbers_hold_over_the_blocks_of_a_large_file(
 def test_a_fault_in_a_later_block_undoes_the_blocks_before_it(
     load: Load, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "BLOCK", 400)
+    monkeypatch.setattr(files, "BLOCK", 400)
     rows = [f"{SENSOR},{utc(2026, 1, 5) + dt.timedelta(minutes=n):%Y-%m-%dT%H:%M:%SZ},1" for n in range(100)]
     assert load("samples", write(tmp_path / "s.csv", HEADER, *rows, f"{SENSOR},never,1")).exit_code == 1
     with database.transaction() as connection:
@@ -331,7 +331,7 @@ def test_parquet_timestamps_are_instants_or_farm_time(
 def test_parquet_rows_are_numbered_from_one_and_judged_like_lines(
     load: Load, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "PARQUET_ROWS", 2)
+    monkeypatch.setattr(files, "PARQUET_ROWS", 2)
     texts = pa.array(["2026-01-05T10:00:00Z", None, "2026-01-05T10:02:00Z", "2026-01-05T10:03:00Z"])
     file = parquet(tmp_path / "s.parquet", texts, pa.array([1, 2, 3, None], pa.int64()))
     told = [line.rsplit(": ", 1)[0] for line in load("samples", file).output.splitlines() if "  line" in line]

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.storage.event_log.base import EventLogStorage
 
-from mushroom_assets.automation.schedules import range_tags
+from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.instance.reporting import REPORTED, latest_materializations, report, together
 from mushroom_assets.instance.storage import EventStorage
 from mushroom_assets_tests.conftest import execute

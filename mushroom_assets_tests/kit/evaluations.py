@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.definitions import build_definitions
+from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets_tests.kit.small import SmallFarm
 

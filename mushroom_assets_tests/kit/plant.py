@@ -9,9 +9,10 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
-from mushroom_assets.automation.schedules import range_tags
 from mushroom_assets.definitions import build_definitions
-from mushroom_assets.domain.farm import Farm, parse_farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.samples import insert_batches, insert_samples, register_points

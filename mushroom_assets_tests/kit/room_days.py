@@ -4,7 +4,8 @@ import datetime as dt
 from typing import Any
 
 from mushroom_assets.domain.card import card
-from mushroom_assets.domain.farm import Farm, parse_farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.report import Likeness, RoomDay
 
 DAY = dt.date(2026, 1, 20)

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 import yaml
 
 from mushroom_assets.definitions import build_definitions
-from mushroom_assets.domain.farm import FarmFileError, Language, parse_farm
+from mushroom_assets.domain.farm import Language
+from mushroom_assets.domain.farm_file import FarmFileError, parse_farm
 from mushroom_assets.domain.versions import CODE, code_version, farm_parts
 from mushroom_assets.metadata.descriptions import HEADINGS, pages
 from mushroom_assets.storage.connection import Database

@@ -5,7 +5,8 @@ import datetime as dt
 import pytest
 
 from mushroom_assets.domain.card import Card, card
-from mushroom_assets.domain.farm import Farm, parse_farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.report import RoomDay
 from mushroom_assets.metadata.report import PICTURES, report_metadata
 from mushroom_assets_tests.kit.room_days import DAY, change, stats

@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mushroom_assets.domain.farm import Farm, parse_farm, reference_farm_text
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.metadata.setpoints import setpoint_metadata
 from mushroom_assets_tests.kit.markdown import tables, texts
 

@@ -13,7 +13,8 @@ import pytest
 from dagster._serdes import serialize_value
 from PIL import Image
 
-from mushroom_assets.domain.farm import Farm, parse_farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.inference.images import thumbnail
 from mushroom_assets.metadata.contact_sheet import LEAST_CERTAIN, contact_sheet, least_certain, room_pictures, spread
 from mushroom_assets.metadata.vision import NAMED, vision_metadata

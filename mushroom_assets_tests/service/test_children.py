@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mushroom_assets.service import children as server
-from mushroom_assets.service.children import Child, ServerError, embedded_postgres, prepare_dagster_home
+from mushroom_assets.service import children
+from mushroom_assets.service.children import Child
+from mushroom_assets.service.home import ServerError, prepare_dagster_home, require_free_port, require_space
+from mushroom_assets.service.postgres import embedded_postgres
+from mushroom_assets.service.ui import wait_for_ui
 from mushroom_assets.settings import load_settings
 
 # A leader that starts a process which says on a pipe that it is there, keeps the pipe open and ignores SIGTERM.
@@ -31,21 +34,21 @@ def test_a_port_in_use_is_told_with_a_way_out() -> None:
         port = taken.getsockname()[1]
         told = f"port {port} on 127.0.0.1 is in use by another program. Remedy: choose another, e.g. --port {port + 1}"
         with pytest.raises(ServerError, match=told):
-            server.require_free_port("127.0.0.1", port)
-    server.require_free_port("127.0.0.1", port)
+            require_free_port("127.0.0.1", port)
+    require_free_port("127.0.0.1", port)
 
 
 def test_an_address_that_is_not_this_machine_s_is_told_too() -> None:
     with pytest.raises(ServerError, match=r"on 192.0.2.1 is Cannot assign requested address"):
-        server.require_free_port("192.0.2.1", 3000)
+        require_free_port("192.0.2.1", 3000)
 
 
 def test_a_disk_that_is_too_small_is_told_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(ServerError) as caught:
-        server.require_space(tmp_path / "new", 10**18)
+        require_space(tmp_path / "new", 10**18)
     assert str(caught.value).startswith(f"{tmp_path / 'new'} has ")
     assert "GB free, 1000000000.0 GB are needed. Remedy: make room, or set MUSHROOM_HOME" in str(caught.value)
-    server.require_space(tmp_path / "new", 1)
+    require_space(tmp_path / "new", 1)
 
 
 def test_an_embedded_database_that_cannot_start_is_told_with_a_way_out(tmp_path: Path) -> None:
@@ -164,7 +167,7 @@ def test_stop_ends_the_whole_group_even_those_that_ignore_it(tmp_path: Path) -> 
 
 
 def test_a_process_that_does_not_stop_in_time_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "STOP_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(children, "STOP_TIMEOUT_S", 0.1)
     os.mkfifo(tmp_path / "pipe")
     worker = child("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + LEADER, tmp_path / "pipe")
     worker.start()
@@ -185,4 +188,4 @@ def test_stopping_what_was_never_started_is_nothing() -> None:
 def test_a_ui_that_nobody_serves_is_not_up() -> None:
     with socket.socket() as bound:  # bound but not listening: it refuses
         bound.bind(("127.0.0.1", 0))
-        assert server.wait_for_ui("127.0.0.1", bound.getsockname()[1], [], timeout_s=0.1) is False
+        assert wait_for_ui("127.0.0.1", bound.getsockname()[1], [], timeout_s=0.1) is False

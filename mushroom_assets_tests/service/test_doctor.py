@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from click.testing import Result
 
-from mushroom_assets.cli import main as cli
+from mushroom_assets.cli import ground
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets_tests.conftest import uri_of
@@ -177,7 +177,7 @@ def test_init_waits_for_the_database_five_attempts_ten_seconds_apart_unless_told
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], expected: list[float]
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(cli, "Database", functools.partial(Database, sleep=waits.append))
+    monkeypatch.setattr(ground, "Database", functools.partial(Database, sleep=waits.append))
     with socket.socket() as bound:  # bound but not listening: it refuses
         bound.bind(("127.0.0.1", 0))
         url = f"postgresql://grower:chanterelle@127.0.0.1:{bound.getsockname()[1]}/farm"
@@ -194,7 +194,7 @@ def test_init_in_a_database_that_refuses_ends_at_once(
     server_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(cli, "Database", functools.partial(Database, sleep=waits.append))
+    monkeypatch.setattr(ground, "Database", functools.partial(Database, sleep=waits.append))
     result = mushroom("init", DATABASE_URL=uri_of(server_uri, "no_such_farm"), MUSHROOM_HOME=tmp_path)
     assert (result.exit_code, waits) == (1, [])
     assert "Remedy: create the database, or correct its name in DATABASE_URL" in result.output

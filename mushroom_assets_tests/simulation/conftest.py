@@ -2,7 +2,8 @@
 
 import pytest
 
-from mushroom_assets.domain.farm import Farm, parse_farm, reference_farm_text
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, UnidentifiedImageError
 
-from mushroom_assets.domain.farm import Farm, parse_farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.simulation.cameras import Shot, render, shots
 
 ROOMS = ["607", "608", "611", "612"]

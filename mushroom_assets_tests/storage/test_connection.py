@@ -22,16 +22,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from mushroom_assets.service.children import embedded_postgres
-from mushroom_assets.storage.connection import (
-    Database,
-    DatabaseRefused,
-    DatabaseUnavailable,
-    Limits,
-    Retry,
-    endpoint,
-    is_transient,
-)
+from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable, is_transient
+from mushroom_assets.faults.retry import Retry
+from mushroom_assets.service.postgres import embedded_postgres
+from mushroom_assets.storage.connection import Database, Limits, endpoint
 from mushroom_assets_tests.conftest import execute, uri_of
 
 

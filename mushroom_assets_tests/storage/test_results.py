@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.storage.connection import Database, is_transient
+from mushroom_assets.faults.database import is_transient
+from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.results import latest_model, lock_for_replace, read_rows, replace_rows
 from mushroom_assets.storage.schema import daily_clip_inference, daily_env_stats, daily_room_report
 from mushroom_assets_tests.kit.plant import materialize, put_batch, put_samples, rows

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mushroom_assets.domain.environment import Values
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.ribbon import BIN, Ribbon
+from mushroom_assets.domain.series import Values
 from mushroom_assets.domain.texts import known_text, quantity_name, share_text, text
 from mushroom_assets.domain.windows import to_instant
 from mushroom_assets.metadata.plots import canvas

@@ -11,7 +11,8 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from mushroom_assets.domain.farm import Farm, parse_farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.ribbon import Ribbon, Steps, day_ribbons
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.metadata.plots import ribbons as plots

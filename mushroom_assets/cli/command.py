@@ -1,0 +1,63 @@
+"""How a fault reaches a person at the terminal: one line with the remedy and exit code 1, no traceback."""
+
+import errno
+import logging
+import sys
+from typing import Any, NoReturn
+
+import click
+import psycopg
+import sqlalchemy as sa
+
+from mushroom_assets.cli.similar import SimilarError
+from mushroom_assets.domain.farm_file import FarmFileError
+from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
+from mushroom_assets.faults.image_store import ImageStoreUnavailable
+from mushroom_assets.ingestion.files import LoadError
+from mushroom_assets.service.home import ServerError
+from mushroom_assets.settings import SettingsError
+from mushroom_assets.storage.migrations import MigrationFailed
+
+# What a user can mend.
+EXPECTED = (
+    DatabaseRefused,
+    DatabaseUnavailable,
+    MigrationFailed,
+    FarmFileError,
+    SettingsError,
+    LoadError,
+    ServerError,
+    SimilarError,
+    ImageStoreUnavailable,
+)
+log = logging.getLogger("mushroom_assets")
+
+
+class Command(click.Group):
+    """Tells faults that a user can mend in one message, without a traceback, and exits with 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except EXPECTED as error:
+            fail(str(error))
+        except KeyboardInterrupt:
+            fail("stopped. The same command again goes on from here")
+        except (sa.exc.DBAPIError, psycopg.Error) as error:  # the latter, bare, from COPY
+            fault = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            if isinstance(fault, psycopg.errors.DiskFull):
+                fail(f"the database's disk is full: {fault}. Remedy: make room and start again")
+            if isinstance(fault, psycopg.errors.UndefinedTable):
+                fail(f"the farm's tables are not there: {fault}. Remedy: run `mushroom init`")
+            raise
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            fail(f"the disk is full: {error}. Remedy: make room, or set MUSHROOM_HOME to a larger disk")
+
+
+def fail(message: str) -> NoReturn:
+    """End with a message."""
+    click.echo(f"mushroom: {message}")  # stdout, like every other line
+    sys.exit(1)

@@ -1,0 +1,155 @@
+"""Subcommands about the machine: `init`, `doctor`, `health`, `up`."""
+
+import dataclasses
+import datetime as dt
+import sys
+
+import click
+import dagster as dg
+import sqlalchemy as sa
+
+from mushroom_assets.automation import backfill
+from mushroom_assets.cli.command import EXPECTED, fail, log
+from mushroom_assets.cli.ground import machine, open_database, prepare_tables
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.faults.retry import Retry
+from mushroom_assets.ingestion import simulated
+from mushroom_assets.resources import ImageStore
+from mushroom_assets.service import doctor
+from mushroom_assets.service.children import dagster_children, supervise
+from mushroom_assets.service.home import ServerError, prepare_dagster_home, require_free_port, require_space
+from mushroom_assets.service.ui import ui_fault, wait_for_ui
+from mushroom_assets.settings import Settings, SettingsError, load_settings
+from mushroom_assets.storage import migrations
+from mushroom_assets.storage.connection import Database
+
+DEMO_BYTES = 3_000_000_000  # 14 days of 4 rooms: 0.6 GB of samples, as much of write-ahead log, and the images
+
+
+@click.command()
+@click.option("--attempts", default=5, show_default=True, help="Attempts to connect.")
+@click.option("--wait", default=10.0, show_default=True, help="Seconds between two attempts.")
+def init(attempts: int, wait: float) -> None:
+    """Create or migrate the tables; waits for the database."""
+    farm = load_settings().read_farm()
+    retry = Retry(attempts=attempts, fixed_s=wait, deadline_s=float("inf"))
+    with machine() as settings, open_database(settings, retry) as database:
+        prepare_tables(database, farm)
+
+
+@click.command("doctor")
+def run_doctor() -> None:
+    """Check database, tables, extension, image store, model and Dagster's storage; a line each, exit code 0 or 1."""
+    findings = []
+    try:
+        with machine() as settings:
+            prepare_dagster_home(settings)
+            for finding in doctor.examine(settings):
+                click.echo(finding.line())
+                findings.append(finding)
+    except (SettingsError, ServerError) as error:
+        fail(str(error))
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the UI.")
+@click.option("--port", default=3000, show_default=True, help="Port of the UI.")
+def health(host: str, port: int) -> None:
+    """Does the UI answer from its database, and does the daemon beat? Exit code 0 or 1; for container checks."""
+    if fault := ui_fault(host, port):
+        fail(fault)
+    click.echo("healthy")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the UI; 0.0.0.0 for other machines.")
+@click.option("--port", default=3000, show_default=True, help="Port of the UI.")
+@click.option(
+    "--demo/--no-demo", "with_demo", default=True, show_default=True, help="A simulated farm if the database is empty."
+)
+@click.option("--days", default=14, show_default=True, help="Days of the simulated farm.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the simulated farm.")
+@click.option("--attempts", default=60, show_default=True, help="Attempts to connect to the database, 10 s apart.")
+def up(host: str, port: int, with_demo: bool, days: int, seed: int, attempts: int) -> None:
+    """One machine, everything: database, tables, demo farm if the database is empty, UI and daemon."""
+    farm = load_settings().read_farm()
+    require_free_port(host, port)
+    require_space(load_settings().home, DEMO_BYTES if with_demo else DEMO_BYTES // 10)
+    retry = Retry(attempts=attempts, fixed_s=10, deadline_s=float("inf"))
+    with machine() as settings, open_database(settings, retry) as database:
+        prepare_dagster_home(settings)
+        settings = _tables_or_report(settings, database, farm)
+        state = None
+        if with_demo and settings.startup_error is None:
+            state = _demo_farm(settings, database, farm, days, seed)
+        _serve(settings, database, farm, host, port, state)
+
+
+def _tables_or_report(settings: Settings, database: Database, farm: Farm) -> Settings:
+    """Prepare the tables; a migration that fails is reported, here and in the UI, where nothing is scheduled then."""
+    try:
+        prepare_tables(database, farm)
+    except (sa.exc.DBAPIError, migrations.MigrationFailed) as error:
+        message = f"migrating the tables at {database.endpoint} failed: {error}. Remedy: mend the cause and start again"
+        log.error("%s", message)
+        settings = dataclasses.replace(settings, startup_error=message)
+    return settings
+
+
+def _demo_farm(settings: Settings, database: Database, farm: Farm, days: int, seed: int) -> simulated.Demo | None:
+    """Begin or resume the demo farm with all its results; None where the database has samples of its own."""
+    from mushroom_assets.definitions import defs  # 2 s, and it reads the farm file: only here
+
+    now = dt.datetime.now(farm.zone)
+    state = simulated.Demo.resume(settings.home, database, farm, seed=seed, days=days, now=now)
+    if state is None:
+        return None
+    click.echo(f"demo farm: rooms {', '.join(farm.rooms)}, simulated from {state.first_day} on")
+    state = simulated.deliver(database, ImageStore(), farm, state, now)
+    state.save(settings.home)
+    with dg.DagsterInstance.get() as instance:
+        for failure in backfill.materialize_missing(defs, instance, state.first_day, now):
+            log.error("%s", failure)
+    return state
+
+
+def _serve(
+    settings: Settings, database: Database, farm: Farm, host: str, port: int, state: simulated.Demo | None
+) -> None:
+    children = dagster_children(settings, host, port, daemon=settings.startup_error is None)
+
+    def every_minute() -> None:
+        nonlocal state
+        if state is None:
+            return
+        try:
+            state = simulated.deliver(database, ImageStore(), farm, state, dt.datetime.now(farm.zone), quiet=True)
+            state.save(settings.home)
+        except (*EXPECTED, sa.exc.DBAPIError, OSError):
+            log.exception("the simulated plant could not deliver; what is due comes with the next minute")
+
+    try:
+        for child in children:
+            child.start()
+        if wait_for_ui(host, port, children):
+            click.echo(_welcome(settings, f"http://{host}:{port}"))
+        else:
+            log.error("the UI is not up yet: see the lines above. It is tried again until Ctrl-C")
+        supervise(children, every_minute)
+    except KeyboardInterrupt:
+        click.echo("stopping")
+    finally:
+        for child in reversed(children):
+            child.stop()
+
+
+def _welcome(settings: Settings, ui: str) -> str:
+    if settings.startup_error:
+        return f"\nThe UI is up to show the error: {ui}/locations  Nothing is scheduled. (Ctrl-C stops everything)"
+    return f"""
+The farm is up: {ui}  (Ctrl-C stops everything)
+  Lineage    {ui}/asset-groups              from the sensors and cameras to the report
+  A day      {ui}/assets/daily_room_report  verdicts, reasons, what changed
+  Timetable  {ui}/automation                schedules, switched on and off here
+"""
