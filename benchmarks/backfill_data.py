@@ -1,6 +1,8 @@
-"""The samples that the backfill benchmark runs over, made in SQL in the months of `farm.sample`, and as Parquet.
+"""The samples that the backfill benchmark runs over, made in SQL in the months of `farm.sample`,
+and as Parquet.
 
-Minute by minute, all points of a minute together, as a plant delivers them. What is measured over them is not here.
+Minute by minute, all points of a minute together, as a plant delivers them. What is measured over
+them is not here.
 """
 
 import datetime as dt
@@ -22,11 +24,17 @@ from mushroom_assets.simulation.batch import batches
 from mushroom_assets.simulation.plant import points
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.samples import insert_batches, read_points, read_samples, register_points
+from mushroom_assets.storage.samples import (
+    insert_batches,
+    read_points,
+    read_samples,
+    register_points,
+)
 
 FIRST_DAY = dt.date(2025, 1, 1)
-# Sensors wander around the day's and the week's curve in their resolution; a setpoint stands for eight hours, then
-# stays or takes one of four levels (a state one of two): three chances a day, two changes.
+# Sensors wander around the day's and the week's curve in their resolution; a setpoint stands for
+# eight hours, then stays or takes one of four levels (a state one of two): three chances a day, two
+# changes.
 VALUES = {
     "environment": """CASE point_alias
         WHEN 'temperature' THEN round((18 + 1.5 * wave + 0.2 * random())::numeric, 1)
@@ -86,7 +94,9 @@ class Case:
 
 
 def fill(database: Database, case: Case) -> int:
-    """Make the tables, register all points of the rooms, fill the months with the case's; returns the samples."""
+    """Make the tables, register all points of the rooms, fill the months with the case's; returns
+    the samples.
+    """
     farm, (start, end) = case.farm, case.bounds
     with database.transaction() as connection:
         migrations.upgrade(connection)
@@ -94,8 +104,13 @@ def fill(database: Database, case: Case) -> int:
         last = FIRST_DAY + dt.timedelta(days=case.days)
         insert_batches(connection, batches(farm, list(farm.rooms), FIRST_DAY, last, seed=0))
         ids = case.point_ids(connection)
-    first_month, last_month = (pd.Timestamp(edge).tz_convert(None) for edge in (start, end - dt.timedelta(minutes=1)))
-    made = sum(_fill_month(database, month, case, ids) for month in pd.period_range(first_month, last_month, freq="M"))
+    first_month, last_month = (
+        pd.Timestamp(edge).tz_convert(None) for edge in (start, end - dt.timedelta(minutes=1))
+    )
+    made = sum(
+        _fill_month(database, month, case, ids)
+        for month in pd.period_range(first_month, last_month, freq="M")
+    )
     with database.session() as connection:
         connection.exec_driver_sql("VACUUM ANALYZE farm.sample")
         connection.exec_driver_sql("CHECKPOINT")
@@ -103,15 +118,23 @@ def fill(database: Database, case: Case) -> int:
 
 
 def _fill_month(database: Database, month: pd.Period, case: Case, ids: Sequence[int]) -> int:
-    """A month as `ensure_months` makes it; its index is built after the rows, which takes half the time."""
+    """A month as `ensure_months` makes it; its index is built after the rows, which takes half the
+    time.
+    """
     name, (start, end) = f"sample_{month:%Y_%m}", case.bounds
     lower, upper = (edge.start_time.tz_localize("UTC") for edge in (month, month + 1))
     bounds = {"start": max(start, lower), "end": min(end, upper), "points": list(ids)}
     with database.transaction() as connection:
         connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '512MB'")
-        connection.exec_driver_sql(f"CREATE TABLE farm.{name} (LIKE farm.sample INCLUDING DEFAULTS)")
-        made = connection.exec_driver_sql(FILL.format(month=name, value=VALUES[case.kind]), bounds).rowcount
-        connection.exec_driver_sql(f"ALTER TABLE farm.{name} ADD PRIMARY KEY (point_id, sampled_at)")
+        connection.exec_driver_sql(
+            f"CREATE TABLE farm.{name} (LIKE farm.sample INCLUDING DEFAULTS)"
+        )
+        made = connection.exec_driver_sql(
+            FILL.format(month=name, value=VALUES[case.kind]), bounds
+        ).rowcount
+        connection.exec_driver_sql(
+            f"ALTER TABLE farm.{name} ADD PRIMARY KEY (point_id, sampled_at)"
+        )
         connection.exec_driver_sql(
             f"ALTER TABLE farm.sample ATTACH PARTITION farm.{name} FOR VALUES FROM ('{lower}') TO ('{upper}')"
         )
@@ -124,11 +147,17 @@ def export(database: Database, case: Case, path: Path) -> None:
     with database.transaction() as connection:
         ids, writer = case.point_ids(connection), None
         for first in pd.date_range(start, end, freq="7D", inclusive="left"):
-            week = read_samples(connection, ids, first, min(first + pd.Timedelta(days=7), pd.Timestamp(end)))
+            week = read_samples(
+                connection, ids, first, min(first + pd.Timedelta(days=7), pd.Timestamp(end))
+            )
             week = week.iloc[np.argsort(week["at"].to_numpy(), kind="stable")]
             at = pa.array(week["at"].to_numpy(), pa.timestamp("us"))
             table = pa.table(
-                {"point_id": week["point_id"].to_numpy(), "sampled_at": at, "value": week["value"].to_numpy()}
+                {
+                    "point_id": week["point_id"].to_numpy(),
+                    "sampled_at": at,
+                    "value": week["value"].to_numpy(),
+                }
             )
             writer = writer or pq.ParquetWriter(path, table.schema)
             writer.write_table(table, row_group_size=len(table))

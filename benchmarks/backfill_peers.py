@@ -1,7 +1,10 @@
-"""One pass each over a case's samples: the asset's own work, and what it is held against. A process apiece.
+"""One pass each over a case's samples: the asset's own work, and what it is held against.
 
-`plain` is what a notebook would do, day by day, without weights, coverage, flags or lookback. `sql` is one bare pass of
-the window or quantile function, `duckdb` the same over a Parquet file, `limit` reads the needed rows and does nothing.
+A process apiece.
+
+`plain` is what a notebook would do, day by day, without weights, coverage, flags or lookback. `sql`
+is one bare pass of the window or quantile function, `duckdb` the same over a Parquet file, `limit`
+reads the needed rows and does nothing.
 """
 
 import datetime as dt
@@ -35,14 +38,18 @@ DUCKDB = {
         SELECT point_id, sampled_at, value, lag(value) OVER (PARTITION BY point_id ORDER BY sampled_at) AS previous
         FROM read_parquet(?)) AS pair WHERE value <> previous""",
 }
-LIMIT = "SELECT count(value) FROM farm.sample WHERE sampled_at >= %(start)s AND sampled_at < %(end)s"
+LIMIT = (
+    "SELECT count(value) FROM farm.sample WHERE sampled_at >= %(start)s AND sampled_at < %(end)s"
+)
 PLAIN = "SELECT * FROM farm.sample WHERE point_id = ANY(:points) AND sampled_at >= :start AND sampled_at < :end"
 Work = Callable[[], float | None]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What a process measured: seconds, its own peak memory, and an answer that all peers must agree on."""
+    """What a process measured: seconds, its own peak memory, and an answer that all peers must
+    agree on.
+    """
 
     seconds: float
     peak_mb: float
@@ -52,18 +59,27 @@ class Figure:
 def measure(peer: str, case: Case, url: str, parquet: Path, plain_days: int) -> Figure:
     """One pass in this process, which must be fresh."""
     database = Database(url, limits=Limits(statement_timeout_s=3600))
-    with database.transaction() as connection:  # connected, with everything imported that comes at the first use
-        bounds = dict(zip(("start", "end"), case.bounds, strict=True)) | {"points": case.point_ids(connection)}
+    # connected, with everything imported that comes at the first use
+    with database.transaction() as connection:
+        bounds = dict(zip(("start", "end"), case.bounds, strict=True)) | {
+            "points": case.point_ids(connection)
+        }
     work = PEERS[peer](database, case, bounds, parquet, plain_days)
     started = time.perf_counter()
     answer = work()
     seconds = time.perf_counter() - started
     database.dispose()
-    peak_kb = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    peak_kb = next(
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    )
     return Figure(seconds, int(peak_kb.split()[1]) / 1024, answer)
 
 
-def ours(database: Database, case: Case, bounds: dict[str, Any], parquet: Path, plain_days: int) -> Work:
+def ours(
+    database: Database, case: Case, bounds: dict[str, Any], parquet: Path, plain_days: int
+) -> Work:
     """Chunk by chunk in a transaction each, with every partition's metadata, as a run does."""
     from mushroom_assets.assets import environment, setpoints
     from mushroom_assets.metadata.environment import environment_metadata
@@ -79,7 +95,9 @@ def ours(database: Database, case: Case, bounds: dict[str, Any], parquet: Path, 
             with database.transaction() as connection:
                 rows = environment.replace_days(connection, chunk, farm, "benchmark")
             shown = {key: environment_metadata(part, farm) for key, part in rows.items()}
-            measured = (row for part in rows.values() for row in part if row["quantity"] in farm.quantities)
+            measured = (
+                row for part in rows.values() for row in part if row["quantity"] in farm.quantities
+            )
             total += sum(row["median"] for row in measured) if shown else 0
         return total
 
@@ -100,7 +118,9 @@ def chunks(windows: Sequence[Any], size: int) -> list[Sequence[Any]]:
     return [windows[first : first + size] for first in range(0, len(windows), size)]
 
 
-def plain(database: Database, case: Case, bounds: dict[str, Any], parquet: Path, plain_days: int) -> Work:
+def plain(
+    database: Database, case: Case, bounds: dict[str, Any], parquet: Path, plain_days: int
+) -> Work:
     """The first `plain_days` days."""
 
     def work() -> None:
@@ -113,15 +133,20 @@ def plain(database: Database, case: Case, bounds: dict[str, Any], parquet: Path,
             else:
                 ordered = frame.sort_values(["point_id", "sampled_at"])
                 result = ordered[ordered.groupby("point_id")["value"].diff().fillna(0) != 0]
-            result.to_sql(f"plain_{case.kind}", database.engine, schema="public", if_exists="append")
+            result.to_sql(
+                f"plain_{case.kind}", database.engine, schema="public", if_exists="append"
+            )
 
     return work
 
 
-def sql(database: Database, case: Case, bounds: dict[str, Any], parquet: Path, plain_days: int) -> Work:
+def sql(
+    database: Database, case: Case, bounds: dict[str, Any], parquet: Path, plain_days: int
+) -> Work:
     """One pass of the server over the whole span; its rows are taken in and kept nowhere.
 
-    Without index scans: the planner takes one for a year of setpoints, with each sample on another page: 174 s.
+    Without index scans: the planner takes one for a year of setpoints, with each sample on another
+    page: 174 s.
     """
 
     def work() -> float:
@@ -133,7 +158,9 @@ def sql(database: Database, case: Case, bounds: dict[str, Any], parquet: Path, p
     return work
 
 
-def duckdb(database: Database, case: Case, bounds: dict[str, Any], parquet: Path, plain_days: int) -> Work:
+def duckdb(
+    database: Database, case: Case, bounds: dict[str, Any], parquet: Path, plain_days: int
+) -> Work:
     """The same over the Parquet file, with as many threads as there are cores."""
     import duckdb
 
@@ -144,7 +171,9 @@ def duckdb(database: Database, case: Case, bounds: dict[str, Any], parquet: Path
     return work
 
 
-def limit(database: Database, case: Case, bounds: dict[str, Any], parquet: Path, plain_days: int) -> Work:
+def limit(
+    database: Database, case: Case, bounds: dict[str, Any], parquet: Path, plain_days: int
+) -> Work:
     """The server reads every needed row and returns their number."""
 
     def work() -> None:
@@ -154,4 +183,10 @@ def limit(database: Database, case: Case, bounds: dict[str, Any], parquet: Path,
     return work
 
 
-PEERS: dict[str, Callable[..., Work]] = {"ours": ours, "sql": sql, "limit": limit, "duckdb": duckdb, "plain": plain}
+PEERS: dict[str, Callable[..., Work]] = {
+    "ours": ours,
+    "sql": sql,
+    "limit": limit,
+    "duckdb": duckdb,
+    "plain": plain,
+}

@@ -1,9 +1,11 @@
-"""One day and one hour of the reference farm: the asset's body, the plain way, and the bare read, in the same run.
+"""One day and one hour of the reference farm: the asset's body, the plain way, and the bare read,
+in the same run.
 
     make bench
 
-The plain way is pandas.read_sql, pandas' own statistics and to_sql, without weights, coverage, flags or lookback.
-Each figure is the median of the runs; the ratio says more than the seconds, machines differ.
+The plain way is pandas.read_sql, pandas' own statistics and to_sql, without weights, coverage,
+flags or lookback. Each figure is the median of the runs; the ratio says more than the seconds,
+machines differ.
 """
 
 import datetime as dt
@@ -48,7 +50,9 @@ def median_s(work: Callable[[], Any]) -> float:
 
 def body_s(asset: str, key: str, url: str) -> tuple[float, float]:
     """Median seconds of the asset's body, and of the whole run with its checks."""
-    job = build_definitions(FARM, {"postgres": PostgresResource(url=url)}).resolve_job_def(f"{asset}_job")
+    job = build_definitions(FARM, {"postgres": PostgresResource(url=url)}).resolve_job_def(
+        f"{asset}_job"
+    )
     quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
     bodies, runs = [], []
     with dg.DagsterInstance.ephemeral() as instance:
@@ -56,7 +60,9 @@ def body_s(asset: str, key: str, url: str) -> tuple[float, float]:
             started = time.perf_counter()
             result = job.execute_in_process(quiet, instance=instance, partition_key=key)
             runs.append(time.perf_counter() - started)
-            (success,) = [event for event in result.get_step_success_events() if event.step_key == asset]
+            (success,) = [
+                event for event in result.get_step_success_events() if event.step_key == asset
+            ]
             bodies.append(success.step_success_data.duration_ms / 1000)
     return statistics.median(bodies), statistics.median(runs)
 
@@ -68,14 +74,19 @@ def plain_way(engine: sa.Engine, points: list[int], start: dt.datetime, end: dt.
     )
     frame = pd.read_sql(query, engine, params={"points": points, "start": start, "end": end})
     grouped = frame.groupby("point_id")["value"]
-    table = grouped.describe().join(grouped.apply(lambda values: (values.diff().abs() > 0).sum()).rename("changes"))
+    table = grouped.describe().join(
+        grouped.apply(lambda values: (values.diff().abs() > 0).sum()).rename("changes")
+    )
     table.to_sql("plain", engine, schema="public", if_exists="append")
 
 
 def main() -> None:
     """Print the table."""
     warnings.filterwarnings("ignore")
-    with tempfile.TemporaryDirectory(prefix="bench-") as home, embedded_postgres(Path(home) / "pg") as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as home,
+        embedded_postgres(Path(home) / "pg") as url,
+    ):
         database = Database(url)
         with database.transaction() as connection:
             migrations.upgrade(connection)
@@ -96,10 +107,14 @@ def main() -> None:
             ),
         }  # fmt: skip
         print(f"4 rooms, embedded PostgreSQL, medians of {RUNS} runs, seconds")
-        print(f"{'asset':26}{'points':>7}{'body':>8}{'target':>8}{'plain':>8}{'read':>8}{'body/plain':>12}{'run':>8}")
+        print(
+            f"{'asset':26}{'points':>7}{'body':>8}{'target':>8}{'plain':>8}{'read':>8}{'body/plain':>12}{'run':>8}"
+        )
         for asset, (key, ids, begin, end) in cases.items():
 
-            def bare_read(ids: list[int] = ids, begin: dt.datetime = begin, end: dt.datetime = end) -> None:
+            def bare_read(
+                ids: list[int] = ids, begin: dt.datetime = begin, end: dt.datetime = end
+            ) -> None:
                 with database.transaction() as connection:
                     read_samples(connection, ids, begin, end)
 

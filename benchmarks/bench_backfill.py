@@ -1,11 +1,14 @@
-"""A year at once: the assets' own work against the plain way, bare SQL, DuckDB and the bare read of the needed rows.
+"""A year at once: the assets' own work against the plain way, bare SQL, DuckDB and the bare read of
+the needed rows.
 
-    make bench, or: python benchmarks/bench_backfill.py [--quick | --full] [--runs N] [--json FILE] [--only TEXT]
+    make bench, or: python benchmarks/bench_backfill.py [--quick | --full] [--runs N] [--json FILE]
+        [--only TEXT]
 
-Every case has a database of its own in one embedded PostgreSQL. All peers work over the same rows in the same run, each
-pass in a fresh process, in turn; figures are medians of the runs. Own work is read, compute, write and the metadata of
-every partition, without Dagster's events. Memory is the client's peak, its imports and all. The plain way works through
-some of the days, and its seconds are scaled to all of them. Where the peers' answers differ the benchmark fails.
+Every case has a database of its own in one embedded PostgreSQL. All peers work over the same rows
+in the same run, each pass in a fresh process, in turn; figures are medians of the runs. Own work is
+read, compute, write and the metadata of every partition, without Dagster's events. Memory is the
+client's peak, its imports and all. The plain way works through some of the days, and its seconds
+are scaled to all of them. Where the peers' answers differ the benchmark fails.
 """
 
 import argparse
@@ -36,12 +39,15 @@ USUAL = [
     Case("setpoints", 4, 31),
 ]
 FULL = [*USUAL, Case("environment", 40, 365), Case("setpoints", 4, 365)]
-# What the own work must stay below: times bare SQL, times the plain way, MB, microseconds a sample of four rooms.
+# What the own work must stay below: times bare SQL, times the plain way, MB, microseconds a sample
+# of four rooms.
 TARGETS = {"/sql": 1.5, "/plain": 1 / 8, "MB": 1500.0, "/4 rooms": 1.2}
 
 
 def run_case(case: Case, url: str, runs: int, plain_days: int, parquet: Path) -> dict[str, Any]:
-    """Fill a database, let every peer work `runs` times over it, drop it; returns what the JSON says of it."""
+    """Fill a database, let every peer work `runs` times over it, drop it; returns what the JSON
+    says of it.
+    """
     server, name = Database(url), f"backfill_{case.kind}_{case.rooms}_{case.days}"
     own, started = url.replace("/postgres?", f"/{name}?"), time.perf_counter()
     with server.session() as connection:
@@ -50,12 +56,17 @@ def run_case(case: Case, url: str, runs: int, plain_days: int, parquet: Path) ->
     samples = fill(database, case)
     export(database, case, parquet)
     database.dispose()
-    print(f"{case.name}: {samples:,} samples made in {time.perf_counter() - started:.0f} s", flush=True)
+    print(
+        f"{case.name}: {samples:,} samples made in {time.perf_counter() - started:.0f} s",
+        flush=True,
+    )
     figures: dict[str, list[Figure]] = {peer: [] for peer in PEERS}
     for _ in range(runs):
         for peer, measured in figures.items():
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
-                measured.append(fresh.submit(measure, peer, case, own, parquet, plain_days).result())
+                measured.append(
+                    fresh.submit(measure, peer, case, own, parquet, plain_days).result()
+                )
     with server.session() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
     server.dispose()
@@ -63,18 +74,23 @@ def run_case(case: Case, url: str, runs: int, plain_days: int, parquet: Path) ->
     return result(case, samples, figures, case.days / plain_days)
 
 
-def result(case: Case, samples: int, figures: dict[str, list[Figure]], plain_scale: float) -> dict[str, Any]:
+def result(
+    case: Case, samples: int, figures: dict[str, list[Figure]], plain_scale: float
+) -> dict[str, Any]:
     """Medians by peer, and ours in relation to the others.
 
     Raises:
         SystemExit: the peers' answers differ.
     """
-    answers = {figure.answer for runs in figures.values() for figure in runs if figure.answer is not None}
+    answers = {
+        figure.answer for runs in figures.values() for figure in runs if figure.answer is not None
+    }
     if not math.isclose(min(answers), max(answers), rel_tol=1e-9):
         raise SystemExit(f"{case.name}: the peers' answers differ: {figures}")
     peers = {
         peer: {
-            "seconds": statistics.median(run.seconds for run in runs) * (plain_scale if peer == "plain" else 1),
+            "seconds": statistics.median(run.seconds for run in runs)
+            * (plain_scale if peer == "plain" else 1),
             "peak_mb": statistics.median(run.peak_mb for run in runs),
             "runs": [run.seconds for run in runs],
         }
@@ -87,7 +103,9 @@ def result(case: Case, samples: int, figures: dict[str, list[Figure]], plain_sca
 
 
 def against_four_rooms(results: Sequence[dict[str, Any]]) -> None:
-    """Add to each environment case its time a sample over that of four rooms, of the longest span there is."""
+    """Add to each environment case its time a sample over that of four rooms, of the longest span
+    there is.
+    """
     four = [found for found in results if (found["kind"], found["rooms"]) == ("environment", 4)]
     if four:
         base = max(four, key=lambda found: found["days"])["ours"]["us/sample"]
@@ -103,25 +121,44 @@ def table(results: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield f"{'':48}" + "".join(f"{name:>10}" for name in (*PEERS, *names))
     for found in results:
         seconds = "".join(f"{figure['seconds']:10.2f}" for figure in found["peers"].values())
-        ours = "".join(f"{found['ours'][name]:10.3g}" if name in found["ours"] else f"{'':10}" for name in names)
+        ours = "".join(
+            f"{found['ours'][name]:10.3g}" if name in found["ours"] else f"{'':10}"
+            for name in names
+        )
         yield f"{found['case']:36}{found['samples']:12,}{seconds}{ours}"
     yield f"{'target, at most':98}" + "".join(f"{TARGETS.get(name, ''):>10}" for name in names)
     yield f"\n{'peak memory, MB':48}" + "".join(f"{peer:>10}" for peer in PEERS)
     for found in results:
-        yield f"{found['case']:48}" + "".join(f"{figure['peak_mb']:10.0f}" for figure in found["peers"].values())
+        yield f"{found['case']:48}" + "".join(
+            f"{figure['peak_mb']:10.0f}" for figure in found["peers"].values()
+        )
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="a month of one and four rooms: half a minute")
-    size.add_argument("--full", action="store_true", help="also years of 63 and 65 million samples: 10 GB of disk")
+    size.add_argument(
+        "--quick", action="store_true", help="a month of one and four rooms: half a minute"
+    )
+    size.add_argument(
+        "--full", action="store_true", help="also years of 63 and 65 million samples: 10 GB of disk"
+    )
     parser.add_argument("--only", default="", help="cases whose name contains this")
-    parser.add_argument("--runs", type=int, default=3, help="passes of every peer (default %(default)s)")
-    parser.add_argument("--plain-days", type=int, default=14, help="days of the plain way (default %(default)s)")
-    parser.add_argument("--json", type=Path, default=Path("bench_backfill.json"), help="default %(default)s")
-    parser.add_argument("--home", type=Path, help="folder for the data (default: the system's for temporary files)")
+    parser.add_argument(
+        "--runs", type=int, default=3, help="passes of every peer (default %(default)s)"
+    )
+    parser.add_argument(
+        "--plain-days", type=int, default=14, help="days of the plain way (default %(default)s)"
+    )
+    parser.add_argument(
+        "--json", type=Path, default=Path("bench_backfill.json"), help="default %(default)s"
+    )
+    parser.add_argument(
+        "--home", type=Path, help="folder for the data (default: the system's for temporary files)"
+    )
     return parser.parse_args()
 
 
@@ -141,7 +178,12 @@ def main() -> None:
             if given.only in case.name
         ]
     against_four_rooms(results)
-    about = {"cores": os.cpu_count(), "postgresql": version, "runs": given.runs, "plain_days": given.plain_days}
+    about = {
+        "cores": os.cpu_count(),
+        "postgresql": version,
+        "runs": given.runs,
+        "plain_days": given.plain_days,
+    }
     print(f"\n{about}; the plain way is scaled from its days to all\n")
     print("\n".join(table(results)))
     given.json.write_text(json.dumps(about | {"targets": TARGETS, "cases": results}, indent=1))

@@ -1,10 +1,12 @@
-"""A day of camera images: what the machine could do, what each part takes, and what the asset makes of it.
+"""A day of camera images: what the machine could do, what each part takes, and what the asset makes
+of it.
 
     make bench
 
-The images are frames of 2880x1616 as the simulated cameras draw them, some sixty different ones; bytes after a JPEG's
-end make each file's content its own. Weights are random, which no part's time depends on. The limit of the model is
-the quickest product of large matrices on the same cores, measured in between; shares and ratios say more than rates.
+The images are frames of 2880x1616 as the simulated cameras draw them, some sixty different ones;
+bytes after a JPEG's end make each file's content its own. Weights are random, which no part's time
+depends on. The limit of the model is the quickest product of large matrices on the same cores,
+measured in between; shares and ratios say more than rates.
 """
 
 import argparse
@@ -38,21 +40,38 @@ DAY = dt.date(2026, 1, 10)
 FARM = parse_farm(reference_farm_text())
 SIZE, FRAMES = (2880, 1616), 60
 GFLOP = 8.82  # of the image tower of ViT-B-32, an image; a multiplication and an addition are two
-BATCHES, AT_ONCE = (4, 8, 16, 32), 64  # images in one measurement of the model: a batch of 32 for two workers
-LARGE, TINY = ClipResource(model="ViT-B-32", pretrained="random-seed0", precision="fp32"), ClipResource()
+# Images in one measurement of the model: a batch of 32 for two workers
+BATCHES, AT_ONCE = (4, 8, 16, 32), 64
+LARGE, TINY = (
+    ClipResource(model="ViT-B-32", pretrained="random-seed0", precision="fp32"),
+    ClipResource(),
+)
 HALF = ClipResource(model="ViT-B-32", pretrained="random-seed0", precision="bf16")
 MODELS = {"ViT-B-32": LARGE, "mushroom-tiny": TINY}
 MEMORY_LIMIT_MB = {"ViT-B-32": 2000, "mushroom-tiny": 1000}
-COLUMNS = ("image_path", "model_id", "room_id", "image_date", "status", "content_sha256", "embedding", "run_id")
+COLUMNS = (
+    "image_path",
+    "model_id",
+    "room_id",
+    "image_date",
+    "status",
+    "content_sha256",
+    "embedding",
+    "run_id",
+)
 
 
-def show(what: str, value: float, unit: str, *, runs: int = 1, share: str = "", target: str = "") -> None:
+def show(
+    what: str, value: float, unit: str, *, runs: int = 1, share: str = "", target: str = ""
+) -> None:
     """One line of the table."""
     print(f"{what:52}{value:10.2f} {unit:13}{runs:4}  {share:34}{target}", flush=True)
 
 
 class Clock:
-    """What is measured by: wall seconds, or on a shared machine this process' CPU seconds over the cores."""
+    """What is measured by: wall seconds, or on a shared machine this process' CPU seconds over the
+    cores.
+    """
 
     shared = False
 
@@ -85,12 +104,18 @@ def write_day(root: Path, count: int) -> list[Path]:
     """The day's files, by their paths in a store at `root`; each content once."""
     seen = [shot for shot in shots(FARM, list(FARM.rooms), DAY, seed=0) if shot.fault is None]
     with ThreadPoolExecutor(2) as pool:
-        frames = list(pool.map(lambda shot: render(shot, seed=0, size=SIZE), seen[:: len(seen) // FRAMES][:FRAMES]))
+        frames = list(
+            pool.map(
+                lambda shot: render(shot, seed=0, size=SIZE), seen[:: len(seen) // FRAMES][:FRAMES]
+            )
+        )
     midnight, paths = dt.datetime.combine(DAY, dt.time()), []
     for n in range(count):
         room = list(FARM.rooms)[n % len(FARM.rooms)]
         at = midnight + dt.timedelta(seconds=400 * n)
-        path = root / f"{FARM.folder(room)}/{DAY:%Y%m%d}/{room}_cam{n}_20260105_{at:%Y%m%d%H%M%S}.jpg"
+        path = (
+            root / f"{FARM.folder(room)}/{DAY:%Y%m%d}/{room}_cam{n}_20260105_{at:%Y%m%d%H%M%S}.jpg"
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(frames[n % len(frames)] + n.to_bytes(4, "big"))
         paths.append(path)
@@ -109,7 +134,9 @@ class Plant:
             connection.exec_driver_sql("TRUNCATE farm.image_embedding, farm.daily_clip_inference")
 
     def day_s(self, clip: ClipResource, *, computed: int) -> float:
-        """Seconds of the asset's body for the day (shared: of its run); so many images must have been computed."""
+        """Seconds of the asset's body for the day (shared: of its run); so many images must have
+        been computed.
+        """
         doors = {
             "postgres": PostgresResource(url=self.url),
             "image_store": ImageStore(root=str(self.images)),
@@ -121,10 +148,16 @@ class Plant:
             started = Clock.now()
             result = job.execute_in_process(quiet, instance=instance, partition_key=DAY.isoformat())
             whole = Clock.now() - started
-        (success,) = [event for event in result.get_step_success_events() if event.step_key == "daily_clip_inference"]
+        (success,) = [
+            event
+            for event in result.get_step_success_events()
+            if event.step_key == "daily_clip_inference"
+        ]
         (made,) = result.asset_materializations_for_node("daily_clip_inference")
         if made.metadata["images_computed"].value != computed:
-            raise RuntimeError(f"computed {made.metadata['images_computed'].value} images, not {computed}")
+            raise RuntimeError(
+                f"computed {made.metadata['images_computed'].value} images, not {computed}"
+            )
         return whole if Clock.shared else float(success.step_success_data.duration_ms) / 1000
 
 
@@ -185,7 +218,12 @@ def model(encoder: Any, pixels: Any, runs: int) -> dict[int, float]:
         rates.append([model_rate(encoder, pixels, batch) for batch in BATCHES])
     alone, together = (statistics.median(column) for column in zip(*limits, strict=True))
     if alone:
-        show(f"machine: {dtype} products, {encoder.workers} workers of 1 thread", alone, "GFLOP/s", runs=runs)
+        show(
+            f"machine: {dtype} products, {encoder.workers} workers of 1 thread",
+            alone,
+            "GFLOP/s",
+            runs=runs,
+        )
     show(f"machine: {dtype} product, the whole {encoder.device}", together, "GFLOP/s", runs=runs)
     found = {}
     for batch, column in zip(BATCHES, zip(*rates, strict=True), strict=True):
@@ -203,12 +241,18 @@ def decode_s(encoder: Any, files: Sequence[Path], *, whole: bool) -> float:
 
     side = SIZE[0] if whole else encoder.min_side
     with workers(encoder.workers) as pool:
-        taken = each(pool, lambda path: encoder.preprocess(read_photo(path.read_bytes(), min_side=side).image), files)
+        taken = each(
+            pool,
+            lambda path: encoder.preprocess(read_photo(path.read_bytes(), min_side=side).image),
+            files,
+        )
     return taken * encoder.workers / len(files)
 
 
 def naive_loop(encoder: Any, plant: Plant, files: Sequence[Path]) -> None:
-    """What a notebook would do: open, open_clip's own transform, one image at a time on all threads, one INSERT."""
+    """What a notebook would do: open, open_clip's own transform, one image at a time on all
+    threads, one INSERT.
+    """
     import open_clip
     import torch
     from PIL import Image
@@ -225,8 +269,19 @@ def naive_loop(encoder: Any, plant: Plant, files: Sequence[Path]) -> None:
     with torch.inference_mode():
         for path in files:
             pixels = transform(Image.open(path)).unsqueeze(0).to(encoder.device)
-            (vector,) = torch.nn.functional.normalize(loaded.encode_image(pixels), dim=-1).cpu().tolist()
-            values = (str(path), "naive", path.name.split("_")[0], DAY, "ok", str(path), str(vector), "naive")
+            (vector,) = (
+                torch.nn.functional.normalize(loaded.encode_image(pixels), dim=-1).cpu().tolist()
+            )
+            values = (
+                str(path),
+                "naive",
+                path.name.split("_")[0],
+                DAY,
+                "ok",
+                str(path),
+                str(vector),
+                "naive",
+            )
             with plant.database.transaction() as connection:
                 connection.exec_driver_sql(insert, values)
 
@@ -242,7 +297,9 @@ def days(plant: Plant, clip: ClipResource, count: int, runs: int) -> float:
 
 
 def prompts_s(encoder: Any) -> float:
-    """Seconds that the texts of the farm file take a process, once: the encoder remembers them afterwards."""
+    """Seconds that the texts of the farm file take a process, once: the encoder remembers them
+    afterwards.
+    """
     started = time.perf_counter()
     vision.Labeller(FARM.vision, encoder.encode_texts, encoder.logit_scale)
     return time.perf_counter() - started
@@ -259,12 +316,19 @@ def half(pixels: Any, runs: int) -> ClipResource | None:
         return None
     golden = golden_images(encoder.image_size)
     cosines = (encoder.encode_images(golden) * LARGE.encoder().encode_images(golden)).sum(axis=1)
-    show("bf16: smallest cosine of the golden images", float(cosines.min()), "", share=f"{cosines.min():.5f}")
+    show(
+        "bf16: smallest cosine of the golden images",
+        float(cosines.min()),
+        "",
+        share=f"{cosines.min():.5f}",
+    )
     model(encoder, pixels, runs)
     return HALF
 
 
-def whole_days(plant: Plant, files: Sequence[Path], allowed: float, bf16: ClipResource | None, runs: int) -> None:
+def whole_days(
+    plant: Plant, files: Sequence[Path], allowed: float, bf16: ClipResource | None, runs: int
+) -> None:
     """The table's part from files to rows."""
     count, encoder = len(files), LARGE.encoder()
     show("the farm file's prompts, once a process", prompts_s(encoder), "s")
@@ -290,12 +354,27 @@ def whole_days(plant: Plant, files: Sequence[Path], allowed: float, bf16: ClipRe
 
 
 def memory(plant: Plant, count: int) -> None:
-    """The table's part on memory: fresh processes that work off the day, before anything is loaded here."""
+    """The table's part on memory: fresh processes that work off the day, before anything is loaded
+    here.
+    """
     for name, limit in MEMORY_LIMIT_MB.items():
         plant.forget()
-        command = [sys.executable, __file__, "--child", name, plant.url, str(plant.images), str(count)]
+        command = [
+            sys.executable,
+            __file__,
+            "--child",
+            name,
+            plant.url,
+            str(plant.images),
+            str(count),
+        ]
         peak = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603 - ourselves
-        show(f"peak memory of a day, {name}", float(peak.stdout.split()[-1]), "MB", target=f"limit {limit}")
+        show(
+            f"peak memory of a day, {name}",
+            float(peak.stdout.split()[-1]),
+            "MB",
+            target=f"limit {limit}",
+        )
 
 
 def child(name: str, url: str, images: str, count: str) -> None:
@@ -331,7 +410,13 @@ def bench(plant: Plant, files: Sequence[Path], runs: int) -> None:
         for whole in (False, True)
     )
     show("file to pixels, as the pipeline does", 1000 * quick, "core-ms/image", runs=runs)
-    show("file to pixels, full decode", 1000 * full, "core-ms/image", runs=runs, share=f"{full / quick:.1f} times")
+    show(
+        "file to pixels, full decode",
+        1000 * full,
+        "core-ms/image",
+        runs=runs,
+        share=f"{full / quick:.1f} times",
+    )
     # On a GPU decoding and model overlap: the slower one decides.
     own = rates[encoder.batch]
     decoding = encoder.workers / quick if encoder.device == "cpu" else (os.cpu_count() or 1) / quick
@@ -350,11 +435,18 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200, help="images of the day")
     parser.add_argument("--runs", type=int, default=3, help="of each measurement")
     parser.add_argument("--quick", action="store_true", help="40 images, one run")
-    parser.add_argument("--shared", action="store_true", help="others compute here too: count CPU seconds over cores")
+    parser.add_argument(
+        "--shared",
+        action="store_true",
+        help="others compute here too: count CPU seconds over cores",
+    )
     asked = parser.parse_args()
     Clock.shared = asked.shared
     count, runs = (40, 1) if asked.quick else (asked.images, asked.runs)
-    with tempfile.TemporaryDirectory(prefix="bench-") as home, embedded_postgres(Path(home) / "pg") as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as home,
+        embedded_postgres(Path(home) / "pg") as url,
+    ):
         plant = Plant(url, Path(home) / "images")
         with plant.database.transaction() as connection:
             migrations.upgrade(connection)

@@ -1,12 +1,15 @@
-"""What Dagster itself costs: an event, an empty asset's run over 365 days and 8,760 hours, and one hourly tick.
+"""What Dagster itself costs: an event, an empty asset's run over 365 days and 8,760 hours, and one
+hourly tick.
 
     python benchmarks/bench_dagster.py events            python benchmarks/bench_dagster.py tick
-    python benchmarks/bench_dagster.py events --before   python benchmarks/bench_dagster.py tick --before
+    python benchmarks/bench_dagster.py events --before   python benchmarks/bench_dagster.py tick
+    --before
 
-`--before` is Dagster's own PostgreSQL storage, every event alone, and the asset's partitions recorded at its end.
-`events` runs an empty asset with one check in this process: what is planned when the run is created, what is recorded
-while the asset runs, and the check's evaluations, a partition each. `tick` starts daemon and code server on a demo farm
-whose hourly asset is due every minute, and reads the times from the events of its runs.
+`--before` is Dagster's own PostgreSQL storage, every event alone, and the asset's partitions
+recorded at its end. `events` runs an empty asset with one check in this process: what is planned
+when the run is created, what is recorded while the asset runs, and the check's evaluations, a
+partition each. `tick` starts daemon and code server on a demo farm whose hourly asset is due every
+minute, and reads the times from the events of its runs.
 """
 
 import argparse
@@ -46,7 +49,10 @@ Event = dg.DagsterEventType
 @contextmanager
 def dagster(*, before: bool) -> Iterator[Path]:
     """A home of Dagster on a PostgreSQL of its own, exported to this process and its children."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, embedded_postgres(Path(folder) / "pg") as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        embedded_postgres(Path(folder) / "pg") as url,
+    ):
         os.environ |= {"MUSHROOM_HOME": folder, "DATABASE_URL": url}
         settings = load_settings()
         os.environ |= settings.environment()
@@ -60,7 +66,9 @@ def dagster(*, before: bool) -> Iterator[Path]:
         yield Path(folder)
 
 
-def empty_job(definition: dg.TimeWindowPartitionsDefinition, *, before: bool, checks: int = 1) -> dg.JobDefinition:
+def empty_job(
+    definition: dg.TimeWindowPartitionsDefinition, *, before: bool, checks: int = 1
+) -> dg.JobDefinition:
     """An asset and its checks that do nothing but say so of every partition."""
 
     @dg.asset(partitions_def=definition, backfill_policy=dg.BackfillPolicy.single_run())
@@ -74,63 +82,91 @@ def empty_job(definition: dg.TimeWindowPartitionsDefinition, *, before: bool, ch
         return dg.MaterializeResult()
 
     holds = _empty_checks(empty, definition, [f"holds_{number}" for number in range(checks)])
-    defs = dg.Definitions([empty], asset_checks=[holds], jobs=[dg.define_asset_job("empties", "empty")])
+    defs = dg.Definitions(
+        [empty], asset_checks=[holds], jobs=[dg.define_asset_job("empties", "empty")]
+    )
     return defs.resolve_job_def("empties")
 
 
 def _empty_checks(
     asset: dg.AssetsDefinition, definition: dg.TimeWindowPartitionsDefinition, names: list[str]
 ) -> dg.AssetChecksDefinition:
-    """Checks in one step, as the farm's are; an evaluation names what it was of, as Dagster's own do."""
+    """Checks in one step, as the farm's are; an evaluation names what it was of, as Dagster's own
+    do.
+    """
     specs = [dg.AssetCheckSpec(name, asset=asset, partitions_def=definition) for name in names]
 
     @dg.multi_asset_check(name="empty_checks", specs=specs, can_subset=True)
-    def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+    def check(
+        context: dg.AssetCheckExecutionContext,
+    ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
         of = latest_materializations(context.instance, asset.key, context.partition_keys)
         with together(context.instance):
             for spec in specs:
                 yield dg.Output(None, spec.get_python_identifier())
                 for key in context.partition_keys:
-                    yield dg.AssetCheckEvaluation(asset.key, spec.name, True, {"offending": 0}, of[key], partition=key)
+                    yield dg.AssetCheckEvaluation(
+                        asset.key, spec.name, True, {"offending": 0}, of[key], partition=key
+                    )
 
     return check
 
 
 def events(*, before: bool) -> None:
     """Print milliseconds a partition, and seconds a run."""
-    print(f"{'partitions':>10}{'runs':>6}{'planned':>10}{'recorded':>10}{'checked':>10}  ms each{'run, s':>10}")
+    print(
+        f"{'partitions':>10}{'runs':>6}{'planned':>10}{'recorded':>10}{'checked':>10}  ms each{'run, s':>10}"
+    )
     daily = dg.DailyPartitionsDefinition("2024-01-01", timezone=ZONE)
     hourly = dg.HourlyPartitionsDefinition("2024-01-01-00:00", timezone=ZONE)
     with dagster(before=before), dg.DagsterInstance.get() as instance:
         for definition, count in ((daily, 1), (daily, 365), (hourly, 8760)):
             job = empty_job(definition, before=before)
-            figures = [stages(instance, job, definition, count) for _ in range(1 if before and count > 365 else RUNS)]
+            figures = [
+                stages(instance, job, definition, count)
+                for _ in range(1 if before and count > 365 else RUNS)
+            ]
             medians = [statistics.median(column) for column in zip(*figures, strict=True)]
             each = "".join(f"{1000 * seconds / count:10.2f}" for seconds in medians[:3])
             print(f"{count:10}{len(figures):6}{each}{'':9}{medians[3]:10.2f}", flush=True)
 
 
-def stages(instance: dg.DagsterInstance, job: dg.JobDefinition, definition: Any, count: int) -> tuple[float, ...]:
+def stages(
+    instance: dg.DagsterInstance, job: dg.JobDefinition, definition: Any, count: int
+) -> tuple[float, ...]:
     """Seconds until the run has started, in the asset, in its check, and of the whole run."""
     keys = definition.get_partition_keys()[:count]
-    tags = {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
+    tags = {
+        "dagster/asset_partition_range_start": keys[0],
+        "dagster/asset_partition_range_end": keys[-1],
+    }
     started = time.time()
     run = job.execute_in_process(instance=instance, tags=tags)
     whole = time.time() - started
     at = times(instance, run.run_id)
-    asset, check = (at[Event.STEP_SUCCESS, step] - at[Event.STEP_START, step] for step in ("empty", "empty_checks"))
+    asset, check = (
+        at[Event.STEP_SUCCESS, step] - at[Event.STEP_START, step]
+        for step in ("empty", "empty_checks")
+    )
     return at[Event.RUN_START, None] - started, asset, check, whole
 
 
-def times(instance: dg.DagsterInstance, run_id: str) -> dict[tuple[dg.DagsterEventType, str | None], float]:
+def times(
+    instance: dg.DagsterInstance, run_id: str
+) -> dict[tuple[dg.DagsterEventType, str | None], float]:
     """When the run did what, by kind of event and step, in seconds since 1970."""
     runs, steps = (
         (Event.RUN_ENQUEUED, Event.RUN_STARTING, Event.RUN_START, Event.RUN_SUCCESS),
         (Event.STEP_START, Event.STEP_SUCCESS),
     )
     wanted = {*runs, *steps}
-    found = [record.event_log_entry for record in instance.get_records_for_run(run_id, of_type=wanted).records]
-    return {(entry.get_dagster_event().event_type, entry.step_key): entry.timestamp for entry in found}
+    found = [
+        record.event_log_entry
+        for record in instance.get_records_for_run(run_id, of_type=wanted).records
+    ]
+    return {
+        (entry.get_dagster_event().event_type, entry.step_key): entry.timestamp for entry in found
+    }
 
 
 def tick(*, before: bool) -> None:
@@ -139,7 +175,14 @@ def tick(*, before: bool) -> None:
     print("".join(f"{name:>10}" for name in names), flush=True)
     with dagster(before=before) as home:
         fill(home)
-        daemon = [sys.executable, "-m", "dagster._daemon", "run", "-f", str(Path(__file__).parent / "every_minute.py")]
+        daemon = [
+            sys.executable,
+            "-m",
+            "dagster._daemon",
+            "run",
+            "-f",
+            str(Path(__file__).parent / "every_minute.py"),
+        ]
         with (home / "log").open("w") as log:
             process = subprocess.Popen(daemon, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
         try:
@@ -148,7 +191,10 @@ def tick(*, before: bool) -> None:
         finally:
             os.killpg(process.pid, signal.SIGKILL)  # with the code server that it started
             process.wait()
-    for row in [*figures, tuple(statistics.median(column) for column in zip(*figures, strict=True))]:
+    for row in [
+        *figures,
+        tuple(statistics.median(column) for column in zip(*figures, strict=True)),
+    ]:
         print("".join(f"{value:10.3f}" for value in row))
     print(f"the last line: medians of {len(figures)}")
 
@@ -166,7 +212,9 @@ def fill(home: Path) -> None:
 
 
 def ticks(instance: dg.DagsterInstance) -> Iterator[tuple[float, ...]]:
-    """The figures of `TICKS` runs of one partition; the first, which catches up a week, is left out."""
+    """The figures of `TICKS` runs of one partition; the first, which catches up a week, is left
+    out.
+    """
     seen: set[str] = set()
     asset = "hourly_setpoint_changes"
     while len(seen) < TICKS:
@@ -180,13 +228,18 @@ def ticks(instance: dg.DagsterInstance) -> Iterator[tuple[float, ...]]:
             due = at[Event.RUN_ENQUEUED, None] // 60 * 60
             end = at[Event.RUN_SUCCESS, None] - due
             own = at[Event.STEP_SUCCESS, asset] - at[Event.STEP_START, asset]
-            marks = [at[kind, None] - due for kind in (Event.RUN_ENQUEUED, Event.RUN_STARTING, Event.RUN_START)]
+            marks = [
+                at[kind, None] - due
+                for kind in (Event.RUN_ENQUEUED, Event.RUN_STARTING, Event.RUN_START)
+            ]
             yield (*marks, at[Event.STEP_SUCCESS, asset] - due, end, own, own / (end - marks[0]))
 
 
 def main() -> None:
     """What is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["events", "tick"])
     parser.add_argument("--before", action="store_true")
     given = parser.parse_args()

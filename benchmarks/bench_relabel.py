@@ -2,8 +2,8 @@
 
     make bench
 
-The bare copy is `INSERT ... SELECT` of the rows under another model_id, in the same chunks, by one connection and by
-as many as the job has. Vectors are random, which no part's time depends on.
+The bare copy is `INSERT ... SELECT` of the rows under another model_id, in the same chunks, by one
+connection and by as many as the job has. Vectors are random, which no part's time depends on.
 """
 
 import datetime as dt
@@ -59,7 +59,9 @@ def fill(database: Database, dimensions: int) -> None:
     rows["embedding"] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
     with database.transaction() as connection:
         connection.exec_driver_sql("TRUNCATE farm.daily_clip_inference")
-        connection.exec_driver_sql("CREATE TEMP TABLE vectors (n int, embedding vector) ON COMMIT DROP")
+        connection.exec_driver_sql(
+            "CREATE TEMP TABLE vectors (n int, embedding vector) ON COMMIT DROP"
+        )
         with connection.connection.cursor().copy("COPY vectors FROM STDIN (FORMAT binary)") as copy:
             copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + rows.tobytes() + b"\xff\xff")
         connection.exec_driver_sql(FILL, (A_DAY,))
@@ -106,7 +108,9 @@ def copy_s(database: Database, connections: int) -> float:
 def forget(database: Database) -> None:
     """Only the first version is left."""
     with database.transaction() as connection:
-        connection.exec_driver_sql("DELETE FROM farm.daily_clip_inference WHERE model_id <> 'bench/prompts-00000000'")
+        connection.exec_driver_sql(
+            "DELETE FROM farm.daily_clip_inference WHERE model_id <> 'bench/prompts-00000000'"
+        )
     settle(database, "VACUUM farm.daily_clip_inference")
 
 
@@ -146,12 +150,17 @@ def text_encoding() -> float:
 def main() -> None:
     """Print the table."""
     warnings.filterwarnings("ignore")
-    with tempfile.TemporaryDirectory(prefix="bench-") as home, embedded_postgres(Path(home) / "pg") as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as home,
+        embedded_postgres(Path(home) / "pg") as url,
+    ):
         database = Database(url)
         with database.transaction() as connection:
             migrations.upgrade(connection)
         print(f"{IMAGES:,} rows in chunks of {relabel.CHUNK_ROWS:,}; seconds, median of {RUNS}")
-        print(f"dimensions   relabel   limit  bare copy, 1 connection, {relabel.AT_ONCE} connections")
+        print(
+            f"dimensions   relabel   limit  bare copy, 1 connection, {relabel.AT_ONCE} connections"
+        )
         for dimensions in (128, 512):
             measure(database, dimensions)
         database.dispose()

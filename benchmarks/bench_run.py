@@ -1,10 +1,12 @@
-"""A year in one run: the whole of it, against the asset's own work and an empty asset's run over the same partitions.
+"""A year in one run: the whole of it, against the asset's own work and an empty asset's run over
+the same partitions.
 
     make bench, or: python benchmarks/bench_run.py [--full] [--runs N]
 
-All three on one PostgreSQL, in turn. The whole is the asset's job with its checks, from the run's creation to its end,
-in this process; in the UI the process' start (1 s) and the queue come on top. The empty asset has as many checks.
-Without `--full` the setpoints have a quarter's samples and hours.
+All three on one PostgreSQL, in turn. The whole is the asset's job with its checks, from the run's
+creation to its end, in this process; in the UI the process' start (1 s) and the queue come on top.
+The empty asset has as many checks. Without `--full` the setpoints have a quarter's samples and
+hours.
 """
 
 import argparse
@@ -45,7 +47,9 @@ def measure(case: Case, runs: int) -> None:
     with dagster(before=False) as home, dg.DagsterInstance.get() as instance:
         (home / "farm.yaml").write_text(case.farm_file, encoding="utf-8")
         os.environ["MUSHROOM_CONFIG"] = str(home / "farm.yaml")
-        database = Database(load_settings().require_database_url(), limits=Limits(statement_timeout_s=3600))
+        database = Database(
+            load_settings().require_database_url(), limits=Limits(statement_timeout_s=3600)
+        )
         samples, clock, (start, end) = fill(database, case), farm_clock(case.farm), case.bounds
         definition = clock.daily if case.kind == "environment" else clock.hourly
         keys = definition.get_partition_keys(current_time=end)
@@ -62,18 +66,26 @@ def measure(case: Case, runs: int) -> None:
         database.dispose()
     work, floor, whole = (statistics.median(column) for column in zip(*figures, strict=True))
     share = whole / (work + floor)
-    print(f"{case.name:34}{samples:12,}{len(keys):11,}{work:10.2f}{floor:10.2f}{whole:10.2f}{share:8.2f}{LIMIT:8.1f}")
+    print(
+        f"{case.name:34}{samples:12,}{len(keys):11,}{work:10.2f}{floor:10.2f}{whole:10.2f}{share:8.2f}{LIMIT:8.1f}"
+    )
 
 
 def main() -> None:
     """Print the table."""
     warnings.filterwarnings("ignore")
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--full", action="store_true", help="a year of setpoints too: 65 million samples")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="a year of setpoints too: 65 million samples"
+    )
     parser.add_argument("--runs", type=int, default=3)
     asked = parser.parse_args()
     print(f"seconds, medians of {asked.runs}; whole over own work and empty run together")
-    print(f"{'':34}{'samples':>12}{'partitions':>11}{'own':>10}{'empty':>10}{'whole':>10}{'ratio':>8}{'limit':>8}")
+    print(
+        f"{'':34}{'samples':>12}{'partitions':>11}{'own':>10}{'empty':>10}{'whole':>10}{'ratio':>8}{'limit':>8}"
+    )
     for case in (Case("environment", 4, 365), Case("setpoints", 4, 365 if asked.full else 91)):
         measure(case, asked.runs)
 

@@ -1,12 +1,14 @@
-"""Search among 100,000 vectors of 512 dimensions: what the index finds of the exact 10 nearest, and how long both take.
+"""Search among 100,000 vectors of 512 dimensions: what the index finds of the exact 10 nearest, and
+how long both take.
 
     make bench
 
-Three kinds of vectors. `rendered`: the spread of pictures that the simulated cameras draw, as ViT-B-32 with random
-weights sees them, around the mean of each camera and stage. `farm`: as a trained model spreads them, which is wider:
-camera, batch, stage, growth day and the picture's own part, with variance falling as 1/i along the dimensions (28 of
-them in effect; random weights leave 1.4). `isotropic`: without any structure, the worst there is. Each query is a new
-vector of the same kind, timed once, index and exact scan in turn.
+Three kinds of vectors. `rendered`: the spread of pictures that the simulated cameras draw, as
+ViT-B-32 with random weights sees them, around the mean of each camera and stage. `farm`: as a
+trained model spreads them, which is wider: camera, batch, stage, growth day and the picture's own
+part, with variance falling as 1/i along the dimensions (28 of them in effect; random weights leave
+1.4). `isotropic`: without any structure, the worst there is. Each query is a new vector of the same
+kind, timed once, index and exact scan in turn.
 """
 
 import datetime as dt
@@ -51,13 +53,17 @@ def isotropic(count: int, random: np.random.Generator) -> Floats:
 
 
 def farm(count: int, random: np.random.Generator) -> Floats:
-    """Eight cameras over years; the variances are shares of the squared length of what all pictures have in common."""
+    """Eight cameras over years; the variances are shares of the squared length of what all pictures
+    have in common.
+    """
     variance = 1 / np.arange(1, DIMENSIONS + 1)
     axes = np.linalg.qr(random.standard_normal((DIMENSIONS, DIMENSIONS)))[0]
     axes = (axes * np.sqrt(variance / variance.sum())).T.astype(np.float32)
 
     def spread(rows: int, share: float) -> Floats:
-        return (random.standard_normal((rows, DIMENSIONS), dtype=np.float32) * np.float32(share**0.5)) @ axes
+        return (
+            random.standard_normal((rows, DIMENSIONS), dtype=np.float32) * np.float32(share**0.5)
+        ) @ axes
 
     batches = count // (8 * 27 * 24) + 2
     camera, batch, day = (random.integers(0, most, count) for most in (8, batches, 27))
@@ -79,9 +85,13 @@ def rendered(count: int, random: np.random.Generator) -> Floats:
     seen = [np.stack(group) for group in groups.values() if len(group) > 2]
     own = np.concatenate([group - group.mean(axis=0) for group in seen])
     _, scale, axes = np.linalg.svd(own / len(own) ** 0.5, full_matrices=False)
-    print(f"rendered: {len(own)} pictures in {len(seen)} groups of a camera and a stage", flush=True)
+    print(
+        f"rendered: {len(own)} pictures in {len(seen)} groups of a camera and a stage", flush=True
+    )
     middle = np.stack([group.mean(axis=0) for group in seen])[random.integers(0, len(seen), count)]
-    return unit(middle + (random.standard_normal((count, len(scale)), dtype=np.float32) * scale) @ axes)
+    return unit(
+        middle + (random.standard_normal((count, len(scale)), dtype=np.float32) * scale) @ axes
+    )
 
 
 def store(database: Database, encoder: str, vectors: Floats) -> None:
@@ -91,10 +101,22 @@ def store(database: Database, encoder: str, vectors: Floats) -> None:
         raw = connection.connection.driver_connection
         register_vector(raw)
         columns = "content_sha256, encoder, embedding, width, height, sharpness, brightness"
-        with raw.cursor().copy(f"COPY farm.image_embedding ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
+        with raw.cursor().copy(
+            f"COPY farm.image_embedding ({columns}) FROM STDIN (FORMAT BINARY)"
+        ) as copy:
             copy.set_types(["text", "text", "vector", "int4", "int4", "float8", "float8"])
             for number, vector in enumerate(vectors):
-                copy.write_row((hashlib.sha256(b"%d" % number).hexdigest(), encoder, vector, 2880, 1616, 1.0, 0.5))
+                copy.write_row(
+                    (
+                        hashlib.sha256(b"%d" % number).hexdigest(),
+                        encoder,
+                        vector,
+                        2880,
+                        1616,
+                        1.0,
+                        0.5,
+                    )
+                )
         connection.exec_driver_sql(
             "INSERT INTO farm.daily_clip_inference (image_path, model_id, room_id, image_date, captured_at, status,"
             " content_sha256, embedding, run_id, computed_at) SELECT content_sha256, encoder || '/prompts-00000000',"
@@ -128,11 +150,15 @@ def ask(database: Database, encoder: str, queries: Floats, *, exact: bool) -> An
 
 
 def recall(found: Answers, truth: Answers) -> float:
-    """Share of the exact nearest that was found; by similarity, as several images may be equally near."""
+    """Share of the exact nearest that was found; by similarity, as several images may be equally
+    near.
+    """
     return float((found.similarities >= truth.similarities[:, -1:] - 1e-9).mean())
 
 
-def measure(database: Database, name: str, draw: Callable[[int, np.random.Generator], Floats]) -> None:
+def measure(
+    database: Database, name: str, draw: Callable[[int, np.random.Generator], Floats]
+) -> None:
     """One row of the table."""
     vectors = draw(VECTORS + QUERIES, np.random.default_rng(0))
     store(database, name, vectors[:VECTORS])
@@ -141,7 +167,9 @@ def measure(database: Database, name: str, draw: Callable[[int, np.random.Genera
     build = time.perf_counter() - started
     with database.transaction() as connection:
         note = index_state(connection, name)[1]
-        size = connection.scalar(sa.text("SELECT pg_relation_size(:name)"), {"name": f"farm.{index_name(name)}"})
+        size = connection.scalar(
+            sa.text("SELECT pg_relation_size(:name)"), {"name": f"farm.{index_name(name)}"}
+        )
     served, truth = (ask(database, name, vectors[VECTORS:], exact=exact) for exact in (False, True))
     print(
         f"{name:10}{build:8.0f}{size / 2**20:8.0f}{note['ef_search'] or 'exact':>7}{note['recall_at_10']:9.3f}"
@@ -154,12 +182,19 @@ def measure(database: Database, name: str, draw: Callable[[int, np.random.Genera
 def main() -> None:
     """Print the table."""
     warnings.filterwarnings("ignore")
-    with tempfile.TemporaryDirectory(prefix="bench-") as home, embedded_postgres(Path(home) / "pg") as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as home,
+        embedded_postgres(Path(home) / "pg") as url,
+    ):
         database = Database(url)
         with database.transaction() as connection:
             migrations.upgrade(connection)
-        print(f"{VECTORS:,} vectors of {DIMENSIONS}, {QUERIES} queries each asked once, recall@{NEAREST}; times in ms")
-        print("index: recall of the index itself, at the ef_search chosen or the largest; served: what a search finds")
+        print(
+            f"{VECTORS:,} vectors of {DIMENSIONS}, {QUERIES} queries each asked once, recall@{NEAREST}; times in ms"
+        )
+        print(
+            "index: recall of the index itself, at the ef_search chosen or the largest; served: what a search finds"
+        )
         print(
             f"{'vectors':10}{'build s':>8}{'MB':>8}{'ef':>7}{'index':>9}{'served':>9}{'limit':>7}"
             f"{'median':>8}{'p95':>8}{'exact':>8}{'p95':>8}{'ratio':>8}"

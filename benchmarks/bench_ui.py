@@ -2,9 +2,10 @@
 
     python -m benchmarks.bench_ui        needs /usr/bin/chromium, or CHROMIUM=path
 
-Runs the farm's jobs over three years of empty tables, so that Dagster's storage has every event that they leave; then
-starts webserver and daemon as `mushroom up` does, and times pages until what a person looks for is on them. First: a
-new browser and a webserver that has not shown the page yet. Again: the medians of the later visits.
+Runs the farm's jobs over three years of empty tables, so that Dagster's storage has every event
+that they leave; then starts webserver and daemon as `mushroom up` does, and times pages until what
+a person looks for is on them. First: a new browser and a webserver that has not shown the page yet.
+Again: the medians of the later visits.
 """
 
 import datetime as dt
@@ -43,9 +44,15 @@ def farm(folder: Path) -> Iterator[None]:
     """Three years of runs of a farm of forty rooms, and servers on top."""
     first = dt.date.today() - dt.timedelta(days=DAYS)
     rooms = ", ".join(f'"{number}": {{}}' for number in range(601, 641))
-    (folder / "farm.yaml").write_text(f"{{timezone: Asia/Shanghai, first_day: {first}, rooms: {{{rooms}}}}}")
+    (folder / "farm.yaml").write_text(
+        f"{{timezone: Asia/Shanghai, first_day: {first}, rooms: {{{rooms}}}}}"
+    )
     with embedded_postgres(folder / "pg") as url:
-        os.environ |= {"MUSHROOM_HOME": str(folder), "DATABASE_URL": url, "MUSHROOM_CONFIG": str(folder / "farm.yaml")}
+        os.environ |= {
+            "MUSHROOM_HOME": str(folder),
+            "DATABASE_URL": url,
+            "MUSHROOM_CONFIG": str(folder / "farm.yaml"),
+        }
         settings = load_settings()
         os.environ |= settings.environment()
         prepare_dagster_home(settings)
@@ -78,8 +85,13 @@ def fill() -> None:
             for first in range(0, len(keys), year):
                 part = keys[first : first + year]
                 tags = range_tags(part[0], part[-1])
-                defs.resolve_job_def(f"{asset}_job").execute_in_process(quiet, instance=instance, tags=tags)
-            print(f"{asset}: {len(keys):,} partitions in {time.perf_counter() - started:.0f} s", flush=True)
+                defs.resolve_job_def(f"{asset}_job").execute_in_process(
+                    quiet, instance=instance, tags=tags
+                )
+            print(
+                f"{asset}: {len(keys):,} partitions in {time.perf_counter() - started:.0f} s",
+                flush=True,
+            )
 
 
 def pages(count: int) -> dict[str, tuple[str, str]]:
@@ -103,7 +115,9 @@ def visit(page: Page, path: str, text: str) -> None:
 
 
 def until_quiet(page: Page, act: Callable[[], object]) -> tuple[float, float]:
-    """Seconds until `act` has what it waits for, and until the last answer of the server that follows from it."""
+    """Seconds until `act` has what it waits for, and until the last answer of the server that
+    follows from it.
+    """
     started = last = time.perf_counter()
 
     def answered(_: object) -> None:
@@ -153,7 +167,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, farm(Path(folder)):
         with dg.DagsterInstance.get() as instance:
             count = len(instance.get_materialized_partitions(dg.AssetKey(HOURLY)))
-        print(f"{count:,} hourly partitions; seconds until what one looks for is there, and until all of the page is")
+        print(
+            f"{count:,} hourly partitions; seconds until what one looks for is there, and until all of the page is"
+        )
         print(f"{'':20}{'first':>8}{'all':>8}{'again':>8}{'all':>8}   medians of {VISITS}")
         for name, seconds in time_pages(count).items():
             again = [statistics.median(column) for column in zip(*seconds[1:], strict=True)]

@@ -1,4 +1,6 @@
-"""The data dictionary as Markdown on stdout: `python docs/tables.py en > docs/tables.md`, `zh` for the Chinese twin."""
+"""The data dictionary as Markdown on stdout: `python docs/tables.py en > docs/tables.md`, `zh` for
+the Chinese twin.
+"""
 
 import sys
 
@@ -41,7 +43,14 @@ def dictionary(language: Language) -> str:
     lines = [f"# {texts['title']}", "", texts["about"]]
     for name in ORDER:
         table = metadata.tables[f"{SCHEMA}.{name}"]
-        lines += ["", f"## {name}", "", f"{meaning(table, language)}{texts['stop']}", "", texts["columns"]]
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            f"{meaning(table, language)}{texts['stop']}",
+            "",
+            texts["columns"],
+        ]
         lines += ["|---|---|---|---|---|", *(_line(column, language) for column in table.columns)]
     return "\n".join(lines) + "\n"
 
@@ -52,7 +61,13 @@ def _line(column: Column, language: Language) -> str:
     said = "null" in column.info["meaning"]["en"]  # by the meaning itself
     null = texts["null"] if column.nullable and not said else ""
     origins = origins_text(column, language, lambda table, name: f"`{table}.{name}`")
-    cells = (f"`{column.name}`{key}", type_name(column), _unit(column), meaning(column, language) + null, origins)
+    cells = (
+        f"`{column.name}`{key}",
+        type_name(column),
+        _unit(column),
+        meaning(column, language) + null,
+        origins,
+    )
     return "| " + " | ".join(cells) + " |"
 
 

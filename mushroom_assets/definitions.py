@@ -1,4 +1,7 @@
-"""Everything Dagster loads. The only module that sees every room; nobody imports it but the command line."""
+"""Everything Dagster loads.
+
+The only module that sees every room; nobody imports it but the command line.
+"""
 
 import gc
 import warnings
@@ -21,14 +24,16 @@ from mushroom_assets.partitions import farm_clock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets.settings import SettingsError, load_settings
 
-# Beta and preview features that are used on purpose, each pinned with Dagster itself in constraints.txt and held by a
-# test: backfill policies, and partitions of asset checks.
+# Beta and preview features that are used on purpose, each pinned with Dagster itself in
+# constraints.txt and held by a test: backfill policies, and partitions of asset checks.
 for feature in ("Parameter `backfill_policy`", "Specifying a partitions_def on an AssetCheckSpec"):
     for category in (dg.BetaWarning, dg.PreviewWarning):
         warnings.filterwarnings("ignore", message=feature, category=category)
 
 
-def build_definitions(farm: Farm | None = None, resources: dict[str, Any] | None = None) -> dg.Definitions:
+def build_definitions(
+    farm: Farm | None = None, resources: dict[str, Any] | None = None
+) -> dg.Definitions:
     """The farm's assets, checks, jobs, schedules and sensors.
 
     Args:
@@ -64,10 +69,12 @@ def build_definitions(farm: Farm | None = None, resources: dict[str, Any] | None
             "farm_file": FarmFile(),
         }
         | (resources or {}),
-        # One process a run: 3.9 s against 6.4 s with a process a step, and each step would import the package anew.
+        # One process a run: 3.9 s against 6.4 s with a process a step, and each step would import
+        # the package anew.
         executor=dg.in_process_executor,
     )
 
 
 defs = build_definitions()
-gc.freeze()  # what is imported stays: to look through it for garbage again and again took a sixth of a long run
+# What is imported stays: to look through it for garbage again and again took a sixth of a long run
+gc.freeze()

@@ -1,7 +1,9 @@
-"""The farm's clock: daily and hourly partitions in the farm's time zone, and the windows of their keys.
+"""The farm's clock: daily and hourly partitions in the farm's time zone, and the windows of their
+keys.
 
-Both begin at `first_day` and share one zone: Dagster refuses to relate partitions of two. A partition exists once its
-window has closed. https://docs.dagster.io/guides/build/partitions-and-backfills
+Both begin at `first_day` and share one zone: Dagster refuses to relate partitions of two. A
+partition exists once its window has closed.
+https://docs.dagster.io/guides/build/partitions-and-backfills
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,9 @@
-"""The doors to the outside: PostgreSQL, the image store (from `image_store`), the CLIP model, the farm file.
+"""The doors to the outside: PostgreSQL, the image store (from `image_store`), the CLIP model, the
+farm file.
 
-Nothing connects, loads or reads at import or when a resource is initialised: a failing initialisation would end the
-run without its RetryPolicy. An unset field comes from the settings at the moment of use, so that no password shows up
-among the resources in the UI.
+Nothing connects, loads or reads at import or when a resource is initialised: a failing
+initialisation would end the run without its RetryPolicy. An unset field comes from the settings at
+the moment of use, so that no password shows up among the resources in the UI.
 """
 
 import time
@@ -29,17 +30,29 @@ if TYPE_CHECKING:
 class PostgresResource(dg.ConfigurableResource):
     """Transactions on the farm's PostgreSQL, with a retry of its own on connect."""
 
-    url: str | None = Field(default=None, description="libpq URI; unset: DATABASE_URL or the POSTGRES_* parts")
+    url: str | None = Field(
+        default=None, description="libpq URI; unset: DATABASE_URL or the POSTGRES_* parts"
+    )
     pool_size: int = Field(default=5, ge=1, description="connections kept open by a process")
     max_overflow: int = Field(default=10, ge=0, description="connections beyond the pool in a rush")
-    pool_recycle_s: int = Field(default=1800, description="age at which a pooled connection is replaced, s")
+    pool_recycle_s: int = Field(
+        default=1800, description="age at which a pooled connection is replaced, s"
+    )
     pool_timeout_s: float = Field(default=30, description="wait for a pooled connection, s")
-    connect_timeout_s: int = Field(default=10, description="one connection attempt, s; libpq counts it per address")
+    connect_timeout_s: int = Field(
+        default=10, description="one connection attempt, s; libpq counts it per address"
+    )
     statement_timeout_s: int = Field(default=300, description="one statement, s")
-    connect_attempts: int = Field(default=6, ge=1, description="attempts to connect before a run's step fails")
-    connect_base_s: float = Field(default=1.0, description="first upper bound of the wait between attempts, s; doubles")
+    connect_attempts: int = Field(
+        default=6, ge=1, description="attempts to connect before a run's step fails"
+    )
+    connect_base_s: float = Field(
+        default=1.0, description="first upper bound of the wait between attempts, s; doubles"
+    )
     connect_cap_s: float = Field(default=20.0, description="largest upper bound of the wait, s")
-    connect_deadline_s: float = Field(default=90.0, description="all attempts and waits together, s")
+    connect_deadline_s: float = Field(
+        default=90.0, description="all attempts and waits together, s"
+    )
 
     _database: Database | None = PrivateAttr(default=None)
     _sleep: Callable[[float], None] = PrivateAttr(default=time.sleep)
@@ -91,14 +104,19 @@ class ClipResource(dg.ConfigurableResource):
     """The CLIP model. Unset fields come from the settings MUSHROOM_CLIP_*."""
 
     model: str | None = Field(default=None, description="open_clip model name")
-    pretrained: str | None = Field(default=None, description="open_clip tag, or path of a local checkpoint")
+    pretrained: str | None = Field(
+        default=None, description="open_clip tag, or path of a local checkpoint"
+    )
     device: str | None = Field(default=None, description="auto, cpu or cuda")
     precision: str | None = Field(default=None, description="auto, fp32 or bf16")
-    threads: int | None = Field(default=None, ge=1, description="images are encoded in so many threads")
+    threads: int | None = Field(
+        default=None, ge=1, description="images are encoded in so many threads"
+    )
 
     def encoder(self) -> "ClipEncoder":
         """The loaded model, once a process."""
-        from mushroom_assets.inference.load import load_encoder  # brings torch: seconds, only for inference
+        # Brings torch: seconds, only for inference
+        from mushroom_assets.inference.load import load_encoder
 
         settings = load_settings()
         return load_encoder(
@@ -113,7 +131,9 @@ class ClipResource(dg.ConfigurableResource):
 class FarmFile(dg.ConfigurableResource):
     """The farm file, read anew for each run."""
 
-    path: str | None = Field(default=None, description="farm file; unset: MUSHROOM_CONFIG or the packaged farm.yaml")
+    path: str | None = Field(
+        default=None, description="farm file; unset: MUSHROOM_CONFIG or the packaged farm.yaml"
+    )
 
     def read(self) -> Farm:
         """The validated farm file.

@@ -22,8 +22,9 @@ class SettingsError(ValueError):
 class Settings:
     """Where everything is.
 
-    `database_url` None means the embedded PostgreSQL in `postgres_dir`. `startup_error` is what `mushroom up` could not
-    get right before it started the UI, a failed migration say: the code location shows it instead of loading.
+    `database_url` None means the embedded PostgreSQL in `postgres_dir`. `startup_error` is what
+    `mushroom up` could not get right before it started the UI, a failed migration say: the code
+    location shows it instead of loading.
     """
 
     home: Path
@@ -48,12 +49,16 @@ class Settings:
 
     @property
     def owns_image_root(self) -> bool:
-        """Whether the images live under `MUSHROOM_HOME`, where a missing folder is made and not a wrong setting."""
+        """Whether the images live under `MUSHROOM_HOME`, where a missing folder is made and not a
+        wrong setting.
+        """
         return self.image_root == str(self.home / "images")
 
     @property
     def owns_dagster_home(self) -> bool:
-        """Whether Dagster's home lives under `MUSHROOM_HOME`, where its `dagster.yaml` is ours to renew."""
+        """Whether Dagster's home lives under `MUSHROOM_HOME`, where its `dagster.yaml` is ours to
+        renew.
+        """
         return self.dagster_home == self.home / "dagster"
 
     def require_database_url(self) -> str:
@@ -102,7 +107,8 @@ class Settings:
             "MUSHROOM_CLIP_PRECISION": self.clip_precision,
             "MUSHROOM_CLIP_THREADS": str(self.clip_threads) if self.clip_threads else None,
             "DAGSTER_HOME": str(self.dagster_home),
-            # Dagster reads it at every event: whoever creates a run (daemon, webserver, this process), and the run.
+            # Dagster reads it at every event: whoever creates a run (daemon, webserver, this
+            # process), and the run.
             "DAGSTER_EVENT_BATCH_SIZE": self.event_batch_size,
             "MUSHROOM_NOTIFY": " ".join(self.notify) or None,
             "MUSHROOM_UI_URL": self.ui_url,
@@ -112,8 +118,15 @@ class Settings:
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of `environ` (the process environment unless given). An empty variable counts as unset."""
-    given = {name: value for name, value in (os.environ if environ is None else environ).items() if value.strip()}
+    """The settings of `environ` (the process environment unless given).
+
+    An empty variable counts as unset.
+    """
+    given = {
+        name: value
+        for name, value in (os.environ if environ is None else environ).items()
+        if value.strip()
+    }
     home = Path(given.get("MUSHROOM_HOME", ".mushroom")).expanduser().absolute()
     config = given.get("MUSHROOM_CONFIG")
     return Settings(
@@ -135,14 +148,18 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def _urls(text: str) -> tuple[str, ...]:
-    """URLs separated by spaces or commas; a comma within one, between two addresses say, is its own."""
+    """URLs separated by spaces or commas; a comma within one, between two addresses say, is its
+    own.
+    """
     return tuple(url for url in re.split(r"[\s,]+(?=[\w+.-]+://)", text.strip(" ,\n\t")) if url)
 
 
 def _count(given: Mapping[str, str], name: str) -> int | None:
     text = given.get(name, "").strip()
     if text and not re.fullmatch("[1-9][0-9]{0,3}", text):
-        raise SettingsError(f"{name}={text} is no number of threads. Remedy: a whole number from 1, or unset it")
+        raise SettingsError(
+            f"{name}={text} is no number of threads. Remedy: a whole number from 1, or unset it"
+        )
     return int(text) if text else None
 
 

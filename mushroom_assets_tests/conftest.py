@@ -27,11 +27,22 @@ if TYPE_CHECKING:
     from mushroom_assets_tests.kit.object_store import ObjectStore
 
 NO_RETRY = Retry(attempts=1)
-SETTINGS = ("DATABASE_URL", "MUSHROOM_", "DAGSTER_HOME", "POSTGRES_", "PGHOST", "PGUSER", "PGPASSWORD", "PGDATABASE")
+SETTINGS = (
+    "DATABASE_URL",
+    "MUSHROOM_",
+    "DAGSTER_HOME",
+    "POSTGRES_",
+    "PGHOST",
+    "PGUSER",
+    "PGPASSWORD",
+    "PGDATABASE",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A module's tests stay together where several processes run tests, and those of the browser: they share a farm."""
+    """A module's tests stay together where several processes run tests, and those of the browser:
+    they share a farm.
+    """
     for item in items:
         browser = next((folder for folder in item.path.parents if folder.name == "browser"), None)
         item.add_marker(pytest.mark.xdist_group(f"{browser or item.path}"))
@@ -115,12 +126,20 @@ def farm() -> Farm:
 
 @pytest.fixture
 def build(database: Database, tmp_path: Path) -> Iterator[Build]:
-    """Makes a small farm with its own Dagster instance; `timezone` and further keys of the farm file can be given."""
+    """Makes a small farm with its own Dagster instance.
+
+    `timezone` and further keys of the farm file can be given.
+    """
     with dg.DagsterInstance.ephemeral() as instance:
 
         def make(timezone: str = "Asia/Shanghai", addition: str = "") -> SmallFarm:
             path = tmp_path / "farm.yaml"
-            return SmallFarm(write_farm(path, FARM.format(timezone=timezone) + addition), path, database, instance)
+            return SmallFarm(
+                write_farm(path, FARM.format(timezone=timezone) + addition),
+                path,
+                database,
+                instance,
+            )
 
         yield make
 
@@ -134,7 +153,8 @@ def small(build: Build) -> SmallFarm:
 @pytest.fixture
 def object_store(monkeypatch: pytest.MonkeyPatch) -> "Iterator[ObjectStore]":
     """A running S3 server with an empty bucket."""
-    from mushroom_assets_tests.kit.object_store import BUCKET, ObjectStore  # brings moto and boto3: 1 s, for few tests
+    # Brings moto and boto3: 1 s, for few tests
+    from mushroom_assets_tests.kit.object_store import BUCKET, ObjectStore
 
     store = ObjectStore(monkeypatch).start()
     store.client.create_bucket(Bucket=BUCKET)

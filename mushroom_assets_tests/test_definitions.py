@@ -19,7 +19,8 @@ ASSETS = {
     "daily_clip_inference": {"room_images", "sample", "batch"},
     "daily_room_report": {"daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"},
 }
-BESIDE = {"clip_probe": {"image_label", "daily_clip_inference"}}  # without partitions, and no report waits for it
+# Without partitions, and no report waits for it
+BESIDE = {"clip_probe": {"image_label", "daily_clip_inference"}}
 EXTERNAL = {"sample", "point", "batch", "room_images"}
 LABELS = "image_label"  # external too, but of the probe alone
 WATCH = {"standing_checks_schedule": "10 * * * *"}  # of no partition
@@ -89,7 +90,8 @@ def test_all_partitions_are_in_the_farms_zone(farm: str) -> None:
 def test_a_days_report_needs_that_days_24_hours() -> None:
     defs = build_definitions(parse_farm(FARMS["reference"]))
     hourly, daily = (
-        defs.resolve_assets_def(name).partitions_def for name in ("hourly_setpoint_changes", "daily_room_report")
+        defs.resolve_assets_def(name).partitions_def
+        for name in ("hourly_setpoint_changes", "daily_room_report")
     )
     assert hourly is not None
     assert daily is not None
@@ -109,7 +111,10 @@ def test_each_asset_has_its_job(defs: dg.Definitions) -> None:
 
 def test_jobs_run_their_assets_checks_too(defs: dg.Definitions) -> None:
     checks = {
-        name: {key.name for key in defs.resolve_job_def(f"{name}_job").asset_layer.asset_graph.asset_check_keys}
+        name: {
+            key.name
+            for key in defs.resolve_job_def(f"{name}_job").asset_layer.asset_graph.asset_check_keys
+        }
         for name in ASSETS
     }
     assert checks == {
@@ -149,22 +154,33 @@ def test_there_are_no_other_schedules(defs: dg.Definitions) -> None:
     assert {schedule.name for schedule in defs.schedules or ()} == set(SCHEDULES) | set(WATCH)
 
 
-def test_the_reports_automation_is_on_and_about_the_report_alone(defs: dg.Definitions, graph: AssetGraph) -> None:
-    (sensor,) = [sensor for sensor in defs.sensors or () if sensor.name == "daily_room_report_automation"]
+def test_the_reports_automation_is_on_and_about_the_report_alone(
+    defs: dg.Definitions, graph: AssetGraph
+) -> None:
+    (sensor,) = [
+        sensor for sensor in defs.sensors or () if sensor.name == "daily_room_report_automation"
+    ]
     assert isinstance(sensor, dg.AutomationConditionSensorDefinition)
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
     assert sensor.asset_selection.resolve(graph) == {dg.AssetKey("daily_room_report")}
-    conditions = {key for key in graph.materializable_asset_keys if graph.get(key).automation_condition}
+    conditions = {
+        key for key in graph.materializable_asset_keys if graph.get(key).automation_condition
+    }
     assert conditions == {dg.AssetKey("daily_room_report")}
 
 
-def test_the_sensor_of_failed_runs_is_off_until_somebody_is_to_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sensor_of_failed_runs_is_off_until_somebody_is_to_be_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     name, farm = "run_failure_notification", parse_farm(FARMS["reference"])
     off = build_definitions(farm).resolve_sensor_def(name)
     assert off.default_status == dg.DefaultSensorStatus.STOPPED
     assert "MUSHROOM_NOTIFY" in (off.description or "")
     monkeypatch.setenv("MUSHROOM_NOTIFY", "json://localhost")
-    assert build_definitions(farm).resolve_sensor_def(name).default_status == dg.DefaultSensorStatus.RUNNING
+    assert (
+        build_definitions(farm).resolve_sensor_def(name).default_status
+        == dg.DefaultSensorStatus.RUNNING
+    )
 
 
 def test_the_sensor_of_the_labels_is_on_and_there_is_no_fourth(defs: dg.Definitions) -> None:
@@ -177,7 +193,9 @@ def test_the_sensor_of_the_labels_is_on_and_there_is_no_fourth(defs: dg.Definiti
 
 
 @pytest.mark.parametrize("name", [*ASSETS, *BESIDE])
-def test_transient_faults_are_retried_after_10_30_and_70_seconds(defs: dg.Definitions, name: str) -> None:
+def test_transient_faults_are_retried_after_10_30_and_70_seconds(
+    defs: dg.Definitions, name: str
+) -> None:
     policy = defs.resolve_assets_def(name).op.retry_policy
     assert policy is not None
     assert policy.max_retries == 3
@@ -196,7 +214,9 @@ def test_only_one_run_at_a_time_holds_the_clip_model(defs: dg.Definitions) -> No
     assert pools == dict.fromkeys(ASSETS) | {"daily_clip_inference": "clip"}
 
 
-def test_what_went_wrong_at_the_start_is_what_the_code_location_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_went_wrong_at_the_start_is_what_the_code_location_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("MUSHROOM_STARTUP_ERROR", "the migration failed")
     with pytest.raises(SettingsError, match="the migration failed"):
         build_definitions(parse_farm(FARMS["reference"]))

@@ -26,7 +26,9 @@ def test_the_table_documents_are_what_the_schema_declares(language: str, name: s
     )
 
 
-@pytest.mark.parametrize("name", [name for name in load_settings({}).environment() if name != "MUSHROOM_STARTUP_ERROR"])
+@pytest.mark.parametrize(
+    "name", [name for name in load_settings({}).environment() if name != "MUSHROOM_STARTUP_ERROR"]
+)
 def test_every_setting_is_in_the_readme(name: str):
     assert f"`{name}`" in README
 

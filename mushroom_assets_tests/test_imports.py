@@ -1,4 +1,6 @@
-"""Who may import whom: the direction of the house, walked through the syntax trees of all modules, lazy imports too."""
+"""Who may import whom: the direction of the house, walked through the syntax trees of all modules,
+lazy imports too.
+"""
 
 import ast
 import subprocess
@@ -39,7 +41,8 @@ MAY = {
     "outstanding": DOMAIN | {"partitions"},
     "checks": WORK | {"checks", "outstanding"},
     "notification": DOMAIN | {"outstanding"},
-    "automation": DOORS | {"partitions", "resources", "faults", "outstanding", "checks", "notification"},
+    "automation": DOORS
+    | {"partitions", "resources", "faults", "outstanding", "checks", "notification"},
     "loading": STORAGE,
     "labelling": STORAGE | {"loading"},
     "demo": STORAGE | {"simulation", "resources", "progress"},
@@ -70,7 +73,8 @@ MUST_NOT = {  # elsewhere: what models need
     "inference": DAGSTER | DATABASE,
     "simulation": DAGSTER | DATABASE | MODELS,
 }
-PURE = {"numpy", "pandas", "pydantic", "yaml"}  # all that `domain` takes from outside the standard library
+# All that `domain` takes from outside the standard library
+PURE = {"numpy", "pandas", "pydantic", "yaml"}
 
 
 def room(file: Path) -> str:
@@ -80,7 +84,10 @@ def room(file: Path) -> str:
 
 
 def imported(source: str) -> set[str]:
-    """Dotted names of all that a module imports, wherever in it; `from a import b` counts as a.b."""
+    """Dotted names of all that a module imports, wherever in it.
+
+    `from a import b` counts as a.b.
+    """
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -92,12 +99,18 @@ def imported(source: str) -> set[str]:
 
 
 def rooms_imported(source: str) -> set[str]:
-    return {name.split(".")[1] for name in imported(source) if name.split(".")[0] == "mushroom_assets"}
+    return {
+        name.split(".")[1] for name in imported(source) if name.split(".")[0] == "mushroom_assets"
+    }
 
 
 def strangers_imported(source: str) -> set[str]:
     """Distributions from outside: neither the package nor the standard library."""
-    return {name.split(".")[0] for name in imported(source)} - {"mushroom_assets"} - sys.stdlib_module_names
+    return (
+        {name.split(".")[0] for name in imported(source)}
+        - {"mushroom_assets"}
+        - sys.stdlib_module_names
+    )
 
 
 def reads_environment(source: str) -> bool:
@@ -123,17 +136,26 @@ def test_a_module_imports_only_what_its_room_may() -> None:
 
 
 def test_a_module_takes_from_outside_only_what_its_room_may() -> None:
-    wrong = {path: strangers_imported(source) & MUST_NOT.get(name, MODELS) for path, name, source in sources()}
+    wrong = {
+        path: strangers_imported(source) & MUST_NOT.get(name, MODELS)
+        for path, name, source in sources()
+    }
     assert {path: strangers for path, strangers in wrong.items() if strangers} == {}
 
 
 def test_the_domain_takes_nothing_from_outside_but_the_means_to_compute() -> None:
-    taken = set[str]().union(*(strangers_imported(source) for _, name, source in sources() if name == "domain"))
+    taken = set[str]().union(
+        *(strangers_imported(source) for _, name, source in sources() if name == "domain")
+    )
     assert taken - PURE == set()
 
 
 def test_every_module_says_what_lives_in_it() -> None:
-    assert [str(file) for file in [*FILES, *TESTS] if not ast.get_docstring(ast.parse(file.read_bytes()))] == []
+    assert [
+        str(file)
+        for file in [*FILES, *TESTS]
+        if not ast.get_docstring(ast.parse(file.read_bytes()))
+    ] == []
 
 
 def test_the_environment_is_read_in_few_places() -> None:
@@ -145,12 +167,18 @@ def test_the_environment_is_read_in_few_places() -> None:
 
 
 def test_annotations_of_assets_are_not_postponed() -> None:  # Dagster reads them
-    postponed = [path for path, _, source in sources() if "__future__.annotations" in imported(source)]
+    postponed = [
+        path for path, _, source in sources() if "__future__.annotations" in imported(source)
+    ]
     assert [path for path in postponed if path.startswith("assets/")] == []
 
 
 def test_only_the_command_line_imports_the_definitions() -> None:
-    importers = {room(file) for file in FILES if "definitions" in rooms_imported(file.read_text(encoding="utf-8"))}
+    importers = {
+        room(file)
+        for file in FILES
+        if "definitions" in rooms_imported(file.read_text(encoding="utf-8"))
+    }
     assert importers == {"cli"}
 
 

@@ -1,4 +1,6 @@
-"""Real minute data through the command line and Dagster, against numbers computed without the package."""
+"""Real minute data through the command line and Dagster, against numbers computed without the
+package.
+"""
 
 import datetime as dt
 import json
@@ -22,7 +24,9 @@ EXPECTED = json.loads((EXAMPLE / "expected.json").read_text())
 
 def run_script(name: str) -> str:
     """What an example script prints."""
-    return subprocess.run([sys.executable, EXAMPLE / name], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, EXAMPLE / name], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def test_the_five_full_days_come_to_the_independently_computed_numbers(
@@ -40,7 +44,9 @@ def test_the_five_full_days_come_to_the_independently_computed_numbers(
 
     farm = parse_farm((EXAMPLE / "farm.yaml").read_text())
     with dg.DagsterInstance.ephemeral() as instance:
-        materialize("daily_env_stats", database_url, farm, "2015-02-05", "2015-02-09", instance=instance)
+        materialize(
+            "daily_env_stats", database_url, farm, "2015-02-05", "2015-02-09", instance=instance
+        )
         done = instance.get_materialized_partitions(dg.AssetKey("daily_env_stats"))
     assert done == set(EXPECTED)
 
@@ -49,7 +55,10 @@ def test_the_five_full_days_come_to_the_independently_computed_numbers(
     for day, quantities in EXPECTED.items():
         for quantity, expected in quantities.items():
             row = found[dt.date.fromisoformat(day), quantity]
-            assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-9), (day, quantity)
+            assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-9), (
+                day,
+                quantity,
+            )
             assert row["rejected_count"] == 0
             assert row["growth_day"] is None and row["in_range"] is None
 

@@ -38,14 +38,22 @@ def test_a_day_is_the_farms_day(shanghai: FarmClock) -> None:
 
 def test_an_hour_is_the_farms_hour(shanghai: FarmClock) -> None:
     (hour,) = windows(shanghai.hourly, ["2026-01-05-00:00"])
-    assert (hour.start, hour.end, hour.date) == (utc(2026, 1, 4, 16), utc(2026, 1, 4, 17), dt.date(2026, 1, 5))
+    assert (hour.start, hour.end, hour.date) == (
+        utc(2026, 1, 4, 16),
+        utc(2026, 1, 4, 17),
+        dt.date(2026, 1, 5),
+    )
 
 
 def test_both_begin_on_the_first_day_and_end_with_what_has_closed(shanghai: FarmClock) -> None:
     now = utc(2026, 1, 3, 3, 5)  # 11:05 in Shanghai
     assert shanghai.daily.get_partition_keys(current_time=now) == ["2026-01-01", "2026-01-02"]
     hours = shanghai.hourly.get_partition_keys(current_time=now)
-    assert (hours[0], hours[-1], len(hours)) == ("2026-01-01-00:00", "2026-01-03-10:00", 2 * 24 + 11)
+    assert (hours[0], hours[-1], len(hours)) == (
+        "2026-01-01-00:00",
+        "2026-01-03-10:00",
+        2 * 24 + 11,
+    )
 
 
 def test_before_the_first_day_has_closed_there_are_no_days(shanghai: FarmClock) -> None:
@@ -53,8 +61,12 @@ def test_before_the_first_day_has_closed_there_are_no_days(shanghai: FarmClock) 
     assert shanghai.daily.get_partition_keys(current_time=utc(2026, 1, 1, 16)) == ["2026-01-01"]
 
 
-@pytest.mark.parametrize(("day", "hours"), [("2025-03-29", 24), ("2025-03-30", 23), ("2025-10-26", 25)])
-def test_a_day_has_the_hours_that_the_clocks_leave_it(brussels: FarmClock, day: str, hours: int) -> None:
+@pytest.mark.parametrize(
+    ("day", "hours"), [("2025-03-29", 24), ("2025-03-30", 23), ("2025-10-26", 25)]
+)
+def test_a_day_has_the_hours_that_the_clocks_leave_it(
+    brussels: FarmClock, day: str, hours: int
+) -> None:
     (window,) = windows(brussels.daily, [day])
     assert (window.end_us - window.start_us) / 3_600_000_000 == hours
     keys = [
@@ -77,7 +89,8 @@ def test_the_hour_that_comes_twice_has_two_keys(brussels: FarmClock) -> None:
 
 def test_a_span_before_a_window_is_one_of_time_and_not_of_the_clock(brussels: FarmClock) -> None:
     (hour,) = windows(brussels.hourly, ["2025-04-01-00:00"])  # 22:00 UTC of the day before
-    assert hour.before(dt.timedelta(days=7)) == utc(2025, 3, 24, 22)  # the clock says 23:00: it was winter time
+    # The clock says 23:00: it was winter time
+    assert hour.before(dt.timedelta(days=7)) == utc(2025, 3, 24, 22)
 
 
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "Europe/Brussels", "America/New_York"])

@@ -1,6 +1,8 @@
-"""Runs against a database that fails: nothing connects early, the hopeless fails at once, the passing is retried.
+"""Runs against a database that fails: nothing connects early, the hopeless fails at once, the
+passing is retried.
 
-Faults are the server's own: a trigger ends the backend in the middle of a replace, on the attempts it is told to.
+Faults are the server's own: a trigger ends the backend in the middle of a replace, on the attempts
+it is told to.
 """
 
 import datetime as dt
@@ -47,9 +49,13 @@ FAULT = """
 
 
 def end_the_backend(database: Database, table: str, *attempts: int) -> None:
-    """Let the given attempts (from 1) at filling the table lose their connection once the rows are in."""
+    """Let the given attempts (from 1) at filling the table lose their connection once the rows are
+    in.
+    """
     with database.transaction() as connection:
-        connection.exec_driver_sql(FAULT.format(table=table, attempts=", ".join(map(str, attempts))))
+        connection.exec_driver_sql(
+            FAULT.format(table=table, attempts=", ".join(map(str, attempts)))
+        )
 
 
 def deliver(database: Database) -> None:
@@ -60,17 +66,25 @@ def deliver(database: Database) -> None:
         ("611", "air_cooler", "c_611", "temp_set"),
     )
     put_samples(database, [(*sensor, at, 18 + n % 9 / 10) for n, at in enumerate(minutes)])
-    put_samples(database, [(*cooler, at, 17 + 0.5 * (n >= 600) + 0.5 * (n >= 960)) for n, at in enumerate(minutes)])
+    put_samples(
+        database,
+        [(*cooler, at, 17 + 0.5 * (n >= 600) + 0.5 * (n >= 960)) for n, at in enumerate(minutes)],
+    )
     put_batch(database, "611", dt.date(2026, 1, 1))
 
 
-def run_with_policy(asset: str, farm: Farm, first: str, last: str, **doors: Any) -> dg.ExecuteInProcessResult:
+def run_with_policy(
+    asset: str, farm: Farm, first: str, last: str, **doors: Any
+) -> dg.ExecuteInProcessResult:
     """The asset under a policy of three retries without delay."""
     make = {"daily_env_stats": environment_asset, "hourly_setpoint_changes": setpoints_asset}[asset]
     own = make(farm_clock(farm), farm, retry_policy=dg.RetryPolicy(max_retries=3))
     jobs = [dg.define_asset_job("once", selection=[asset])]
     defs = dg.Definitions(
-        [own], jobs=jobs, resources={"farm_file": FarmFile(), **doors}, executor=dg.in_process_executor
+        [own],
+        jobs=jobs,
+        resources={"farm_file": FarmFile(), **doors},
+        executor=dg.in_process_executor,
     )
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.ephemeral() as instance:
@@ -82,7 +96,9 @@ def run_with_policy(asset: str, farm: Farm, first: str, last: str, **doors: Any)
 def counted(result: dg.ExecuteInProcessResult) -> dict[str, int]:
     """How often the step was put off, started again, failed and succeeded."""
     kinds = ("STEP_UP_FOR_RETRY", "STEP_RESTARTED", "STEP_FAILURE", "STEP_SUCCESS")
-    return {kind: sum(event.event_type_value == kind for event in result.all_events) for kind in kinds}
+    return {
+        kind: sum(event.event_type_value == kind for event in result.all_events) for kind in kinds
+    }
 
 
 AT_ONCE = {"STEP_UP_FOR_RETRY": 0, "STEP_RESTARTED": 0, "STEP_FAILURE": 1, "STEP_SUCCESS": 0}
@@ -94,12 +110,18 @@ def failure(result: dg.ExecuteInProcessResult) -> str:
     return str(event.event_specific_data.error_display_string)  # type: ignore[union-attr]
 
 
-def test_nothing_connects_when_the_definitions_are_loaded_or_the_resources_initialised(tmp_path: Path) -> None:
+def test_nothing_connects_when_the_definitions_are_loaded_or_the_resources_initialised(
+    tmp_path: Path,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"postgresql://grower:chanterelle@127.0.0.1:{server.getsockname()[1]}/farm"
         settings = {"DATABASE_URL": url, "MUSHROOM_HOME": str(tmp_path), "DAGSTER_HOME": ""}
         done = subprocess.run(
-            [sys.executable, "-c", IMPORTING], env=os.environ | settings, capture_output=True, text=True, check=False
+            [sys.executable, "-c", IMPORTING],
+            env=os.environ | settings,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         assert "initialised grower@127.0.0.1" in done.stdout
@@ -117,10 +139,16 @@ def test_every_asset_is_retried_three_times_exponentially_with_jitter(farm: Farm
         assert (policy.backoff, policy.jitter) == (dg.Backoff.EXPONENTIAL, dg.Jitter.PLUS_MINUS)
 
 
-@pytest.mark.parametrize("asset", ["daily_env_stats", "hourly_setpoint_changes", "daily_room_report"])
-def test_a_database_that_refuses_fails_the_run_at_once_with_the_remedy(asset: str, server_uri: str, farm: Farm) -> None:
+@pytest.mark.parametrize(
+    "asset", ["daily_env_stats", "hourly_setpoint_changes", "daily_room_report"]
+)
+def test_a_database_that_refuses_fails_the_run_at_once_with_the_remedy(
+    asset: str, server_uri: str, farm: Farm
+) -> None:
     first = "2026-01-05-10:00" if asset.startswith("hourly") else "2026-01-05"
-    result = materialize(asset, uri_of(server_uri, "no_such_farm"), farm, first, raise_on_error=False)
+    result = materialize(
+        asset, uri_of(server_uri, "no_such_farm"), farm, first, raise_on_error=False
+    )
     assert not result.success
     assert counted(result) == AT_ONCE
     assert 'database "no_such_farm" does not exist' in failure(result)
@@ -128,7 +156,9 @@ def test_a_database_that_refuses_fails_the_run_at_once_with_the_remedy(asset: st
 
 
 def test_missing_tables_fail_the_run_at_once(empty_database_url: str, farm: Farm) -> None:
-    result = materialize("daily_env_stats", empty_database_url, farm, "2026-01-05", raise_on_error=False)
+    result = materialize(
+        "daily_env_stats", empty_database_url, farm, "2026-01-05", raise_on_error=False
+    )
     assert counted(result) == AT_ONCE
     assert 'relation "farm.point" does not exist' in failure(result)
 
@@ -137,7 +167,10 @@ def test_missing_tables_fail_the_run_at_once(empty_database_url: str, farm: Farm
     ("text", "told"),
     [
         ("timezone: Asia/Shanghai\nfirst_day: 2026-01-01\n", "rooms: Field required"),
-        ('timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nrooms: {"611": {}}\nmax_hold_s: -5\n', "line 4, max_hold_s"),
+        (
+            'timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nrooms: {"611": {}}\nmax_hold_s: -5\n',
+            "line 4, max_hold_s",
+        ),
         (
             'timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nrooms: {"611": {}}\n'
             "points:\n  air_cooler:\n    temp_set: {change_type: analog_value}\n",
@@ -150,16 +183,28 @@ def test_a_mistake_in_the_farm_file_fails_the_run_at_once_with_the_key(
 ) -> None:
     (tmp_path / "farm.yaml").write_text(text, encoding="utf-8")
     result = materialize(
-        "daily_env_stats", database_url, farm, "2026-01-05", farm_file=tmp_path / "farm.yaml", raise_on_error=False
+        "daily_env_stats",
+        database_url,
+        farm,
+        "2026-01-05",
+        farm_file=tmp_path / "farm.yaml",
+        raise_on_error=False,
     )
     assert counted(result) == AT_ONCE
     assert told in failure(result)
 
 
 def test_no_password_reaches_the_failure_that_the_ui_shows(farm: Farm) -> None:
-    for url in ("postgresql+psycopg2://grower:chanterelle@db/farm", "postgresql://grower:chanterelle@127.0.0.1:1/farm"):
+    for url in (
+        "postgresql+psycopg2://grower:chanterelle@db/farm",
+        "postgresql://grower:chanterelle@127.0.0.1:1/farm",
+    ):
         result = run_with_policy(
-            "daily_env_stats", farm, "2026-01-05", "2026-01-05", postgres=PostgresResource(url=url, connect_attempts=1)
+            "daily_env_stats",
+            farm,
+            "2026-01-05",
+            "2026-01-05",
+            postgres=PostgresResource(url=url, connect_attempts=1),
         )
         assert not result.success
         everything = "".join(str(event) for event in result.all_events)
@@ -172,8 +217,15 @@ def test_a_server_that_stays_away_is_tried_anew_by_the_policy_and_then_reported(
         bound.bind(("127.0.0.1", 0))
         url = f"postgresql://grower@127.0.0.1:{bound.getsockname()[1]}/farm"
         postgres = PostgresResource(url=url, connect_attempts=1)
-        result = run_with_policy("daily_env_stats", farm, "2026-01-05", "2026-01-05", postgres=postgres)
-    assert counted(result) == {"STEP_UP_FOR_RETRY": 3, "STEP_RESTARTED": 3, "STEP_FAILURE": 1, "STEP_SUCCESS": 0}
+        result = run_with_policy(
+            "daily_env_stats", farm, "2026-01-05", "2026-01-05", postgres=postgres
+        )
+    assert counted(result) == {
+        "STEP_UP_FOR_RETRY": 3,
+        "STEP_RESTARTED": 3,
+        "STEP_FAILURE": 1,
+        "STEP_SUCCESS": 0,
+    }
     assert "Remedy: start PostgreSQL, or correct DATABASE_URL" in failure(result)
 
 
@@ -183,21 +235,40 @@ RUNS = [
 ]
 
 
-@pytest.mark.parametrize(("asset", "table", "first", "last", "count"), RUNS, ids=[row[0] for row in RUNS])
+@pytest.mark.parametrize(
+    ("asset", "table", "first", "last", "count"), RUNS, ids=[row[0] for row in RUNS]
+)
 def test_a_connection_lost_in_the_middle_is_retried_and_leaves_the_rows_of_a_clean_run(
-    database: Database, database_url: str, farm: Farm, asset: str, table: Any, first: str, last: str, count: int
+    database: Database,
+    database_url: str,
+    farm: Farm,
+    asset: str,
+    table: Any,
+    first: str,
+    last: str,
+    count: int,
 ) -> None:
     deliver(database)
     postgres = PostgresResource(url=database_url)
     clean = run_with_policy(asset, farm, first, last, postgres=postgres)
-    assert counted(clean) == {"STEP_UP_FOR_RETRY": 0, "STEP_RESTARTED": 0, "STEP_FAILURE": 0, "STEP_SUCCESS": 1}
+    assert counted(clean) == {
+        "STEP_UP_FOR_RETRY": 0,
+        "STEP_RESTARTED": 0,
+        "STEP_FAILURE": 0,
+        "STEP_SUCCESS": 1,
+    }
     expected = rows(database, table)
     assert len(expected) == count
     with database.transaction() as connection:
         connection.execute(table.delete())
     end_the_backend(database, asset, 1, 2)
     result = run_with_policy(asset, farm, first, last, postgres=postgres)
-    assert counted(result) == {"STEP_UP_FOR_RETRY": 2, "STEP_RESTARTED": 2, "STEP_FAILURE": 0, "STEP_SUCCESS": 1}
+    assert counted(result) == {
+        "STEP_UP_FOR_RETRY": 2,
+        "STEP_RESTARTED": 2,
+        "STEP_FAILURE": 0,
+        "STEP_SUCCESS": 1,
+    }
     assert rows(database, table) == expected
     written = [row["run_id"] for row in rows(database, table, provenance=True)]
     assert set(written) == {result.run_id}
@@ -212,7 +283,12 @@ def test_a_run_that_gives_up_leaves_the_rows_of_the_run_before(
     before = rows(database, daily_env_stats, provenance=True)
     end_the_backend(database, "daily_env_stats", 1, 2, 3, 4)
     result = run_with_policy("daily_env_stats", farm, "2026-01-05", "2026-01-05", postgres=postgres)
-    assert counted(result) == {"STEP_UP_FOR_RETRY": 3, "STEP_RESTARTED": 3, "STEP_FAILURE": 1, "STEP_SUCCESS": 0}
+    assert counted(result) == {
+        "STEP_UP_FOR_RETRY": 3,
+        "STEP_RESTARTED": 3,
+        "STEP_FAILURE": 1,
+        "STEP_SUCCESS": 0,
+    }
     assert rows(database, daily_env_stats, provenance=True) == before
 
 

@@ -1,4 +1,6 @@
-"""The settings: one place, one home for all that is unset, and a message with a remedy for what cannot be used."""
+"""The settings: one place, one home for all that is unset, and a message with a remedy for what
+cannot be used.
+"""
 
 from pathlib import Path
 
@@ -17,7 +19,11 @@ def test_what_is_unset_lives_under_mushroom_home(tmp_path: Path) -> None:
     assert settings.dagster_home == tmp_path / "m" / "dagster"
     assert (settings.owns_image_root, settings.owns_dagster_home) == (True, True)
     assert (settings.database_url, settings.config, settings.startup_error) == (None, None, None)
-    assert (settings.clip_model, settings.clip_pretrained, settings.clip_device) == (None, None, "auto")
+    assert (settings.clip_model, settings.clip_pretrained, settings.clip_device) == (
+        None,
+        None,
+        "auto",
+    )
 
 
 def test_without_any_setting_home_is_a_folder_of_the_current_one(
@@ -37,11 +43,15 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
         "DAGSTER_HOME", "MUSHROOM_STARTUP_ERROR", "POSTGRES_HOST", "POSTGRES_PASSWORD_FILE",
         "MUSHROOM_NOTIFY", "MUSHROOM_UI_URL",
     ]  # fmt: skip
-    assert load_settings(home | dict.fromkeys(names, "")) == load_settings(home | dict.fromkeys(names, " "))
+    assert load_settings(home | dict.fromkeys(names, "")) == load_settings(
+        home | dict.fromkeys(names, " ")
+    )
     assert load_settings(home | dict.fromkeys(names, "")) == load_settings(home)
 
 
-def test_the_process_environment_is_read_when_asked_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_environment_is_read_when_asked_and_not_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for url in ("postgresql://a@b/c", "postgresql://d@e/f"):
         monkeypatch.setenv("DATABASE_URL", url)
         assert load_settings().database_url == url
@@ -72,7 +82,9 @@ def test_parts_that_are_left_out_have_the_defaults_of_postgresql_s_own_image() -
 
 
 def test_a_user_and_a_database_with_special_characters_arrive_too() -> None:
-    url = load_settings(PARTS | {"POSTGRES_USER": "head@grower", "POSTGRES_DB": "farm/2 ?"}).database_url
+    url = load_settings(
+        PARTS | {"POSTGRES_USER": "head@grower", "POSTGRES_DB": "farm/2 ?"}
+    ).database_url
     assert (parameters(url)["user"], parameters(url)["dbname"]) == ("head@grower", "farm/2 ?")
 
 
@@ -85,17 +97,23 @@ def test_a_secret_file_gives_the_password_without_its_line_end_and_wins(tmp_path
 
 def test_a_missing_secret_file_is_told_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(
-        SettingsError, match=r"POSTGRES_PASSWORD_FILE=.*nowhere cannot be read.*Remedy: mount the secret"
+        SettingsError,
+        match=r"POSTGRES_PASSWORD_FILE=.*nowhere cannot be read.*Remedy: mount the secret",
     ):
         load_settings(PARTS | {"POSTGRES_PASSWORD_FILE": str(tmp_path / "nowhere")})
 
 
 def test_database_url_wins_over_the_parts() -> None:
-    assert load_settings(PARTS | {"DATABASE_URL": "postgresql://x@y/z"}).database_url == "postgresql://x@y/z"
+    assert (
+        load_settings(PARTS | {"DATABASE_URL": "postgresql://x@y/z"}).database_url
+        == "postgresql://x@y/z"
+    )
 
 
 def test_a_database_that_is_not_set_is_told_with_both_remedies() -> None:
-    with pytest.raises(SettingsError, match=r"DATABASE_URL is not set. Remedy: start with `mushroom up`.*or set"):
+    with pytest.raises(
+        SettingsError, match=r"DATABASE_URL is not set. Remedy: start with `mushroom up`.*or set"
+    ):
         load_settings({}).require_database_url()
 
 
@@ -116,7 +134,9 @@ def test_the_settings_survive_the_way_through_the_environment_of_a_child(tmp_pat
 
 @pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5"])
 def test_a_number_of_threads_that_is_none_is_told(threads: str) -> None:
-    with pytest.raises(SettingsError, match=f"MUSHROOM_CLIP_THREADS={threads} is no number of threads"):
+    with pytest.raises(
+        SettingsError, match=f"MUSHROOM_CLIP_THREADS={threads} is no number of threads"
+    ):
         load_settings({"MUSHROOM_CLIP_THREADS": threads})
     assert load_settings({"MUSHROOM_CLIP_THREADS": "2"}).clip_threads == 2
 
@@ -141,11 +161,20 @@ def test_the_secrets_of_those_to_notify_are_not_printed() -> None:
 def test_the_packaged_farm_file_is_read_unless_another_is_set(tmp_path: Path) -> None:
     assert list(load_settings({}).read_farm().rooms) == ["607", "608", "611", "612"]
     own = tmp_path / "farm.yaml"
-    own.write_text('timezone: Europe/Berlin\nfirst_day: 2026-02-03\nrooms: {"1": {}}\n', encoding="utf-8")
+    own.write_text(
+        'timezone: Europe/Berlin\nfirst_day: 2026-02-03\nrooms: {"1": {}}\n', encoding="utf-8"
+    )
     farm = load_settings({"MUSHROOM_CONFIG": str(own)}).read_farm()
-    assert (farm.timezone, farm.first_day.isoformat(), list(farm.rooms)) == ("Europe/Berlin", "2026-02-03", ["1"])
+    assert (farm.timezone, farm.first_day.isoformat(), list(farm.rooms)) == (
+        "Europe/Berlin",
+        "2026-02-03",
+        ["1"],
+    )
 
 
 def test_a_farm_file_that_is_not_there_is_told_with_its_path(tmp_path: Path) -> None:
-    with pytest.raises(FarmFileError, match=r"MUSHROOM_CONFIG=.*gone.yaml cannot be read: No such file.*Remedy: point"):
+    with pytest.raises(
+        FarmFileError,
+        match=r"MUSHROOM_CONFIG=.*gone.yaml cannot be read: No such file.*Remedy: point",
+    ):
         load_settings({"MUSHROOM_CONFIG": str(tmp_path / "gone.yaml")}).read_farm()

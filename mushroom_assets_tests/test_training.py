@@ -1,4 +1,6 @@
-"""The parts of the training that can be told by arithmetic: scenes, words, calibration, the card's block."""
+"""The parts of the training that can be told by arithmetic: scenes, words, calibration, the card's
+block.
+"""
 
 from collections import Counter
 from pathlib import Path
@@ -47,7 +49,9 @@ def test_of_a_dark_frame_no_stage_is_asked():
     aims = targets(made, Words(VISION))
     dark = np.array([s.condition == "dark_frame" for s in made.scenes])
     assert ((aims.stage == -1) == dark).all()
-    assert [list(VISION.conditions)[i] for i in aims.condition] == [s.condition for s in made.scenes]
+    assert [list(VISION.conditions)[i] for i in aims.condition] == [
+        s.condition for s in made.scenes
+    ]
     assert {c for c, is_dark in zip(aims.caption, dark, strict=True) if is_dark} == {
         ("harvested", "dark_frame", "white")
     }
@@ -75,7 +79,8 @@ def test_drawn_texts_say_what_they_mean():
 
 def test_the_calibration_error_is_the_gap_by_bins():
     assert BINS == 15
-    # 0.9 lies in bin 13 (0.867 to 0.933), 0.5 in bin 7 (0.467 to 0.533): gaps |3.6 - 3| and |1.0 - 2| over 6 pictures.
+    # 0.9 lies in bin 13 (0.867 to 0.933), 0.5 in bin 7 (0.467 to 0.533): gaps |3.6 - 3| and |1.0 -
+    # 2| over 6 pictures.
     confidence = np.array([0.9, 0.9, 0.9, 0.9, 0.5, 0.5])
     right = np.array([True, True, True, False, True, True])
     assert calibration_error(confidence, right) == pytest.approx((0.6 + 1.0) / 6)
@@ -95,7 +100,9 @@ def test_the_scale_is_that_of_the_probabilities():
 
 def test_the_cards_block_is_read_back_and_the_rest_is_left_alone(tmp_path: Path):
     path = tmp_path / "CARD.md"
-    path.write_text(f"# Model\n\nbefore\n\n{card.BEGIN}\nold\n{card.END}\n\nafter\n", encoding="utf-8")
+    path.write_text(
+        f"# Model\n\nbefore\n\n{card.BEGIN}\nold\n{card.END}\n\nafter\n", encoding="utf-8"
+    )
     with pytest.raises(ValueError, match="has no block of numbers"):
         card.read(path)
     outcome = Outcome(["a", "b", "c"], np.array([[3, 1, 0], [0, 6, 0], [0, 0, 0]]), 0.02, 0.91, 0.1)

@@ -1,4 +1,6 @@
-"""The wheel built from setup.py installs into an empty environment and loads its definitions and farm file there."""
+"""The wheel built from setup.py installs into an empty environment and loads its definitions and
+farm file there.
+"""
 
 import subprocess
 import sys
@@ -38,7 +40,11 @@ def test_the_wheel_loads_definitions_and_farm_file_in_an_empty_environment(tmp_p
     install = [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel]
     subprocess.run(install, check=True, cwd=tmp_path)
     loaded = subprocess.run(
-        [python, "-W", "ignore", "-c", LOAD], cwd=tmp_path, capture_output=True, text=True, check=True
+        [python, "-W", "ignore", "-c", LOAD],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     keys, farm = loaded.stdout.splitlines()
     assert keys == str(
@@ -46,5 +52,7 @@ def test_the_wheel_loads_definitions_and_farm_file_in_an_empty_environment(tmp_p
          "hourly_setpoint_changes", "image_label", "point", "room_images", "sample"]
     )  # fmt: skip
     assert farm == "['607', '608', '611', '612'] 0002"
-    shown = subprocess.run([home / "bin" / "mushroom", "--help"], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [home / "bin" / "mushroom", "--help"], capture_output=True, text=True, check=True
+    )
     assert "doctor" in shown.stdout

@@ -1,6 +1,8 @@
-"""The model card's block of numbers: written by the run that made the file, read back by the test that checks it.
+"""The model card's block of numbers: written by the run that made the file, read back by the test
+that checks it.
 
-Here lives the block's form alone. What stands around it in the card is written by hand and left as it is.
+Here lives the block's form alone. What stands around it in the card is written by hand and left as
+it is.
 """
 
 import json
@@ -19,15 +21,21 @@ SETS = {
 
 
 def block(facts: dict[str, Any], results: dict[str, dict[str, Outcome]]) -> str:
-    """The block: facts of the run, a section for each set of pictures, and all of it once more as JSON."""
+    """The block: facts of the run, a section for each set of pictures, and all of it once more as
+    JSON.
+    """
     rows = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())]
     parts = ["\n".join(rows)]
     for name, kinds in results.items():
         parts.append(f"### {SETS[name]}")
         parts += [_section(kind, outcome) for kind, outcome in kinds.items()]
-    data = facts | {name: {k: _plain(o) for k, o in kinds.items()} for name, kinds in results.items()}
+    data = facts | {
+        name: {k: _plain(o) for k, o in kinds.items()} for name, kinds in results.items()
+    }
     parts.append(
-        "<details><summary>The same for programs</summary>\n\n```json\n" + json.dumps(data) + "\n```\n\n</details>"
+        "<details><summary>The same for programs</summary>\n\n```json\n"
+        + json.dumps(data)
+        + "\n```\n\n</details>"
     )
     return "\n\n".join(parts)
 

@@ -1,8 +1,9 @@
-"""Fitting the model: words first, then pictures, then the temperature that makes its probabilities honest.
+"""Fitting the model: words first, then pictures, then the temperature that makes its probabilities
+honest.
 
-The text tower learns to tell the labels apart and then stays as it is, while the image tower learns to meet it: both at
-once took three times as many pictures to get as far. Here lives torch. Pictures come from `scenes`, words from `texts`;
-numbers are measured elsewhere, on the stored file.
+The text tower learns to tell the labels apart and then stays as it is, while the image tower learns
+to meet it: both at once took three times as many pictures to get as far. Here lives torch. Pictures
+come from `scenes`, words from `texts`; numbers are measured elsewhere, on the stored file.
 """
 
 import time
@@ -20,10 +21,13 @@ from mushroom_assets.inference.weights import DEFAULT_MODEL, import_open_clip
 from training.scenes import SIDE, Pictures
 from training.texts import Words
 
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's, as in the config
+# CLIP's, as in the config
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 TEXT_STEPS, TEXT_BATCH, TEXT_RATE = 400, 96, 2e-3
-POOLED, TEXTS_EACH = 48, 3  # other texts kept for a label, and how many of them make its vector in a step
-SCALE = 16.0  # before the softmax in training; a picture has cosines up to 0.7 with its stage and its condition
+# Other texts kept for a label, and how many of them make its vector in a step
+POOLED, TEXTS_EACH = 48, 3
+# Before the softmax in training; a picture has cosines up to 0.7 with its stage and its condition
+SCALE = 16.0
 CAPTIONS = 0.3  # weight of the captions
 SHIFT = 8  # px that a picture is moved at most
 
@@ -46,7 +50,9 @@ class Targets(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """Text vectors: of each kind (labels, d) as the farm asks and (labels, POOLED, d) others; (4, d) of a caption."""
+    """Text vectors: of each kind (labels, d) as the farm asks and (labels, POOLED, d) others; (4,
+    d) of a caption.
+    """
 
     own: dict[str, torch.Tensor]
     others: dict[str, torch.Tensor]
@@ -63,7 +69,9 @@ def targets(made: Pictures, words: Words) -> Targets:
 
 
 def _said(stage: str, condition: str, light: str) -> tuple[str, str, str]:
-    """What a caption tells apart: of a dark frame neither stage nor light, of an empty room no light."""
+    """What a caption tells apart: of a dark frame neither stage nor light, of an empty room no
+    light.
+    """
     if condition in ("dark_frame", "empty_room"):
         return ("harvested", condition, "white")
     return stage, condition, light
@@ -86,7 +94,9 @@ def _varied(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[n
     """Mirrored half of the time, moved by some pixels, lighter or darker."""
     padded = np.pad(pixels, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="edge")
     out = np.empty_like(pixels)
-    for i, (down, across, mirror) in enumerate(random.integers(0, (2 * SHIFT + 1, 2 * SHIFT + 1, 2), (len(pixels), 3))):
+    for i, (down, across, mirror) in enumerate(
+        random.integers(0, (2 * SHIFT + 1, 2 * SHIFT + 1, 2), (len(pixels), 3))
+    ):
         moved = padded[i, down : down + SIDE, across : across + SIDE]
         out[i] = moved[:, ::-1] if mirror else moved
     gain = np.exp(random.uniform(-0.15, 0.15, (len(pixels), 1, 1, 1))).astype(np.float32)
@@ -101,9 +111,10 @@ class Fit:
         open_clip = import_open_clip()
         self.model: Any = open_clip.create_model(DEFAULT_MODEL, pretrained=None)
         self.model.visual.to(memory_format=torch.channels_last)  # a quarter less time on CPU
-        # The mean of all places instead of attention: with both at zero their gradients are zero too, and so they stay.
-        # Learned attention hangs on single places and switches between them at half a grey level: 3 of 300 frames then
-        # had a cosine below 0.995 between two ways of decoding, and the stage came out 3 points worse.
+        # The mean of all places instead of attention: with both at zero their gradients are zero
+        # too, and so they stay. Learned attention hangs on single places and switches between them
+        # at half a grey level: 3 of 300 frames then had a cosine below 0.995 between two ways of
+        # decoding, and the stage came out 3 points worse.
         for weights in (self.model.visual.attnpool.q_proj, self.model.visual.attnpool.k_proj):
             torch.nn.init.zeros_(weights.weight)
             torch.nn.init.zeros_(weights.bias)
@@ -120,18 +131,29 @@ class Fit:
         return functional.normalize(self.model.encode_image(normalised(pixels)), dim=-1)
 
     def run_texts(self, say: Callable[[str], None]) -> None:
-        """Train the text tower: texts of one meaning to one direction, different meanings at right angles.
+        """Train the text tower: texts of one meaning to one direction, different meanings at right
+        angles.
 
-        A caption lies between the directions of its stage, its condition and, half as far, its light.
+        A caption lies between the directions of its stage, its condition and, half as far, its
+        light.
         """
         width = int(self.model.text_projection.shape[1])
-        directions = torch.linalg.qr(torch.randn(width, len(self._words.meanings)))[0].T.contiguous()
-        parameters = [p for name, p in self.model.named_parameters() if not name.startswith(("visual.", "logit"))]
-        optimiser = torch.optim.AdamW(parameters, lr=TEXT_RATE, weight_decay=0.0)  # rare words must not fade
+        directions = torch.linalg.qr(torch.randn(width, len(self._words.meanings)))[
+            0
+        ].T.contiguous()
+        parameters = [
+            p
+            for name, p in self.model.named_parameters()
+            if not name.startswith(("visual.", "logit"))
+        ]
+        # Rare words must not fade
+        optimiser = torch.optim.AdamW(parameters, lr=TEXT_RATE, weight_decay=0.0)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, TEXT_RATE, total_steps=TEXT_STEPS)
         for step in range(TEXT_STEPS):
             texts, shares = self._words.draw(TEXT_BATCH, self._random)
-            aims = functional.normalize(torch.tensor(shares, dtype=torch.float32) @ directions, dim=-1)
+            aims = functional.normalize(
+                torch.tensor(shares, dtype=torch.float32) @ directions, dim=-1
+            )
             vectors = self.texts(texts)
             away = 1 - (vectors * aims).sum(-1)
             loss = away.mean() + functional.cross_entropy(20 * vectors @ aims.T, _same(aims))
@@ -140,7 +162,9 @@ class Fit:
             optimiser.step()
             schedule.step()
             if (step + 1) % 100 == 0:
-                say(f"texts, step {step + 1}/{TEXT_STEPS}: 1 - cosine {float(away.detach().mean()):.3f}")
+                say(
+                    f"texts, step {step + 1}/{TEXT_STEPS}: 1 - cosine {float(away.detach().mean()):.3f}"
+                )
         self.model.requires_grad_(False)
         self.model.visual.requires_grad_(True)
 
@@ -149,7 +173,9 @@ class Fit:
         aims, plan, count = targets(made, self._words), self._plan, len(made.scenes)
         steps = plan.epochs * (count // plan.batch)
         optimiser = torch.optim.AdamW(self._groups(), lr=plan.rate, betas=(0.9, 0.98))
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.rate, total_steps=steps, pct_start=0.15)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, plan.rate, total_steps=steps, pct_start=0.15
+        )
         pool = self._pool()
         for epoch in range(plan.epochs):
             self.model.visual.train()
@@ -164,7 +190,9 @@ class Fit:
                 schedule.step()
                 losses.append(float(loss.detach()))
             self.model.eval()
-            say(f"epoch {epoch + 1}/{plan.epochs}: loss {np.mean(losses):.3f}, {time.monotonic() - began:.0f} s")
+            say(
+                f"epoch {epoch + 1}/{plan.epochs}: loss {np.mean(losses):.3f}, {time.monotonic() - began:.0f} s"
+            )
 
     def _groups(self) -> list[dict[str, Any]]:
         """The image tower's weights that decay, and those that do not: biases and norms."""
@@ -175,19 +203,27 @@ class Fit:
         ]
 
     def _pool(self) -> Pool:
-        """Vectors of what a picture is compared with: the farm's own labels, other texts for them, captions."""
+        """Vectors of what a picture is compared with: the farm's own labels, other texts for them,
+        captions.
+        """
         own, others = {}, {}
         for kind, labels in self._words.labels.items():
-            own[kind] = torch.from_numpy(label_vectors(labels, self._words.templates, self.encode)).float()
+            own[kind] = torch.from_numpy(
+                label_vectors(labels, self._words.templates, self.encode)
+            ).float()
             texts = [self._words.texts(kind, name, POOLED, self._random) for name in labels]
             others[kind] = torch.stack([torch.from_numpy(self.encode(of)) for of in texts])
         captions = {
-            said: torch.from_numpy(self.encode([self._words.caption(*said, self._random) for _ in range(4)]))
+            said: torch.from_numpy(
+                self.encode([self._words.caption(*said, self._random) for _ in range(4)])
+            )
             for said in self._words.captions()
         }
         return Pool(own, others, captions)
 
-    def _loss(self, pixels: NDArray[np.uint8], aims: Targets, chosen: NDArray[np.int64], pool: Pool) -> torch.Tensor:
+    def _loss(
+        self, pixels: NDArray[np.uint8], aims: Targets, chosen: NDArray[np.int64], pool: Pool
+    ) -> torch.Tensor:
         """Which stage, which condition, and which of the batch's captions."""
         images, loss = SCALE * self.images(pixels), torch.zeros(())
         for kind, wanted in (("stage", aims.stage), ("condition", aims.condition)):
@@ -199,7 +235,9 @@ class Fit:
             loss = loss + functional.cross_entropy(images @ labels.T, aim, ignore_index=-1)
         said = [aims.caption[i] for i in chosen]
         numbers = {what: number for number, what in enumerate(dict.fromkeys(said))}
-        captions = torch.stack([pool.captions[what][int(self._random.integers(4))] for what in numbers])
+        captions = torch.stack(
+            [pool.captions[what][int(self._random.integers(4))] for what in numbers]
+        )
         aim = torch.tensor([numbers[what] for what in said])
         return loss + CAPTIONS * functional.cross_entropy(images @ captions.T, aim)
 
@@ -215,7 +253,9 @@ class Fit:
             return self.texts(list(texts)).numpy()
 
     def save(self, path: Path) -> None:
-        """The weights as float16: half the bytes, and 0.05 % off at most, where the pictures' grain is coarser."""
+        """The weights as float16: half the bytes, and 0.05 % off at most, where the pictures' grain
+        is coarser.
+        """
         from safetensors.torch import save_file
 
         state = {
@@ -227,7 +267,8 @@ class Fit:
 
 
 def best_scale(cosines: list[tuple[NDArray[np.float64], NDArray[np.int64]]]) -> float:
-    """The factor before the softmax with the least mean negative log likelihood over (cosines, labels) of each kind.
+    """The factor before the softmax with the least mean negative log likelihood over (cosines,
+    labels) of each kind.
 
     Along a grid of 1 % steps from 1 to 100, CLIP's own largest: the curve has one minimum.
     """

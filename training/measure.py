@@ -1,6 +1,8 @@
-"""What the stored file can do: accuracy, confusion and calibration, through the pipeline's own path.
+"""What the stored file can do: accuracy, confusion and calibration, through the pipeline's own
+path.
 
-Here lives measuring alone: a file's bytes go through `read_photo`, `ClipEncoder` and `Labeller` as in production.
+Here lives measuring alone: a file's bytes go through `read_photo`, `ClipEncoder` and `Labeller` as
+in production.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,10 +35,12 @@ class Outcome:
 
     Attributes:
         labels: names, in the farm's order.
-        confusion: (labels, labels) pictures by what they show and by the label with the largest probability.
+        confusion: (labels, labels) pictures by what they show and by the label with the largest
+            probability.
         error: expected calibration error of that probability.
         confidence: mean of that probability.
-        unknown: share of pictures that the pipeline calls "unknown" because the second label is too near.
+        unknown: share of pictures that the pipeline calls "unknown" because the second label is too
+            near.
     """
 
     labels: list[str]
@@ -59,27 +63,40 @@ class Outcome:
     def recalls(self) -> dict[str, float]:
         """Of the pictures that show a label, the share that gets it; only labels that are shown."""
         shown = self.confusion.sum(1)
-        return {name: float(self.confusion[i, i] / shown[i]) for i, name in enumerate(self.labels) if shown[i]}
+        return {
+            name: float(self.confusion[i, i] / shown[i])
+            for i, name in enumerate(self.labels)
+            if shown[i]
+        }
 
 
 def measure(seen: Sequence[Seen], encoder: ClipEncoder, vision: Vision) -> dict[str, Outcome]:
-    """Outcomes of "stage" and "condition". A dark frame does not show its stage: it is left out of the stages."""
+    """Outcomes of "stage" and "condition".
+
+    A dark frame does not show its stage: it is left out of the stages.
+    """
     labeller = Labeller(vision, encoder.encode_texts, encoder.logit_scale)
     batches = [seen[first : first + BATCH] for first in range(0, len(seen), BATCH)]
     judged = [pair for batch in batches for pair in _judged(batch, encoder, labeller)]
     lit = [(shown, scores) for shown, scores in judged if shown.condition != "dark_frame"]
     return {
         "stage": _outcome(
-            list(vision.stages), [(shown.stage, scores.scores["stage"], scores.stage) for shown, scores in lit]
+            list(vision.stages),
+            [(shown.stage, scores.scores["stage"], scores.stage) for shown, scores in lit],
         ),
         "condition": _outcome(
             list(vision.conditions),
-            [(shown.condition, scores.scores["condition"], scores.condition) for shown, scores in judged],
+            [
+                (shown.condition, scores.scores["condition"], scores.condition)
+                for shown, scores in judged
+            ],
         ),
     }
 
 
-def _judged(some: Sequence[Seen], encoder: ClipEncoder, labeller: Labeller) -> Iterator[tuple[Seen, ImageScores]]:
+def _judged(
+    some: Sequence[Seen], encoder: ClipEncoder, labeller: Labeller
+) -> Iterator[tuple[Seen, ImageScores]]:
     photos = [read_photo(one.data, min_side=encoder.min_side).image for one in some]
     vectors = encoder.encode_images(np.stack([encoder.preprocess(photo) for photo in photos]))
     return zip(some, labeller.score(vectors), strict=True)
@@ -98,7 +115,8 @@ def _outcome(labels: list[str], answers: list[tuple[str, dict[str, float], str]]
 
 
 def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """Expected calibration error: over bins of confidence, the mean gap between confidence and accuracy.
+    """Expected calibration error: over bins of confidence, the mean gap between confidence and
+    accuracy.
 
     Args:
         confidence: (n,) probability of the label chosen.

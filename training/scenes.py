@@ -1,7 +1,8 @@
-"""Labelled pictures for training and measuring: scenes by chance, drawn, encoded and read as the pipeline reads them.
+"""Labelled pictures for training and measuring: scenes by chance, drawn, encoded and read as the
+pipeline reads them.
 
-Here lives what a model gets to see. Chance is wider here than in the simulated plant (`WIDE`), because a model that
-has seen more than its plant shows does not hang on one drawing.
+Here lives what a model gets to see. Chance is wider here than in the simulated plant (`WIDE`),
+because a model that has seen more than its plant shows does not hang on one drawing.
 """
 
 import functools
@@ -25,7 +26,13 @@ from mushroom_assets.simulation.scene import Scene, Variety, view
 
 WIDE = Variety(spread=1.7, close=0.5, fog=0.2, blur=0.25, cover=0.15)
 SIDE = 128  # px of the model's square input
-STAGE_DAYS = {"substrate": (2, 4), "primordia": (5, 7), "fruiting": (8, 23), "harvest": (24, 30), "harvested": (1, 1)}
+STAGE_DAYS = {
+    "substrate": (2, 4),
+    "primordia": (5, 7),
+    "fruiting": (8, 23),
+    "harvest": (24, 30),
+    "harvested": (1, 1),
+}
 # Condition: its share of the pictures, its stages, and the first growth day on which it shows.
 CONDITIONS: dict[str, tuple[float, tuple[str, ...], int]] = {
     "healthy": (0.38, tuple(STAGE_DAYS), 1),
@@ -86,16 +93,22 @@ def pictures(seed: int, count: int, workers: int) -> Pictures:
     sizes = [min(CHUNK, count - start) for start in starts]
     pixels, scenes = np.empty((count, SIDE, SIDE, 3), dtype=np.uint8), []
     with ProcessPoolExecutor(workers) as pool:
-        for start, part in zip(starts, pool.map(functools.partial(_chunk, seed), starts, sizes), strict=True):
+        for start, part in zip(
+            starts, pool.map(functools.partial(_chunk, seed), starts, sizes), strict=True
+        ):
             pixels[start : start + len(part.scenes)] = part.pixels
             scenes += part.scenes
     return Pictures(pixels, scenes)
 
 
 def drawing_version() -> str:
-    """Eight hex digits that change with the code that draws, so that no old picture is taken for a new one."""
+    """Eight hex digits that change with the code that draws, so that no old picture is taken for a
+    new one.
+    """
     drawing = [inspect.getfile(module) for module in (scene_module, bags, lens, render)]
-    return hashlib.sha256(b"".join(Path(file).read_bytes() for file in [*drawing, __file__])).hexdigest()[:8]
+    return hashlib.sha256(
+        b"".join(Path(file).read_bytes() for file in [*drawing, __file__])
+    ).hexdigest()[:8]
 
 
 def cached(folder: Path, seed: int, count: int, workers: int) -> Pictures:
@@ -105,9 +118,12 @@ def cached(folder: Path, seed: int, count: int, workers: int) -> Pictures:
         made = pictures(seed, count, workers)
         folder.mkdir(parents=True, exist_ok=True)
         columns: dict[str, Any] = {
-            name: np.array([getattr(s, name) for s in made.scenes]) for name in Scene.__dataclass_fields__
+            name: np.array([getattr(s, name) for s in made.scenes])
+            for name in Scene.__dataclass_fields__
         }
         np.savez(path, pixels=made.pixels, **columns)
     with np.load(path) as kept:
-        rows: Iterator[tuple] = zip(*(kept[name].tolist() for name in Scene.__dataclass_fields__), strict=True)
+        rows: Iterator[tuple] = zip(
+            *(kept[name].tolist() for name in Scene.__dataclass_fields__), strict=True
+        )
         return Pictures(kept["pixels"], [Scene(*row) for row in rows])

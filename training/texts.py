@@ -1,6 +1,8 @@
-"""Words for what a picture shows: the farm's own prompts, others for the same labels, and whole captions.
+"""Words for what a picture shows: the farm's own prompts, others for the same labels, and whole
+captions.
 
-Here lives language alone. The farm's prompts are read from its file; the paraphrases keep edited prompts working.
+Here lives language alone. The farm's prompts are read from its file; the paraphrases keep edited
+prompts working.
 """
 
 from collections.abc import Mapping
@@ -135,36 +137,56 @@ class Words:
     """
 
     def __init__(self, vision: Vision) -> None:
-        self.labels: dict[str, Mapping[str, Label]] = {"stage": vision.stages, "condition": vision.conditions}
+        self.labels: dict[str, Mapping[str, Label]] = {
+            "stage": vision.stages,
+            "condition": vision.conditions,
+        }
         self.templates = vision.templates
-        self._own = {(kind, name): of[name].prompts for kind, of in self.labels.items() for name in of}
+        self._own = {
+            (kind, name): of[name].prompts for kind, of in self.labels.items() for name in of
+        }
         self._more = {"stage": STAGES, "condition": CONDITIONS}
         self.meanings = [*self._own, *(("light", name) for name in LIGHT)]
 
     def texts(self, kind: str, name: str, count: int, random: np.random.Generator) -> list[str]:
-        """Texts for a label: half of them the farm's prompts in its templates, half other words in other templates."""
+        """Texts for a label: half of them the farm's prompts in its templates, half other words in
+        other templates.
+        """
         own = self._own[kind, name]
         return [
             str(random.choice(self.templates)).replace("{}", str(random.choice(own)))
             if random.random() < 0.5
-            else str(random.choice(TEMPLATES)).replace("{}", str(random.choice([*own, *self._more[kind][name]])))
+            else str(random.choice(TEMPLATES)).replace(
+                "{}", str(random.choice([*own, *self._more[kind][name]]))
+            )
             for _ in range(count)
         ]
 
     def captions(self) -> list[tuple[str, str, str]]:
         """Every stage, condition and light that a caption can tell of."""
-        return [(s, c, light) for s in self.labels["stage"] for c in self.labels["condition"] for light in LIGHT]
+        return [
+            (s, c, light)
+            for s in self.labels["stage"]
+            for c in self.labels["condition"]
+            for light in LIGHT
+        ]
 
     def caption(self, stage: str, condition: str, light: str, random: np.random.Generator) -> str:
-        """A sentence on stage, condition and light; of a dark frame or an empty room there is but one thing to say."""
+        """A sentence on stage, condition and light; of a dark frame or an empty room there is but
+        one thing to say.
+        """
         of_condition = str(random.choice(CONDITIONS[condition]))
         if condition in ("dark_frame", "empty_room"):
             return of_condition
         of_stage = str(random.choice(STAGES[stage]))
         return f"{of_stage}, {of_condition}, {LIGHT[light]}"
 
-    def draw(self, count: int, random: np.random.Generator) -> tuple[list[str], NDArray[np.float64]]:
-        """Texts of labels, and one caption to every three of them, with each one's shares of `meanings`."""
+    def draw(
+        self, count: int, random: np.random.Generator
+    ) -> tuple[list[str], NDArray[np.float64]]:
+        """Texts of labels, and one caption to every three of them, with each one's shares of
+        `meanings`.
+        """
         labels, captions = list(self._own), self.captions()
         texts, shares = [], np.zeros((count, len(self.meanings)))
         for i in range(count):

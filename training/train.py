@@ -1,8 +1,10 @@
-"""Train the packaged model, store it, measure the stored file, and write its numbers into the model card.
+"""Train the packaged model, store it, measure the stored file, and write its numbers into the model
+card.
 
     python -m training.train --out mushroom_assets/inference/models --cache /tmp/renders
 
-The order of work lives here, and the seeds. The same command on the same machine gives the same file.
+The order of work lives here, and the seeds. The same command on the same machine gives the same
+file.
 """
 
 import argparse
@@ -30,9 +32,13 @@ from training.fit import Fit, Plan, best_scale, targets
 from training.measure import Outcome, Seen, measure
 from training.texts import Words
 
-TRAIN_SEED, SCALE_SEED, CARD_SEED = 1, 2, 3  # of the renders; the test of the shipped file has one more
-PLANT_SEED, PLANT_FROM, PLANT_DAYS = 11, dt.date(2026, 3, 1), 54  # two cycles of the simulated plant
-PLANT_EVERY = 5  # of the plant's shots, one in so many is measured; no divisor of 24, so that every hour has its turn
+# Of the renders; the test of the shipped file has one more
+TRAIN_SEED, SCALE_SEED, CARD_SEED = 1, 2, 3
+# Two cycles of the simulated plant
+PLANT_SEED, PLANT_FROM, PLANT_DAYS = 11, dt.date(2026, 3, 1), 54
+# Of the plant's shots, one in so many is measured; no divisor of 24, so that every hour has its
+# turn
+PLANT_EVERY = 5
 
 
 def main() -> None:
@@ -55,7 +61,9 @@ def main() -> None:
     results = measured(path, farm, asked.test_images)
     for name, kinds in results.items():
         for kind, outcome in kinds.items():
-            print(f"{name}, {kind}: {outcome.accuracy:.4f} of {outcome.count}, ECE {outcome.error:.4f}")
+            print(
+                f"{name}, {kind}: {outcome.accuracy:.4f} of {outcome.count}, ECE {outcome.error:.4f}"
+            )
     facts = _facts(asked, path, farm, scale) | {
         "drawing": f"{drawn:.0f} s",
         "drawing and training": f"{trained / 60:.1f} min",
@@ -65,20 +73,31 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the weights and of MODEL_CARD.md")
-    parser.add_argument("--cache", type=Path, required=True, help="folder that keeps the pictures between runs")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of the weights and of MODEL_CARD.md"
+    )
+    parser.add_argument(
+        "--cache", type=Path, required=True, help="folder that keeps the pictures between runs"
+    )
     parser.add_argument("--images", type=int, default=16_000)
     parser.add_argument("--test-images", type=int, default=3_000)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=4e-3)
-    parser.add_argument("--seed", type=int, default=0, help="of the model's first weights and of the order of pictures")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="of the model's first weights and of the order of pictures",
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     return parser.parse_args()
 
 
 def fit_scale(fit: Fit, farm: Farm, words: Words, held: scenes.Pictures) -> float:
-    """Set the model's logit scale to what makes its probabilities fit pictures that it was not trained on."""
+    """Set the model's logit scale to what makes its probabilities fit pictures that it was not
+    trained on.
+    """
     import torch
 
     vectors, aims = fit.vectors(held).astype(np.float64), targets(held, words)
@@ -106,7 +125,12 @@ def measured(path: Path, farm: Farm, count: int) -> dict[str, dict[str, Outcome]
 def plant_shots(farm: Farm, seed: int, every: int = PLANT_EVERY) -> list[Seen]:
     """Sound shots of two cycles, one in `every`."""
     days = [PLANT_FROM + dt.timedelta(days=n) for n in range(PLANT_DAYS)]
-    taken = [shot for day in days for shot in shots(farm, list(farm.rooms), day, seed=seed) if shot.fault is None]
+    taken = [
+        shot
+        for day in days
+        for shot in shots(farm, list(farm.rooms), day, seed=seed)
+        if shot.fault is None
+    ]
     return [Seen(render(shot, seed=seed), shot.stage, shot.condition) for shot in taken[::every]]
 
 
@@ -123,7 +147,9 @@ def _facts(asked: argparse.Namespace, path: Path, farm: Farm, scale: float) -> d
         f"for the numbers {asked.test_images} (seed {CARD_SEED}) and the plant's (seed {PLANT_SEED})",
         "logit scale": round(scale, 2),
         "machine": f"{os.cpu_count()} cores of {_processor()}, {platform.machine()}, no GPU",
-        "versions": ", ".join(f"{name} {version(name)}" for name in ("torch", "open_clip_torch", "numpy", "pillow")),
+        "versions": ", ".join(
+            f"{name} {version(name)}" for name in ("torch", "open_clip_torch", "numpy", "pillow")
+        ),
     }
 
 
@@ -131,7 +157,10 @@ def _processor() -> str:
     """The processor's name where Linux tells it."""
     told = Path("/proc/cpuinfo")
     lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.partition(": ")[2] for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""What the five full days come to, computed without the package: standard library, second by second, on stdout.
+"""What the five full days come to, computed without the package: standard library, second by
+second, on stdout.
 
-A value holds until the next, at most 300 s; every timestamp of the table is a whole second, so that counting seconds
-is exact. No clock changes in these days. vpd and dew point: Magnus form over water, 17.62 and 243.12 °C, 0.6112 kPa.
+A value holds until the next, at most 300 s; every timestamp of the table is a whole second, so that
+counting seconds is exact. No clock changes in these days. vpd and dew point: Magnus form over
+water, 17.62 and 243.12 °C, 0.6112 kPa.
 """
 
 import csv
@@ -37,7 +39,13 @@ def series() -> dict[str, list[tuple[dt.datetime, float]]]:
         for row in csv.DictReader(file):
             at = dt.datetime.fromisoformat(row["datetime"])
             celsius, percent = float(row["temperature"]), float(row["relative humidity"])
-            values = (celsius, percent, float(row["CO2"]), vpd(celsius, percent), dew_point(celsius, percent))
+            values = (
+                celsius,
+                percent,
+                float(row["CO2"]),
+                vpd(celsius, percent),
+                dew_point(celsius, percent),
+            )
             for name, value in zip(found, values, strict=True):
                 found[name].append((at, value))
     return found
@@ -74,7 +82,10 @@ def day_statistics(samples: list[tuple[dt.datetime, float]], day: dt.date) -> di
 def main() -> None:
     """Write the statistics as JSON: by day, then by quantity."""
     found = series()
-    result = {day.isoformat(): {name: day_statistics(samples, day) for name, samples in found.items()} for day in DAYS}
+    result = {
+        day.isoformat(): {name: day_statistics(samples, day) for name, samples in found.items()}
+        for day in DAYS
+    }
     json.dump(result, sys.stdout, indent=1)
     print()
 

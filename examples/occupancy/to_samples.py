@@ -15,7 +15,16 @@ def main() -> None:
     with SOURCE.open(newline="") as file:
         for row in csv.DictReader(file):
             for column, alias in COLUMNS.items():
-                out.writerow(["office", "room_sensor", "room_sensor_office", alias, row["datetime"], row[column]])
+                out.writerow(
+                    [
+                        "office",
+                        "room_sensor",
+                        "room_sensor_office",
+                        alias,
+                        row["datetime"],
+                        row[column],
+                    ]
+                )
 
 
 if __name__ == "__main__":

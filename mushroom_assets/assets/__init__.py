@@ -1,1 +1,4 @@
-"""The Dagster assets, one module a noun. Each orchestrates: read, compute in the domain, replace, report."""
+"""The Dagster assets, one module a noun.
+
+Each orchestrates: read, compute in the domain, replace, report.
+"""

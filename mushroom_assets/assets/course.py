@@ -30,7 +30,9 @@ class Course:
 
     def ribbons(self) -> list[Ribbon]:
         """The day's ribbons, by room and quantity."""
-        return day_ribbons(self.samples, self.day, self.sources, self.setpoints, self.farm, self.in_dates)
+        return day_ribbons(
+            self.samples, self.day, self.sources, self.setpoints, self.farm, self.in_dates
+        )
 
     def climate(self) -> dict[tuple[str, str], Series]:
         """The measured series by (room, quantity)."""

@@ -23,7 +23,8 @@ from mushroom_assets.storage.samples import read_batches, read_points, reading_a
 from mushroom_assets.storage.schema import daily_env_stats as table
 
 CHUNK_DAYS = 31  # committed at once
-PIECE_SAMPLES = 100_000  # read and computed at once, but a day at least: many rooms take hardly more memory than few
+# Read and computed at once, but a day at least: many rooms take hardly more memory than few
+PIECE_SAMPLES = 100_000
 
 
 def environment_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefinition:
@@ -47,9 +48,14 @@ def environment_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsD
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             with postgres.transaction(context.run.run_id) as connection:
                 rows = replace_days(connection, days, farm, context.run.run_id)
-                courses = {day.key: read_course(connection, day, farm) for day in days if day.key in drawn}
+                courses = {
+                    day.key: read_course(connection, day, farm) for day in days if day.key in drawn
+                }
             ribbons = {key: course.ribbons() for key, course in courses.items()}
-            return {key: environment_metadata(part, farm, ribbons.get(key)) for key, part in rows.items()}
+            return {
+                key: environment_metadata(part, farm, ribbons.get(key))
+                for key, part in rows.items()
+            }
 
         return replace_windows(context, clock.daily, replace, chunk=CHUNK_DAYS)
 
@@ -59,7 +65,9 @@ def environment_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsD
 def replace_days(
     connection: sa.Connection, days: Sequence[Window], farm: Farm, run_id: str
 ) -> dict[str, list[dict[str, Any]]]:
-    """Compute the rows of consecutive days anew, in the caller's transaction; returns them by the days' keys."""
+    """Compute the rows of consecutive days anew, in the caller's transaction; returns them by the
+    days' keys.
+    """
     lock_for_replace(connection, table)
     sources = environment.sources(read_points(connection), farm)
     batches = read_batches(connection)
@@ -69,7 +77,9 @@ def replace_days(
     lookback = dt.timedelta(seconds=environment.lookback_s(farm))
     spans = [(piece[0].before(lookback), piece[-1].end) for piece in pieces]
     rows: dict[str, list[dict[str, Any]]] = {}
-    with reading_ahead(connection, [point for ids in sources.values() for point in ids], spans) as read:
+    with reading_ahead(
+        connection, [point for ids in sources.values() for point in ids], spans
+    ) as read:
         for piece, samples in zip(pieces, read, strict=True):
             for day in piece:
                 found = environment.summarise_day(samples, day, sources, farm, batches)

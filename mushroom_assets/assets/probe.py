@@ -13,9 +13,15 @@ from mushroom_assets.metadata.probe import probe_metadata
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.results import lock_for_replace
 from mushroom_assets.storage.schema import clip_probe as table
-from mushroom_assets.storage.vision.labels import count_labels, labelled_encoders, read_labelled, replace_probes
+from mushroom_assets.storage.vision.labels import (
+    count_labels,
+    labelled_encoders,
+    read_labelled,
+    replace_probes,
+)
 
-NO_MODEL = "none"  # stands for the model where nothing labelled has a vector: the result still counts the classes
+# Stands for the model where nothing labelled has a vector: the result still counts the classes
+NO_MODEL = "none"
 
 
 def probe_asset(farm: Farm, **policy: Any) -> dg.AssetsDefinition:
@@ -30,7 +36,8 @@ def probe_asset(farm: Farm, **policy: Any) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
     ) -> dg.MaterializeResult:
         with permanent_faults_fail_at_once():
-            from mushroom_assets.inference.probe import fit_probe  # brings scikit-learn: seconds, only here
+            # Brings scikit-learn: seconds, only here
+            from mushroom_assets.inference.probe import fit_probe
 
             names = class_names(farm_file.read().vision)
             with postgres.transaction(context.run.run_id) as connection:

@@ -22,8 +22,18 @@ from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.report import report_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
-from mushroom_assets.storage.results import latest_model, lock_for_replace, read_peers, read_rows, replace_rows
-from mushroom_assets.storage.schema import daily_clip_inference, daily_env_stats, hourly_setpoint_changes
+from mushroom_assets.storage.results import (
+    latest_model,
+    lock_for_replace,
+    read_peers,
+    read_rows,
+    replace_rows,
+)
+from mushroom_assets.storage.schema import (
+    daily_clip_inference,
+    daily_env_stats,
+    hourly_setpoint_changes,
+)
 from mushroom_assets.storage.schema import daily_room_report as table
 from mushroom_assets.storage.vision.search import similar_room_days
 
@@ -38,7 +48,10 @@ def report_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefini
         **policy,
     )
     def daily_room_report(
-        context: dg.AssetExecutionContext, postgres: PostgresResource, image_store: ImageStore, farm_file: FarmFile
+        context: dg.AssetExecutionContext,
+        postgres: PostgresResource,
+        image_store: ImageStore,
+        farm_file: FarmFile,
     ) -> dg.MaterializeResult:
         with permanent_faults_fail_at_once():
             farm = farm_file.read()
@@ -52,20 +65,33 @@ def report_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefini
                 course = read_course(connection, day, farm)
                 cards = [card(room_day, farm) for room_day in _room_days(connection, course)]
                 stamp = {"run_id": context.run.run_id, "computed_at": dt.datetime.now(dt.UTC)}
-                replace_rows(connection, table, table.c.stat_date == day.date, [card.row() | stamp for card in cards])
+                replace_rows(
+                    connection,
+                    table,
+                    table.c.stat_date == day.date,
+                    [card.row() | stamp for card in cards],
+                )
                 newest = connection.scalar(sa.select(sa.func.max(table.c.stat_date)))
             ribbons: dict[str, list[Ribbon]] = {}
             for ribbon in course.ribbons() if day.key in drawn else ():
                 ribbons.setdefault(ribbon.room_id, []).append(ribbon)
-            return {day.key: report_metadata(cards, farm, newest, ribbons, partial(_thumbnails, context, image_store))}
+            return {
+                day.key: report_metadata(
+                    cards, farm, newest, ribbons, partial(_thumbnails, context, image_store)
+                )
+            }
 
         return replace_windows(context, clock.daily, replace, chunk=1)
 
     return daily_room_report
 
 
-def _thumbnails(context: dg.AssetExecutionContext, store: ImageStore, paths: Sequence[str]) -> dict[str, bytes]:
-    """Small pictures by path; of a store that refuses to be read none, for the report does not stand on them."""
+def _thumbnails(
+    context: dg.AssetExecutionContext, store: ImageStore, paths: Sequence[str]
+) -> dict[str, bytes]:
+    """Small pictures by path; of a store that refuses to be read none, for the report does not
+    stand on them.
+    """
     from mushroom_assets.inference.thumbnails import thumbnails  # brings Pillow
 
     try:
@@ -82,10 +108,14 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
     changed_at, images = hourly_setpoint_changes.c.changed_at, daily_clip_inference.c
     judged = (images.image_date == day.date) & (images.model_id == model)
     statistics = read_rows(connection, daily_env_stats, daily_env_stats.c.stat_date == day.date)
-    moves = read_rows(connection, hourly_setpoint_changes, (changed_at >= day.start) & (changed_at < day.end))
+    moves = read_rows(
+        connection, hourly_setpoint_changes, (changed_at >= day.start) & (changed_at < day.end)
+    )
     seen = read_rows(connection, daily_clip_inference, judged)
     growth_days = {row["room_id"]: row["growth_day"] for row in statistics}
-    peers = read_peers(connection, day.date, {age for age in growth_days.values() if age is not None})
+    peers = read_peers(
+        connection, day.date, {age for age in growth_days.values() if age is not None}
+    )
     climate = course.climate()
 
     def of(room: str) -> RoomDay:
@@ -106,7 +136,9 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
     return [of(room) for room in farm.rooms]
 
 
-def _alike(connection: sa.Connection, model: str | None, room: str, day: dt.date) -> Likeness | None:
+def _alike(
+    connection: sa.Connection, model: str | None, room: str, day: dt.date
+) -> Likeness | None:
     """The past room day that the model saw as most like this one."""
     encoder = model.rsplit("/", 1)[0] if model else ""  # the prompts have no part in a vector
     for found in similar_room_days(connection, encoder, room, day, 1):

@@ -21,7 +21,8 @@ from mushroom_assets.storage.results import lock_for_replace, replace_rows
 from mushroom_assets.storage.samples import read_batches, read_points, read_samples
 from mushroom_assets.storage.schema import hourly_setpoint_changes as table
 
-# What is read, computed and committed at once: a week, of many rooms less, so that they take no more memory.
+# What is read, computed and committed at once: a week, of many rooms less, so that they take no
+# more memory.
 CHUNK_HOURS, CHUNK_SAMPLES = 7 * 24, 1_000_000
 
 
@@ -58,14 +59,18 @@ def chunk_hours(farm: Farm) -> int:
 def replace_hours(
     connection: sa.Connection, hours: Sequence[Window], farm: Farm, run_id: str
 ) -> dict[str, list[dict[str, Any]]]:
-    """Compute the rows of consecutive hours anew, in the caller's transaction; returns them by the hours' keys."""
+    """Compute the rows of consecutive hours anew, in the caller's transaction; returns them by the
+    hours' keys.
+    """
     lock_for_replace(connection, table)
     start, end = hours[0].start, hours[-1].end
     points = read_points(connection)
     watched = setpoints.watched_points(points, farm)
     carried_since = hours[0].before(setpoints.LOOKBACK)
     samples = read_samples(connection, list(watched), start, end, carried_since=carried_since)
-    found = setpoints.records(setpoints.detect(samples, watched), hours, points, farm, read_batches(connection))
+    found = setpoints.records(
+        setpoints.detect(samples, watched), hours, points, farm, read_batches(connection)
+    )
     stamp = {"run_id": run_id, "detected_at": dt.datetime.now(dt.UTC)}
     rows = {key: [row | stamp for row in part] for key, part in found.items()}
     window = (table.c.changed_at >= start) & (table.c.changed_at < end)

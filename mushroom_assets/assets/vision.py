@@ -43,7 +43,9 @@ CLIMATE = {"temperature_c": "temperature", "humidity_pct": "humidity", "co2_ppm"
 class VisionConfig(dg.Config):
     """What a run may ask for."""
 
-    recompute: bool = Field(default=False, description="compute images again whose vectors are kept")
+    recompute: bool = Field(
+        default=False, description="compute images again whose vectors are kept"
+    )
 
 
 def vision_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefinition:
@@ -69,7 +71,10 @@ def vision_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefini
             model_id = vision.model_id(encoder.name, farm.vision)
             labeller = vision.Labeller(farm.vision, encoder.encode_texts, encoder.logit_scale)
             cameras = _Cameras(
-                image_store, encoder, EmbeddingMemory(database, encoder.name, forget=config.recompute), farm
+                image_store,
+                encoder,
+                EmbeddingMemory(database, encoder.name, forget=config.recompute),
+                farm,
             )
         with_pictures = pictured(context)
 
@@ -82,15 +87,29 @@ def vision_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefini
                 judged = cameras.judge_again(judged, files, day)
                 circumstances = _read_circumstances(connection, farm, day)
                 probes = read_probes(connection, encoder.name)
-                stamp = {"model_id": model_id, "run_id": run_id, "computed_at": dt.datetime.now(dt.UTC)}
+                stamp = {
+                    "model_id": model_id,
+                    "run_id": run_id,
+                    "computed_at": dt.datetime.now(dt.UTC),
+                }
                 labels = _labels(judged, labeller, probes)
-                rows = [row | circumstances(row) | labels.get(path, {}) | stamp for path, row in judged.items()]
-                replace_rows(connection, table, (table.c.image_date == day.date) & (table.c.model_id == model_id), rows)
+                rows = [
+                    row | circumstances(row) | labels.get(path, {}) | stamp
+                    for path, row in judged.items()
+                ]
+                replace_rows(
+                    connection,
+                    table,
+                    (table.c.image_date == day.date) & (table.c.model_id == model_id),
+                    rows,
+                )
                 replace_room_days(connection, encoder.name, model_id, day.date, run_id)
                 strays = _quarantine(connection, image_store.strays(farm), stamp)
             computed = sum(row["computed"] for row in judged.values())
             draw = cameras.thumbnails if day.key in with_pictures else None
-            shown = vision_metadata(rows, model_id, trained=encoder.trained, farm=farm, strays=strays, draw=draw)
+            shown = vision_metadata(
+                rows, model_id, trained=encoder.trained, farm=farm, strays=strays, draw=draw
+            )
             return {day.key: shown | {"images_computed": computed}}
 
         result = replace_windows(context, clock.daily, replace, chunk=1)
@@ -120,8 +139,12 @@ class _Cameras:
         }
 
     def judge(self, files: Mapping[str, tuple[str, Any]], day: Window) -> dict[str, dict[str, Any]]:
-        """What the files say by themselves, a row each, by path. `computed`: the model worked on it in this run."""
-        from mushroom_assets.inference.pipeline import embed  # with the encoder comes torch: only for inference
+        """What the files say by themselves, a row each, by path.
+
+        `computed`: the model worked on it in this run.
+        """
+        # With the encoder comes torch: only for inference
+        from mushroom_assets.inference.pipeline import embed
 
         return {
             outcome.path: self._row(outcome, files[outcome.path][0], day)
@@ -129,17 +152,27 @@ class _Cameras:
         }
 
     def judge_again(
-        self, judged: Mapping[str, dict[str, Any]], files: Mapping[str, tuple[str, Any]], day: Window
+        self,
+        judged: Mapping[str, dict[str, Any]],
+        files: Mapping[str, tuple[str, Any]],
+        day: Window,
     ) -> dict[str, dict[str, Any]]:
-        """With what came, went or changed while the model worked: of two runs the later one has the later files."""
+        """With what came, went or changed while the model worked: of two runs the later one has the
+        later files.
+        """
         now = self.files(day)
         changed = {path: file for path, file in now.items() if files.get(path) != file}
-        kept = {path: row for path, row in judged.items() if path in now or row["error"] == vision.VANISHED}
+        kept = {
+            path: row
+            for path, row in judged.items()
+            if path in now or row["error"] == vision.VANISHED
+        }
         return kept | self.judge(changed, day)
 
     def thumbnails(self, paths: Sequence[str]) -> dict[str, bytes]:
         """Small JPEGs of the files that are still there."""
-        from mushroom_assets.inference.thumbnails import thumbnails  # brings Pillow: only for inference
+        # Brings Pillow: only for inference
+        from mushroom_assets.inference.thumbnails import thumbnails
 
         return thumbnails(paths, self.store.read)
 
@@ -148,7 +181,11 @@ class _Cameras:
         row |= {"image_path": outcome.path, "room_id": room, "image_date": day.date, "status": "ok"}
         row["computed"] = outcome.computed
         if (fault := outcome.fault) is not None:
-            row |= {"status": fault.status, "error": fault.reason, "content_sha256": fault.content_sha256}
+            row |= {
+                "status": fault.status,
+                "error": fault.reason,
+                "content_sha256": fault.content_sha256,
+            }
             row |= {"width": fault.width, "height": fault.height}
         if outcome.encoded is not None:
             row |= vars(outcome.encoded)
@@ -163,7 +200,9 @@ class _Cameras:
 def _quarantine(
     connection: sa.Connection, found: Iterable[tuple[str, str]], stamp: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Store what lies where no day will ever look, with the reason, instead of what lay there before."""
+    """Store what lies where no day will ever look, with the reason, instead of what lay there
+    before.
+    """
     noticed = {"run_id": stamp["run_id"], "noticed_at": stamp["computed_at"]}
     strays = [{"image_path": path, "reason": reason} | noticed for path, reason in found]
     replace_rows(connection, image_quarantine, sa.true(), strays)
@@ -179,14 +218,23 @@ def _labels(
         return {}
     vectors = np.stack([judged[path]["embedding"] for path in paths])
     scores, own = labeller.score(vectors), probe_columns(probes, vectors)
-    return {path: asdict(score) | columns for path, score, columns in zip(paths, scores, own, strict=True)}
+    return {
+        path: asdict(score) | columns
+        for path, score, columns in zip(paths, scores, own, strict=True)
+    }
 
 
-def _read_circumstances(connection: sa.Connection, farm: Farm, day: Window) -> Callable[[Mapping[str, Any]], Any]:
-    """Read batches and climate of a day; returns what gives a row its batch, growth day and climate."""
+def _read_circumstances(
+    connection: sa.Connection, farm: Farm, day: Window
+) -> Callable[[Mapping[str, Any]], Any]:
+    """Read batches and climate of a day; returns what gives a row its batch, growth day and
+    climate.
+    """
     sources = environment.sources(read_points(connection), farm)
     since = day.before(dt.timedelta(seconds=CLIMATE_MAX_AGE_S))
-    samples = read_samples(connection, [p for points in sources.values() for p in points], since, day.end)
+    samples = read_samples(
+        connection, [p for points in sources.values() for p in points], since, day.end
+    )
     climate = environment.climate(samples, sources, farm)
     batches = read_batches(connection)
     return lambda row: _circumstances(row, climate, farm, batches)
@@ -198,7 +246,10 @@ def _circumstances(
     farm: Farm,
     batches: Mapping[str, Sequence[dt.date]],
 ) -> dict[str, Any]:
-    """Batch, growth day and climate at the capture. The batch table decides, the file's name is the fallback."""
+    """Batch, growth day and climate at the capture.
+
+    The batch table decides, the file's name is the fallback.
+    """
     if row["captured_at"] is None:
         return {}
     captured_on, room = row["captured_at"].date(), row["room_id"]

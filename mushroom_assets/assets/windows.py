@@ -1,8 +1,10 @@
-"""How every partitioned asset runs: its windows in chunks, one transaction a chunk, one report a partition.
+"""How every partitioned asset runs: its windows in chunks, one transaction a chunk, one report a
+partition.
 
-A chunk's partitions are reported when its transaction is committed, and a chunk that fails for good is halved until the
-faulty windows stand alone. So of a run over a range exactly the faulty partitions are failed, or what was not reached
-when it was killed, and "failed and missing" reruns only those. What a chunk does is the business of the asset.
+A chunk's partitions are reported when its transaction is committed, and a chunk that fails for good
+is halved until the faulty windows stand alone. So of a run over a range exactly the faulty
+partitions are failed, or what was not reached when it was killed, and "failed and missing" reruns
+only those. What a chunk does is the business of the asset.
 """
 
 from collections import deque
@@ -11,25 +13,39 @@ from collections.abc import Callable, Mapping, Sequence
 import dagster as dg
 
 from mushroom_assets.domain.windows import Window
-from mushroom_assets.faults.run import RunCancelled, cancellation_ends_the_run, permanent_faults_fail_at_once
+from mushroom_assets.faults.run import (
+    RunCancelled,
+    cancellation_ends_the_run,
+    permanent_faults_fail_at_once,
+)
 from mushroom_assets.instance.reporting import REPORTED, report, reported
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.partitions import windows
 
-PICTURED = 7  # partitions of a run, its newest: to draw a year of days would take minutes, and 100 MB of Dagster's log
-GIVE_UP = 10  # faulty windows of a run: so many are no fault of their own, and the rest would fail like them
-Replace = Callable[[Sequence[Window]], dict[str, Metadata]]  # replaces the windows' rows, returns metadata by key
+# Partitions of a run, its newest: to draw a year of days would take minutes, and 100 MB of
+# Dagster's log
+PICTURED = 7
+# Faulty windows of a run: so many are no fault of their own, and the rest would fail like them
+GIVE_UP = 10
+# Replaces the windows' rows, returns metadata by key
+Replace = Callable[[Sequence[Window]], dict[str, Metadata]]
 
 
 def replace_windows(
-    context: dg.AssetExecutionContext, definition: dg.TimeWindowPartitionsDefinition, replace: Replace, *, chunk: int
+    context: dg.AssetExecutionContext,
+    definition: dg.TimeWindowPartitionsDefinition,
+    replace: Replace,
+    *,
+    chunk: int,
 ) -> dg.MaterializeResult:
     """Run `replace` over the run's partitions, oldest first, at most `chunk` of them at a time.
 
-    A retry within the run goes on where it stopped. The run's log says how far a long range has come.
+    A retry within the run goes on where it stopped. The run's log says how far a long range has
+    come.
 
     Raises:
-        dg.Failure: faults that no retry mends, after all other windows are done or `GIVE_UP` have failed.
+        dg.Failure: faults that no retry mends, after all other windows are done or `GIVE_UP` have
+            failed.
     """
     with cancellation_ends_the_run():
         everything = windows(definition, context.partition_keys)
@@ -70,5 +86,8 @@ def _failure(faults: Mapping[str, dg.Failure], partitions: int, untried: int) ->
 
 
 def pictured(context: dg.AssetExecutionContext) -> frozenset[str]:
-    """The partitions of the run that show pictures: the newest. Of another day its own run draws them."""
+    """The partitions of the run that show pictures: the newest.
+
+    Of another day its own run draws them.
+    """
     return frozenset(context.partition_keys[-PICTURED:])

@@ -1,8 +1,10 @@
-"""What people are told of failed runs, and how it reaches them: webhook, e-mail and whatever else apprise knows.
+"""What people are told of failed runs, and how it reaches them: webhook, e-mail and whatever else
+apprise knows.
 
-When it is told is the business of `automation`. Each target has a cursor of its own, in Dagster's storage: one that is
-down for an hour gets what it missed once it is back, and the others get nothing twice. Target URLs hold secrets: they
-are never printed. https://github.com/caronc/apprise/wiki
+When it is told is the business of `automation`. Each target has a cursor of its own, in Dagster's
+storage: one that is down for an hour gets what it missed once it is back, and the others get
+nothing twice. Target URLs hold secrets: they are never printed.
+https://github.com/caronc/apprise/wiki
 """
 
 import hashlib
@@ -29,7 +31,9 @@ TEXTS: dict[str, dict[Language, str]] = {
 
 
 class NotDelivered(RuntimeError):
-    """A target did not take the message; says which, why and what to do, without the secrets of its URL."""
+    """A target did not take the message; says which, why and what to do, without the secrets of its
+    URL.
+    """
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,9 @@ class Target:
 
     @property
     def name(self) -> str:
-        """Service and host: apprise masks tokens and passwords, and a path, which may be a secret, is left out."""
+        """Service and host: apprise masks tokens and passwords, and a path, which may be a secret,
+        is left out.
+        """
         masked = urlsplit(self._service().url(privacy=True))
         return f"{masked.scheme}://{masked.netloc.rpartition('@')[2]}"
 
@@ -61,7 +67,10 @@ class Target:
         targets.add(self._service())
         with apprise.LogCapture(level=apprise.logging.WARNING, fmt="%(message)s") as log:
             if targets.notify(
-                body, title, notify_type=apprise.NotifyType.FAILURE, body_format=apprise.NotifyFormat.TEXT
+                body,
+                title,
+                notify_type=apprise.NotifyType.FAILURE,
+                body_format=apprise.NotifyFormat.TEXT,
             ):
                 return
             reason = " ".join(log.getvalue().split()).rstrip(".")
@@ -82,14 +91,17 @@ class Target:
         return service
 
 
-def tell_failures(instance: dg.DagsterInstance, targets: Sequence[Target], farm: Farm, ui_url: str) -> str:
+def tell_failures(
+    instance: dg.DagsterInstance, targets: Sequence[Target], farm: Farm, ui_url: str
+) -> str:
     """Tell each target of the runs that failed since it was last told; a new one from now on.
 
     Returns:
         what was done, in words.
 
     Raises:
-        NotDelivered: at least one target did not take its message, which then waits for the next time.
+        NotDelivered: at least one target did not take its message, which then waits for the next
+            time.
     """
     storage = instance.daemon_cursor_storage
     told = storage.get_cursor_values({target.cursor for target in targets})
@@ -127,18 +139,28 @@ def _failures_since(instance: dg.DagsterInstance, event: int) -> Sequence[dg.Eve
 def message(
     instance: dg.DagsterInstance, failures: Sequence[dg.EventLogRecord], farm: Farm, ui_url: str
 ) -> tuple[str, str]:
-    """Title and body about failed runs: what, which partitions, which step, its error, and the link to the run."""
+    """Title and body about failed runs: what, which partitions, which step, its error, and the link
+    to the run.
+    """
     whats, paragraphs = [], []
     for failure in failures:
         run = instance.get_run_by_id(failure.run_id)
         if run is None:  # deleted since
             continue
         whats.append(_what(run, farm))
-        lines = [whats[-1], *_errors(instance, failure, farm), f"{ui_url.rstrip('/')}/runs/{run.run_id}"]
+        lines = [
+            whats[-1],
+            *_errors(instance, failure, farm),
+            f"{ui_url.rstrip('/')}/runs/{run.run_id}",
+        ]
         if run.tags.get("dagster/will_retry") == "true":
             lines.append(_say("again", farm))
         paragraphs.append("\n".join(lines))
-    title = _say("one", farm, what=whats[0]) if len(whats) == 1 else _say("many", farm, count=len(whats))
+    title = (
+        _say("one", farm, what=whats[0])
+        if len(whats) == 1
+        else _say("many", farm, count=len(whats))
+    )
     return title, "\n\n".join(paragraphs) or title
 
 
@@ -155,8 +177,12 @@ def _what(run: dg.DagsterRun, farm: Farm) -> str:
 
 
 def _errors(instance: dg.DagsterInstance, failure: dg.EventLogRecord, farm: Farm) -> list[str]:
-    """A line for each failed step; where none failed, the process died say, what Dagster says of the run."""
-    steps = instance.get_records_for_run(failure.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    """A line for each failed step; where none failed, the process died say, what Dagster says of
+    the run.
+    """
+    steps = instance.get_records_for_run(
+        failure.run_id, of_type=dg.DagsterEventType.STEP_FAILURE
+    ).records
     events = [record.event_log_entry.get_dagster_event() for record in steps]
     lines = [_say("step", farm, step=event.step_key or "", error=_error(event)) for event in events]
     return lines or [failure.event_log_entry.get_dagster_event().message or ""]

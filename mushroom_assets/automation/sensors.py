@@ -14,7 +14,8 @@ UI_URL = "http://127.0.0.1:3000"  # where `mushroom up` serves it
 
 
 def sensors(jobs: dict[str, Any], *, notify: bool) -> list[dg.SensorDefinition]:
-    """The report's automation, the watch over the labels and, if there is somebody to `notify`, over failed runs.
+    """The report's automation, the watch over the labels and, if there is somebody to `notify`,
+    over failed runs.
 
     On unless switched off in the UI.
     """
@@ -38,13 +39,18 @@ def _watching_labels(job: Any) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Fits the probe anew when labels, or the vectors of labelled images, have changed.",
     )
-    def tick(context: dg.SensorEvaluationContext, postgres: PostgresResource) -> dg.SensorResult | dg.SkipReason:
-        # A fault of the database fails the tick and leaves the cursor where it was: the next tick asks again.
+    def tick(
+        context: dg.SensorEvaluationContext, postgres: PostgresResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        # A fault of the database fails the tick and leaves the cursor where it was: the next tick
+        # asks again.
         with permanent_faults_fail_at_once(), postgres.transaction() as connection:
             state = label_state(connection)
         before = context.cursor or NO_LABELS
         if state == before:
-            return dg.SkipReason("Labels, and the vectors of labelled images, are those of the last run.")
+            return dg.SkipReason(
+                "Labels, and the vectors of labelled images, are those of the last run."
+            )
         # With both states in the key: to take away all labels is news each time.
         return dg.SensorResult([dg.RunRequest(run_key=f"{before} -> {state}")], cursor=state)
 
@@ -53,10 +59,13 @@ def _watching_labels(job: Any) -> dg.SensorDefinition:
 
 def _watching_failures(*, on: bool) -> dg.SensorDefinition:
     status = dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED
-    told = "Tells the targets of MUSHROOM_NOTIFY of every failed run; one that is down is told later."
+    told = (
+        "Tells the targets of MUSHROOM_NOTIFY of every failed run; one that is down is told later."
+    )
     off = "Off until MUSHROOM_NOTIFY is set: one or more URLs as https://github.com/caronc/apprise/wiki shows them."
 
-    # Not Dagster's own run_failure_sensor, which forgets a run whose message could not be delivered.
+    # Not Dagster's own run_failure_sensor, which forgets a run whose message could not be
+    # delivered.
     @dg.sensor(
         name="run_failure_notification",
         minimum_interval_seconds=30,

@@ -11,8 +11,8 @@ LOOKBACK = dt.timedelta(days=7)
 HOUR = dt.timedelta(hours=1)
 
 
-# How long after its window has closed a partition should be there, retries included: the timetable's 01:03, five past
-# and 03:02, and the report with the last of them.
+# How long after its window has closed a partition should be there, retries included: the
+# timetable's 01:03, five past and 03:02, and the report with the last of them.
 DUE_AFTER = {
     "daily_env_stats": 2 * HOUR,
     "hourly_setpoint_changes": HOUR,
@@ -21,15 +21,19 @@ DUE_AFTER = {
 }
 
 
-# Waits of 10, 30 and 70 s, give or take: EXPONENTIAL is (2**n - 1) * delay. Only transient faults get here, permanent
-# ones fail at once (assets.windows).
-RETRY = dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+# Waits of 10, 30 and 70 s, give or take: EXPONENTIAL is (2**n - 1) * delay. Only transient faults
+# get here, permanent ones fail at once (assets.windows).
+RETRY = dg.RetryPolicy(
+    max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
 
 
 def _on_last_input() -> dg.AutomationCondition:
-    """When every input of a day is there: once, and again after any of them was redone; for the days of the lookback.
+    """When every input of a day is there: once, and again after any of them was redone; for the
+    days of the lookback.
 
-    `eager()` looks at the newest day only; a day that was caught up later would never get its report.
+    `eager()` looks at the newest day only; a day that was caught up later would never get its
+    report.
     """
     window = dg.AutomationCondition.in_latest_time_window(lookback_delta=LOOKBACK)
     return dg.AutomationCondition.eager().replace("in_latest_time_window", window)
@@ -38,8 +42,9 @@ def _on_last_input() -> dg.AutomationCondition:
 def policies(timezone: str) -> dict[str, dict[str, Any]]:
     """Retry, backfill, freshness and automation policies by asset.
 
-    Environment, setpoints and report take a whole range in one run, of which what is finished stays so if it fails
-    (assets.windows). CLIP takes a week a run: it holds its pool no longer than that, and other runs get their turn.
+    Environment, setpoints and report take a whole range in one run, of which what is finished stays
+    so if it fails (assets.windows). CLIP takes a week a run: it holds its pool no longer than that,
+    and other runs get their turn.
     """
     whole_range = dg.BackfillPolicy.single_run()
     found: dict[str, dict[str, Any]] = {
@@ -63,8 +68,12 @@ def policies(timezone: str) -> dict[str, dict[str, Any]]:
 
 
 def _freshness(asset: str, timezone: str) -> dg.FreshnessPolicy:
-    """A day's partition is there by its hour of the next morning, made since midnight; an hour's within the next."""
+    """A day's partition is there by its hour of the next morning, made since midnight; an hour's
+    within the next.
+    """
     due = DUE_AFTER[asset]
     if asset == "hourly_setpoint_changes":
         return dg.FreshnessPolicy.time_window(fail_window=HOUR + due)
-    return dg.FreshnessPolicy.cron(f"0 {due // HOUR} * * *", lower_bound_delta=due, timezone=timezone)
+    return dg.FreshnessPolicy.cron(
+        f"0 {due // HOUR} * * *", lower_bound_delta=due, timezone=timezone
+    )

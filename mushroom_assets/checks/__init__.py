@@ -1,7 +1,9 @@
-"""What must hold of each table, as asset checks with a severity: a module a noun, and `standing` for Dagster's record.
+"""What must hold of each table, as asset checks with a severity: a module a noun, and `standing`
+for Dagster's record.
 
-Structural faults are errors and block what comes after; coverage, plausibility and drift are warnings: a check that
-cries wolf is ignored. What a rule and a verdict are is the business of `rule` and `evaluation`. Nothing is mended here.
+Structural faults are errors and block what comes after; coverage, plausibility and drift are
+warnings: a check that cries wolf is ignored. What a rule and a verdict are is the business of
+`rule` and `evaluation`. Nothing is mended here.
 """
 
 from typing import Any
@@ -15,8 +17,12 @@ from mushroom_assets.partitions import FarmClock
 
 
 def asset_checks(clock: FarmClock, farm: Farm, **policy: Any) -> list[dg.AssetChecksDefinition]:
-    """The checks of every result table's rows, one step a table; `policy` holds their retry policy."""
+    """The checks of every result table's rows, one step a table.
+
+    `policy` holds their retry policy.
+    """
     daily = [
-        table_checks(rules, clock.daily, farm, **policy) for rules in (environment.RULES, vision.RULES, report.RULES)
+        table_checks(rules, clock.daily, farm, **policy)
+        for rules in (environment.RULES, vision.RULES, report.RULES)
     ]
     return [*daily, table_checks(setpoints.RULES, clock.hourly, farm, **policy)]

@@ -19,15 +19,22 @@ def _rows_missing(window: Window, farm: Farm) -> sa.Select[Any]:
 
 
 def _quantiles_out_of_order(window: Window, farm: Farm) -> sa.Select[Any]:
-    ordered = sa.and_(row.min <= row.q25, row.q25 <= row.median, row.median <= row.q75, row.q75 <= row.max)
+    ordered = sa.and_(
+        row.min <= row.q25, row.q25 <= row.median, row.median <= row.q75, row.q75 <= row.max
+    )
     broken = ordered.is_not(sa.true())  # a missing number is out of order too
     return sa.select(*KEY).where(of_days(row.stat_date, window), row.sample_count > 0, broken)
 
 
 def _values_implausible(window: Window, farm: Farm) -> sa.Select[Any]:
     limits = [
-        sa.and_(row.quantity == name, sa.or_(row.min < low, row.max > high, row.mean < low, row.mean > high))
-        for name, (low, high) in ((name, quantity.plausible) for name, quantity in farm.quantities.items())
+        sa.and_(
+            row.quantity == name,
+            sa.or_(row.min < low, row.max > high, row.mean < low, row.mean > high),
+        )
+        for name, (low, high) in (
+            (name, quantity.plausible) for name, quantity in farm.quantities.items()
+        )
     ]
     return sa.select(*KEY, row.min, row.mean, row.max).where(
         of_days(row.stat_date, window), sa.or_(sa.false(), *limits)
@@ -36,23 +43,39 @@ def _values_implausible(window: Window, farm: Farm) -> sa.Select[Any]:
 
 def _days_uncovered(window: Window, farm: Farm) -> sa.Select[Any]:
     little = row.coverage < farm.report.min_coverage
-    return sa.select(*KEY, row.coverage.label("share")).where(of_days(row.stat_date, window), little).order_by("share")
+    return (
+        sa.select(*KEY, row.coverage.label("share"))
+        .where(of_days(row.stat_date, window), little)
+        .order_by("share")
+    )
 
 
 def _climates_out_of_band(window: Window, farm: Farm) -> sa.Select[Any]:
     little = row.in_range < farm.report.act_below
-    return sa.select(*KEY, row.in_range.label("share")).where(of_days(row.stat_date, window), little).order_by("share")
+    return (
+        sa.select(*KEY, row.in_range.label("share"))
+        .where(of_days(row.stat_date, window), little)
+        .order_by("share")
+    )
 
 
 def _samples_doubtful(window: Window, farm: Farm) -> sa.Select[Any]:
     delivered = row.sample_count + row.rejected_count
-    share = (row.suspect_count + row.rejected_count) / sa.cast(sa.func.nullif(delivered, 0), sa.Double)
+    share = (row.suspect_count + row.rejected_count) / sa.cast(
+        sa.func.nullif(delivered, 0), sa.Double
+    )
     many = share > farm.report.watch_suspect_share
-    return sa.select(*KEY, share.label("share")).where(of_days(row.stat_date, window), many).order_by(share.desc())
+    return (
+        sa.select(*KEY, share.label("share"))
+        .where(of_days(row.stat_date, window), many)
+        .order_by(share.desc())
+    )
 
 
 def _sensors_still(window: Window, farm: Farm) -> sa.Select[Any]:
-    still = sa.and_(row.min == row.max, row.sample_count >= MOVES_FROM, row.quantity.in_(farm.quantities))
+    still = sa.and_(
+        row.min == row.max, row.sample_count >= MOVES_FROM, row.quantity.in_(farm.quantities)
+    )
     return sa.select(*KEY, row.min.label("value")).where(of_days(row.stat_date, window), still)
 
 
@@ -76,9 +99,15 @@ RULES = (
         "quantiles_in_order",
         table,
         ERROR,
-        holds={"en": "min <= q25 <= median <= q75 <= max", "zh": "min <= q25 <= median <= q75 <= max"},
+        holds={
+            "en": "min <= q25 <= median <= q75 <= max",
+            "zh": "min <= q25 <= median <= q75 <= max",
+        },
         fault={"en": "rows out of order", "zh": "行次序颠倒"},
-        remedy={"en": "a fault of this software: report these rows", "zh": "这是软件缺陷：请反馈这些行"},
+        remedy={
+            "en": "a fault of this software: report these rows",
+            "zh": "这是软件缺陷：请反馈这些行",
+        },
         offenders=_quantiles_out_of_order,
     ),
     Rule(
@@ -119,7 +148,10 @@ RULES = (
             "en": "a quantity is inside its target band for at least report.act_below of the known time",
             "zh": "各指标处于目标区间的时间不少于 report.act_below",
         },
-        fault={"en": "room-days mostly outside the target band", "zh": "项库房日指标大部分时间偏离目标区间"},
+        fault={
+            "en": "room-days mostly outside the target band",
+            "zh": "项库房日指标大部分时间偏离目标区间",
+        },
         remedy={
             "en": "look at the room: cooler, humidifier, fresh air, and the day's setpoint changes",
             "zh": "到库房查看：制冷、加湿、新风，以及当天的设定变更",
@@ -135,7 +167,10 @@ RULES = (
             "sensor",
             "zh": "被剔除或疑似尖峰、卡死的采样不超过 report.watch_suspect_share",
         },
-        fault={"en": "room-days with too many doubtful samples", "zh": "项库房日指标的可疑采样过多"},
+        fault={
+            "en": "room-days with too many doubtful samples",
+            "zh": "项库房日指标的可疑采样过多",
+        },
         remedy={
             "en": "check the sensor and its cable, clean or calibrate it; the day's numbers may mislead",
             "zh": "检查传感器及接线，清洁或校准；当天的统计值可能失真",

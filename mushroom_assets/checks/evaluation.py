@@ -1,8 +1,9 @@
-"""From rules to verdicts: all rules of a table in one step, one transaction, and an evaluation for every partition.
+"""From rules to verdicts: all rules of a table in one step, one transaction, and an evaluation for
+every partition.
 
-An evaluation says the count, up to `EXAMPLES` examples and what to do, in the farm's language. The evaluations are made
-here and not by Dagster: for a run over a range it would record a single one that belongs to no partition, and for
-each check read the asset's whole event, pictures and all.
+An evaluation says the count, up to `EXAMPLES` examples and what to do, in the farm's language. The
+evaluations are made here and not by Dagster: for a run over a range it would record a single one
+that belongs to no partition, and for each check read the asset's whole event, pictures and all.
 """
 
 import datetime as dt
@@ -23,27 +24,43 @@ from mushroom_assets.partitions import windows
 from mushroom_assets.resources import FarmFile, PostgresResource
 
 EXAMPLES = 5
-FOUND: Said = {"en": "{count} {fault}. Remedy: {remedy}", "zh": "{count} {fault}。处理办法：{remedy}"}
+FOUND: Said = {
+    "en": "{count} {fault}. Remedy: {remedy}",
+    "zh": "{count} {fault}。处理办法：{remedy}",
+}
 Rows = Sequence[sa.Row[Any]]
 
 
 def table_checks(
     rules: Sequence[Rule], definition: dg.TimeWindowPartitionsDefinition, farm: Farm, **policy: Any
 ) -> dg.AssetChecksDefinition:
-    """The checks of one table, any of which can be executed alone; `policy` holds their retry policy."""
+    """The checks of one table, any of which can be executed alone.
+
+    `policy` holds their retry policy.
+    """
     asset = dg.AssetKey(rules[0].table.name)
     specs = {rule.name: _spec(rule, definition, farm) for rule in rules}
 
-    @dg.multi_asset_check(name=f"{rules[0].table.name}_checks", specs=list(specs.values()), can_subset=True, **policy)
+    @dg.multi_asset_check(
+        name=f"{rules[0].table.name}_checks", specs=list(specs.values()), can_subset=True, **policy
+    )
     def checks(
         context: dg.AssetCheckExecutionContext, postgres: PostgresResource, farm_file: FarmFile
     ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
-        selected = [rule for rule in rules if specs[rule.name].key in context.selected_asset_check_keys]
+        selected = [
+            rule for rule in rules if specs[rule.name].key in context.selected_asset_check_keys
+        ]
         parts = windows(definition, context.partition_keys)
         whole = Window("", parts[0].start, parts[-1].end)
-        with permanent_faults_fail_at_once(), postgres.transaction(context.run.run_id) as connection:
+        with (
+            permanent_faults_fail_at_once(),
+            postgres.transaction(context.run.run_id) as connection,
+        ):
             farm = farm_file.read()
-            found = {rule.name: connection.execute(rule.offenders(whole, farm)).all() for rule in selected}
+            found = {
+                rule.name: connection.execute(rule.offenders(whole, farm)).all()
+                for rule in selected
+            }
         targets = latest_materializations(context.instance, asset, [part.key for part in parts])
         with together(context.instance):
             for rule in selected:
@@ -54,7 +71,9 @@ def table_checks(
     return checks
 
 
-def _spec(rule: Rule, definition: dg.TimeWindowPartitionsDefinition, farm: Farm) -> dg.AssetCheckSpec:
+def _spec(
+    rule: Rule, definition: dg.TimeWindowPartitionsDefinition, farm: Farm
+) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         rule.name,
         asset=rule.table.name,
@@ -65,25 +84,34 @@ def _spec(rule: Rule, definition: dg.TimeWindowPartitionsDefinition, farm: Farm)
 
 
 def by_part(rows: Rows, parts: Sequence[Window]) -> dict[str, list[sa.Row[Any]]]:
-    """Rows by the key of the window that their first column, a date or an instant, falls in; windows in order."""
+    """Rows by the key of the window that their first column, a date or an instant, falls in;
+    windows in order.
+    """
     found: dict[str, list[sa.Row[Any]]] = {part.key: [] for part in parts}
     if not rows:
         return found
     days = {part.date: part.key for part in parts}
-    starts = [part.start.timestamp() for part in parts]  # a clock reads an hour that comes twice the same
+    # A clock reads an hour that comes twice the same
+    starts = [part.start.timestamp() for part in parts]
     for row in rows:
         when = row[0]
         instant = isinstance(when, dt.datetime)
-        found[parts[bisect_right(starts, when.timestamp()) - 1].key if instant else days[when]].append(row)
+        found[
+            parts[bisect_right(starts, when.timestamp()) - 1].key if instant else days[when]
+        ].append(row)
     return found
 
 
-def evaluate(rule: Rule, offending: Rows, farm: Farm, partition: str, target: Target | None) -> dg.AssetCheckEvaluation:
+def evaluate(
+    rule: Rule, offending: Rows, farm: Farm, partition: str, target: Target | None
+) -> dg.AssetCheckEvaluation:
     """The evaluation of a rule for a partition, of which `target` is the latest materialization."""
     metadata: dict[str, dg.MetadataValue] = {"offending": dg.MetadataValue.int(len(offending))}
     description = farm.say({"en": "holds", "zh": "符合"})
     if offending:
-        metadata["examples"] = dg.MetadataValue.md("\n".join(_example(row, farm) for row in offending[:EXAMPLES]))
+        metadata["examples"] = dg.MetadataValue.md(
+            "\n".join(_example(row, farm) for row in offending[:EXAMPLES])
+        )
         fault, remedy = farm.say(rule.fault), farm.say(rule.remedy)
         description = FOUND[farm.language].format(count=len(offending), fault=fault, remedy=remedy)
     return dg.AssetCheckEvaluation(

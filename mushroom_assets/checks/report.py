@@ -19,7 +19,11 @@ def _rows_missing(window: Window, farm: Farm) -> sa.Select[Any]:
 def _days_unjudged(window: Window, farm: Farm) -> sa.Select[Any]:
     reason = row.reasons[0]["text"].astext.label("reason")
     unjudged = sa.and_(of_days(row.stat_date, window), row.verdict == "insufficient_data")
-    return sa.select(row.stat_date, row.room_id, reason).where(unjudged).order_by(row.stat_date, row.room_id)
+    return (
+        sa.select(row.stat_date, row.room_id, reason)
+        .where(unjudged)
+        .order_by(row.stat_date, row.room_id)
+    )
 
 
 RULES = (
@@ -46,7 +50,10 @@ RULES = (
             "en": "the data suffice for a verdict on every room",
             "zh": "每个库房的数据都足以给出结论",
         },
-        fault={"en": "rooms without a verdict (insufficient data)", "zh": "个库房因数据不足没有结论"},
+        fault={
+            "en": "rooms without a verdict (insufficient data)",
+            "zh": "个库房因数据不足没有结论",
+        },
         remedy={
             "en": "see the reason: load missing samples or batches, or give the growth day its target bands; then "
             "materialize the day again, its statistics first",

@@ -1,4 +1,7 @@
-"""A rule about a table's rows, and the means to write one. What comes of it is the business of `evaluation`."""
+"""A rule about a table's rows, and the means to write one.
+
+What comes of it is the business of `evaluation`.
+"""
 
 import datetime as dt
 from collections.abc import Callable, Iterable
@@ -27,8 +30,8 @@ class Rule:
         holds: the rule in words.
         fault: what the offending rows are, after their count.
         remedy: what to do about them.
-        offenders: selects what breaks the rule in a window; the first column says when, as date or instant. A column
-            `quantity` is shown by its name, `share` in per cent.
+        offenders: selects what breaks the rule in a window; the first column says when, as date or
+            instant. A column `quantity` is shown by its name, `share` in per cent.
     """
 
     name: str
@@ -54,7 +57,9 @@ def days_of(window: Window) -> sa.Subquery:
 
 def listed(name: str, values: Iterable[str]) -> sa.Subquery:
     """Texts as rows of one column."""
-    return sa.select(sa.func.unnest(sa.cast(list(values), ARRAY(sa.Text))).label(name)).subquery(f"{name}s")
+    return sa.select(sa.func.unnest(sa.cast(list(values), ARRAY(sa.Text))).label(name)).subquery(
+        f"{name}s"
+    )
 
 
 def rows_missing(

@@ -29,16 +29,25 @@ def _steps_inconsistent(window: Window, farm: Farm) -> sa.Select[Any]:
 def _chains_broken(window: Window, farm: Farm) -> sa.Select[Any]:
     before = sa.func.lag(row.current_value).over(partition_by=row.point_id, order_by=row.changed_at)
     since = window.before(LOOKBACK)  # the change before is as a rule of an earlier hour
-    states = sa.and_(row.changed_at >= since, row.changed_at < window.end, row.change_type != "analog_value")
+    states = sa.and_(
+        row.changed_at >= since, row.changed_at < window.end, row.change_type != "analog_value"
+    )
     chained = sa.select(*POINT, row.previous_value, before.label("before")).where(states).subquery()
-    differ = sa.func.round(chained.c.before) != sa.func.round(chained.c.previous_value)  # states, not noise
+    # states, not noise
+    differ = sa.func.round(chained.c.before) != sa.func.round(chained.c.previous_value)
     return sa.select(chained).where(chained.c.changed_at >= window.start, differ)
 
 
 def _points_unknown(window: Window, farm: Farm) -> sa.Select[Any]:
-    watched = [(kind, alias, point) for kind, points in farm.points.items() for alias, point in points.items()]
+    watched = [
+        (kind, alias, point)
+        for kind, points in farm.points.items()
+        for alias, point in points.items()
+    ]
     known = sa.or_(sa.false(), *(_is(kind, alias) for kind, alias, _ in watched))
-    nameless = sa.or_(sa.false(), *(sa.and_(_is(kind, alias), _unnamed(point)) for kind, alias, point in watched))
+    nameless = sa.or_(
+        sa.false(), *(sa.and_(_is(kind, alias), _unnamed(point)) for kind, alias, point in watched)
+    )
     stranger = ~sa.and_(row.room_id.in_(farm.rooms), known)
     reason = sa.case(
         (stranger, farm.say({"en": "not watched", "zh": "未监视"})),
@@ -53,7 +62,10 @@ def _is(device_type: str, point_alias: str) -> sa.ColumnElement[bool]:
 
 
 def _unnamed(point: WatchedPoint) -> sa.ColumnElement[bool]:
-    """Whether one of a change's states has no label. An analog value needs none, nor does a point without any."""
+    """Whether one of a change's states has no label.
+
+    An analog value needs none, nor does a point without any.
+    """
     if point.change_type == "analog_value" or not point.labels:
         return sa.false()
     states = (sa.func.round(value) for value in (row.previous_value, row.current_value))
@@ -99,7 +111,10 @@ RULES = (
             "en": "the farm file watches the point, in a room of the farm, and has a label for each of its states",
             "zh": "该点位在农场文件的监视列表中，属于农场的库房，且每个状态都有标签",
         },
-        fault={"en": "changes that the farm file does not know", "zh": "次变更在农场文件中没有定义"},
+        fault={
+            "en": "changes that the farm file does not know",
+            "zh": "次变更在农场文件中没有定义",
+        },
         remedy={
             "en": "complete `rooms`, `points` or their `labels` in the farm file, then materialize the hours again: "
             "new labels are written, and the changes of a point that is no longer watched go",

@@ -1,11 +1,12 @@
-"""The standing checks: of Dagster's own record, is a partition of the last 30 days failed, missing or outdated?
+"""The standing checks: of Dagster's own record, is a partition of the last 30 days failed, missing
+or outdated?
 
-Outdated is what was made under another farm file or by older code. Dagster says so on the partition's own page
-("Unsynced"), but not on the asset's.
+Outdated is what was made under another farm file or by older code. Dagster says so on the
+partition's own page ("Unsynced"), but not on the asset's.
 
-Not about one partition and so without any. A schedule of their own evaluates them, and so does a run that is launched
-in the UI, which Dagster gives all checks of its assets; not the timetable's runs, which have other things to do. What
-is due when is told by `automation`.
+Not about one partition and so without any. A schedule of their own evaluates them, and so does a
+run that is launched in the UI, which Dagster gives all checks of its assets; not the timetable's
+runs, which have other things to do. What is due when is told by `automation`.
 """
 
 import datetime as dt
@@ -61,7 +62,13 @@ def standing_checks(
     """
     hourly = {hourly_setpoint_changes.name}
     return [
-        _check(dg.AssetKey(asset), clock.hourly if asset in hourly else clock.daily, farm, after, **policy)
+        _check(
+            dg.AssetKey(asset),
+            clock.hourly if asset in hourly else clock.daily,
+            farm,
+            after,
+            **policy,
+        )
         for asset, after in due_after.items()
     ]
 
@@ -98,7 +105,10 @@ def completeness(
     due_by: dt.datetime,
     farm: Farm,
 ) -> dict[str, Any]:
-    """What the check says of the windows that closed by `due_by`. Only a failed partition is an error."""
+    """What the check says of the windows that closed by `due_by`.
+
+    Only a failed partition is an error.
+    """
     keys = [window.key for window in closed(definition, dt.timedelta(days=DAYS), due_by)]
     status = instance.get_status_by_partition(asset, keys, definition) or {}
     failed = {key for key in keys if status.get(key) is AssetPartitionStatus.FAILED}
@@ -111,18 +121,36 @@ def completeness(
         if lacking:
             metadata[name] = dg.MetadataValue.md(_list(list(ranges(keys, lacking)), farm))
     if not count:
-        return {"passed": True, "description": farm.say({"en": "holds", "zh": "符合"}), "metadata": metadata}
+        return {
+            "passed": True,
+            "description": farm.say({"en": "holds", "zh": "符合"}),
+            "metadata": metadata,
+        }
     where = f"/assets/{asset.to_user_string()}?view=partitions"
     metadata["partitions"] = dg.MetadataValue.md(f"[{where}]({where})")
     faults = [FAULT] * bool(failed or missing) + [OUTDATED] * bool(outdated)
-    counts = {"failed": len(failed), "missing": len(missing), "outdated": len(outdated), "days": DAYS}
+    counts = {
+        "failed": len(failed),
+        "missing": len(missing),
+        "outdated": len(outdated),
+        "days": DAYS,
+    }
     description = {"en": ". ", "zh": "。"}[farm.language].join(
         fault[farm.language].format(**counts) for fault in faults
     )
-    return {"passed": False, "severity": ERROR if failed else WARN, "description": description, "metadata": metadata}
+    return {
+        "passed": False,
+        "severity": ERROR if failed else WARN,
+        "description": description,
+        "metadata": metadata,
+    }
 
 
 def _list(found: Sequence[tuple[str, str]], farm: Farm) -> str:
-    lines = [f"- {first}" if first == last else f"- {first} ... {last}" for first, last in found[:SHOWN]]
+    lines = [
+        f"- {first}" if first == last else f"- {first} ... {last}" for first, last in found[:SHOWN]
+    ]
     more = {"en": "- and {count} more ranges", "zh": "- 另有 {count} 段"}[farm.language]
-    return "\n".join([*lines, more.format(count=len(found) - SHOWN)] if len(found) > SHOWN else lines)
+    return "\n".join(
+        [*lines, more.format(count=len(found) - SHOWN)] if len(found) > SHOWN else lines
+    )

@@ -1,8 +1,9 @@
 """Rules of `daily_clip_inference`.
 
-Drift is measured against the same room, camera and model in the `WEEK` before. In 34 days of two simulated rooms a
-room's mean confidence came to 0.90 to 1.05 times the week's, and a camera's median sharpness to 0.33 to 4 times; of the
-same pictures through a fogged or defocused lens it was 0.03 to 0.25 times.
+Drift is measured against the same room, camera and model in the `WEEK` before. In 34 days of two
+simulated rooms a room's mean confidence came to 0.90 to 1.05 times the week's, and a camera's
+median sharpness to 0.33 to 4 times; of the same pictures through a fogged or defocused lens it was
+0.03 to 0.25 times.
 """
 
 import datetime as dt
@@ -31,38 +32,54 @@ def _since(window: Window) -> dt.date:
 
 def _images_not_ok(window: Window, farm: Farm) -> sa.Select[Any]:
     columns = (row.image_date, row.image_path, row.status, row.error)
-    return sa.select(*columns).where(of_days(row.image_date, window), ~usable).order_by(row.image_path)
+    return (
+        sa.select(*columns).where(of_days(row.image_date, window), ~usable).order_by(row.image_path)
+    )
 
 
 def _labels_missing(window: Window, farm: Farm) -> sa.Select[Any]:
     labelled = [row.stage.is_not(None), row.condition.is_not(None)]
-    shares = [share.between(0, 1) for share in (row.stage_probability, row.stage_margin, row.condition_probability)]
+    shares = [
+        share.between(0, 1)
+        for share in (row.stage_probability, row.stage_margin, row.condition_probability)
+    ]
     unit = sa.func.vector_norm(row.embedding).between(1 - UNIT, 1 + UNIT)
     complete = sa.and_(*labelled, *shares, unit)
     columns = (row.image_date, row.image_path, row.model_id)
-    return sa.select(*columns).where(of_days(row.image_date, window), usable, complete.is_not(sa.true()))
+    return sa.select(*columns).where(
+        of_days(row.image_date, window), usable, complete.is_not(sa.true())
+    )
 
 
 def _cameras_silent(window: Window, farm: Farm) -> sa.CompoundSelect[Any]:
     """Cameras of the week before without an image, of rooms that have some; and rooms without any."""
     days, before, there = days_of(window), table.alias("before"), table.alias("there").c
     ago = days.c.day - before.c.image_date
-    recent = sa.and_(before.c.image_date >= _since(window), ago.between(1, WEEK), before.c.camera.is_not(None))
+    recent = sa.and_(
+        before.c.image_date >= _since(window), ago.between(1, WEEK), before.c.camera.is_not(None)
+    )
     cameras = (
-        sa.select(days.c.day, before.c.room_id, before.c.camera).distinct().join_from(days, before, recent).subquery()
+        sa.select(days.c.day, before.c.room_id, before.c.camera)
+        .distinct()
+        .join_from(days, before, recent)
+        .subquery()
     )
     of_room = sa.and_(there.image_date == cameras.c.day, there.room_id == cameras.c.room_id)
     of_camera = sa.and_(of_room, there.camera == cameras.c.camera)
     silent = sa.select(cameras).where(sa.exists().where(of_room), ~sa.exists().where(of_camera))
     empty = rows_missing(table, row.image_date, window, room_id=farm.rooms).subquery()
-    begun = sa.exists().where(there.image_date <= empty.c.day)  # a farm without cameras is not told so every day
+    # A farm without cameras is not told so every day
+    begun = sa.exists().where(there.image_date <= empty.c.day)
     every = sa.literal(farm.say({"en": "every camera", "zh": "全部相机"}))
     return sa.union_all(silent, sa.select(empty, every).where(begun)).order_by(sa.text("1, 2, 3"))
 
 
 def _confidence_collapsed(window: Window, farm: Farm) -> sa.Select[Any]:
     place = (row.image_date, row.room_id, row.model_id)
-    mean, images = sa.func.avg(row.stage_probability, type_=sa.Double).label("mean"), sa.func.count().label("images")
+    mean, images = (
+        sa.func.avg(row.stage_probability, type_=sa.Double).label("mean"),
+        sa.func.count().label("images"),
+    )
     recent = sa.and_(row.image_date >= _since(window), row.image_date < window.end.date())
     daily = sa.select(*place, mean, images).where(recent, usable).group_by(*place).cte("daily")
     day, past = daily.alias("day").c, daily.alias("past").c
@@ -70,7 +87,11 @@ def _confidence_collapsed(window: Window, farm: Farm) -> sa.Select[Any]:
     week = sa.func.sum(past.mean * past.images, type_=sa.Double) / sa.func.sum(past.images)
     return (
         sa.select(day.image_date, day.room_id, day.mean, week.label("week"))
-        .where(same, (day.image_date - past.image_date).between(1, WEEK), of_days(day.image_date, window))
+        .where(
+            same,
+            (day.image_date - past.image_date).between(1, WEEK),
+            of_days(day.image_date, window),
+        )
         .where(day.images >= FEW)
         .group_by(day.image_date, day.room_id, day.model_id, day.mean)
         .having(sa.func.sum(past.images) >= FEW, day.mean < CONFIDENCE_FROM * week)
@@ -80,9 +101,21 @@ def _confidence_collapsed(window: Window, farm: Farm) -> sa.Select[Any]:
 
 def _lenses_dim(window: Window, farm: Farm) -> sa.Select[Any]:
     place = (row.image_date, row.room_id, row.camera)
-    sharp, bright = _median(row.sharpness).label("sharp"), sa.func.max(row.brightness).label("bright")
-    recent = sa.and_(row.image_date >= _since(window), row.image_date < window.end.date(), row.camera.is_not(None))
-    daily = sa.select(*place, sharp, bright).where(recent, usable).group_by(*place).having(sa.func.count() >= FEW)
+    sharp, bright = (
+        _median(row.sharpness).label("sharp"),
+        sa.func.max(row.brightness).label("bright"),
+    )
+    recent = sa.and_(
+        row.image_date >= _since(window),
+        row.image_date < window.end.date(),
+        row.camera.is_not(None),
+    )
+    daily = (
+        sa.select(*place, sharp, bright)
+        .where(recent, usable)
+        .group_by(*place)
+        .having(sa.func.count() >= FEW)
+    )
     days = daily.cte("daily")
     day, past = days.alias("day").c, days.alias("past").c
     ago = (day.image_date - past.image_date).between(1, WEEK)

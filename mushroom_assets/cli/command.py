@@ -1,4 +1,6 @@
-"""How a fault reaches a person at the terminal: one line with the remedy and exit code 1, no traceback."""
+"""How a fault reaches a person at the terminal: one line with the remedy and exit code 1, no
+traceback.
+"""
 
 import errno
 import logging
@@ -54,7 +56,9 @@ class Command(click.Group):
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            fail(f"the disk is full: {error}. Remedy: make room, or set MUSHROOM_HOME to a larger disk")
+            fail(
+                f"the disk is full: {error}. Remedy: make room, or set MUSHROOM_HOME to a larger disk"
+            )
 
 
 def fail(message: str) -> NoReturn:

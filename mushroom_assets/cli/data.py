@@ -18,11 +18,23 @@ from mushroom_assets.settings import load_settings
 
 
 @click.command()
-@click.option("--days", default=14, show_default=True, help="Full days before today; today so far comes with them.")
+@click.option(
+    "--days",
+    default=14,
+    show_default=True,
+    help="Full days before today; today so far comes with them.",
+)
 @click.option("--rooms", type=int, help="Only the first N rooms of the farm file.")
 @click.option("--seed", default=0, show_default=True, help="Another seed is another plant.")
-@click.option("--images/--no-images", default=True, show_default=True, help="Camera images of the last days too.")
-@click.option("--image-days", default=simulated.IMAGE_DAYS, show_default=True, help="Days of images.")
+@click.option(
+    "--images/--no-images",
+    default=True,
+    show_default=True,
+    help="Camera images of the last days too.",
+)
+@click.option(
+    "--image-days", default=simulated.IMAGE_DAYS, show_default=True, help="Days of images."
+)
 def simulate(days: int, rooms: int | None, seed: int, images: bool, image_days: int) -> None:
     """Let a simulated plant deliver samples, batches and images; the same again changes nothing."""
     farm = load_settings().read_farm()
@@ -43,25 +55,43 @@ def load() -> None:
 
 @load.command("samples")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--skip-bad", is_flag=True, help="Load the good rows, and write the bad ones to FILE.bad.csv.")
+@click.option(
+    "--skip-bad", is_flag=True, help="Load the good rows, and write the bad ones to FILE.bad.csv."
+)
 def load_samples(file: Path, skip_bad: bool) -> None:
-    """CSV or Parquet: room_id, device_type, device_alias, point_alias, sampled_at (ISO 8601), value."""
+    """CSV or Parquet: room_id, device_type, device_alias, point_alias, sampled_at (ISO 8601),
+    value.
+    """
     farm = load_settings().read_farm()
-    with machine() as settings, open_database(settings) as database, progress_bar(None, "samples", "row") as bar:
+    with (
+        machine() as settings,
+        open_database(settings) as database,
+        progress_bar(None, "samples", "row") as bar,
+    ):
         with database.transaction() as connection:
             report = load_samples_file(
-                connection, file, farm, skip_bad=skip_bad, progress=lambda rows: bar.update(rows - bar.n)
+                connection,
+                file,
+                farm,
+                skip_bad=skip_bad,
+                progress=lambda rows: bar.update(rows - bar.n),
             )
     _tell(report, file)
 
 
 @load.command("batches")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--skip-bad", is_flag=True, help="Load the good rows, and write the bad ones to FILE.bad.csv.")
+@click.option(
+    "--skip-bad", is_flag=True, help="Load the good rows, and write the bad ones to FILE.bad.csv."
+)
 def load_batches(file: Path, skip_bad: bool) -> None:
     """CSV or Parquet: room_id, in_date (YYYY-MM-DD), bag_count (may be empty)."""
     farm = load_settings().read_farm()
-    with machine() as settings, open_database(settings) as database, database.transaction() as connection:
+    with (
+        machine() as settings,
+        open_database(settings) as database,
+        database.transaction() as connection,
+    ):
         report = load_batches_file(connection, file, farm, skip_bad=skip_bad)
     _tell(report, file)
 
@@ -77,11 +107,19 @@ def _tell(report: LoadReport, file: Path) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--skip-bad", is_flag=True, help="Store the good rows, and write the bad ones to FILE.bad.csv.")
+@click.option(
+    "--skip-bad", is_flag=True, help="Store the good rows, and write the bad ones to FILE.bad.csv."
+)
 def label(file: Path, skip_bad: bool) -> None:
-    """What growers see on images, CSV or Parquet: image_path, stage and/or condition, labelled_by (may be left out)."""
+    """What growers see on images, CSV or Parquet: image_path, stage and/or condition, labelled_by
+    (may be left out).
+    """
     farm = load_settings().read_farm()
-    with machine() as settings, open_database(settings) as database, database.transaction() as connection:
+    with (
+        machine() as settings,
+        open_database(settings) as database,
+        database.transaction() as connection,
+    ):
         report = load_labels(connection, file, farm, skip_bad=skip_bad)
         lines = progress_lines(connection, farm)
     _tell(report, file)
@@ -90,12 +128,18 @@ def label(file: Path, skip_bad: bool) -> None:
 
 @click.command("similar")
 @click.argument("image_or_text")
-@click.option("--k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many images.")
+@click.option(
+    "--k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many images."
+)
 @click.option("--room", "rooms", multiple=True, help="Only this room; may be given more than once.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="From this farm day on.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Up to this farm day.")
 def run_similar(
-    image_or_text: str, k: int, rooms: tuple[str, ...], since: dt.datetime | None, until: dt.datetime | None
+    image_or_text: str,
+    k: int,
+    rooms: tuple[str, ...],
+    since: dt.datetime | None,
+    until: dt.datetime | None,
 ) -> None:
     """Find the stored images most like a file, a path in the image store, or else a text.
 
@@ -103,8 +147,14 @@ def run_similar(
     """
     farm = load_settings().read_farm()
     if strangers := set(rooms) - set(farm.rooms):
-        raise click.BadParameter(f"the farm file has no room {', '.join(sorted(strangers))}", param_hint="--room")
+        raise click.BadParameter(
+            f"the farm file has no room {', '.join(sorted(strangers))}", param_hint="--room"
+        )
     days = [day.date() if day else None for day in (since, until)]
-    with machine() as settings, open_database(settings) as database, database.transaction() as connection:
+    with (
+        machine() as settings,
+        open_database(settings) as database,
+        database.transaction() as connection,
+    ):
         lines = similar.similar(connection, settings, farm, image_or_text, k, rooms, *days)
     click.echo("\n".join(lines))

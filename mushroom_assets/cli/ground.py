@@ -20,7 +20,10 @@ from mushroom_assets.storage.samples import ensure_months
 
 @contextlib.contextmanager
 def machine() -> Iterator[Settings]:
-    """The settings with a database behind them: the embedded one where no other is set. Exported to this process."""
+    """The settings with a database behind them: the embedded one where no other is set.
+
+    Exported to this process.
+    """
     settings = load_settings()
     with contextlib.ExitStack() as stack:
         if settings.database_url is None:
@@ -36,7 +39,9 @@ def machine() -> Iterator[Settings]:
 @contextlib.contextmanager
 def open_database(settings: Settings, retry: Retry | None = None) -> Iterator[Database]:
     """The database of the settings, closed at the end."""
-    database = Database(settings.require_database_url(), retry=retry or Retry(), application_name="mushroom")
+    database = Database(
+        settings.require_database_url(), retry=retry or Retry(), application_name="mushroom"
+    )
     try:
         yield database
     finally:
@@ -44,9 +49,13 @@ def open_database(settings: Settings, retry: Retry | None = None) -> Iterator[Da
 
 
 def prepare_tables(database: Database, farm: Farm) -> None:
-    """Newest tables, and the months of `sample` from the farm's first day (and the lookback before it) to a year on."""
+    """Newest tables, and the months of `sample` from the farm's first day (and the lookback before
+    it) to a year on.
+    """
     with database.transaction() as connection:
         revision = migrations.upgrade(connection)
         today = dt.datetime.now(farm.zone).date()
-        ensure_months(connection, farm.first_day - dt.timedelta(days=31), today + dt.timedelta(days=366))
+        ensure_months(
+            connection, farm.first_day - dt.timedelta(days=31), today + dt.timedelta(days=366)
+        )
     click.echo(f"tables of schema farm at {database.endpoint} are at revision {revision}")

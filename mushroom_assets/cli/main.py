@@ -1,4 +1,6 @@
-"""The `mushroom` command: every subcommand prepares settings and database in the same way, then calls one room."""
+"""The `mushroom` command: every subcommand prepares settings and database in the same way, then
+calls one room.
+"""
 
 import logging
 import signal
@@ -14,11 +16,14 @@ from mushroom_assets.cli.command import Command, log
 def main() -> None:
     """A mushroom farm's data pipeline on Dagster and PostgreSQL."""
     logging.basicConfig(
-        stream=sys.stdout, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+        stream=sys.stdout,
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        force=True,
     )
     log.setLevel(logging.INFO)
-    # As on Ctrl-C, what was started is stopped. SIGINT is set too: a shell script that starts this with `&` has it
-    # ignored, and the children would inherit that.
+    # As on Ctrl-C, what was started is stopped. SIGINT is set too: a shell script that starts this
+    # with `&` has it ignored, and the children would inherit that.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -17,13 +17,19 @@ from mushroom_assets.ingestion import simulated
 from mushroom_assets.resources import ImageStore
 from mushroom_assets.service import doctor
 from mushroom_assets.service.children import dagster_children, supervise
-from mushroom_assets.service.home import ServerError, prepare_dagster_home, require_free_port, require_space
+from mushroom_assets.service.home import (
+    ServerError,
+    prepare_dagster_home,
+    require_free_port,
+    require_space,
+)
 from mushroom_assets.service.ui import ui_fault, wait_for_ui
 from mushroom_assets.settings import Settings, SettingsError, load_settings
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 
-DEMO_BYTES = 3_000_000_000  # 14 days of 4 rooms: 0.6 GB of samples, as much of write-ahead log, and the images
+# 14 days of 4 rooms: 0.6 GB of samples, as much of write-ahead log, and the images
+DEMO_BYTES = 3_000_000_000
 
 
 @click.command()
@@ -39,7 +45,9 @@ def init(attempts: int, wait: float) -> None:
 
 @click.command("doctor")
 def run_doctor() -> None:
-    """Check database, tables, extension, image store, model and Dagster's storage; a line each, exit code 0 or 1."""
+    """Check database, tables, extension, image store, model and Dagster's storage; a line each,
+    exit code 0 or 1.
+    """
     findings = []
     try:
         with machine() as settings:
@@ -56,21 +64,37 @@ def run_doctor() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the UI.")
 @click.option("--port", default=3000, show_default=True, help="Port of the UI.")
 def health(host: str, port: int) -> None:
-    """Does the UI answer from its database, and does the daemon beat? Exit code 0 or 1; for container checks."""
+    """Does the UI answer from its database, and does the daemon beat? Exit code 0 or 1; for
+    container checks.
+    """
     if fault := ui_fault(host, port):
         fail(fault)
     click.echo("healthy")
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the UI; 0.0.0.0 for other machines.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address of the UI; 0.0.0.0 for other machines.",
+)
 @click.option("--port", default=3000, show_default=True, help="Port of the UI.")
 @click.option(
-    "--demo/--no-demo", "with_demo", default=True, show_default=True, help="A simulated farm if the database is empty."
+    "--demo/--no-demo",
+    "with_demo",
+    default=True,
+    show_default=True,
+    help="A simulated farm if the database is empty.",
 )
 @click.option("--days", default=14, show_default=True, help="Days of the simulated farm.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the simulated farm.")
-@click.option("--attempts", default=60, show_default=True, help="Attempts to connect to the database, 10 s apart.")
+@click.option(
+    "--attempts",
+    default=60,
+    show_default=True,
+    help="Attempts to connect to the database, 10 s apart.",
+)
 def up(host: str, port: int, with_demo: bool, days: int, seed: int, attempts: int) -> None:
     """One machine, everything: database, tables, demo farm if the database is empty, UI and daemon."""
     farm = load_settings().read_farm()
@@ -87,7 +111,9 @@ def up(host: str, port: int, with_demo: bool, days: int, seed: int, attempts: in
 
 
 def _tables_or_report(settings: Settings, database: Database, farm: Farm) -> Settings:
-    """Prepare the tables; a migration that fails is reported, here and in the UI, where nothing is scheduled then."""
+    """Prepare the tables; a migration that fails is reported, here and in the UI, where nothing is
+    scheduled then.
+    """
     try:
         prepare_tables(database, farm)
     except (sa.exc.DBAPIError, migrations.MigrationFailed) as error:
@@ -97,8 +123,13 @@ def _tables_or_report(settings: Settings, database: Database, farm: Farm) -> Set
     return settings
 
 
-def _demo_farm(settings: Settings, database: Database, farm: Farm, days: int, seed: int) -> simulated.Demo | None:
-    """Begin or resume the demo farm with all its results; None where the database has samples of its own."""
+def _demo_farm(
+    settings: Settings, database: Database, farm: Farm, days: int, seed: int
+) -> simulated.Demo | None:
+    """Begin or resume the demo farm with all its results.
+
+    None where the database has samples of its own.
+    """
     from mushroom_assets.definitions import defs  # 2 s, and it reads the farm file: only here
 
     now = dt.datetime.now(farm.zone)
@@ -115,7 +146,12 @@ def _demo_farm(settings: Settings, database: Database, farm: Farm, days: int, se
 
 
 def _serve(
-    settings: Settings, database: Database, farm: Farm, host: str, port: int, state: simulated.Demo | None
+    settings: Settings,
+    database: Database,
+    farm: Farm,
+    host: str,
+    port: int,
+    state: simulated.Demo | None,
 ) -> None:
     children = dagster_children(settings, host, port, daemon=settings.startup_error is None)
 
@@ -124,10 +160,14 @@ def _serve(
         if state is None:
             return
         try:
-            state = simulated.deliver(database, ImageStore(), farm, state, dt.datetime.now(farm.zone), quiet=True)
+            state = simulated.deliver(
+                database, ImageStore(), farm, state, dt.datetime.now(farm.zone), quiet=True
+            )
             state.save(settings.home)
         except (*EXPECTED, sa.exc.DBAPIError, OSError):
-            log.exception("the simulated plant could not deliver; what is due comes with the next minute")
+            log.exception(
+                "the simulated plant could not deliver; what is due comes with the next minute"
+            )
 
     try:
         for child in children:

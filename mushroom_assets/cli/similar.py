@@ -1,7 +1,8 @@
-"""`mushroom similar`: what its argument stands for, the vector of that, and the images like it as a table for people.
+"""`mushroom similar`: what its argument stands for, the vector of that, and the images like it as a
+table for people.
 
-The search itself is the business of `storage.search`. A model is loaded only where no vector is stored: for words, and
-for pictures that no day has seen.
+The search itself is the business of `storage.search`. A model is loaded only where no vector is
+stored: for words, and for pictures that no day has seen.
 """
 
 import datetime as dt
@@ -18,7 +19,12 @@ from mushroom_assets.domain.farm import Farm, Label
 from mushroom_assets.domain.vision import label_vectors
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.settings import Settings
-from mushroom_assets.storage.vision.search import NearImage, has_vectors, nearest_images, stored_vector
+from mushroom_assets.storage.vision.search import (
+    NearImage,
+    has_vectors,
+    nearest_images,
+    stored_vector,
+)
 
 if TYPE_CHECKING:
     from mushroom_assets.inference.encoder import ClipEncoder
@@ -32,7 +38,9 @@ class SimilarError(RuntimeError):
 
 
 class Query(NamedTuple):
-    """What is looked for: the argument in words, its vector, and whether that is of words and not of a picture."""
+    """What is looked for: the argument in words, its vector, and whether that is of words and not
+    of a picture.
+    """
 
     taken_for: str
     vector: npt.NDArray[np.float32]
@@ -49,10 +57,12 @@ def similar(
     since: dt.date | None = None,
     until: dt.date | None = None,
 ) -> list[str]:
-    """The k images most like a picture or words, as lines of a table after one that says what the argument is.
+    """The k images most like a picture or words, as lines of a table after one that says what the
+    argument is.
 
     Raises:
-        SimilarError: nothing is stored for the model, the picture cannot be used, or no image passes the filters.
+        SimilarError: nothing is stored for the model, the picture cannot be used, or no image
+            passes the filters.
     """
     name = encoder_name(settings)
     if not has_vectors(connection, name):
@@ -60,9 +70,17 @@ def similar(
             f"no image has a vector of {name} yet. Remedy: materialize daily_clip_inference, for a day with images"
         )
     query = find_query(connection, name, farm, argument)
-    # Words are like no image: an index that finds 0.99 of what is nearest to images found 0.43 for them.
+    # Words are like no image: an index that finds 0.99 of what is nearest to images found 0.43 for
+    # them.
     found = nearest_images(
-        connection, name, query.vector, k, rooms=rooms or None, since=since, until=until, exact=query.of_words
+        connection,
+        name,
+        query.vector,
+        k,
+        rooms=rooms or None,
+        since=since,
+        until=until,
+        exact=query.of_words,
     )
     if not found:
         raise SimilarError(f"no image with a vector of {name} is in these rooms and days")
@@ -92,22 +110,31 @@ def find_query(connection: sa.Connection, name: str, farm: Farm, argument: str) 
         SimilarError: a picture's name that is nowhere, or a picture that cannot be used.
     """
     if os.path.isfile(argument):  # noqa: PTH113 - Path.is_file raises where words are longer than a file's name may be
-        return Query("a file on disk", _of_picture(connection, name, lambda: Path(argument).read_bytes()))
+        return Query(
+            "a file on disk", _of_picture(connection, name, lambda: Path(argument).read_bytes())
+        )
     vector = stored_vector(connection, name, image_path=argument)
     if vector is not None:
         return Query("an image of the store, by its stored vector", vector)
     if argument.lower().endswith(PICTURES):
         try:
-            return Query("an image of the store", _of_picture(connection, name, lambda: ImageStore().read(argument)))
+            return Query(
+                "an image of the store",
+                _of_picture(connection, name, lambda: ImageStore().read(argument)),
+            )
         except FileNotFoundError as error:
-            raise SimilarError(f"{argument} is neither a file on disk nor in the image store") from error
+            raise SimilarError(
+                f"{argument} is neither a file on disk nor in the image store"
+            ) from error
     encoder = _loaded()
     words = {argument: Label(prompts=[argument])}  # in the templates that labels are asked in
     vector = label_vectors(words, farm.vision.templates, encoder.encode_texts)[0].astype(np.float32)
     return Query("words (no such file or image)", vector, of_words=True)
 
 
-def _of_picture(connection: sa.Connection, name: str, read: Callable[[], bytes]) -> npt.NDArray[np.float32]:
+def _of_picture(
+    connection: sa.Connection, name: str, read: Callable[[], bytes]
+) -> npt.NDArray[np.float32]:
     """The vector of a picture: the stored one of its bytes, else the model's."""
     from mushroom_assets.inference.images import ImageFault, content_sha256, read_photo
 
@@ -150,7 +177,10 @@ def table(images: Sequence[NearImage], farm: Farm) -> list[str]:
         for rank, image in enumerate(images, start=1)
     ]
     widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
-    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (COLUMNS, *rows))
+    padded = (
+        [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        for row in (COLUMNS, *rows)
+    )
     return ["  ".join(row).rstrip() for row in padded]
 
 

@@ -1,7 +1,10 @@
-"""A room's day on a card: the report's Markdown, in the farm's language. What the verdict is, `report` says.
+"""A room's day on a card: the report's Markdown, in the farm's language.
 
-In the manner of the ambulatory glucose profile: the verdict and why, the numbers, what was moved and what followed,
-how earlier batches did at the same age, and what the cameras saw. Pictures are put between the parts by `metadata`.
+What the verdict is, `report` says.
+
+In the manner of the ambulatory glucose profile: the verdict and why, the numbers, what was moved
+and what followed, how earlier batches did at the same age, and what the cameras saw. Pictures are
+put between the parts by `metadata`.
 """
 
 import functools
@@ -11,7 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.report import ALIKE_FROM, Likeness, RoomDay, Rows, Verdict, growth_text, judge
+from mushroom_assets.domain.report import (
+    ALIKE_FROM,
+    Likeness,
+    RoomDay,
+    Rows,
+    Verdict,
+    growth_text,
+    judge,
+)
 from mushroom_assets.domain.setpoints import change_text
 from mushroom_assets.domain.texts import DECIMALS, number_text, quantity_name, share_text, text
 
@@ -25,7 +36,8 @@ MARKS = {"good": "✓", "watch": "!", "act": "‼", "insufficient_data": "?"}
 class Card:
     """The report of one room and day.
 
-    `parts` are Markdown: `head`, `statistics`, `changes`, `peers` and `images`, in the order in which they are read.
+    `parts` are Markdown: `head`, `statistics`, `changes`, `peers` and `images`, in the order in
+    which they are read.
     """
 
     room_day: RoomDay
@@ -62,9 +74,13 @@ def verdict_text(verdict: Verdict, farm: Farm) -> str:
     return f"{MARKS[verdict]} {text(verdict, farm.language)}"
 
 
-def _head(room_day: RoomDay, verdict: Verdict, reasons: Sequence[dict[str, Any]], farm: Farm) -> str:
+def _head(
+    room_day: RoomDay, verdict: Verdict, reasons: Sequence[dict[str, Any]], farm: Farm
+) -> str:
     say = functools.partial(text, language=farm.language)
-    title = say("room").format(room=room_day.room_id, day=room_day.day, verdict=verdict_text(verdict, farm))
+    title = say("room").format(
+        room=room_day.room_id, day=room_day.day, verdict=verdict_text(verdict, farm)
+    )
     lines = [f"### {title}", "", growth_text(room_day, farm), ""]
     lines += [f"- {reason['text']}" for reason in reasons] or [
         f"- {say('all_good').format(limit=farm.report.watch_below)}"
@@ -75,7 +91,9 @@ def _head(room_day: RoomDay, verdict: Verdict, reasons: Sequence[dict[str, Any]]
 def _statistics(room_day: RoomDay, farm: Farm) -> str:
     lines = [text("columns", farm.language), "|---|---|---|---|---|---|"]
     places = {quantity: place for place, quantity in enumerate(farm.units())}
-    for row in sorted(room_day.statistics, key=lambda row: places.get(row["quantity"], len(places))):
+    for row in sorted(
+        room_day.statistics, key=lambda row: places.get(row["quantity"], len(places))
+    ):
         numbers = [number_text(row[name], row["unit"]) for name in ("mean", "min", "max")]
         shares = [share_text(row["in_range"]), share_text(row["coverage"])]
         lines.append(_line(quantity_name(row["quantity"], farm.language), *numbers, *shares))
@@ -90,12 +108,22 @@ def _changes(room_day: RoomDay, farm: Farm) -> str:
         return title
     effects = room_day.effects or [{} for _ in changes]
     told = sorted(zip(changes, effects, strict=True), key=lambda pair: pair[0]["changed_at"])
-    names = [name for name in farm.quantities if any(effect.get(name, NOTHING) != NOTHING for effect in effects)]
+    names = [
+        name
+        for name in farm.quantities
+        if any(effect.get(name, NOTHING) != NOTHING for effect in effects)
+    ]
     headings = [f"{quantity_name(name, farm.language)} {farm.units()[name]}" for name in names]
     lines = [title, "", _line(say("time"), say("move"), *headings), "|---" * (2 + len(names)) + "|"]
     for row, effect in told[:EVENTS_SHOWN]:
         followed = [_followed(effect.get(name, NOTHING), farm.units()[name]) for name in names]
-        lines.append(_line(f"{row['changed_at'].astimezone(farm.zone):%H:%M}", change_text(row, farm), *followed))
+        lines.append(
+            _line(
+                f"{row['changed_at'].astimezone(farm.zone):%H:%M}",
+                change_text(row, farm),
+                *followed,
+            )
+        )
     if len(changes) > EVENTS_SHOWN:
         lines += ["", say("more").format(count=len(changes) - EVENTS_SHOWN)]
     return "\n".join([*lines, "", say("followed")] if names else lines)
@@ -103,13 +131,15 @@ def _changes(room_day: RoomDay, farm: Farm) -> str:
 
 def _followed(means: tuple[float | None, float | None], unit: str) -> str:
     """`18.4 → 18.0`."""
-    return " → ".join("–" if mean is None else f"{mean:.{DECIMALS.get(unit, 2)}f}" for mean in means)
+    return " → ".join(
+        "–" if mean is None else f"{mean:.{DECIMALS.get(unit, 2)}f}" for mean in means
+    )
 
 
 def _images(room_day: RoomDay, farm: Farm) -> str:
     lines = [_seen(room_day, farm)]
-    # Random weights see little but the light: of 694 rendered pictures those most alike were no nearer in growth day
-    # (7 days apart in the middle) than any two (8).
+    # Random weights see little but the light: of 694 rendered pictures those most alike were no
+    # nearer in growth day (7 days apart in the middle) than any two (8).
     alike = room_day.alike
     if alike is not None and room_day.images_trained and alike.similarity >= ALIKE_FROM:
         lines += ["", _alike(alike, farm)]
@@ -125,7 +155,9 @@ def _seen(room_day: RoomDay, farm: Farm) -> str:
         return say("untrained").format(count=len(images))
     stage = stages.most_common(1)[0][0]
     label = farm.vision.stages.get(stage)
-    return say("images").format(count=len(images), stage=(farm.say(label.text) if label else None) or stage)
+    return say("images").format(
+        count=len(images), stage=(farm.say(label.text) if label else None) or stage
+    )
 
 
 def _alike(alike: Likeness, farm: Farm) -> str:
@@ -135,11 +167,15 @@ def _alike(alike: Likeness, farm: Farm) -> str:
         details.insert(0, say("alike_growth").format(day=alike.growth_day))
     if alike.verdict is not None:
         details.append(say("alike_verdict").format(verdict=say(alike.verdict)))
-    return say("alike").format(room=alike.room_id, day=alike.day, details=say("comma").join(details))
+    return say("alike").format(
+        room=alike.room_id, day=alike.day, details=say("comma").join(details)
+    )
 
 
 def _peers(room_day: RoomDay, verdict: Verdict, farm: Farm) -> str:
-    """The day next to earlier batches at the same growth day: its own room's first, then the latest elsewhere."""
+    """The day next to earlier batches at the same growth day: its own room's first, then the latest
+    elsewhere.
+    """
     say = functools.partial(text, language=farm.language)
     own = next(iter(room_day.statistics), None)
     if own is None or own["growth_day"] is None:
@@ -158,7 +194,12 @@ def _peers(room_day: RoomDay, verdict: Verdict, farm: Farm) -> str:
         "",
         _line(say("batch_heading"), say("room_heading"), say("verdict_heading"), *headings),
         "|---" * (3 + len(names)) + "|",
-        _line(own["batch_date"], room_day.room_id, say(verdict), *_means(room_day.statistics, names, farm)),
+        _line(
+            own["batch_date"],
+            room_day.room_id,
+            say(verdict),
+            *_means(room_day.statistics, names, farm),
+        ),
     ]
     for (room, batch), rows in chosen:
         told = rows[0]["verdict"]
@@ -167,7 +208,9 @@ def _peers(room_day: RoomDay, verdict: Verdict, farm: Farm) -> str:
 
 
 def _means(rows: Rows, names: Sequence[str], farm: Farm) -> list[str]:
-    """Mean and share in range of each quantity: `18.4, 97%`; a dash where too little of the day is known."""
+    """Mean and share in range of each quantity: `18.4, 97%`; a dash where too little of the day is
+    known.
+    """
     by_name = {row["quantity"]: row for row in rows if row["coverage"] >= farm.report.min_coverage}
     cells = []
     for name in names:

@@ -1,7 +1,8 @@
-"""Environment statistics of a room's day: what is rejected, what is suspect, how long each value is known.
+"""Environment statistics of a room's day: what is rejected, what is suspect, how long each value is
+known.
 
-Times are int64 microseconds since 1970 UTC, windows half-open [start, end). Where samples come from and where rows go
-is the business of storage and assets.
+Times are int64 microseconds since 1970 UTC, windows half-open [start, end). Where samples come from
+and where rows go is the business of storage and assets.
 """
 
 import datetime as dt
@@ -25,7 +26,10 @@ Columns = pd.DataFrame | Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Statistics:
-    """One row's numbers, in the quantity's unit; `longest_gap_s` in seconds, `coverage` and `in_range` 0..1."""
+    """One row's numbers, in the quantity's unit.
+
+    `longest_gap_s` in seconds, `coverage` and `in_range` 0..1.
+    """
 
     sample_count: int
     rejected_count: int
@@ -42,8 +46,12 @@ class Statistics:
 
 
 def lookback_s(farm: Farm) -> int:
-    """Seconds before a window that its statistics depend on: the carried-in value and the stuck-sensor rule."""
-    return farm.max_hold_s + max((quantity.stuck_s or 0 for quantity in farm.quantities.values()), default=0)
+    """Seconds before a window that its statistics depend on: the carried-in value and the
+    stuck-sensor rule.
+    """
+    return farm.max_hold_s + max(
+        (quantity.stuck_s or 0 for quantity in farm.quantities.values()), default=0
+    )
 
 
 def samples_a_day(farm: Farm) -> int:
@@ -55,14 +63,16 @@ def judge(samples: Columns, quantity: Quantity, max_hold_s: int) -> Series:
     """Mark the samples of one quantity.
 
     Args:
-        samples: columns `at` and `value`, ascending; several points of one quantity may be merged: plausible values
-            of one instant are averaged.
+        samples: columns `at` and `value`, ascending; several points of one quantity may be merged:
+            plausible values of one instant are averaged.
         quantity: plausible range, spike and stuck rules.
         max_hold_s: neighbours further apart than this are not compared.
     """
     at, value = np.asarray(samples["at"], np.int64), np.asarray(samples["value"], np.float64)
     with np.errstate(invalid="ignore"):
-        rejected = ~((value >= quantity.plausible[0]) & (value <= quantity.plausible[1]) & np.isfinite(value))
+        rejected = ~(
+            (value >= quantity.plausible[0]) & (value <= quantity.plausible[1]) & np.isfinite(value)
+        )
     if at.size and (np.diff(at) == 0).any():
         at, value, rejected = _average_instants(at, value, rejected)
     suspect = np.zeros(at.size, dtype=bool)
@@ -86,13 +96,17 @@ def _spikes(at: Times, value: Values, spike: float | None, max_hold_s: int) -> F
         return flags
     rise, near = np.diff(value), np.diff(at) <= max_hold_s * SECOND
     before, after = rise[:-1], rise[1:]
-    both_far = (np.abs(before) > spike) & (np.abs(after) > spike) & (np.sign(before) != np.sign(after))
+    both_far = (
+        (np.abs(before) > spike) & (np.abs(after) > spike) & (np.sign(before) != np.sign(after))
+    )
     flags[1:-1] = both_far & near[:-1] & near[1:]
     return flags
 
 
 def _stuck(at: Times, value: Values, stuck_s: int | None, max_hold_s: int) -> Flags:
-    """Part of a run of one value that lasts `stuck_s` or longer; a gap beyond `max_hold_s` ends a run."""
+    """Part of a run of one value that lasts `stuck_s` or longer; a gap beyond `max_hold_s` ends a
+    run.
+    """
     if stuck_s is None or at.size < 2:
         return np.zeros(at.size, dtype=bool)
     breaks = (np.diff(value) != 0) | (np.diff(at) > max_hold_s * SECOND)
@@ -104,7 +118,12 @@ def _stuck(at: Times, value: Values, stuck_s: int | None, max_hold_s: int) -> Fl
 
 
 def summarise(
-    series: Series, start: int, end: int, *, max_hold_s: int, band: tuple[float, float] | None = None
+    series: Series,
+    start: int,
+    end: int,
+    *,
+    max_hold_s: int,
+    band: tuple[float, float] | None = None,
 ) -> Statistics:
     """Statistics of one quantity over [start, end).
 
@@ -134,16 +153,22 @@ def summarise(
     if band is not None:
         in_range = float(known[(value >= band[0]) & (value <= band[1])].sum() / total)
     mean = float(np.dot(value, known / total))
-    return replace(counted, mean=mean, in_range=in_range, min=low, q25=q25, median=median, q75=q75, max=high)
+    return replace(
+        counted, mean=mean, in_range=in_range, min=low, q25=q25, median=median, q75=q75, max=high
+    )
 
 
 def _quantiles(value: Values, shares: Sequence[float]) -> list[float]:
-    """Linear interpolation, as numpy's `quantile` does, which takes 50 us more than the sorting of a day."""
+    """Linear interpolation, as numpy's `quantile` does, which takes 50 us more than the sorting of
+    a day.
+    """
     ordered = np.sort(value)
     return np.interp(np.multiply(shares, value.size - 1), np.arange(value.size), ordered).tolist()
 
 
-def mean_between(series: Series, start: int, end: int, max_hold_s: int, min_coverage: float) -> float | None:
+def mean_between(
+    series: Series, start: int, end: int, max_hold_s: int, min_coverage: float
+) -> float | None:
     """Time-weighted mean of [start, end); None where less than `min_coverage` of it is known."""
     found = summarise(series, start, end, max_hold_s=max_hold_s)
     return found.mean if found.coverage >= min_coverage else None
@@ -156,17 +181,24 @@ def room_series(samples: Mapping[str, Columns], farm: Farm) -> dict[str, Series]
         samples: by quantity, columns `at` and `value`, ascending.
         farm: rules of the quantities.
     """
-    series = {name: judge(samples[name], quantity, farm.max_hold_s) for name, quantity in farm.quantities.items()}
+    series = {
+        name: judge(samples[name], quantity, farm.max_hold_s)
+        for name, quantity in farm.quantities.items()
+    }
     if {"temperature", "humidity"} <= series.keys():
         series |= derive(series["temperature"], series["humidity"], farm.pair_within_s)
     return series
 
 
 def sources(points: Iterable[Point], farm: Farm) -> dict[tuple[str, str], list[int]]:
-    """The point_ids behind each (room, quantity), for every room and measured quantity of the farm; maybe none."""
+    """The point_ids behind each (room, quantity), for every room and measured quantity of the farm;
+    maybe none.
+    """
     kinds: dict[tuple[str, str, str], list[int]] = {}
     for point in points:
-        kinds.setdefault((point.room_id, point.device_type, point.point_alias), []).append(point.point_id)
+        kinds.setdefault((point.room_id, point.device_type, point.point_alias), []).append(
+            point.point_id
+        )
     return {
         (room, name): kinds.get((room, quantity.device_type, quantity.point_alias), [])
         for room in farm.rooms
@@ -181,11 +213,12 @@ def summarise_day(
     farm: Farm,
     in_dates: Mapping[str, Sequence[dt.date]],
 ) -> list[dict[str, Any]]:
-    """Rows of `daily_env_stats` for one day, one a room and quantity, but for run_id and computed_at.
+    """Rows of `daily_env_stats` for one day, one a room and quantity, but for run_id and
+    computed_at.
 
     Args:
-        samples: columns point_id, at, value, by point and time; the day and `lookback_s` before it count, and no
-            more, so that a day's rows do not depend on what else was read.
+        samples: columns point_id, at, value, by point and time; the day and `lookback_s` before it
+            count, and no more, so that a day's rows do not depend on what else was read.
         day: the farm-local day.
         points: as `sources` returns them.
         farm: rooms, rules and bands.
@@ -197,28 +230,47 @@ def summarise_day(
         growth = growth_on(day.date, in_dates.get(room, ()), farm.cycle_days)
         for name, series in room_samples(columns, room, day, points, farm).items():
             band = farm.band(name, growth.growth_day)
-            statistics = summarise(series, day.start_us, day.end_us, max_hold_s=farm.max_hold_s, band=band)
-            key = {"stat_date": day.date, "room_id": room, "quantity": name, "unit": farm.units()[name]}
+            statistics = summarise(
+                series, day.start_us, day.end_us, max_hold_s=farm.max_hold_s, band=band
+            )
+            key = {
+                "stat_date": day.date,
+                "room_id": room,
+                "quantity": name,
+                "unit": farm.units()[name],
+            }
             rows.append(key | vars(statistics) | vars(growth))
     return rows
 
 
 def room_samples(
-    samples: Columns, room: str, day: Window, points: Mapping[tuple[str, str], Sequence[int]], farm: Farm
+    samples: Columns,
+    room: str,
+    day: Window,
+    points: Mapping[tuple[str, str], Sequence[int]],
+    farm: Farm,
 ) -> dict[str, Series]:
-    """Every quantity of a room, of a day and `lookback_s` before it; arguments as `summarise_day` takes them."""
+    """Every quantity of a room, of a day and `lookback_s` before it; arguments as `summarise_day`
+    takes them.
+    """
     since = day.start_us - lookback_s(farm) * SECOND
-    measured = {name: _select(samples, points[room, name], since, day.end_us) for name in farm.quantities}
+    measured = {
+        name: _select(samples, points[room, name], since, day.end_us) for name in farm.quantities
+    }
     return room_series(measured, farm)
 
 
 def climate(
     samples: pd.DataFrame, points: Mapping[tuple[str, str], Sequence[int]], farm: Farm
 ) -> dict[tuple[str, str], Series]:
-    """The measured series by (room, quantity), for `known_at`; samples and points as in `summarise_day`."""
+    """The measured series by (room, quantity), for `known_at`; samples and points as in
+    `summarise_day`.
+    """
     everything = (0, np.iinfo(np.int64).max)
     return {
-        (room, name): judge(_select(samples, ids, *everything), farm.quantities[name], farm.max_hold_s)
+        (room, name): judge(
+            _select(samples, ids, *everything), farm.quantities[name], farm.max_hold_s
+        )
         for (room, name), ids in points.items()
     }
 

@@ -1,7 +1,7 @@
 """The farm file: rooms, quantities, watched setpoints, stages, labels, as validated models.
 
-Here lives what the keys of `farm.yaml` mean and how a mistake in them is reported. Where the file lies
-(`MUSHROOM_CONFIG`) is the business of `settings`.
+Here lives what the keys of `farm.yaml` mean and how a mistake in them is reported. Where the file
+lies (`MUSHROOM_CONFIG`) is the business of `settings`.
 """
 
 import datetime as dt
@@ -15,7 +15,8 @@ Language = Literal["en", "zh"]
 ChangeType = Literal["digital_on_off", "enum_state", "analog_value"]
 Text = Annotated[str | dict[Language, str], BeforeValidator(lambda text: _on_off(text))]
 Alias = Annotated[str, BeforeValidator(lambda word: _on_off(word))]
-DERIVED_UNITS = {"vpd": "kPa", "dew_point": "°C"}  # quantities computed per sample from temperature and humidity
+# Quantities computed per sample from temperature and humidity
+DERIVED_UNITS = {"vpd": "kPa", "dew_point": "°C"}
 
 
 class _Model(BaseModel):
@@ -24,7 +25,9 @@ class _Model(BaseModel):
 
 def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
     if pair[0] > pair[1]:
-        raise ValueError(f"the first number must not exceed the second, got [{pair[0]:g}, {pair[1]:g}]")
+        raise ValueError(
+            f"the first number must not exceed the second, got [{pair[0]:g}, {pair[1]:g}]"
+        )
     return pair
 
 
@@ -35,7 +38,11 @@ def _on_off(word: Any) -> Any:
 
 def _text_keys(mapping: object) -> object:
     """Room ids and aliases are text, also where YAML reads a number (`611:`) or a boolean (`on:`)."""
-    return {str(_on_off(key)): value for key, value in mapping.items()} if isinstance(mapping, dict) else mapping
+    return (
+        {str(_on_off(key)): value for key, value in mapping.items()}
+        if isinstance(mapping, dict)
+        else mapping
+    )
 
 
 class Room(_Model):
@@ -56,13 +63,18 @@ class Quantity(_Model):
     plausible: tuple[float, float] = (-1e300, 1e300)
     spike: float | None = Field(default=None, gt=0)
     stuck_s: int | None = Field(default=None, gt=0)
-    setpoints: Annotated[dict[str, list[Alias]], BeforeValidator(lambda mapping: _text_keys(mapping))] = {}
+    setpoints: Annotated[
+        dict[str, list[Alias]], BeforeValidator(lambda mapping: _text_keys(mapping))
+    ] = {}
 
     _plausible_ordered = field_validator("plausible")(_ordered)
 
 
 class WatchedPoint(_Model):
-    """A setpoint whose changes are recorded. `threshold` is the smallest step of an analog value, in `unit`."""
+    """A setpoint whose changes are recorded.
+
+    `threshold` is the smallest step of an analog value, in `unit`.
+    """
 
     change_type: ChangeType
     threshold: float | None = Field(default=None, gt=0)
@@ -73,7 +85,9 @@ class WatchedPoint(_Model):
     @model_validator(mode="after")
     def _analog_needs_threshold(self) -> Self:
         if self.change_type == "analog_value" and self.threshold is None:
-            raise ValueError("an analog_value point needs a threshold (the smallest step that counts)")
+            raise ValueError(
+                "an analog_value point needs a threshold (the smallest step that counts)"
+            )
         return self
 
 
@@ -88,7 +102,9 @@ class Stage(_Model):
 
     @field_validator("bands")
     @classmethod
-    def _bands_ordered(cls, bands: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    def _bands_ordered(
+        cls, bands: dict[str, tuple[float, float]]
+    ) -> dict[str, tuple[float, float]]:
         return {quantity: _ordered(band) for quantity, band in bands.items()}
 
 
@@ -127,7 +143,9 @@ class Vision(_Model):
 
 
 # As Dagster takes it.
-Owner = Annotated[str, Field(pattern=r"^(team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})$")]
+Owner = Annotated[
+    str, Field(pattern=r"^(team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})$")
+]
 
 
 class Owners(_Model):
@@ -169,7 +187,9 @@ class Farm(_Model):
     @field_validator("rooms", mode="before")
     @classmethod
     def _room_without_settings(cls, rooms: object) -> object:
-        return {key: value or {} for key, value in rooms.items()} if isinstance(rooms, dict) else rooms
+        return (
+            {key: value or {} for key, value in rooms.items()} if isinstance(rooms, dict) else rooms
+        )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -177,7 +197,9 @@ class Farm(_Model):
         if doubled := {folder for folder in folders if folders.count(folder) > 1}:
             raise ValueError(f"rooms: two rooms share the image folder {sorted(doubled)[0]!r}")
         if taken := DERIVED_UNITS.keys() & self.quantities.keys():
-            raise ValueError(f"quantities: {sorted(taken)[0]!r} is derived from temperature and humidity")
+            raise ValueError(
+                f"quantities: {sorted(taken)[0]!r} is derived from temperature and humidity"
+            )
         for stage in self.stages:
             if unknown := stage.bands.keys() - self.units().keys():
                 raise ValueError(f"stages: {stage.name}: no quantity named {sorted(unknown)[0]!r}")
@@ -210,7 +232,9 @@ class Farm(_Model):
         """The stage that a growth day belongs to."""
         if growth_day is None:
             return None
-        return next((stage for stage in self.stages if stage.days[0] <= growth_day <= stage.days[1]), None)
+        return next(
+            (stage for stage in self.stages if stage.days[0] <= growth_day <= stage.days[1]), None
+        )
 
     def say(self, text: Text | None) -> str | None:
         """A text of the farm file in the farm's language (English where it has no other)."""

@@ -1,6 +1,7 @@
 """The farm file as text: YAML read, defaults put in, and a mistake told with its line and key.
 
-What the keys mean is the business of `farm`, where the file lies (`MUSHROOM_CONFIG`) that of `settings`.
+What the keys mean is the business of `farm`, where the file lies (`MUSHROOM_CONFIG`) that of
+`settings`.
 """
 
 from importlib import resources
@@ -31,7 +32,8 @@ def parse_farm(text: str, *, source: str = "farm.yaml") -> Farm:
         source: what messages call the file.
 
     Raises:
-        FarmFileError: not YAML, a missing or unknown key, a bad value; one line a mistake with its line and key.
+        FarmFileError: not YAML, a missing or unknown key, a bad value; one line a mistake with its
+            line and key.
     """
     try:
         given, reference = _read(text), _read(reference_farm_text())
@@ -55,7 +57,10 @@ def _read(text: str) -> Any:
 
 
 def _explain(mistake: Any, text: str) -> str:
-    path, message = [str(part) for part in mistake["loc"]], mistake["msg"].removeprefix("Value error, ")
+    path, message = (
+        [str(part) for part in mistake["loc"]],
+        mistake["msg"].removeprefix("Value error, "),
+    )
     key, _, rest = message.partition(": ")
     if not path and key in Farm.model_fields:  # a rule of the whole file names its key itself
         path, message = [key], rest
@@ -65,7 +70,9 @@ def _explain(mistake: Any, text: str) -> str:
 
 
 def _line_of(path: list[str], text: str) -> int | None:
-    """Line (from 1) of the deepest key of `path` that the document has, None where it has none of them."""
+    """Line (from 1) of the deepest key of `path` that the document has, None where it has none of
+    them.
+    """
     node, line = yaml.compose(text, Loader=yaml.SafeLoader), None
     for part in path:
         if isinstance(node, yaml.MappingNode):

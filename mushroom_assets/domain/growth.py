@@ -16,7 +16,9 @@ class Growth:
 
 
 def growth_on(day: dt.date, in_dates: Sequence[dt.date], cycle_days: int) -> Growth:
-    """The batch in force on `day`: the latest that came in on it or before. Growth day 1 is the in_date.
+    """The batch in force on `day`: the latest that came in on it or before.
+
+    Growth day 1 is the in_date.
 
     Args:
         day: farm-local date.

@@ -1,4 +1,5 @@
-"""What a path in the image store says: room, camera, capture, and the batch's day as the name has it.
+"""What a path in the image store says: room, camera, capture, and the batch's day as the name has
+it.
 
 No store and no pixels here. What the picture shows is the business of `vision`.
 """
@@ -13,11 +14,15 @@ from mushroom_assets.domain.farm import Farm
 MAX_AGE_DAYS = 120  # a batch is in its room for 27 days; an in-date further back is a misreading
 
 
-FILE_NAME = re.compile(r"[^_]+_(?P<camera>[^_]+)_(?P<in_date>[^_]*)_(?P<stamp>[0-9]{14})\.(?:jpe?g|png)", re.IGNORECASE)
+FILE_NAME = re.compile(
+    r"[^_]+_(?P<camera>[^_]+)_(?P<in_date>[^_]*)_(?P<stamp>[0-9]{14})\.(?:jpe?g|png)", re.IGNORECASE
+)
 
 
 class ImageKeyError(ValueError):
-    """A path in the image store that does not follow the naming; the message says where it departs from it."""
+    """A path in the image store that does not follow the naming; the message says where it departs
+    from it.
+    """
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,10 @@ class ImageKey:
     Attributes:
         room_id: by the folder; the room in the file's name is not asked.
         camera: the camera's name.
-        captured_at: aware, in the farm's zone. A local time that occurs twice means its first occurrence.
-        in_date: the batch's day as the name has it, None where it has none. The batch table knows better.
+        captured_at: aware, in the farm's zone. A local time that occurs twice means its first
+            occurrence.
+        in_date: the batch's day as the name has it, None where it has none. The batch table knows
+            better.
         path: the path itself.
     """
 
@@ -46,42 +53,58 @@ def parse_image_key(path: str, farm: Farm) -> ImageKey:
         ImageKeyError: no room has that folder, or the name, the day or the time cannot be read.
     """
     if path.endswith("/"):
-        raise ImageKeyError(f"{path}: a folder inside a day's folder is not opened; its images belong beside it")
+        raise ImageKeyError(
+            f"{path}: a folder inside a day's folder is not opened; its images belong beside it"
+        )
     folder, day, name = (["", "", *path.rsplit("/", 2)])[-3:]
     room_id = next((room for room in farm.rooms if farm.folder(room) == folder), None)
     if room_id is None:
         known = ", ".join(farm.folder(room) for room in farm.rooms)
-        raise ImageKeyError(f"{path}: no room has the folder {folder!r}; the rooms' folders are {known}")
+        raise ImageKeyError(
+            f"{path}: no room has the folder {folder!r}; the rooms' folders are {known}"
+        )
     parts = FILE_NAME.fullmatch(name)
     if parts is None:
-        raise ImageKeyError(f"{path}: the name is not <room>_<camera>_<inDate>_<YYYYMMDDHHMMSS>.jpg")
+        raise ImageKeyError(
+            f"{path}: the name is not <room>_<camera>_<inDate>_<YYYYMMDDHHMMSS>.jpg"
+        )
     try:
         stamp = dt.datetime.strptime(parts["stamp"], "%Y%m%d%H%M%S").replace(tzinfo=farm.zone)
     except ValueError as error:
         raise ImageKeyError(f"{path}: {parts['stamp']} is no date and time") from error
-    if day != f"{stamp:%Y%m%d}":  # a run replaces a day's rows; an image of another day would be outside its window
+    # A run replaces a day's rows; an image of another day would be outside its window
+    if day != f"{stamp:%Y%m%d}":
         raise ImageKeyError(f"{path}: the folder's day is {day}, the name's {stamp:%Y%m%d}")
-    return ImageKey(room_id, parts["camera"], stamp, read_in_date(parts["in_date"], stamp.date()), path)
+    return ImageKey(
+        room_id, parts["camera"], stamp, read_in_date(parts["in_date"], stamp.date()), path
+    )
 
 
-def read_in_date(digits: str, captured_on: dt.date, max_age_days: int = MAX_AGE_DAYS) -> dt.date | None:
+def read_in_date(
+    digits: str, captured_on: dt.date, max_age_days: int = MAX_AGE_DAYS
+) -> dt.date | None:
     """The day that `202615` (2026-01-05), `2025124` (12-04 or 01-24) or `20260210` stands for.
 
     Month and day are written without zeros in front, or all eight digits are there.
 
     Returns:
-        Of all readings the latest that is not after the capture and at most `max_age_days` before it, None without one.
+        Of all readings the latest that is not after the capture and at most `max_age_days` before
+        it, None without one.
     """
     if not re.fullmatch("[0-9]{6,8}", digits):
         return None
     year, rest = int(digits[:4]), digits[4:]
     splits = [(rest[:i], rest[i:]) for i in (1, 2) if 1 <= len(rest) - i <= 2]
-    pairs = [pair for pair in splits if len(rest) == 4 or not any(part.startswith("0") for part in pair)]
+    pairs = [
+        pair for pair in splits if len(rest) == 4 or not any(part.startswith("0") for part in pair)
+    ]
     readings = []
     for month, day in pairs:
         with contextlib.suppress(ValueError):  # no such month or day: not a reading
             readings.append(dt.date(year, int(month), int(day)))
-    return max((day for day in readings if 0 <= (captured_on - day).days <= max_age_days), default=None)
+    return max(
+        (day for day in readings if 0 <= (captured_on - day).days <= max_age_days), default=None
+    )
 
 
 def day_prefixes(farm: Farm, day: dt.date) -> dict[str, str]:

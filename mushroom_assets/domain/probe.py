@@ -1,6 +1,8 @@
-"""The farm's own linear probe: labelled vectors, what a fit is and says, and how it judges a vector.
+"""The farm's own linear probe: labelled vectors, what a fit is and says, and how it judges a
+vector.
 
-Not here: fitting (inference) and tables (storage). A probe, like the zero-shot labels, looks at the image alone.
+Not here: fitting (inference) and tables (storage). A probe, like the zero-shot labels, looks at the
+image alone.
 """
 
 from collections.abc import Mapping
@@ -14,7 +16,8 @@ from mushroom_assets.domain.farm import Vision
 from mushroom_assets.domain.vision import DECIMALS
 
 KINDS = ("stage", "condition")
-MIN_LABELS = 16  # images a class needs: with fewer, five folds would judge a class by one or two images at a time
+# Images a class needs: with fewer, five folds would judge a class by one or two images at a time
+MIN_LABELS = 16
 
 Array = npt.NDArray[np.floating]
 
@@ -25,7 +28,9 @@ def class_names(vision: Vision) -> dict[str, list[str]]:
 
 
 class Leading(NamedTuple):
-    """The likeliest of `names` for n vectors, by its number, and its probability, rounded; shape (n,) both."""
+    """The likeliest of `names` for n vectors, by its number, and its probability, rounded; shape
+    (n,) both.
+    """
 
     names: tuple[str, ...]
     number: npt.NDArray[np.intp]
@@ -51,10 +56,12 @@ class Probe:
     intercepts: Array
 
     def probabilities(self, embeddings: npt.ArrayLike) -> Array:
-        """Softmax of the linear scores of n unit vectors, shape (n, d), in float64: shape (n, classes).
+        """Softmax of the linear scores of n unit vectors, shape (n, d), in float64: shape (n,
+        classes).
 
         Raises:
-            ValueError: vectors of another length than those it was fitted on, or with a NaN or an infinity.
+            ValueError: vectors of another length than those it was fitted on, or with a NaN or an
+                infinity.
         """
         vectors = np.asarray(embeddings, dtype=np.float64)
         if not vectors.size:
@@ -68,7 +75,8 @@ class Probe:
         if not np.isfinite(vectors).all():
             raise ValueError(f"the probe {self.probe_id} was given vectors with NaN or infinity")
         scores = vectors @ np.asarray(self.coefficients, dtype=np.float64).T + self.intercepts
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))  # the largest exponent is 0: no overflow
+        # The largest exponent is 0: no overflow
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
 
     def judge(self, embeddings: npt.ArrayLike) -> Leading:
@@ -81,7 +89,8 @@ class Probe:
         return Leading(self.classes, found.argmax(axis=1), found.max(axis=1).round(DECIMALS))
 
     def predict(self, embeddings: npt.ArrayLike) -> list[tuple[str, float]]:
-        """The likeliest label of each of n unit vectors, shape (n, d), and its probability, rounded to 6 decimals.
+        """The likeliest label of each of n unit vectors, shape (n, d), and its probability, rounded
+        to 6 decimals.
 
         Raises:
             ValueError: as `probabilities`.
@@ -92,12 +101,16 @@ class Probe:
 
 
 def probes_id(probes: Mapping[str, Probe]) -> str | None:
-    """What the column `probe_id` says of labels by these probes, which are given by kind; None without any."""
+    """What the column `probe_id` says of labels by these probes, which are given by kind.
+
+    None without any.
+    """
     return " ".join(probes[kind].probe_id for kind in KINDS if kind in probes) or None
 
 
 def probe_columns(probes: Mapping[str, Probe], embeddings: npt.ArrayLike) -> list[dict[str, Any]]:
-    """The columns `probe_*` of `daily_clip_inference` for n unit vectors, shape (n, d), a mapping a vector.
+    """The columns `probe_*` of `daily_clip_inference` for n unit vectors, shape (n, d), a mapping a
+    vector.
 
     Args:
         probes: by kind; where one is missing its columns are None.
@@ -121,8 +134,9 @@ def probe_columns(probes: Mapping[str, Probe], embeddings: npt.ArrayLike) -> lis
 class Labelled(NamedTuple):
     """One image's bytes that a grower has labelled.
 
-    `vector` has shape (d,); `room_day` is the image's folder, which is its room and day; `zero_shot` is the model's own
-    label (it may be "unknown"), None where no row of `daily_clip_inference` is left of these bytes.
+    `vector` has shape (d,); `room_day` is the image's folder, which is its room and day;
+    `zero_shot` is the model's own label (it may be "unknown"), None where no row of
+    `daily_clip_inference` is left of these bytes.
     """
 
     content_sha256: str
@@ -139,7 +153,8 @@ class Evaluation:
     Attributes:
         classes: labels, in the order of rows and columns.
         confusion: shape (classes, classes): images by grower's label (row) and probe's (column).
-        zero_shot: shape (classes, 2): of the same images those with a zero-shot label, and those where it is right.
+        zero_shot: shape (classes, 2): of the same images those with a zero-shot label, and those
+            where it is right.
         folds: parts of the cross-validation.
         by_room_day: no room-day had images on both sides of a fold.
     """
@@ -163,7 +178,11 @@ class Evaluation:
 
     def by_class(self) -> dict[str, dict[str, Any]]:
         """Per class its images, recall and precision (None for a class that the probe never names)."""
-        right, own, named = np.diag(self.confusion), self.confusion.sum(axis=1), self.confusion.sum(axis=0)
+        right, own, named = (
+            np.diag(self.confusion),
+            self.confusion.sum(axis=1),
+            self.confusion.sum(axis=0),
+        )
         return {
             name: {
                 "images": int(own[row]),
@@ -203,5 +222,7 @@ class ProbeFit:
 
 
 def missing_labels(counts: Mapping[str, int]) -> dict[str, int]:
-    """How many labelled images each class lacks before a probe can know it; without those that lack none."""
+    """How many labelled images each class lacks before a probe can know it; without those that lack
+    none.
+    """
     return {name: MIN_LABELS - count for name, count in counts.items() if count < MIN_LABELS}

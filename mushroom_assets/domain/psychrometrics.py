@@ -1,4 +1,7 @@
-"""Moist air: vapour pressure deficit and dew point from temperature and humidity samples. No statistics here."""
+"""Moist air: vapour pressure deficit and dew point from temperature and humidity samples.
+
+No statistics here.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +14,9 @@ Positions = npt.NDArray[np.intp]
 def derive(temperature: Series, humidity: Series, pair_within_s: int) -> dict[str, Series]:
     """Vapour pressure deficit (kPa) and dew point (°C), per sample.
 
-    A temperature sample pairs with the nearest humidity sample at most `pair_within_s` away; the pair is rejected or
-    suspect if either is. Magnus form over water, coefficients of Sonntag (1990) as in WMO-No. 8, annex 4.B:
-    e_s(T) = 0.6112 exp(17.62 T / (243.12 + T)) kPa.
+    A temperature sample pairs with the nearest humidity sample at most `pair_within_s` away; the
+    pair is rejected or suspect if either is. Magnus form over water, coefficients of Sonntag (1990)
+    as in WMO-No. 8, annex 4.B: e_s(T) = 0.6112 exp(17.62 T / (243.12 + T)) kPa.
     """
     t, h = _pairs(temperature.at, humidity.at, pair_within_s * SECOND)
     rejected = temperature.rejected[t] | humidity.rejected[h]
@@ -33,7 +36,9 @@ def derive(temperature: Series, humidity: Series, pair_within_s: int) -> dict[st
 
 
 def _pairs(at: Times, others: Times, within: int) -> tuple[Positions, Positions]:
-    """Positions of the instants that have another at most `within` away, and of the nearest; of two the earlier."""
+    """Positions of the instants that have another at most `within` away, and of the nearest; of two
+    the earlier.
+    """
     if not others.size:
         return np.empty(0, np.intp), np.empty(0, np.intp)
     after = np.searchsorted(others, at).clip(max=others.size - 1)

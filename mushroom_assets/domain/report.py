@@ -1,7 +1,8 @@
-"""The room's day with a verdict: what was in range, what changed and what followed, how far to trust it.
+"""The room's day with a verdict: what was in range, what changed and what followed, how far to
+trust it.
 
-Rows come in as those of the result tables; nothing is read or written here. How a verdict reads is the business of
-`card`.
+Rows come in as those of the result tables; nothing is read or written here. How a verdict reads is
+the business of `card`.
 """
 
 import datetime as dt
@@ -17,20 +18,25 @@ from mushroom_assets.domain.texts import quantity_name, text
 from mushroom_assets.domain.windows import to_us
 
 Verdict = Literal["good", "watch", "act", "insufficient_data"]
-SEVERITY: tuple[Verdict, ...] = ("good", "watch", "act", "insufficient_data")  # the worst reason decides
+# The worst reason decides
+SEVERITY: tuple[Verdict, ...] = ("good", "watch", "act", "insufficient_data")
 EFFECT_S = 3600  # before and after a move
 EFFECT_COVERAGE = 0.5  # of each hour, or nothing is said of it
 
 Rows = Sequence[dict[str, Any]]
 Effect = Mapping[str, tuple[float | None, float | None]]  # means before and after, by quantity
-# Cosine of two days' mean vectors from which they are called alike. The nearest past day of a room in a stage that no
-# other room was in lay at 0.27 to 0.31 in the simulated plant, with growth days 11 to 21 apart.
+# Cosine of two days' mean vectors from which they are called alike. The nearest past day of a room
+# in a stage that no other room was in lay at 0.27 to 0.31 in the simulated plant, with growth days
+# 11 to 21 apart.
 ALIKE_FROM = 0.5
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """The past room day whose images looked most like a day's; `similarity` is a cosine, `verdict` its report's."""
+    """The past room day whose images looked most like a day's.
+
+    `similarity` is a cosine, `verdict` its report's.
+    """
 
     room_id: str
     day: dt.date
@@ -44,11 +50,13 @@ class RoomDay:
     """What is known of one room and day.
 
     Attributes:
-        statistics, changes, images: rows of the three result tables, in key order; images are those of one model.
+        statistics, changes, images: rows of the three result tables, in key order; images are those
+            of one model.
         images_trained: whether the model's labels and vectors mean anything.
         alike: the past day that looked most like it.
         effects: what followed each of the changes.
-        peers: rows of `daily_env_stats` of earlier batches at the same growth day, with the `verdict` of their report.
+        peers: rows of `daily_env_stats` of earlier batches at the same growth day, with the
+            `verdict` of their report.
     """
 
     room_id: str
@@ -63,21 +71,26 @@ class RoomDay:
 
 
 def judge(room_day: RoomDay, farm: Farm) -> tuple[Verdict, list[dict[str, Any]]]:
-    """The verdict and its reasons, the most serious first, each with its text in the farm's language.
+    """The verdict and its reasons, the most serious first, each with its text in the farm's
+    language.
 
-    `insufficient_data` where a quantity with a target is known for less than `min_coverage` of the day, or where there
-    is no target to judge by; else the worst of its reasons.
+    `insufficient_data` where a quantity with a target is known for less than `min_coverage` of the
+    day, or where there is no target to judge by; else the worst of its reasons.
     """
-    reasons = sorted(_reasons(room_day, farm), key=lambda reason: -SEVERITY.index(reason["severity"]))
+    reasons = sorted(
+        _reasons(room_day, farm), key=lambda reason: -SEVERITY.index(reason["severity"])
+    )
     return (reasons[0]["severity"] if reasons else "good"), reasons
 
 
 def effects(changes: Rows, climate: Mapping[str, Series], farm: Farm) -> list[Effect]:
-    """What followed each change: the time-weighted means of `EFFECT_S` before and after it, by quantity.
+    """What followed each change: the time-weighted means of `EFFECT_S` before and after it, by
+    quantity.
 
     Args:
         changes: rows of `hourly_setpoint_changes` of one room.
-        climate: the room's series by quantity, `EFFECT_S` before the first change to as much after the last.
+        climate: the room's series by quantity, `EFFECT_S` before the first change to as much after
+            the last.
         farm: how long a value holds.
     """
     span, hold = EFFECT_S * SECOND, farm.max_hold_s
@@ -99,7 +112,14 @@ def _reasons(room_day: RoomDay, farm: Farm) -> list[dict[str, Any]]:
 
     def add(severity: Verdict, code: str, **values: Any) -> None:
         shown = {**values, "quantity": quantity_name(values.get("quantity", ""), language)}
-        found.append({"severity": severity, "code": code, **values, "text": text(code, language).format(**shown)})
+        found.append(
+            {
+                "severity": severity,
+                "code": code,
+                **values,
+                "text": text(code, language).format(**shown),
+            }
+        )
 
     targets = 0
     for row in room_day.statistics:
@@ -113,7 +133,13 @@ def _reasons(room_day: RoomDay, farm: Farm) -> list[dict[str, Any]]:
         if row["sample_count"] == 0:
             add(lacking, "no_samples", quantity=quantity)
         elif row["coverage"] < rules.min_coverage:
-            add(lacking, "coverage", quantity=quantity, share=row["coverage"], limit=rules.min_coverage)
+            add(
+                lacking,
+                "coverage",
+                quantity=quantity,
+                share=row["coverage"],
+                limit=rules.min_coverage,
+            )
         elif band is not None and row["in_range"] < rules.watch_below:
             severity: Verdict = "act" if row["in_range"] < rules.act_below else "watch"
             add(
@@ -125,8 +151,16 @@ def _reasons(room_day: RoomDay, farm: Farm) -> list[dict[str, Any]]:
                 high=band[1],
                 unit=row["unit"],
             )
-        if row["sample_count"] and row["suspect_count"] / row["sample_count"] > rules.watch_suspect_share:
-            add("watch", "suspect", quantity=quantity, share=row["suspect_count"] / row["sample_count"])
+        if (
+            row["sample_count"]
+            and row["suspect_count"] / row["sample_count"] > rules.watch_suspect_share
+        ):
+            add(
+                "watch",
+                "suspect",
+                quantity=quantity,
+                share=row["suspect_count"] / row["sample_count"],
+            )
     if not targets:
         add("insufficient_data", "no_target", growth=growth_text(room_day, farm))
     _image_reasons(room_day, farm, add)

@@ -1,8 +1,11 @@
-"""The course of a room's day in numbers: what a ribbon is drawn from. How it is drawn is the business of `plots`.
+"""The course of a room's day in numbers: what a ribbon is drawn from.
 
-By quarter of an hour, in the manner of the ambulatory glucose profile: median, quartiles and extremes, next to the
-target band, the time in it, the stretches of which nothing is known, and the setpoints that were in force.
-https://doi.org/10.2337/dci19-0028 (time in range), times as in `environment`: int64 microseconds since 1970 UTC.
+How it is drawn is the business of `plots`.
+
+By quarter of an hour, in the manner of the ambulatory glucose profile: median, quartiles and
+extremes, next to the target band, the time in it, the stretches of which nothing is known, and the
+setpoints that were in force. https://doi.org/10.2337/dci19-0028 (time in range), times as in
+`environment`: int64 microseconds since 1970 UTC.
 """
 
 import datetime as dt
@@ -38,12 +41,12 @@ class Ribbon:
 
     Attributes:
         bins: starts of the quarters of an hour, shape (n,).
-        quantiles: smallest, lower quartile, median, upper quartile and largest accepted sample of each, in `unit`,
-            shape (5, n); NaN where there is none.
+        quantiles: smallest, lower quartile, median, upper quartile and largest accepted sample of
+            each, in `unit`, shape (5, n); NaN where there is none.
         gaps: stretches without a known value, first and last instant.
         band: target band of the growth day; None without one.
-        shares: of the known time, the parts below, inside and above the band; None without band or samples, or where
-            less than the report's `min_coverage` of the day is known.
+        shares: of the known time, the parts below, inside and above the band; None without band or
+            samples, or where less than the report's `min_coverage` of the day is known.
         setpoints: those that steer the quantity.
     """
 
@@ -87,7 +90,8 @@ def day_ribbons(
 ) -> list[Ribbon]:
     """The ribbons of a day, by room and quantity in the farm's order.
 
-    The setpoints are by (room, quantity), the other arguments as `environment.summarise_day` takes them.
+    The setpoints are by (room, quantity), the other arguments as `environment.summarise_day` takes
+    them.
     """
     found = []
     for room in farm.rooms:
@@ -95,7 +99,9 @@ def day_ribbons(
         for name, series in room_samples(samples, room, day, points, farm).items():
             if name not in NOT_SHOWN:
                 band = farm.band(name, growth_day)
-                found.append(_ribbon(room, name, series, day, band, setpoints.get((room, name), ()), farm))
+                found.append(
+                    _ribbon(room, name, series, day, band, setpoints.get((room, name), ()), farm)
+                )
     return found
 
 
@@ -120,7 +126,9 @@ def _ribbon(
         start=start,
         end=end,
         bins=bins,
-        quantiles=_by_bin((own.at[~own.rejected] - start) // BIN, own.value[~own.rejected], bins.size),
+        quantiles=_by_bin(
+            (own.at[~own.rejected] - start) // BIN, own.value[~own.rejected], bins.size
+        ),
         gaps=gaps(series, start, end, hold),
         coverage=coverage,
         band=band,
@@ -130,7 +138,9 @@ def _ribbon(
 
 
 def _by_bin(place: Times, value: Values, count: int) -> Values:
-    """Quantiles 0, 25, 50, 75, 100 % of each bin's values, linear interpolation as numpy does; shape (5, count)."""
+    """Quantiles 0, 25, 50, 75, 100 % of each bin's values, linear interpolation as numpy does;
+    shape (5, count).
+    """
     order = np.lexsort((value, place))
     place, value = place[order], value[order]
     first, size = np.searchsorted(place, np.arange(count)), np.bincount(place, minlength=count)
@@ -145,7 +155,9 @@ def _by_bin(place: Times, value: Values, count: int) -> Values:
 
 
 def steps(samples: pd.DataFrame, points: Sequence[Point], farm: Farm) -> list[Steps]:
-    """What each point was set to and when, from its samples (columns point_id, at, value, by point and time)."""
+    """What each point was set to and when, from its samples (columns point_id, at, value, by point
+    and time).
+    """
     found = []
     for point in points:
         own = samples[samples["point_id"] == point.point_id]

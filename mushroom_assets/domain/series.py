@@ -1,7 +1,7 @@
 """A quantity's samples over time: how long each value is known, and what is known at an instant.
 
-Times are int64 microseconds since 1970 UTC, windows half-open [start, end). Which samples are rejected or suspect is
-the business of `environment`.
+Times are int64 microseconds since 1970 UTC, windows half-open [start, end). Which samples are
+rejected or suspect is the business of `environment`.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,9 @@ class Series:
 
 
 def known_time(at: Times, start: int, end: int, hold: int) -> tuple[Times, int]:
-    """How long each value is known inside the window, and the longest unknown stretch, in microseconds."""
+    """How long each value is known inside the window, and the longest unknown stretch, in
+    microseconds.
+    """
     if not at.size:
         return at, end - start
     since, until = _held(at, start, end, hold)
@@ -66,7 +68,10 @@ def gaps(series: Series, start: int, end: int, max_hold_s: int) -> list[tuple[in
 def time_in_band(
     series: Series, start: int, end: int, max_hold_s: int, band: tuple[float, float]
 ) -> tuple[float, float, float] | None:
-    """Shares of the known time below, inside and above a band (its ends inside); None without known time."""
+    """Shares of the known time below, inside and above a band (its ends inside).
+
+    None without known time.
+    """
     held = series.within(start - max_hold_s * SECOND, end)
     at, value = held.at[~held.rejected], held.value[~held.rejected]
     known, _ = known_time(at, start, end, max_hold_s * SECOND)

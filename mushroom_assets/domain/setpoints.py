@@ -1,8 +1,8 @@
 """Setpoint changes: what counts as one, what its record says, and how people put it.
 
-A change compares a sample with the same point's previous finite sample, wherever that lies, at most `LOOKBACK` back.
-Because the rule looks at pairs of neighbours alone, the changes of consecutive windows put together are those of one
-pass over the whole span.
+A change compares a sample with the same point's previous finite sample, wherever that lies, at most
+`LOOKBACK` back. Because the rule looks at pairs of neighbours alone, the changes of consecutive
+windows put together are those of one pass over the whole span.
 """
 
 import datetime as dt
@@ -21,9 +21,10 @@ from mushroom_assets.domain.windows import Window, to_instant
 LOOKBACK = dt.timedelta(days=7)
 CHANGE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "mushroom_assets/hourly_setpoint_changes")
 
-# A step counts from `threshold` on, in decimal: 12.6 - 12.5 is 0.0999999999999996 in binary, and 17.8 - 17.7 is
-# 0.0999985 where the feed stores 4-byte floats. The error of the latter stays below 1e-4 of a 0.1 step up to 100. Large
-# thresholds are met within half of the third decimal, so that 49.999 is no step of 50.
+# A step counts from `threshold` on, in decimal: 12.6 - 12.5 is 0.0999999999999996 in binary, and
+# 17.8 - 17.7 is 0.0999985 where the feed stores 4-byte floats. The error of the latter stays below
+# 1e-4 of a 0.1 step up to 100. Large thresholds are met within half of the third decimal, so that
+# 49.999 is no step of 50.
 _STEP_TOLERANCE = 1e-4
 _LARGEST_TOLERANCE = 5e-4
 
@@ -33,7 +34,8 @@ def watched_points(points: Iterable[Point], farm: Farm) -> dict[int, WatchedPoin
     return {
         point.point_id: farm.points[point.device_type][point.point_alias]
         for point in points
-        if point.room_id in farm.rooms and point.point_alias in farm.points.get(point.device_type, {})
+        if point.room_id in farm.rooms
+        and point.point_alias in farm.points.get(point.device_type, {})
     }
 
 
@@ -41,13 +43,13 @@ def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.Dat
     """Every change in the samples.
 
     Args:
-        samples: columns point_id, at (microseconds UTC), value, by point and time; a point's first sample is no
-            change, so hand in the last sample before the window too.
+        samples: columns point_id, at (microseconds UTC), value, by point and time; a point's first
+            sample is no change, so hand in the last sample before the window too.
         watched: what counts as a change, by point_id; other points are ignored.
 
     Returns:
-        columns point_id, changed_at, previous_at (microseconds UTC), previous_value, current_value, ordered by point
-        and time.
+        columns point_id, changed_at, previous_at (microseconds UTC), previous_value, current_value,
+        ordered by point and time.
     """
     point, at, value = (samples[name].to_numpy() for name in ("point_id", "at", "value"))
     if not (finite := np.isfinite(value)).all():
@@ -106,14 +108,20 @@ def records(
 
 
 def samples_an_hour(farm: Farm) -> int:
-    """How many samples of watched points an hour brings, at one a minute and one device of a kind in each room."""
+    """How many samples of watched points an hour brings, at one a minute and one device of a kind
+    in each room.
+    """
     return 60 * len(farm.rooms) * sum(len(points) for points in farm.points.values())
 
 
-def _record(change: Any, point: Point, farm: Farm, in_dates: Mapping[str, Sequence[dt.date]]) -> dict[str, Any]:
+def _record(
+    change: Any, point: Point, farm: Farm, in_dates: Mapping[str, Sequence[dt.date]]
+) -> dict[str, Any]:
     rule = farm.points[point.device_type][point.point_alias]
     changed_at = to_instant(change.changed_at)
-    growth = growth_on(changed_at.astimezone(farm.zone).date(), in_dates.get(point.room_id, ()), farm.cycle_days)
+    growth = growth_on(
+        changed_at.astimezone(farm.zone).date(), in_dates.get(point.room_id, ()), farm.cycle_days
+    )
     return {
         "change_id": change_id(point, changed_at),
         "point_id": int(change.point_id),
@@ -140,20 +148,28 @@ def _label(rule: WatchedPoint, value: float, farm: Farm) -> str | None:
 
 
 def change_id(point: Point, changed_at: dt.datetime) -> uuid.UUID:
-    """Version 5 UUID of point and time. It names the point, not its number, so that it is one in every database."""
+    """Version 5 UUID of point and time.
+
+    It names the point, not its number, so that it is one in every database.
+    """
     stamp = changed_at.astimezone(dt.UTC).isoformat(timespec="microseconds")
-    return uuid.uuid5(CHANGE_NAMESPACE, f"{point.room_id}/{point.device_alias}/{point.point_alias}@{stamp}")
+    return uuid.uuid5(
+        CHANGE_NAMESPACE, f"{point.room_id}/{point.device_alias}/{point.point_alias}@{stamp}"
+    )
 
 
 def change_text(change: Mapping[str, Any], farm: Farm) -> str:
-    """A row in the farm's language: `air cooler: temperature setpoint 18.0 → 17.5 °C`; room and time are not said."""
+    """A row in the farm's language: `air cooler: temperature setpoint 18.0 → 17.5 °C`; room and
+    time are not said.
+    """
     rule = farm.points.get(change["device_type"], {}).get(change["point_alias"])
     before, after, unit = change["previous_label"], change["current_label"], ""
     if before is None or after is None:
         numbers = change["previous_value"], change["current_value"]
         places = max(map(_places, (*numbers, (rule and rule.threshold) or 1)))
         before, after = (
-            label or f"{number:.{places}f}" for label, number in zip((before, after), numbers, strict=True)
+            label or f"{number:.{places}f}"
+            for label, number in zip((before, after), numbers, strict=True)
         )
         unit = f" {rule.unit}" if rule and rule.unit else ""
     colon = {"en": ": ", "zh": "："}[farm.language]
@@ -162,8 +178,13 @@ def change_text(change: Mapping[str, Any], farm: Farm) -> str:
 
 
 def device_text(change: Mapping[str, Any], farm: Farm) -> str:
-    """What people call the device of a row, its room unsaid: `left humidifier`, `humidifier (third_humidifier)`."""
-    alias, kind = change["device_alias"].removesuffix(f"_{change['room_id']}"), change["device_type"]
+    """What people call the device of a row, its room unsaid: `left humidifier`, `humidifier
+    (third_humidifier)`.
+    """
+    alias, kind = (
+        change["device_alias"].removesuffix(f"_{change['room_id']}"),
+        change["device_type"],
+    )
     if alias in farm.devices or kind not in farm.devices:
         return farm.say(farm.devices.get(alias)) or alias
     return f"{farm.say(farm.devices[kind])} ({alias})"

@@ -1,8 +1,8 @@
 """Strays: what lies in the image store where no day will ever look, and what to do about it.
 
-Pure: the entries of folders come in, reasons go out. Listing is the door's business (`image_store`). What lies in a
-day's folder is no stray, whatever it is: that day's run makes a row of it. Nor is a day before the farm's first: the
-farm file says that it is not wanted.
+Pure: the entries of folders come in, reasons go out. Listing is the door's business
+(`image_store`). What lies in a day's folder is no stray, whatever it is: that day's run makes a row
+of it. Nor is a day before the farm's first: the farm file says that it is not wanted.
 """
 
 import datetime as dt
@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 from mushroom_assets.domain.farm import Farm
 
-SYSTEM_NAMES = re.compile(r"\..*|lost\+found")  # .DS_Store, .snapshot: made by systems, not by cameras
-Stray = tuple[str, str]  # path relative to the root, of a folder with a `/` at its end; what is wrong and what to do
+# .DS_Store, .snapshot: made by systems, not by cameras
+SYSTEM_NAMES = re.compile(r"\..*|lost\+found")
+# Path relative to the root, of a folder with a `/` at its end; what is wrong and what to do
+Stray = tuple[str, str]
 
 
 class Entry(NamedTuple):
@@ -24,16 +26,25 @@ class Entry(NamedTuple):
 
 
 def root_strays(entries: Iterable[Entry], farm: Farm) -> list[Stray]:
-    """Files right under the root, and folders that belong to no room: one stray a folder, whatever it holds.
+    """Files right under the root, and folders that belong to no room: one stray a folder, whatever
+    it holds.
 
     Of a room's folder of several parts (`north/611`) only the first is asked for.
     """
     folders = [farm.folder(room) for room in farm.rooms]
-    tops, known = {folder.split("/")[0] for folder in folders}, f"the rooms' folders are {', '.join(folders)}"
+    tops, known = (
+        {folder.split("/")[0] for folder in folders},
+        f"the rooms' folders are {', '.join(folders)}",
+    )
     found = []
     for name, is_folder in _made_by_cameras(entries):
         if not is_folder:
-            found.append((name, "a file right under the root. Remedy: move it into its day, <room>/<YYYYMMDD>/"))
+            found.append(
+                (
+                    name,
+                    "a file right under the root. Remedy: move it into its day, <room>/<YYYYMMDD>/",
+                )
+            )
         elif name not in tops:
             remedy = f"give its room `folder: {name}` in the farm file, or move its days into a room's folder"
             found.append((f"{name}/", f"no room has the folder {name}; {known}. Remedy: {remedy}"))

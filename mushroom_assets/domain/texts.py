@@ -1,4 +1,7 @@
-"""What reports and the UI say, in each language. A placeholder stands for a value; who fills it in says which."""
+"""What reports and the UI say, in each language.
+
+A placeholder stands for a value; who fills it in says which.
+"""
 
 from mushroom_assets.domain.farm import Language
 
@@ -16,7 +19,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "{quantity} is known for {share:.0%} of the day only (at least {limit:.0%} needed)",
         "zh": "{quantity}全天仅 {share:.0%} 的时间有数据（至少需要 {limit:.0%}）",
     },
-    "no_target": {"en": "no target band for this day: {growth}", "zh": "当天没有目标区间：{growth}"},
+    "no_target": {
+        "en": "no target band for this day: {growth}",
+        "zh": "当天没有目标区间：{growth}",
+    },
     "in_range": {
         "en": "{quantity} in its band of {low:g} to {high:g} {unit} for {share:.0%} of the known time",
         "zh": "{quantity}处于目标区间 {low:g}~{high:g} {unit} 的时间占 {share:.0%}",
@@ -25,8 +31,14 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "{share:.0%} of the {quantity} samples look like spikes or a stuck sensor",
         "zh": "{share:.0%} 的{quantity}采样疑似尖峰或传感器卡死",
     },
-    "condition": {"en": "{share:.0%} of the images show {condition}", "zh": "{share:.0%} 的图像显示{condition}"},
-    "unreadable": {"en": "{count} of {total} images could not be read", "zh": "{total} 张图像中有 {count} 张无法读取"},
+    "condition": {
+        "en": "{share:.0%} of the images show {condition}",
+        "zh": "{share:.0%} 的图像显示{condition}",
+    },
+    "unreadable": {
+        "en": "{count} of {total} images could not be read",
+        "zh": "{total} 张图像中有 {count} 张无法读取",
+    },
     "all_good": {
         "en": "every quantity within its band for at least {limit:.0%} of the known time",
         "zh": "各项指标至少 {limit:.0%} 的时间处于目标区间",
@@ -76,7 +88,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "No earlier batch was recorded at growth day {day}.",
         "zh": "没有往期批次生长第 {day} 天的记录。",
     },
-    "no_peers_without_batch": {"en": "No batch, so none to compare with.", "zh": "无批次，无法对比。"},
+    "no_peers_without_batch": {
+        "en": "No batch, so none to compare with.",
+        "zh": "无批次，无法对比。",
+    },
     "batch_heading": {"en": "batch", "zh": "批次"},
     "verdict_heading": {"en": "verdict", "zh": "结论"},
     "in_range_short": {"en": "in band:", "zh": "达标："},
@@ -105,7 +120,9 @@ def quantity_name(quantity: str, language: Language) -> str:
 
 
 def number_text(value: float | None, unit: str) -> str:
-    """A number with its unit, to as many decimals as a grower can act on; a dash where there is none."""
+    """A number with its unit, to as many decimals as a grower can act on; a dash where there is
+    none.
+    """
     return "–" if value is None else f"{value:.{DECIMALS.get(unit, 2)}f} {unit}"
 
 

@@ -1,8 +1,9 @@
-"""Code versions of the assets: what their code makes of its input, and the parts of the farm file that rows depend on.
+"""Code versions of the assets: what their code makes of its input, and the parts of the farm file
+that rows depend on.
 
-By them Dagster tells which partitions an edit of the farm file has made stale, and only those: an edit that changes no
-row of an asset, as a room's image folder for the climate, leaves its version alone. Where versions are written is the
-business of `reporting`.
+By them Dagster tells which partitions an edit of the farm file has made stale, and only those: an
+edit that changes no row of an asset, as a room's image folder for the climate, leaves its version
+alone. Where versions are written is the business of `reporting`.
 """
 
 import hashlib
@@ -12,7 +13,8 @@ from typing import Any
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.vision import prompt_set_version
 
-# Raised by whoever changes what an asset's rows mean: its partitions then count as stale until they are made anew.
+# Raised by whoever changes what an asset's rows mean: its partitions then count as stale until they
+# are made anew.
 CODE = {
     "daily_env_stats": 1,
     "hourly_setpoint_changes": 1,
@@ -26,7 +28,8 @@ Parts = dict[str, Any]  # by the key of the farm file
 def code_version(asset: str, farm: Farm) -> str:
     """`1-3fa9c2`: the asset's entry in `CODE`, and a hash of its parts of the farm file.
 
-    That of `daily_clip_inference` ends in a second hash, of what its labels alone depend on: see `relabelled`.
+    That of `daily_clip_inference` ends in a second hash, of what its labels alone depend on: see
+    `relabelled`.
     """
     parts = farm_parts(asset, farm)
     labels = {"vision": parts.pop("vision")} if asset == "daily_clip_inference" else {}
@@ -58,7 +61,9 @@ def _environment(farm: Farm) -> Parts:
         "pair_within_s": farm.pair_within_s,
         # A quantity may say more, how to draw it for instance: no number depends on that.
         "quantities": {
-            name: quantity.model_dump(include={"device_type", "point_alias", "unit", "plausible", "spike", "stuck_s"})
+            name: quantity.model_dump(
+                include={"device_type", "point_alias", "unit", "plausible", "spike", "stuck_s"}
+            )
             for name, quantity in farm.quantities.items()
         },
         "stages": sorted([stage.days, sorted(stage.bands.items())] for stage in farm.stages),
@@ -105,16 +110,21 @@ def _report(farm: Farm) -> Parts:
         "language": farm.language,
         "report": farm.report.model_dump(),
         "max_hold_s": farm.max_hold_s,
-        "quantities": {name: quantity.model_dump(exclude={"setpoints"}) for name, quantity in farm.quantities.items()},
+        "quantities": {
+            name: quantity.model_dump(exclude={"setpoints"})
+            for name, quantity in farm.quantities.items()
+        },
         "points": {
-            f"{device_type} {alias}": [point.unit, point.threshold]  # a move's unit and decimals; its words are stored
+            # A move's unit and decimals; its words are stored
+            f"{device_type} {alias}": [point.unit, point.threshold]
             for device_type, points in farm.points.items()
             for alias, point in points.items()
         },
         "devices": {name: farm.say(device) for name, device in farm.devices.items()},
         "stages": [stage.model_dump() for stage in farm.stages],
         "vision": {
-            kind: {name: farm.say(label.text) for name, label in labels.items()} for kind, labels in kinds.items()
+            kind: {name: farm.say(label.text) for name, label in labels.items()}
+            for kind, labels in kinds.items()
         },
     }
 

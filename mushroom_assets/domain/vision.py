@@ -1,7 +1,8 @@
 """Camera images: what their keys say, what the model's vectors say about labels.
 
-Here lives the meaning of a key in the image store, of prompts, probabilities and `unknown`. Not here: pixels and
-models (inference), growth days, and the climate. A score depends on the image alone.
+Here lives the meaning of a key in the image store, of prompts, probabilities and `unknown`. Not
+here: pixels and models (inference), growth days, and the climate. A score depends on the image
+alone.
 """
 
 import hashlib
@@ -19,7 +20,8 @@ Array = npt.NDArray[np.floating]
 Encode = Callable[[Sequence[str]], Array]  # n texts to n vectors: `ClipEncoder.encode_texts`
 Kind = Literal["stage", "condition"]
 UNKNOWN = "unknown"  # stored instead of a label that hardly leads the next
-VANISHED = "the file vanished"  # the reason of a row whose file was listed and then not there to be read
+# The reason of a row whose file was listed and then not there to be read
+VANISHED = "the file vanished"
 DECIMALS = 6  # decimals kept of a probability: finer than any image's noise, and short in jsonb
 
 
@@ -45,7 +47,9 @@ class EncodedImage:
 
 
 def prompt_set_version(vision: Vision) -> str:
-    """Eight hex digits that change with templates, labels and prompts, not with their order or the texts for people."""
+    """Eight hex digits that change with templates, labels and prompts, not with their order or the
+    texts for people.
+    """
     asked = {
         "templates": sorted(vision.templates),
         "stages": {name: sorted(label.prompts) for name, label in vision.stages.items()},
@@ -66,7 +70,8 @@ def prompts(label: Label, templates: Sequence[str]) -> list[str]:
 
 
 def label_vectors(labels: Mapping[str, Label], templates: Sequence[str], encode: Encode) -> Array:
-    """One vector a label: the mean of its texts' unit vectors, scaled to length 1 (CLIP paper, section 3.1.4).
+    """One vector a label: the mean of its texts' unit vectors, scaled to length 1 (CLIP paper,
+    section 3.1.4).
 
     Args:
         labels: the labels.
@@ -77,7 +82,9 @@ def label_vectors(labels: Mapping[str, Label], templates: Sequence[str], encode:
         Shape (labels, d), in the labels' order.
     """
     texts = [prompts(label, templates) for label in labels.values()]
-    vectors = _unit(np.asarray(encode([text for label in texts for text in label]), dtype=np.float64))
+    vectors = _unit(
+        np.asarray(encode([text for label in texts for text in label]), dtype=np.float64)
+    )
     groups = np.split(vectors, np.cumsum([len(label) for label in texts])[:-1])
     return _unit(np.stack([group.mean(axis=0) for group in groups]))
 
@@ -100,15 +107,22 @@ def zero_shot(embeddings: npt.ArrayLike, vectors: npt.ArrayLike, logit_scale: fl
     Raises:
         ValueError: a vector with a NaN or an infinity.
     """
-    logits = logit_scale * np.asarray(embeddings, dtype=np.float64) @ np.asarray(vectors, dtype=np.float64).T
+    logits = (
+        logit_scale
+        * np.asarray(embeddings, dtype=np.float64)
+        @ np.asarray(vectors, dtype=np.float64).T
+    )
     if not np.isfinite(logits).all():
         raise ValueError("vectors must be finite; the model gave NaN or infinity")
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))  # the largest exponent is 0: no overflow
+    # The largest exponent is 0: no overflow
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
 class Decision(NamedTuple):
-    """The leading label or "unknown", its probability, and its lead over the second; both rounded to 6 decimals."""
+    """The leading label or "unknown", its probability, and its lead over the second; both rounded
+    to 6 decimals.
+    """
 
     label: str
     probability: float
@@ -118,8 +132,9 @@ class Decision(NamedTuple):
 class Judgement(NamedTuple):
     """What zero-shot says of n images about one kind of label: as `Decision`, but whole columns.
 
-    `number` says which of `names` leads, which are the labels and, last, "unknown". `scores` has shape (n, labels),
-    no column for "unknown". Probabilities, margins and scores are rounded to 6 decimals.
+    `number` says which of `names` leads, which are the labels and, last, "unknown". `scores` has
+    shape (n, labels), no column for "unknown". Probabilities, margins and scores are rounded to 6
+    decimals.
     """
 
     names: Sequence[str]
@@ -130,31 +145,48 @@ class Judgement(NamedTuple):
 
 
 def judge(probabilities: npt.ArrayLike, names: Sequence[str], unknown_margin: float) -> Judgement:
-    """Decisions and rounded scores for rows of probabilities, shape (n, labels), two labels at least.
+    """Decisions and rounded scores for rows of probabilities, shape (n, labels), two labels at
+    least.
 
-    A label whose lead is smaller than `unknown_margin` becomes "unknown" and keeps its probability and margin.
+    A label whose lead is smaller than `unknown_margin` becomes "unknown" and keeps its probability
+    and margin.
     """
     found = np.asarray(probabilities, dtype=np.float64)
     second, first = np.argsort(found, axis=1)[:, -2:].T
-    leading, following = (np.take_along_axis(found, place[:, None], axis=1)[:, 0] for place in (first, second))
+    leading, following = (
+        np.take_along_axis(found, place[:, None], axis=1)[:, 0] for place in (first, second)
+    )
     margin = leading - following
     number = np.where(margin < unknown_margin, len(names), first)
-    return Judgement([*names, UNKNOWN], number, leading.round(DECIMALS), margin.round(DECIMALS), found.round(DECIMALS))
+    return Judgement(
+        [*names, UNKNOWN],
+        number,
+        leading.round(DECIMALS),
+        margin.round(DECIMALS),
+        found.round(DECIMALS),
+    )
 
 
-def decide(probabilities: npt.ArrayLike, names: Sequence[str], unknown_margin: float) -> list[Decision]:
+def decide(
+    probabilities: npt.ArrayLike, names: Sequence[str], unknown_margin: float
+) -> list[Decision]:
     """A decision for each row of probabilities, as `judge`."""
     return _decisions(judge(probabilities, names, unknown_margin))
 
 
 def _decisions(found: Judgement) -> list[Decision]:
     columns = (found.number.tolist(), found.probability.tolist(), found.margin.tolist())
-    return [Decision(found.names[number], *numbers) for number, *numbers in zip(*columns, strict=True)]
+    return [
+        Decision(found.names[number], *numbers) for number, *numbers in zip(*columns, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
 class ImageScores:
-    """The label columns of one row of `daily_clip_inference`; `scores` holds every label's probability."""
+    """The label columns of one row of `daily_clip_inference`.
+
+    `scores` holds every label's probability.
+    """
 
     stage: str
     stage_probability: float
@@ -165,7 +197,9 @@ class ImageScores:
 
 
 class Labeller:
-    """A farm's labels as one model sees them: texts are encoded once, images then cost a matrix product."""
+    """A farm's labels as one model sees them: texts are encoded once, images then cost a matrix
+    product.
+    """
 
     def __init__(self, vision: Vision, encode: Encode, logit_scale: float) -> None:
         self._unknown_margin, self._logit_scale = vision.unknown_margin, logit_scale
@@ -188,7 +222,12 @@ class Labeller:
         stages, conditions = (_decisions(found[kind]) for kind in ("stage", "condition"))
         stage_scores, condition_scores = (_by_name(found[kind]) for kind in ("stage", "condition"))
         return [
-            ImageScores(*stage, condition.label, condition.probability, {"stage": of_stage, "condition": of_condition})
+            ImageScores(
+                *stage,
+                condition.label,
+                condition.probability,
+                {"stage": of_stage, "condition": of_condition},
+            )
             for stage, condition, of_stage, of_condition in zip(
                 stages, conditions, stage_scores, condition_scores, strict=True
             )
@@ -200,7 +239,9 @@ def _by_name(found: Judgement) -> list[dict[str, float]]:
 
 
 def label_text(kind: Kind, name: str, farm: Farm) -> str:
-    """What people call a stored label, in the farm's language; its name where the farm file has no text for it."""
+    """What people call a stored label, in the farm's language; its name where the farm file has no
+    text for it.
+    """
     labels = farm.vision.stages if kind == "stage" else farm.vision.conditions
     if name == UNKNOWN and name not in labels:
         return farm.say({"en": "unknown", "zh": "不确定"}) or name
@@ -208,5 +249,7 @@ def label_text(kind: Kind, name: str, farm: Farm) -> str:
 
 
 def leading_two(scores: Mapping[str, float]) -> list[tuple[str, float]]:
-    """The two likeliest labels with their probabilities, also of an image whose label is stored as unknown."""
+    """The two likeliest labels with their probabilities, also of an image whose label is stored as
+    unknown.
+    """
     return sorted(scores.items(), key=lambda score: -score[1])[:2]

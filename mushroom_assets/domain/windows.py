@@ -1,4 +1,6 @@
-"""Half-open windows of time [start, end), and the domain's time axis: int64 microseconds since 1970 UTC."""
+"""Half-open windows of time [start, end), and the domain's time axis: int64 microseconds since 1970
+UTC.
+"""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -36,7 +38,9 @@ class Window:
         return to_us(self.end)
 
     def before(self, span: dt.timedelta) -> dt.datetime:
-        """The instant `span` before the start; a datetime of a zone with summer time would count by the clock."""
+        """The instant `span` before the start; a datetime of a zone with summer time would count by
+        the clock.
+        """
         return self.start.astimezone(dt.UTC) - span
 
     @property

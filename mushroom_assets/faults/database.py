@@ -1,6 +1,8 @@
-"""What an error of PostgreSQL means: does it pass by itself, does the server refuse, and what is to be done?
+"""What an error of PostgreSQL means: does it pass by itself, does the server refuse, and what is to
+be done?
 
-Here are the two exceptions of the door to PostgreSQL and the reading of its errors. No retrying here, no connection.
+Here are the two exceptions of the door to PostgreSQL and the reading of its errors. No retrying
+here, no connection.
 """
 
 import re
@@ -8,29 +10,44 @@ import re
 import psycopg
 from sqlalchemy import exc
 
-# SQLSTATE classes and codes that pass by themselves: connection exception, insufficient resources, operator
-# intervention (shutdown, crash, cancel), rollback by the server, lock not available.
+# SQLSTATE classes and codes that pass by themselves: connection exception, insufficient resources,
+# operator intervention (shutdown, crash, cancel), rollback by the server, lock not available.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _TRANSIENT_CLASSES = ("08", "53", "57", "40")
 _TRANSIENT_CODES = ("55P03",)
 
 
-# A failed connect carries no SQLSTATE (libpq keeps it to itself), only the server's words. Each refusal that no
-# waiting mends, with its remedy. Words in another server language count as transient: retried, then reported.
+# A failed connect carries no SQLSTATE (libpq keeps it to itself), only the server's words. Each
+# refusal that no waiting mends, with its remedy. Words in another server language count as
+# transient: retried, then reported.
 _REFUSALS = (
-    (r"password authentication failed|no password supplied", "check the user name and password in DATABASE_URL"),
+    (
+        r"password authentication failed|no password supplied",
+        "check the user name and password in DATABASE_URL",
+    ),
     (r'database ".*" does not exist', "create the database, or correct its name in DATABASE_URL"),
-    (r'role ".*" (does not exist|is not permitted to log in)', "create the role, or correct the user in DATABASE_URL"),
-    (r"no pg_hba\.conf entry|pg_hba\.conf rejects", "let this host in with a line in the server's pg_hba.conf"),
+    (
+        r'role ".*" (does not exist|is not permitted to log in)',
+        "create the role, or correct the user in DATABASE_URL",
+    ),
+    (
+        r"no pg_hba\.conf entry|pg_hba\.conf rejects",
+        "let this host in with a line in the server's pg_hba.conf",
+    ),
     (r"permission denied for database", "grant the role CONNECT on the database"),
-    (r"server does not support SSL|certificate verify failed", "correct sslmode or the certificates in DATABASE_URL"),
+    (
+        r"server does not support SSL|certificate verify failed",
+        "correct sslmode or the certificates in DATABASE_URL",
+    ),
     (r"invalid (connection option|port number|sslmode value)|invalid URI", "correct DATABASE_URL"),
 )
 
 
-# The same for a refused statement, which has a SQLSTATE: undefined table, column, schema or type; no privilege.
+# The same for a refused statement, which has a SQLSTATE: undefined table, column, schema or type;
+# no privilege.
 _STATEMENT_REMEDIES = dict.fromkeys(
-    ("42P01", "42703", "3F000", "42704"), "run `mushroom init`, which makes the tables and brings them up to date"
+    ("42P01", "42703", "3F000", "42704"),
+    "run `mushroom init`, which makes the tables and brings them up to date",
 ) | {"42501": "grant the role its rights on schema farm"}
 
 
@@ -43,21 +60,29 @@ class DatabaseRefused(RuntimeError):
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same work may succeed later: connection lost, server restarting, deadlock, too many clients."""
-    if isinstance(error, DatabaseUnavailable | exc.TimeoutError):  # the latter: no pooled connection came free
+    """Whether the same work may succeed later: connection lost, server restarting, deadlock, too
+    many clients.
+    """
+    # The latter: no pooled connection came free
+    if isinstance(error, DatabaseUnavailable | exc.TimeoutError):
         return True
     cause = error.orig if isinstance(error, exc.DBAPIError) else error
     if not isinstance(cause, psycopg.Error):
         return False
     if cause.sqlstate is None:  # no answer from the server: the connection itself failed
-        return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError) and refusal_remedy(cause) is None
+        return (
+            isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+            and refusal_remedy(cause) is None
+        )
     return cause.sqlstate.startswith(_TRANSIENT_CLASSES) or cause.sqlstate in _TRANSIENT_CODES
 
 
 def statement_remedy(error: BaseException) -> str | None:
     """What to do about a statement that the server refused, None where nothing is known to help."""
     cause = error.orig if isinstance(error, exc.DBAPIError) else error
-    return _STATEMENT_REMEDIES.get(cause.sqlstate or "") if isinstance(cause, psycopg.Error) else None
+    return (
+        _STATEMENT_REMEDIES.get(cause.sqlstate or "") if isinstance(cause, psycopg.Error) else None
+    )
 
 
 def refusal_remedy(error: BaseException) -> str | None:

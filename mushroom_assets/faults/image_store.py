@@ -1,7 +1,9 @@
-"""What an error of an image store means: does it pass by itself, does the store refuse, and what is to be done?
+"""What an error of an image store means: does it pass by itself, does the store refuse, and what is
+to be done?
 
-Here are the two exceptions that the image store raises, and the reading of its libraries' errors, which differ by
-store: errno for folders and network file systems, HTTP status and code for object stores. No retrying here, no store.
+Here are the two exceptions that the image store raises, and the reading of its libraries' errors,
+which differ by store: errno for folders and network file systems, HTTP status and code for object
+stores. No retrying here, no store.
 """
 
 import errno
@@ -12,8 +14,9 @@ from typing import Any
 
 from mushroom_assets.settings import SettingsError
 
-# Network file systems and full tables of open files; EIO is what NFS and FUSE say when their server is gone. ENOTCONN
-# is a FUSE mount whose process died. s3fs says EREMOTEIO for an internal error and EBUSY for "slow down".
+# Network file systems and full tables of open files; EIO is what NFS and FUSE say when their server
+# is gone. ENOTCONN is a FUSE mount whose process died. s3fs says EREMOTEIO for an internal error
+# and EBUSY for "slow down".
 PASSING_ERRNOS = {
     getattr(errno, name)
     for name in (
@@ -26,11 +29,18 @@ PASSING_ERRNOS = {
 # Of the requests below 500: timeout, too early, too many. 501 is "not implemented", which stays so.
 PASSING_STATUS = {408, 425, 429}
 # Codes of S3 that come with a status of 400 or 403 and pass all the same.
-PASSING_CODES = {"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
+PASSING_CODES = {
+    "RequestTimeout",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+}
 # A broken TLS connection passes, a certificate or a port that speaks no TLS does not.
 BAD_TLS = re.compile(r"certificate|hostname|record layer|wrong version number", re.IGNORECASE)
 
-# Errors of libraries that need not be installed (where one has raised, it is loaded), and which of them pass.
+# Errors of libraries that need not be installed (where one has raised, it is loaded), and which of
+# them pass.
 FOREIGN = {
     "botocore.exceptions": ("BotoCoreError", "ClientError"),
     "botocore.parsers": ("ResponseParserError",),
@@ -39,7 +49,12 @@ FOREIGN = {
     "gcsfs.retry": ("HttpError",),
 }
 PASSING_FOREIGN = {
-    "botocore.exceptions": ("ConnectionError", "HTTPClientError", "IncompleteReadError", "ResponseStreamingError"),
+    "botocore.exceptions": (
+        "ConnectionError",
+        "HTTPClientError",
+        "IncompleteReadError",
+        "ResponseStreamingError",
+    ),
     "botocore.parsers": ("ResponseParserError",),  # a throttled answer that is not even XML
     "aiohttp": ("ClientError",),
     "http.client": ("HTTPException",),
@@ -69,22 +84,34 @@ def store_errors() -> tuple[type[Exception], ...]:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the same request may succeed later: connection lost, timeout, server's own fault, throttling."""
+    """Whether the same request may succeed later: connection lost, timeout, server's own fault,
+    throttling.
+    """
     if _bad_tls(error):
         return False
     if (status := _status(error)) is not None:
-        return status in PASSING_STATUS or (status >= 500 and status != 501) or code(error) in PASSING_CODES
+        return (
+            status in PASSING_STATUS
+            or (status >= 500 and status != 501)
+            or code(error) in PASSING_CODES
+        )
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in PASSING_ERRNOS
     return isinstance(error, (ConnectionError, TimeoutError, *_classes(PASSING_FOREIGN)))
 
 
 def refusal(url: str, what: str, error: Exception) -> ImageStoreRefused:
-    """What to raise where the store says no: what was tried ("list 7/20260110"), what happened, what to do."""
-    return ImageStoreRefused(f"the image store {url} refused to {what}: {_one_line(error)}. Remedy: {_remedy(error)}")
+    """What to raise where the store says no: what was tried ("list 7/20260110"), what happened,
+    what to do.
+    """
+    return ImageStoreRefused(
+        f"the image store {url} refused to {what}: {_one_line(error)}. Remedy: {_remedy(error)}"
+    )
 
 
-def outage(url: str, what: str, error: Exception, attempts: int, spent_s: float) -> ImageStoreUnavailable:
+def outage(
+    url: str, what: str, error: Exception, attempts: int, spent_s: float
+) -> ImageStoreUnavailable:
     """What to raise where the store stayed away."""
     return ImageStoreUnavailable(
         f"could not {what} in the image store {url}, {attempts} attempts in {spent_s:.0f} s: {_one_line(error)}. "
@@ -97,9 +124,14 @@ def _one_line(error: Exception) -> str:
 
 
 def _remedy(error: Exception) -> str:
-    if isinstance(error, PermissionError) and error.errno is not None:  # a folder's; s3fs gives none
+    # A folder's; s3fs gives none
+    if isinstance(error, PermissionError) and error.errno is not None:
         return "give the user of this process the right to list and read it"
-    if isinstance(error, PermissionError) or "Credential" in type(error).__name__ or _status(error) in (401, 403):
+    if (
+        isinstance(error, PermissionError)
+        or "Credential" in type(error).__name__
+        or _status(error) in (401, 403)
+    ):
         return CREDENTIALS
     if _bad_tls(error) or "endpoint" in str(error):
         return ENDPOINT
@@ -114,7 +146,9 @@ def code(error: BaseException) -> str:
 
 
 def _answer(error: BaseException) -> dict[str, Any]:
-    """What botocore keeps of the store's answer; s3fs raises an OSError of its own and names it as the cause."""
+    """What botocore keeps of the store's answer; s3fs raises an OSError of its own and names it as
+    the cause.
+    """
     answers = (getattr(one, "response", None) for one in (error, error.__cause__))
     return next((answer for answer in answers if isinstance(answer, dict)), {})
 

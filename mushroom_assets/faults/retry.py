@@ -1,4 +1,7 @@
-"""How long we wait for what passes by itself, the database or the image store. No judging of faults here."""
+"""How long we wait for what passes by itself, the database or the image store.
+
+No judging of faults here.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,6 +1,9 @@
-"""Which faults Dagster retries: transient ones by the RetryPolicy. Others, and a cancellation, end the run at once.
+"""Which faults Dagster retries: transient ones by the RetryPolicy.
 
-What is transient of the database is the business of `storage.connection`, of the image store that of `store_faults`.
+Others, and a cancellation, end the run at once.
+
+What is transient of the database is the business of `storage.connection`, of the image store that
+of `store_faults`.
 """
 
 from collections.abc import Iterator
@@ -20,24 +23,32 @@ class RunCancelled(dg.Failure):
 def cancellation_ends_the_run() -> Iterator[None]:
     """Let a run end that somebody cancels.
 
-    In one process Dagster takes the interrupt for a fault like any other, and the retry policy goes on with the run
-    (https://github.com/dagster-io/dagster/issues/15026). Other interrupts pass: a run that a shutdown ended may go on.
+    In one process Dagster takes the interrupt for a fault like any other, and the retry policy goes
+    on with the run (https://github.com/dagster-io/dagster/issues/15026). Other interrupts pass: a
+    run that a shutdown ended may go on.
     """
     try:
         yield
     except DagsterExecutionInterruptedError as interrupt:
         context = dg.OpExecutionContext.get()
         run = context.instance.get_run_by_id(context.run_id)
-        if run is not None and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED):
-            raise RunCancelled("The run was cancelled. What it had finished stays.", allow_retries=False) from interrupt
+        if run is not None and run.status in (
+            dg.DagsterRunStatus.CANCELING,
+            dg.DagsterRunStatus.CANCELED,
+        ):
+            raise RunCancelled(
+                "The run was cancelled. What it had finished stays.", allow_retries=False
+            ) from interrupt
         raise
 
 
 @contextmanager
 def permanent_faults_fail_at_once() -> Iterator[None]:
-    """Let transient faults through to the RetryPolicy; turn every other into a Failure that is not retried.
+    """Let transient faults through to the RetryPolicy; turn every other into a Failure that is not
+    retried.
 
-    Transient are the database's, and lost or timed out connections, which is what ImageStoreUnavailable is.
+    Transient are the database's, and lost or timed out connections, which is what
+    ImageStoreUnavailable is.
     """
     try:
         with cancellation_ends_the_run():

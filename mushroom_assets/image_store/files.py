@@ -1,7 +1,9 @@
-r"""What fsspec's filesystems say of files: names, fingerprints, bytes, and which files have none for us.
+r"""What fsspec's filesystems say of files: names, fingerprints, bytes, and which files have none
+for us.
 
-Every name that leaves is UTF-8: bytes of a file's name that are not become `\udcff` and the like, and the file is found
-again by that. No retrying, no settings (`image_store`), no judging of faults (`store_faults`).
+Every name that leaves is UTF-8: bytes of a file's name that are not become `\udcff` and the like,
+and the file is found again by that. No retrying, no settings (`image_store`), no judging of faults
+(`store_faults`).
 """
 
 import contextlib
@@ -16,7 +18,8 @@ from fsspec.implementations.local import LocalFileSystem
 from mushroom_assets.faults.image_store import code, is_passing
 
 Fingerprint = tuple[str | float, ...]
-# What stores say of a file in a listing, without another request: folders mtime, S3 LastModified and ETag.
+# What stores say of a file in a listing, without another request: folders mtime, S3 LastModified
+# and ETag.
 MARKS = ("size", "mtime", "LastModified", "last_modified", "updated", "ETag", "etag")
 
 
@@ -44,7 +47,8 @@ def files_in(filesystem: fsspec.AbstractFileSystem, folder: str) -> list[StoredF
         name = entry["name"].removeprefix(folder).strip("/")
         entry |= _link_target(filesystem, entry)
         is_folder = entry["type"] == "directory"
-        if name or is_folder:  # a file without a name is `folder` itself: a marker of object stores, or no folder
+        # A file without a name is `folder` itself: a marker of object stores, or no folder
+        if name or is_folder:
             shown = name.encode("utf-8", "backslashreplace").decode()
             files.append(StoredFile(shown, is_folder, () if is_folder else _fingerprint(entry)))
     return files
@@ -67,13 +71,20 @@ def bytes_of(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
 
     Raises:
         FileNotFoundError: it is not there.
-        NoBytes: no right to read it; a folder, pipe, socket or device; a link that leads nowhere; an archived object.
+        NoBytes: no right to read it; a folder, pipe, socket or device; a link that leads nowhere;
+            an archived object.
     """
     try:
-        return _local_bytes(filesystem, path) if isinstance(filesystem, LocalFileSystem) else _bytes(filesystem, path)
+        return (
+            _local_bytes(filesystem, path)
+            if isinstance(filesystem, LocalFileSystem)
+            else _bytes(filesystem, path)
+        )
     except PermissionError as error:
         if code(error) == "InvalidObjectState":
-            raise NoBytes(errno.EACCES, "an archived object; restore it to have it read", path) from error
+            raise NoBytes(
+                errno.EACCES, "an archived object; restore it to have it read", path
+            ) from error
         raise
 
 
@@ -83,7 +94,8 @@ def _bytes(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
 
 
 def _local_bytes(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
-    if not filesystem.lexists(path):  # Python has the byte 0xff of a name as the lone surrogate U+DCFF
+    # Python has the byte 0xff of a name as the lone surrogate U+DCFF
+    if not filesystem.lexists(path):
         path = re.sub(r"\\udc([89a-f][0-9a-f])", lambda byte: chr(0xDC00 + int(byte[1], 16)), path)
     try:
         if filesystem.info(path)["type"] != "file":  # a pipe would wait for its writer for ever

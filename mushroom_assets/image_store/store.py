@@ -1,7 +1,8 @@
 """The door to the camera images: a folder or an object store, by its fsspec URL.
 
-Here live listing, reading, and the retry of faults that pass by themselves. Not here: what an error means
-(`store_faults`), what filesystems say of a file (`store_files`), what a path or a picture means (domain, inference).
+Here live listing, reading, and the retry of faults that pass by themselves. Not here: what an error
+means (`store_faults`), what filesystems say of a file (`store_files`), what a path or a picture
+means (domain, inference).
 """
 
 import errno
@@ -18,7 +19,13 @@ from pydantic import Field, PrivateAttr
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.strays import Entry, Stray, room_strays, root_strays
-from mushroom_assets.faults.image_store import ImageStoreRefused, is_passing, outage, refusal, store_errors
+from mushroom_assets.faults.image_store import (
+    ImageStoreRefused,
+    is_passing,
+    outage,
+    refusal,
+    store_errors,
+)
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.image_store.files import Fingerprint, NoBytes, StoredFile, bytes_of, files_in
 from mushroom_assets.settings import load_settings
@@ -36,16 +43,23 @@ class _Opened(NamedTuple):
 class ImageStore(dg.ConfigurableResource):
     """The camera images, under an fsspec URL (a folder, `s3://bucket/prefix`, ...).
 
-    A fault that passes is tried again, by default 4 times within 30 s. Beneath that s3fs and botocore try each request
-    5 times on their own, 5 to 7 s where the port is closed; a server that accepts and never answers holds one request
-    for 5 x 5 x 15 s (AWS_MAX_ATTEMPTS lowers botocore's 5). Above it stands the run's RetryPolicy.
+    A fault that passes is tried again, by default 4 times within 30 s. Beneath that s3fs and
+    botocore try each request 5 times on their own, 5 to 7 s where the port is closed; a server that
+    accepts and never answers holds one request for 5 x 5 x 15 s (AWS_MAX_ATTEMPTS lowers botocore's
+    5). Above it stands the run's RetryPolicy.
     """
 
     root: str | None = Field(default=None, description="fsspec URL; unset: MUSHROOM_IMAGE_ROOT")
-    attempts: int = Field(default=4, ge=1, description="attempts of one request before a run's step fails")
-    base_s: float = Field(default=1.0, description="first upper bound of the wait between attempts, s; doubles")
+    attempts: int = Field(
+        default=4, ge=1, description="attempts of one request before a run's step fails"
+    )
+    base_s: float = Field(
+        default=1.0, description="first upper bound of the wait between attempts, s; doubles"
+    )
     cap_s: float = Field(default=8.0, description="largest upper bound of the wait, s")
-    deadline_s: float = Field(default=30.0, description="all attempts and waits of a request together, s")
+    deadline_s: float = Field(
+        default=30.0, description="all attempts and waits of a request together, s"
+    )
 
     _sleep: Callable[[float], None] = PrivateAttr(default=time.sleep)
     _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
@@ -78,21 +92,27 @@ class ImageStore(dg.ConfigurableResource):
         return {file.name for file in self._files("") if file.is_folder}
 
     def listing(self, folder: str) -> dict[str, Fingerprint]:
-        """All that lies in a folder: path relative to the root -> fingerprint, sorted by path. One request.
+        """All that lies in a folder: path relative to the root -> fingerprint, sorted by path.
 
-        Links count as what they lead to; pipes, sockets and links to nothing are there too, and a folder inside, its
-        path with a `/` at the end: `read` says of each why it has no bytes. A folder that is not there holds nothing.
+        One request.
+
+        Links count as what they lead to; pipes, sockets and links to nothing are there too, and a
+        folder inside, its path with a `/` at the end: `read` says of each why it has no bytes. A
+        folder that is not there holds nothing.
 
         Returns:
-            Fingerprints of JSON scalars, which change when a file is replaced: its size and time of change, or the
-            object's ETag. A folder's is empty.
+            Fingerprints of JSON scalars, which change when a file is replaced: its size and time of
+            change, or the object's ETag. A folder's is empty.
 
         Raises:
-            ImageStoreRefused: the root itself is not there (a wrong setting must not look like a day without images),
-                or the store does not let us in.
+            ImageStoreRefused: the root itself is not there (a wrong setting must not look like a
+                day without images), or the store does not let us in.
             ImageStoreUnavailable: no answer.
         """
-        found = ((f"{folder}/{file.name}{'/' * file.is_folder}", file.fingerprint) for file in self._files(folder))
+        found = (
+            (f"{folder}/{file.name}{'/' * file.is_folder}", file.fingerprint)
+            for file in self._files(folder)
+        )
         return dict(sorted(found))
 
     def paths(self, folder: str) -> list[str]:
@@ -102,8 +122,8 @@ class ImageStore(dg.ConfigurableResource):
     def strays(self, farm: Farm) -> list[Stray]:
         """What lies where no day will ever look (`domain.strays`): path and reason, sorted.
 
-        One request for the root and one for each room's folder. The days' folders are not opened: what lies in them,
-        folders too, are rows of that day.
+        One request for the root and one for each room's folder. The days' folders are not opened:
+        what lies in them, folders too, are rows of that day.
 
         Raises:
             ImageStoreRefused, ImageStoreUnavailable: as `listing`.
@@ -121,15 +141,17 @@ class ImageStore(dg.ConfigurableResource):
 
         Raises:
             FileNotFoundError: the file has vanished; the store itself is still there.
-            PermissionError: the file is there and has no bytes for us: no right to read it, a folder, a pipe, a link
-                to nothing, an archived object. `strerror` says which.
+            PermissionError: the file is there and has no bytes for us: no right to read it, a
+                folder, a pipe, a link to nothing, an archived object. `strerror` says which.
             ImageStoreRefused, ImageStoreUnavailable: as `listing`.
         """
         store = self._opened()
         if path.endswith("/"):
             raise NoBytes(errno.EISDIR, "a folder, not a file", path)
         try:
-            return self._tried(f"read {path}", lambda: bytes_of(store.filesystem, f"{store.root}/{path}"))
+            return self._tried(
+                f"read {path}", lambda: bytes_of(store.filesystem, f"{store.root}/{path}")
+            )
         except FileNotFoundError:
             self._require_root()
             raise
@@ -162,9 +184,12 @@ class ImageStore(dg.ConfigurableResource):
         store = self._opened()
         target = f"{store.root}/{folder}".rstrip("/")
         try:
-            return self._tried(f"list {folder or 'the root'}", lambda: files_in(store.filesystem, target))
+            return self._tried(
+                f"list {folder or 'the root'}", lambda: files_in(store.filesystem, target)
+            )
         except (FileNotFoundError, NotADirectoryError):
-            unset = self.root is None and load_settings().owns_image_root  # a farm without cameras, not a mistake
+            # A farm without cameras, not a mistake
+            unset = self.root is None and load_settings().owns_image_root
             if not unset:
                 self._require_root()
             return []
@@ -173,7 +198,10 @@ class ImageStore(dg.ConfigurableResource):
         store = self._opened()
         store.filesystem.invalidate_cache(store.root)
         try:
-            there = self._tried("find the root", lambda: store.filesystem.info(store.root))["type"] == "directory"
+            there = (
+                self._tried("find the root", lambda: store.filesystem.info(store.root))["type"]
+                == "directory"
+            )
         except (FileNotFoundError, NotADirectoryError):
             there = False
         if not there:
@@ -188,7 +216,8 @@ class ImageStore(dg.ConfigurableResource):
         for attempt in range(1, retry.attempts + 1):
             try:
                 return work()
-            except (FileNotFoundError, NotADirectoryError, NoBytes):  # the path's own: the caller knows what it means
+            # The path's own: the caller knows what it means
+            except (FileNotFoundError, NotADirectoryError, NoBytes):
                 raise
             except store_errors() as error:
                 if not is_passing(error):

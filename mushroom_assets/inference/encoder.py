@@ -1,7 +1,8 @@
 """Pixels and prompts to unit vectors, with open_clip.
 
-Nothing here knows rooms, labels or stores, nor where weights come from (`weights`, `load`). torch is imported inside
-functions, because every import of the package's definitions would otherwise pay for it: see `weights.import_open_clip`.
+Nothing here knows rooms, labels or stores, nor where weights come from (`weights`, `load`). torch
+is imported inside functions, because every import of the package's definitions would otherwise pay
+for it: see `weights.import_open_clip`.
 """
 
 import contextlib
@@ -19,9 +20,10 @@ from mushroom_assets.inference.weights import Weights
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
-# Images of 224 px at a time, of small ones twice as many. On CPU each worker has a core of its own, where ViT-B-32 is
-# as quick with 8 as with 32 and mushroom-tiny takes 1.4 ms an image with 8, 1.1 with 16 or 32; a GPU's launches want
-# more. So much is computed again after a crash, times the workers.
+# Images of 224 px at a time, of small ones twice as many. On CPU each worker has a core of its own,
+# where ViT-B-32 is as quick with 8 as with 32 and mushroom-tiny takes 1.4 ms an image with 8, 1.1
+# with 16 or 32; a GPU's launches want more. So much is computed again after a crash, times the
+# workers.
 BATCH = {"cpu": 8, "cuda": 32}
 TEXT_BATCH = 256
 DECODE_MARGIN = 1.5  # see `ClipEncoder.min_side`
@@ -32,7 +34,8 @@ class Parts(NamedTuple):
     """A model, ready on its device, and what goes with it."""
 
     model: Any
-    resize: Sequence[Callable[[Any], Any]]  # open_clip's own steps, up to the picture of the model's size
+    # open_clip's own steps, up to the picture of the model's size
+    resize: Sequence[Callable[[Any], Any]]
     mean: Any  # of a channel, shape (1, 3, 1, 1)
     std: Any
     tokenizer: Callable[[list[str]], Any]
@@ -49,11 +52,14 @@ class ClipEncoder:
         dimensions: length of a vector.
         device: "cpu" or "cuda".
         precision: "fp32" or "bf16", of the image tower's products.
-        workers: threads that should encode at a time, each with batches of its own (see `pipeline`).
+        workers: threads that should encode at a time, each with batches of its own (see
+            `pipeline`).
         batch: images that a worker should encode at a time.
     """
 
-    def __init__(self, weights: Weights, parts: Parts, device: str, dimensions: int, workers: int) -> None:
+    def __init__(
+        self, weights: Weights, parts: Parts, device: str, dimensions: int, workers: int
+    ) -> None:
         self.name = f"{weights.model}/{weights.name}"
         self.trained = weights.path is not None
         self.device, self.precision, self.workers = device, "fp32", workers
@@ -69,17 +75,19 @@ class ClipEncoder:
     def min_side(self) -> int:
         """The short side, in px, that a JPEG must keep when it is decoded smaller (`read_photo`).
 
-        1.5 times the input: a 2880x1616 frame is decoded at a quarter for 224 px, at an eighth for 128. Its vector then
-        has a cosine of 0.9999 or more to that of open_clip's own way, the full decode, for ViT-B-32 (29 rendered
-        frames, random weights), and of 0.999 or more for the packaged mushroom-tiny (300 frames).
+        1.5 times the input: a 2880x1616 frame is decoded at a quarter for 224 px, at an eighth for
+        128. Its vector then has a cosine of 0.9999 or more to that of open_clip's own way, the full
+        decode, for ViT-B-32 (29 rendered frames, random weights), and of 0.999 or more for the
+        packaged mushroom-tiny (300 frames).
         """
         return round(DECODE_MARGIN * self.image_size)
 
     def preprocess(self, image: Image.Image) -> Pixels:
-        """An image at the model's size, by open_clip's own inference transform of these weights (bicubic, as a rule).
+        """An image at the model's size, by open_clip's own inference transform of these weights
+        (bicubic, as a rule).
 
-        The sides are cropped or squashed as the weights want it. Mean and deviation are left to `encode_images`, which
-        takes them off a whole batch at once.
+        The sides are cropped or squashed as the weights want it. Mean and deviation are left to
+        `encode_images`, which takes them off a whole batch at once.
 
         Returns:
             Shape (image_size, image_size, 3), uint8.
@@ -89,14 +97,16 @@ class ClipEncoder:
         return np.asarray(image)
 
     def normalise(self, pixels: Pixels) -> Any:
-        """A batch as the model's input, a tensor of shape (n, 3, image_size, image_size) on its device.
+        """A batch as the model's input, a tensor of shape (n, 3, image_size, image_size) on its
+        device.
 
         Args:
             pixels: shape (n, image_size, image_size, 3), uint8.
         """
         import torch
 
-        # A view of channels-last memory, which convolutions like best; a quarter of the bytes goes to a GPU.
+        # A view of channels-last memory, which convolutions like best; a quarter of the bytes goes
+        # to a GPU.
         batch = torch.tensor(pixels, device=self.device).permute(0, 3, 1, 2)
         return batch.float().div_(255).sub_(self._mean).div_(self._std)
 
@@ -107,14 +117,17 @@ class ClipEncoder:
             pixels: shape (n, image_size, image_size, 3), uint8, from `preprocess`; n may be 0.
 
         Returns:
-            Shape (n, dimensions), each row of length 1, in the order given; the same whatever the batch (1e-5).
+            Shape (n, dimensions), each row of length 1, in the order given; the same whatever the
+            batch (1e-5).
 
         Raises:
             ValueError: another shape or type.
         """
         size = self.image_size
         if pixels.shape[1:] != (size, size, 3) or pixels.dtype != np.uint8:
-            raise ValueError(f"{self.name} takes (n, {size}, {size}, 3) of uint8, got {pixels.shape} of {pixels.dtype}")
+            raise ValueError(
+                f"{self.name} takes (n, {size}, {size}, 3) of uint8, got {pixels.shape} of {pixels.dtype}"
+            )
 
         def encode(batch: Pixels) -> Any:
             return self._model.encode_image(self.normalise(batch).to(_dtype(self.precision)))
@@ -122,9 +135,11 @@ class ClipEncoder:
         return self._in_batches(encode, pixels, self.batch)
 
     def use_bf16(self) -> float:
-        """Compute images in bfloat16 from now on, if that gives float32's vectors; it stays with float32 if not.
+        """Compute images in bfloat16 from now on, if that gives float32's vectors; it stays with
+        float32 if not.
 
-        Judged by `golden_images`: every vector must have a cosine of `GOLDEN_BOUND` to its float32 one.
+        Judged by `golden_images`: every vector must have a cosine of `GOLDEN_BOUND` to its float32
+        one.
 
         Returns:
             The smallest cosine.
@@ -152,7 +167,11 @@ class ClipEncoder:
 
         if new := [text for text in dict.fromkeys(texts) if text not in self._texts]:
             self._texts |= zip(new, self._in_batches(encode, new, TEXT_BATCH), strict=True)
-        return np.stack([self._texts[text] for text in texts]) if texts else np.empty((0, self.dimensions), np.float32)
+        return (
+            np.stack([self._texts[text] for text in texts])
+            if texts
+            else np.empty((0, self.dimensions), np.float32)
+        )
 
     def _in_batches(self, encode: Callable[[Any], Any], items: Any, size: int) -> Floats:
         import torch
@@ -168,12 +187,18 @@ class ClipEncoder:
 
 @contextlib.contextmanager
 def _shortened(model: Any, tokens: Any) -> Iterator[Any]:
-    """The tokens less the padding behind the longest text, and for so long a text tower of that length.
+    """The tokens less the padding behind the longest text, and for so long a text tower of that
+    length.
 
-    In a causal tower that is pooled at the text's end nothing looks at what follows it: the vectors are the same, and
-    ViT-B-32's 77 tokens cost four times the 24 of the farm's longest prompt. Other towers are left alone.
+    In a causal tower that is pooled at the text's end nothing looks at what follows it: the vectors
+    are the same, and ViT-B-32's 77 tokens cost four times the 24 of the farm's longest prompt.
+    Other towers are left alone.
     """
-    if type(model).__name__ != "CLIP" or model.text_pool_type != "argmax" or model.attn_mask is None:
+    if (
+        type(model).__name__ != "CLIP"
+        or model.text_pool_type != "argmax"
+        or model.attn_mask is None
+    ):
         yield tokens
         return
     import torch

@@ -1,20 +1,28 @@
-"""Images on which two ways of computing are compared, and how near their vectors must be. No model here."""
+"""Images on which two ways of computing are compared, and how near their vectors must be.
+
+No model here.
+"""
 
 import numpy as np
 import numpy.typing as npt
 
-GOLDEN_BOUND = 0.999  # cosine to float32's vector that every golden image must reach; bfloat16 keeps 8 bits
+# Cosine to float32's vector that every golden image must reach; bfloat16 keeps 8 bits
+GOLDEN_BOUND = 0.999
 
 
 def golden_images(size: int) -> npt.NDArray[np.uint8]:
-    """Images on which two ways of computing are compared: noise of four grains, ramps, stripes and discs.
+    """Images on which two ways of computing are compared: noise of four grains, ramps, stripes and
+    discs.
 
     Returns:
         Shape (8, size, size, 3), uint8, the same on every machine.
     """
     random = np.random.default_rng(0)
     y, x = np.mgrid[0:size, 0:size]
-    images = [np.kron(random.integers(0, 256, (-(-size // n),) * 2 + (3,)), np.ones((n, n, 1))) for n in (1, 4, 16, 64)]
+    images = [
+        np.kron(random.integers(0, 256, (-(-size // n),) * 2 + (3,)), np.ones((n, n, 1)))
+        for n in (1, 4, 16, 64)
+    ]
     images += [
         np.stack([x, y, x + y], axis=-1) * 127 / size,
         np.stack([x % 16 < 8, y % 24 < 9, (x + y) % 9 < 3], -1) * 255,

@@ -1,4 +1,5 @@
-"""Camera files to pixels: decoding, orientation, sharpness, brightness, thumbnails, and why a file could not be used.
+"""Camera files to pixels: decoding, orientation, sharpness, brightness, thumbnails, and why a file
+could not be used.
 
 No torch here, no model, no store: bytes come in. What a model does to the pixels is the encoder's.
 """
@@ -14,25 +15,41 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageChops, ImageOps
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")  # no EPS or PDF: those make Pillow start other programs
+# No EPS or PDF: those make Pillow start other programs
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 MAX_PIXELS = 100_000_000  # 20 times a 2880x1616 frame; a PNG of that size takes 300 MB decoded
-MAX_ASPECT = 16  # a model scales the short side to its input: 1x100000 would become 224 x 22 million
-WORK_SIDE = 192  # px of the short side at which sharpness is measured; an eighth of a 2880x1616 frame has 202
+# A model scales the short side to its input: 1x100000 would become 224 x 22 million
+MAX_ASPECT = 16
+# Px of the short side at which sharpness is measured; an eighth of a 2880x1616 frame has 202
+WORK_SIDE = 192
 EXIF_ORIENTATION = 0x0112
-THUMBNAIL = (144, 144)  # px at most; of a 2880x1616 frame 144x81. Six fit beside each other in Dagster's window
+# Px at most; of a 2880x1616 frame 144x81. Six fit beside each other in Dagster's window
+THUMBNAIL = (144, 144)
 THUMBNAIL_BYTES = 6_000  # a rendered shelf takes 1,200 to 3,000 at the first quality
 THUMBNAIL_QUALITIES = (60, 40, 20)  # white noise takes 4,800 at the last
-# What Pillow 13 raises on damaged files (found by flipping and cutting bytes of each format), beside its own OSErrors.
-DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, KeyError, struct.error, zlib.error)
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # MAX_PIXELS decides, with a reason
+# What Pillow 13 raises on damaged files (found by flipping and cutting bytes of each format),
+# beside its own OSErrors.
+DECODE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    IndexError,
+    KeyError,
+    struct.error,
+    zlib.error,
+)
+# MAX_PIXELS decides, with a reason
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class ImageFault(Exception):
     """A file that cannot become a vector.
 
-    `status` is "unreadable" (not to be decoded) or "rejected" (decodable, but not accepted); `reason` is plain text;
-    `content_sha256` is that of the bytes, None where they could not be read; `width` and `height` are in px, None
-    where the file does not tell.
+    `status` is "unreadable" (not to be decoded) or "rejected" (decodable, but not accepted);
+    `reason` is plain text; `content_sha256` is that of the bytes, None where they could not be
+    read; `width` and `height` are in px, None where the file does not tell.
     """
 
     def __init__(
@@ -60,7 +77,8 @@ class Photo:
         width: of the file in px, after orientation.
         height: of the file in px, after orientation.
         content_sha256: of the file's bytes, 64 hex digits.
-        sharpness: variance of the Laplacian of the grey image (0..255) scaled to a short side of 192 px, unit grey².
+        sharpness: variance of the Laplacian of the grey image (0..255) scaled to a short side of
+            192 px, unit grey².
         brightness: mean of the grey image, 0 (black) to 1 (white).
     """
 
@@ -81,17 +99,18 @@ def read_photo(data: bytes, *, min_side: int, sha256: str | None = None) -> Phot
     """Decode a camera file, large JPEGs at a half, a quarter or an eighth of their size.
 
     Args:
-        data: the file. Its content decides the format, not its name; of an animation the first frame counts.
-        min_side: px that the short side keeps at least when a JPEG is decoded smaller (a model wants
-            `ClipEncoder.min_side`). Smaller files keep their size.
+        data: the file. Its content decides the format, not its name; of an animation the first
+            frame counts.
+        min_side: px that the short side keeps at least when a JPEG is decoded smaller (a model
+            wants `ClipEncoder.min_side`). Smaller files keep their size.
         sha256: `content_sha256` of the data, from a caller who has it.
 
     Raises:
         ImageFault: empty, cut off, no image, or larger or narrower than accepted.
     """
     sha256 = sha256 or content_sha256(data)
-    # The decoder's DCT scaling. All of this for a 2880x1616 frame of 540 kB: at an eighth, which will do for 128 px,
-    # 5.7 ms (its decoding 4.9), at a quarter, which 224 px want, 7.1 ms (6).
+    # The decoder's DCT scaling. All of this for a 2880x1616 frame of 540 kB: at an eighth, which
+    # will do for 128 px, 5.7 ms (its decoding 4.9), at a quarter, which 224 px want, 7.1 ms (6).
     image, width, height = _decode(data, max(min_side, WORK_SIDE), sha256)
     return Photo(image, width, height, sha256, *_sharpness_and_brightness(image))
 
@@ -113,28 +132,37 @@ def thumbnail(data: bytes) -> bytes:
 
 
 def _decode(data: bytes, side: int, sha256: str | None) -> tuple[Image.Image, int, int]:
-    """RGB, upright, of a large JPEG a smaller picture with a short side of `side` px at least; the file's own size."""
+    """RGB, upright, of a large JPEG a smaller picture with a short side of `side` px at least; the
+    file's own size.
+    """
     if not data:
         raise ImageFault("unreadable", "the file is empty (0 bytes)", sha256)
     size: tuple[int | None, int | None] = (None, None)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as file:
             size = file.size
-            if refusal := _refusal(file.mode, *file.size):  # before the orientation: for that Pillow decodes a PNG
+            # Before the orientation: for that Pillow decodes a PNG
+            if refusal := _refusal(file.mode, *file.size):
                 raise ImageFault("rejected", refusal, sha256, *file.size)
             size = width, height = _upright_size(file)
             file.draft(None, (side, side))
             return _rgb(file), width, height
-    except Image.DecompressionBombError as error:  # Pillow's own limit (179 MP) strikes while it opens the file
-        raise ImageFault("rejected", f"more than {MAX_PIXELS // 1_000_000} million pixels", sha256) from error
+    # Pillow's own limit (179 MP) strikes while it opens the file
+    except Image.DecompressionBombError as error:
+        raise ImageFault(
+            "rejected", f"more than {MAX_PIXELS // 1_000_000} million pixels", sha256
+        ) from error
     except Image.UnidentifiedImageError as error:
-        raise ImageFault("unreadable", f"not an image of a known format ({', '.join(FORMATS)})", sha256) from error
+        raise ImageFault(
+            "unreadable", f"not an image of a known format ({', '.join(FORMATS)})", sha256
+        ) from error
     except DECODE_ERRORS as error:
         raise ImageFault("unreadable", f"damaged or cut off: {error}", sha256, *size) from error
 
 
 def _upright_size(file: Image.Image) -> tuple[int, int]:
-    sideways = file.getexif().get(EXIF_ORIENTATION) in (5, 6, 7, 8)  # the four that turn by a quarter
+    # The four that turn by a quarter
+    sideways = file.getexif().get(EXIF_ORIENTATION) in (5, 6, 7, 8)
     return (file.height, file.width) if sideways else (file.width, file.height)
 
 
@@ -152,7 +180,8 @@ def _rgb(file: Image.Image) -> Image.Image:
     """Upright, eight bits a channel, whatever the file has."""
     image = ImageOps.exif_transpose(file)
     if file.format == "JPEG" and file.mode == "CMYK" and "adobe" not in file.info:
-        image = ImageChops.invert(image)  # Pillow turns all inks around, but only Adobe stores them so
+        # Pillow turns all inks around, but only Adobe stores them so
+        image = ImageChops.invert(image)
     if image.mode.startswith("I;16"):
         # Pillow's own conversion clips at 255, which turns nearly every 16-bit picture white.
         image = Image.fromarray((np.asarray(image).astype(np.uint16) // 257).astype(np.uint8))
@@ -162,12 +191,15 @@ def _rgb(file: Image.Image) -> Image.Image:
 def _sharpness_and_brightness(image: Image.Image) -> tuple[float, float]:
     grey = image.convert("L")
     brightness = float(np.asarray(grey).mean()) / 255
-    # Halving first brings every scale of decoding to the same point: sharpness then agrees within 0.1 % on frames,
-    # 0.7 % on noise and 5 % on waves of 6 to 12 px, whichever model asked; a plain resize differs by up to 42 %.
+    # Halving first brings every scale of decoding to the same point: sharpness then agrees within
+    # 0.1 % on frames, 0.7 % on noise and 5 % on waves of 6 to 12 px, whichever model asked; a plain
+    # resize differs by up to 42 %.
     halvings = max((min(grey.size) // WORK_SIDE).bit_length() - 1, 0)
     grey = grey.reduce(2**halvings)
     scale = WORK_SIDE / min(grey.size)
-    grey = grey.resize((round(grey.width * scale), round(grey.height * scale)), Image.Resampling.BILINEAR)
+    grey = grey.resize(
+        (round(grey.width * scale), round(grey.height * scale)), Image.Resampling.BILINEAR
+    )
     g = np.asarray(grey, dtype=np.float32)
     laplacian = g[1:-1, :-2] + g[1:-1, 2:] + g[:-2, 1:-1] + g[2:, 1:-1] - 4 * g[1:-1, 1:-1]
     return float(laplacian.var(dtype=np.float64)), brightness

@@ -1,4 +1,5 @@
-"""From settings to an encoder ready on its device: the model built, its weights read, its precision tried.
+"""From settings to an encoder ready on its device: the model built, its weights read, its precision
+tried.
 
 What the settings can name is the business of `weights`, encoding that of `encoder`.
 """
@@ -12,16 +13,27 @@ from collections.abc import Iterator
 
 from mushroom_assets.inference.encoder import ClipEncoder, Parts
 from mushroom_assets.inference.golden import GOLDEN_BOUND
-from mushroom_assets.inference.weights import UnknownModel, Weights, WeightsUnavailable, find_weights, import_open_clip
+from mushroom_assets.inference.weights import (
+    UnknownModel,
+    Weights,
+    WeightsUnavailable,
+    find_weights,
+    import_open_clip,
+)
 
 log = logging.getLogger(__name__)
-WORKERS = {"cpu": 4, "cuda": 16}  # at most, unless asked for: torch would take every core, and others share the machine
+# At most, unless asked for: torch would take every core, and others share the machine
+WORKERS = {"cpu": 4, "cuda": 16}
 PRECISIONS = ("auto", "fp32", "bf16")
 _loading = threading.Lock()  # two threads that ask for one encoder get the same, loaded once
 
 
 def load_encoder(
-    model: str | None, pretrained: str | None, device: str = "auto", precision: str = "auto", threads: int | None = None
+    model: str | None,
+    pretrained: str | None,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
 ) -> ClipEncoder:
     """The encoder of a model, its weights and a device; once a process for the same arguments.
 
@@ -31,8 +43,8 @@ def load_encoder(
         model: an open_clip name, None for the packaged `mushroom-tiny`.
         pretrained: a tag, a checkpoint's path, `random-seed0`, or None: see `find_weights`.
         device: "auto" (CUDA where torch sees it), "cpu" or "cuda".
-        precision: "fp32"; "bf16", refused where it does not give the same vectors or the CPU would have to emulate it;
-            "auto": bf16 on CUDA where it gives the same vectors, else fp32.
+        precision: "fp32"; "bf16", refused where it does not give the same vectors or the CPU would
+            have to emulate it; "auto": bf16 on CUDA where it gives the same vectors, else fp32.
         threads: images are encoded in so many; None for one a core, up to `WORKERS`.
 
     Raises:
@@ -44,9 +56,13 @@ def load_encoder(
 
 
 @functools.cache
-def _load(model: str | None, pretrained: str | None, device: str, precision: str, threads: int | None) -> ClipEncoder:
+def _load(
+    model: str | None, pretrained: str | None, device: str, precision: str, threads: int | None
+) -> ClipEncoder:
     if precision not in PRECISIONS:
-        raise UnknownModel(f"MUSHROOM_CLIP_PRECISION is {precision!r}; it can be {', '.join(PRECISIONS)}")
+        raise UnknownModel(
+            f"MUSHROOM_CLIP_PRECISION is {precision!r}; it can be {', '.join(PRECISIONS)}"
+        )
     weights = find_weights(model, pretrained)
     place = _device(device)
     open_clip = import_open_clip()
@@ -71,7 +87,9 @@ def _use_bf16(encoder: ClipEncoder, *, asked: bool) -> None:
     has = torch.cpu.get_capabilities() if encoder.device == "cpu" else {"avx512_bf16": True}
     if not (has.get("avx512_bf16") or has.get("amx_bf16")):
         # 9 times slower than float32 where AVX2 has to emulate it.
-        raise UnknownModel("MUSHROOM_CLIP_PRECISION is bf16, which this processor does not have; use fp32")
+        raise UnknownModel(
+            "MUSHROOM_CLIP_PRECISION is bf16, which this processor does not have; use fp32"
+        )
     cosine = encoder.use_bf16()
     if encoder.precision == "bf16":
         return
@@ -93,7 +111,9 @@ def _device(device: str) -> str:
 
 @contextlib.contextmanager
 def _unwarned(random: bool) -> Iterator[None]:
-    """open_clip warns of random weights on the root logger; here they are meant, and `trained` says so."""
+    """open_clip warns of random weights on the root logger; here they are meant, and `trained` says
+    so.
+    """
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR if random else level)
@@ -110,7 +130,8 @@ def _build(weights: Weights, device: str) -> Parts:
     open_clip = import_open_clip()
     try:
         with torch.random.fork_rng(devices=[]), _unwarned(weights.path is None):
-            torch.default_generator.manual_seed(0)  # not torch.manual_seed: that would also reseed every GPU
+            # Not torch.manual_seed: that would also reseed every GPU
+            torch.default_generator.manual_seed(0)
             model = open_clip.create_model(
                 weights.model,
                 pretrained=str(weights.path) if weights.path else None,
@@ -126,10 +147,14 @@ def _build(weights: Weights, device: str) -> Parts:
     except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
         raise WeightsUnavailable(
             f"{weights.path or weights.name} does not hold the weights of {weights.model}. "
-            f"Is MUSHROOM_CLIP_MODEL right, and the file whole? {str(error)[:300]}"  # torch lists every tensor
+            # Torch lists every tensor
+            f"Is MUSHROOM_CLIP_MODEL right, and the file whole? {str(error)[:300]}"
         ) from error
     model.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
     cfg = open_clip.transform.PreprocessCfg(**model.visual.preprocess_cfg)
-    *resize, _, _ = open_clip.transform.image_transform_v2(cfg, is_train=False).transforms  # less to tensor, normalise
-    mean, std = (torch.tensor(values, device=device).reshape(1, 3, 1, 1) for values in (cfg.mean, cfg.std))
+    # Less to tensor, normalise
+    *resize, _, _ = open_clip.transform.image_transform_v2(cfg, is_train=False).transforms
+    mean, std = (
+        torch.tensor(values, device=device).reshape(1, 3, 1, 1) for values in (cfg.mean, cfg.std)
+    )
     return Parts(model, resize, mean, std, tokenizer)

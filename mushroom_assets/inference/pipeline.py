@@ -1,8 +1,10 @@
-"""From stored files to vectors: every worker takes a batch from bytes to vectors, on a core of its own.
+"""From stored files to vectors: every worker takes a batch from bytes to vectors, on a core of its
+own.
 
-Workers never wait for each other as the threads of one matrix product would: with decoding beside it, such a product
-is as slow as its slowest thread. Memory holds two batches of files a worker, whatever their number. What was computed
-before is remembered by content. Rows and labels are not known here.
+Workers never wait for each other as the threads of one matrix product would: with decoding beside
+it, such a product is as slow as its slowest thread. Memory holds two batches of files a worker,
+whatever their number. What was computed before is remembered by content. Rows and labels are not
+known here.
 """
 
 from collections import deque
@@ -32,7 +34,10 @@ class Memory(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file: a vector with the picture's facts, or a fault; `computed` just now or remembered."""
+    """What became of one file: a vector with the picture's facts, or a fault.
+
+    `computed` just now or remembered.
+    """
 
     path: str
     encoded: EncodedImage | None = None
@@ -47,20 +52,23 @@ def embed(
 
     Args:
         paths: files in the store.
-        read: bytes of a path; FileNotFoundError (it vanished) and PermissionError (this one has no bytes for us) make
-            it unreadable, any other error ends the work.
+        read: bytes of a path; FileNotFoundError (it vanished) and PermissionError (this one has no
+            bytes for us) make it unreadable, any other error ends the work.
         encoder: the model.
-        memory: asked before anything is decoded, told after every batch of `encoder.batch` images: a process that is
-            killed loses at most the batches its workers are at.
+        memory: asked before anything is decoded, told after every batch of `encoder.batch` images:
+            a process that is killed loses at most the batches its workers are at.
     """
     readers = ThreadPoolExecutor(READERS, "read")
     workers = ThreadPoolExecutor(encoder.workers, "encode", initializer=_one_core)
     running: deque[Future[list[Outcome]]] = deque()
     try:
         for first in range(0, len(paths), encoder.batch):
-            files = [(path, readers.submit(read, path)) for path in paths[first : first + encoder.batch]]
+            files = [
+                (path, readers.submit(read, path)) for path in paths[first : first + encoder.batch]
+            ]
             running.append(workers.submit(_embed_batch, files, encoder, memory))
-            if len(running) == 2 * encoder.workers:  # one that each is at, and one whose files are being read
+            # One that each is at, and one whose files are being read
+            if len(running) == 2 * encoder.workers:
                 yield from running.popleft().result()
         while running:
             yield from running.popleft().result()
@@ -75,7 +83,9 @@ def _one_core() -> None:
     torch.set_num_threads(1)  # of this thread; others that run already keep theirs
 
 
-def _embed_batch(files: Sequence[tuple[str, "Future[bytes]"]], encoder: ClipEncoder, memory: Memory) -> list[Outcome]:
+def _embed_batch(
+    files: Sequence[tuple[str, "Future[bytes]"]], encoder: ClipEncoder, memory: Memory
+) -> list[Outcome]:
     faults: dict[str, ImageFault] = {}
     data: dict[str, bytes] = {}
     for path, file in files:
@@ -103,13 +113,19 @@ def _embed_batch(files: Sequence[tuple[str, "Future[bytes]"]], encoder: ClipEnco
     ]
 
 
-def _encode(photos: Mapping[str, Photo], encoder: ClipEncoder, memory: Memory) -> dict[str, EncodedImage]:
+def _encode(
+    photos: Mapping[str, Photo], encoder: ClipEncoder, memory: Memory
+) -> dict[str, EncodedImage]:
     if not photos:
         return {}
     pixels = np.stack([encoder.preprocess(photo.image) for photo in photos.values()])
     encoded = {
-        sha256: EncodedImage(sha256, vector, photo.width, photo.height, photo.sharpness, photo.brightness)
-        for (sha256, photo), vector in zip(photos.items(), encoder.encode_images(pixels), strict=True)
+        sha256: EncodedImage(
+            sha256, vector, photo.width, photo.height, photo.sharpness, photo.brightness
+        )
+        for (sha256, photo), vector in zip(
+            photos.items(), encoder.encode_images(pixels), strict=True
+        )
     }
     memory.keep(list(encoded.values()))
     return encoded

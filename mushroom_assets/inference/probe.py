@@ -1,8 +1,9 @@
 """Fitting the farm's own linear probe with scikit-learn, and an honest account of how right it is.
 
-The accuracy is that of a nested cross-validation: in each fold the regularisation is chosen by a cross-validation of
-the other folds alone, so no image is judged by a fit, or by a choice, that has seen it. Images of one room and day are
-near-duplicates, an hour apart, and stay on one side of every fold where there are room-days enough.
+The accuracy is that of a nested cross-validation: in each fold the regularisation is chosen by a
+cross-validation of the other folds alone, so no image is judged by a fit, or by a choice, that has
+seen it. Images of one room and day are near-duplicates, an hour apart, and stay on one side of
+every fold where there are room-days enough.
 scikit-learn is imported inside functions: it costs seconds.
 """
 
@@ -19,12 +20,14 @@ import numpy.typing as npt
 
 from mushroom_assets.domain.probe import MIN_LABELS, Evaluation, Labelled, Probe, ProbeFit
 
-STRENGTHS = (1.0, 10.0, 100.0, 1000.0)  # C; unit vectors of one model lie close together and need large weights
+# C; unit vectors of one model lie close together and need large weights
+STRENGTHS = (1.0, 10.0, 100.0, 1000.0)
 FOLDS = 5
-FEWEST_ROOM_DAYS = 3  # of each class, for folds by room-day: with two, a fold's own choice of C would know one only
+# Of each class, for folds by room-day: with two, a fold's own choice of C would know one only
+FEWEST_ROOM_DAYS = 3
 SEED = 0
-# Multinomial. At scikit-learn's own tolerance of 1e-4 it stops so early that C loses its meaning: on 3,000 separable
-# vectors of length 512, C = 1000 left 7 % of them wrong and C = 10000 12 %.
+# Multinomial. At scikit-learn's own tolerance of 1e-4 it stops so early that C loses its meaning:
+# on 3,000 separable vectors of length 512, C = 1000 left 7 % of them wrong and C = 10000 12 %.
 SOLVER = {"solver": "lbfgs", "tol": 1e-5, "max_iter": 2000}
 LEAST = 1e-6  # probability of a class that a fold's training part happened to lack, in place of 0
 
@@ -34,7 +37,9 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class _Images:
-    """Vectors (n, d), number of the class and of the room-day of each, and how many classes and folds there are."""
+    """Vectors (n, d), number of the class and of the room-day of each, and how many classes and
+    folds there are.
+    """
 
     vectors: Floats
     truth: Integers
@@ -44,20 +49,32 @@ class _Images:
     by_room_day: bool
 
     def take(self, rows: Integers) -> "_Images":
-        """Some of the images, for the choice inside a fold: one fold fewer, as a class may have lost a room-day."""
+        """Some of the images, for the choice inside a fold: one fold fewer, as a class may have
+        lost a room-day.
+        """
         return _Images(
-            self.vectors[rows], self.truth[rows], self.room_days[rows], self.classes, self.folds - 1, self.by_room_day
+            self.vectors[rows],
+            self.truth[rows],
+            self.room_days[rows],
+            self.classes,
+            self.folds - 1,
+            self.by_room_day,
         )
 
 
-def fit_probe(encoder: str, kind: str, images: Sequence[Labelled], names: Sequence[str]) -> ProbeFit:
-    """Fit a probe on one model's labelled vectors, and evaluate it. The same images give the same fit.
+def fit_probe(
+    encoder: str, kind: str, images: Sequence[Labelled], names: Sequence[str]
+) -> ProbeFit:
+    """Fit a probe on one model's labelled vectors, and evaluate it.
+
+    The same images give the same fit.
 
     Args:
         encoder: model and weights.
         kind: "stage" or "condition".
         images: one for each content, in an order that does not change.
-        names: the classes of the farm file; others, and those with fewer than `MIN_LABELS` images, are left out.
+        names: the classes of the farm file; others, and those with fewer than `MIN_LABELS` images,
+            are left out.
 
     Returns:
         A fit without a probe where fewer than two classes are left.
@@ -79,7 +96,9 @@ def fit_probe(encoder: str, kind: str, images: Sequence[Labelled], names: Sequen
     probe = Probe(kind, _identity(encoder, kind, used), classes, coefficients, intercepts)
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     np.add.at(confusion, (given.truth, named), 1)
-    evaluation = Evaluation(classes, confusion, _zero_shot(used, classes), given.folds, given.by_room_day)
+    evaluation = Evaluation(
+        classes, confusion, _zero_shot(used, classes), given.folds, given.by_room_day
+    )
     return ProbeFit(encoder, kind, counts, strangers, probe, evaluation, strength)
 
 
@@ -94,14 +113,19 @@ def _numbers(images: Sequence[Labelled], classes: Sequence[str]) -> _Images:
 
 
 def _splits(images: _Images) -> Iterator[tuple[Integers, Integers]]:
-    """Training and test rows of each fold, by a fixed seed, each class spread over the folds as evenly as can be."""
+    """Training and test rows of each fold, by a fixed seed, each class spread over the folds as
+    evenly as can be.
+    """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     splitter = StratifiedGroupKFold if images.by_room_day else StratifiedKFold
-    with warnings.catch_warnings():  # a class with fewer images than folds inside a fold: it is missing in some
+    # A class with fewer images than folds inside a fold: it is missing in some
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         parts = splitter(images.folds, shuffle=True, random_state=SEED)
-        yield from parts.split(images.vectors, images.truth, images.room_days if images.by_room_day else None)
+        yield from parts.split(
+            images.vectors, images.truth, images.room_days if images.by_room_day else None
+        )
 
 
 def _fit(vectors: Floats, truth: Integers, strength: float) -> Any:
@@ -111,10 +135,14 @@ def _fit(vectors: Floats, truth: Integers, strength: float) -> Any:
 
 
 def _rows(model: Any) -> tuple[Floats, Floats]:
-    """Coefficients and intercepts, a row a class: for two classes scikit-learn keeps only their difference."""
+    """Coefficients and intercepts, a row a class: for two classes scikit-learn keeps only their
+    difference.
+    """
     coefficients, intercepts = model.coef_, model.intercept_
     if len(model.classes_) == 2:
-        return np.vstack([-coefficients, coefficients]) / 2, np.concatenate([-intercepts, intercepts]) / 2
+        return np.vstack([-coefficients, coefficients]) / 2, np.concatenate(
+            [-intercepts, intercepts]
+        ) / 2
     return coefficients, intercepts
 
 
@@ -131,12 +159,16 @@ def _unseen(images: _Images, train: Integers, test: Integers, strength: float) -
 
 
 def _choose(images: _Images) -> float:
-    """The strength with the smallest cross-validated logarithmic loss; of equals the smallest strength."""
+    """The strength with the smallest cross-validated logarithmic loss; of equals the smallest
+    strength.
+    """
     loss = np.zeros(len(STRENGTHS))
     for train, test in _splits(images):
         for number, strength in enumerate(STRENGTHS):
             found = _unseen(images, train, test, strength)
-            loss[number] -= np.log(np.maximum(found[np.arange(len(test)), images.truth[test]], LEAST)).sum()
+            loss[number] -= np.log(
+                np.maximum(found[np.arange(len(test)), images.truth[test]], LEAST)
+            ).sum()
     return STRENGTHS[int(loss.argmin())]
 
 
@@ -151,7 +183,10 @@ def _named_unseen(images: _Images) -> Integers:
 def _zero_shot(images: Sequence[Labelled], classes: Sequence[str]) -> Integers:
     counted = np.zeros((len(classes), 2), dtype=np.int64)
     for image in images:
-        counted[classes.index(image.label)] += (image.zero_shot is not None, image.zero_shot == image.label)
+        counted[classes.index(image.label)] += (
+            image.zero_shot is not None,
+            image.zero_shot == image.label,
+        )
     return counted
 
 

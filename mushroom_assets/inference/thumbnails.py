@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from mushroom_assets.inference.images import ImageFault, thumbnail
 
-READERS = 8  # threads that wait for the store; decoding in them takes 6 ms a picture and leaves Python's lock
+# Threads that wait for the store; decoding in them takes 6 ms a picture and leaves Python's lock
+READERS = 8
 
 
 def thumbnails(paths: Sequence[str], read: Callable[[str], bytes]) -> dict[str, bytes]:
@@ -13,7 +14,8 @@ def thumbnails(paths: Sequence[str], read: Callable[[str], bytes]) -> dict[str, 
 
     Args:
         paths: files in the store.
-        read: bytes of a path; FileNotFoundError and PermissionError mean this file, any other error ends the work.
+        read: bytes of a path; FileNotFoundError and PermissionError mean this file, any other error
+            ends the work.
     """
 
     def draw(path: str) -> bytes | None:
@@ -25,6 +27,10 @@ def thumbnails(paths: Sequence[str], read: Callable[[str], bytes]) -> dict[str, 
     pool = ThreadPoolExecutor(READERS, "thumbnail")
     try:
         pictures = pool.map(draw, paths)
-        return {path: picture for path, picture in zip(paths, pictures, strict=True) if picture is not None}
+        return {
+            path: picture
+            for path, picture in zip(paths, pictures, strict=True)
+            if picture is not None
+        }
     finally:  # after a fault of the store nobody waits for the reads still in the queue
         pool.shutdown(cancel_futures=True)

@@ -9,18 +9,22 @@ import sys
 from typing import Any
 
 SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-OPERATORS = ("nms", "qnms")  # those that torchvision describes to torch at import, whether or not they are loaded
+# Those that torchvision describes to torch at import, whether or not they are loaded
+OPERATORS = ("nms", "qnms")
 _definitions: list[Any] = []  # torch forgets the operators of a Library that is garbage collected
 
 
 def ensure_torchvision_imports() -> bool:
-    """Make `import torchvision` work where its compiled operators do not load. Call it before `import open_clip`.
+    """Make `import torchvision` work where its compiled operators do not load.
 
-    torchvision's operators are linked against one torch build. Beside another (a CPU build of torch, with the CUDA
-    build of torchvision that PyPI serves) they do not load; torchvision forgives that, then still describes `nms` and
-    `qnms` to torch, and its import ends with "operator torchvision::nms does not exist". Declaring the two schemas
-    beforehand is enough. Whether that is needed is found by loading the operators as torchvision itself would, not by
-    a failing import, which would leave half of the package in `sys.modules`.
+    Call it before `import open_clip`.
+
+    torchvision's operators are linked against one torch build. Beside another (a CPU build of
+    torch, with the CUDA build of torchvision that PyPI serves) they do not load; torchvision
+    forgives that, then still describes `nms` and `qnms` to torch, and its import ends with
+    "operator torchvision::nms does not exist". Declaring the two schemas beforehand is enough.
+    Whether that is needed is found by loading the operators as torchvision itself would, not by a
+    failing import, which would leave half of the package in `sys.modules`.
 
     Returns:
         Whether something had to be declared.
@@ -36,10 +40,12 @@ def ensure_torchvision_imports() -> bool:
         try:
             torch.ops.load_library(compiled.origin)
         except OSError:
-            pass  # linked against another torch: the operators are missing, which is what is asked below
+            # Linked against another torch: the operators are missing, which is what is asked below
+            pass
     missing = [name for name in OPERATORS if not hasattr(torch.ops.torchvision, name)]
     if missing:
-        library = torch.library.Library("torchvision", "FRAGMENT")  # torchvision's own kind: it may add more later
+        # torchvision's own kind: it may add more later
+        library = torch.library.Library("torchvision", "FRAGMENT")
         for name in missing:
             library.define(name + SIGNATURE)
         _definitions.append(library)

@@ -1,4 +1,5 @@
-"""Which weights a model gets: the packaged ones, a published open_clip tag, a file, seeded random ones; and why none.
+"""Which weights a model gets: the packaged ones, a published open_clip tag, a file, seeded random
+ones; and why none.
 
 Nothing here builds a model. torch and open_clip are imported inside functions: they cost seconds.
 """
@@ -18,15 +19,17 @@ from mushroom_assets.inference.torchvision_ops import ensure_torchvision_imports
 DEFAULT_MODEL = "mushroom-tiny"  # 5 million parameters; models/MODEL_CARD.md says what they can do
 MODELS = Path(__file__).parent / "models"
 PACKAGED = MODELS / f"{DEFAULT_MODEL}.safetensors"
-# The whole frame: a centre crop would cut 44 % off a 16:9 picture. open_clip's configs have no place to say so.
+# The whole frame: a centre crop would cut 44 % off a 16:9 picture. open_clip's configs have no
+# place to say so.
 PACKAGED_PREPROCESS = {"resize_mode": "squash"}
 RANDOM = "random-seed0"
 CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz", ".npy")
-# The hub's own client retries for 46 s until it says that a host name does not resolve, and for minutes behind a
-# firewall that drops packets.
+# The hub's own client retries for 46 s until it says that a host name does not resolve, and for
+# minutes behind a firewall that drops packets.
 PROBE_S = 5.0
 
-PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")  # what a tag may say about the pixels it was trained on
+# What a tag may say about the pixels it was trained on
+PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
 REMEDY = """Fetch them on a connected machine:
   python -c "import open_clip; open_clip.create_model({model!r}, pretrained={tag!r})"
 then copy the checkpoint file that this puts under ~/.cache/huggingface/hub, and set MUSHROOM_CLIP_MODEL={as_file} and
@@ -39,7 +42,10 @@ class UnknownModel(ValueError):
 
 
 class WeightsUnavailable(RuntimeError):
-    """The weights asked for cannot be had here; a retry does not help. The message says what to do."""
+    """The weights asked for cannot be had here; a retry does not help.
+
+    The message says what to do.
+    """
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,11 @@ class Weights:
 
     Attributes:
         model: open_clip's model name.
-        name: what result rows call the weights: the tag, `<file name>-<first 8 hex of its sha256>`, `random-seed0`, or
-            `renders-<first 8 hex>` for the packaged file.
+        name: what result rows call the weights: the tag, `<file name>-<first 8 hex of its sha256>`,
+            `random-seed0`, or `renders-<first 8 hex>` for the packaged file.
         path: the checkpoint, None for random ones.
-        preprocess: how the model was trained to see pixels where that differs from CLIP (mean, std, ...).
+        preprocess: how the model was trained to see pixels where that differs from CLIP (mean, std,
+            ...).
         quick_gelu: trained with OpenAI's approximate activation, whatever the model's config says.
     """
 
@@ -66,7 +73,8 @@ class Weights:
 def import_open_clip() -> Any:
     """open_clip, knowing this package's own models.
 
-    The first call costs 3.2 s on warm disk caches (torch 1.3, torchvision 1.3, open_clip 0.6), twice that on cold ones.
+    The first call costs 3.2 s on warm disk caches (torch 1.3, torchvision 1.3, open_clip 0.6),
+    twice that on cold ones.
     """
     ensure_torchvision_imports()
     import open_clip
@@ -76,12 +84,14 @@ def import_open_clip() -> Any:
 
 
 def find_weights(model: str | None, pretrained: str | None) -> Weights:
-    """Resolve the two settings to weights at hand, downloading those of a tag that is not in the hub's cache.
+    """Resolve the two settings to weights at hand, downloading those of a tag that is not in the
+    hub's cache.
 
     Args:
         model: an open_clip model name; None for `mushroom-tiny`.
-        pretrained: one of the model's tags, a checkpoint's path, or `random-seed0`; None means the packaged file, which
-            only `mushroom-tiny` has: another model without its weights is a mistake.
+        pretrained: one of the model's tags, a checkpoint's path, or `random-seed0`; None means the
+            packaged file, which only `mushroom-tiny` has: another model without its weights is a
+            mistake.
 
     Raises:
         UnknownModel: no such model, no such tag, or no weights named.
@@ -104,7 +114,13 @@ def find_weights(model: str | None, pretrained: str | None) -> Weights:
         )
     if config := open_clip.get_pretrained_cfg(name, pretrained):
         tag = next(tag for tag in tags if tag == pretrained.lower().replace("-", "_"))
-        return Weights(name, tag, _download(name, tag, config), _preprocessing(config), bool(config.get("quick_gelu")))
+        return Weights(
+            name,
+            tag,
+            _download(name, tag, config),
+            _preprocessing(config),
+            bool(config.get("quick_gelu")),
+        )
     path = Path(pretrained).expanduser()
     if path.is_file():
         seen = own or _shared_preprocessing(open_clip, name, tags)
@@ -112,10 +128,16 @@ def find_weights(model: str | None, pretrained: str | None) -> Weights:
     if path.suffix in CHECKPOINT_SUFFIXES or len(path.parts) > 1:
         raise WeightsUnavailable(
             f"Weights for {name}: there is no file {path}. Correct MUSHROOM_CLIP_PRETRAINED, or get the file. "
-            + _remedy(open_clip, name, "laion2b_s34b_b79k" if "laion2b_s34b_b79k" in tags else (*tags, "<tag>")[0])
+            + _remedy(
+                open_clip,
+                name,
+                "laion2b_s34b_b79k" if "laion2b_s34b_b79k" in tags else (*tags, "<tag>")[0],
+            )
         )
     near = _near(pretrained, tags)
-    raise UnknownModel(f"The model {name} has no weights {pretrained!r}, and there is no such file. {near}")
+    raise UnknownModel(
+        f"The model {name} has no weights {pretrained!r}, and there is no such file. {near}"
+    )
 
 
 def _near(name: str, known: Iterable[str]) -> str:
@@ -127,7 +149,9 @@ def _near(name: str, known: Iterable[str]) -> str:
 
 
 def _shared_preprocessing(open_clip: Any, model: str, tags: Iterable[str]) -> dict[str, Any]:
-    """A bare checkpoint does not say how its pixels were normalised; where all published ones agree, it is that."""
+    """A bare checkpoint does not say how its pixels were normalised; where all published ones
+    agree, it is that.
+    """
     ways = [_preprocessing(open_clip.get_pretrained_cfg(model, tag)) for tag in tags]
     return ways[0] if ways and all(way == ways[0] for way in ways) else {}
 
@@ -138,13 +162,20 @@ def _preprocessing(config: dict[str, Any]) -> dict[str, Any]:
 
 def _remedy(open_clip: Any, model: str, tag: str) -> str:
     # A tag carries its activation with it, a bare file does not: then the model's name must say it.
-    quick = f"{model}-quickgelu" if open_clip.get_pretrained_cfg(model, tag).get("quick_gelu") else model
-    return REMEDY.format(model=model, tag=tag, as_file=quick if quick in open_clip.list_models() else model)
+    quick = (
+        f"{model}-quickgelu"
+        if open_clip.get_pretrained_cfg(model, tag).get("quick_gelu")
+        else model
+    )
+    return REMEDY.format(
+        model=model, tag=tag, as_file=quick if quick in open_clip.list_models() else model
+    )
 
 
 def _download(model: str, tag: str, config: dict[str, Any]) -> Path:
     open_clip = import_open_clip()
-    repository, filename = config["hf_hub"].rsplit("/", 1)  # open_clip 3 serves every tag from the hub
+    # open_clip 3 serves every tag from the hub
+    repository, filename = config["hf_hub"].rsplit("/", 1)
     if cached := _cached(repository, filename or open_clip.constants.HF_WEIGHTS_NAME):
         return cached
     try:
@@ -158,7 +189,9 @@ def _download(model: str, tag: str, config: dict[str, Any]) -> Path:
 
 
 def _cached(repository: str, filename: str) -> Path | None:
-    """The file in the hub's cache, asking no server: a cached tag must not wait for a network that is not there."""
+    """The file in the hub's cache, asking no server: a cached tag must not wait for a network that
+    is not there.
+    """
     import huggingface_hub
 
     names = [filename]

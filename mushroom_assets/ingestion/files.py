@@ -1,7 +1,7 @@
 """Files of samples and batches into the plant's tables: read, judge every row, load all or nothing.
 
-A repeated load changes nothing. Bad rows are listed with their line; nothing is loaded beside them unless they are
-skipped, and then they go to a file: no row is lost without a word.
+A repeated load changes nothing. Bad rows are listed with their line; nothing is loaded beside them
+unless they are skipped, and then they go to a file: no row is lost without a word.
 """
 
 import contextlib
@@ -30,7 +30,9 @@ class LoadError(ValueError):
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot be loaded: its line in the file (from 1; of Parquet its row), why, and what it says."""
+    """A row that cannot be loaded: its line in the file (from 1; of Parquet its row), why, and what
+    it says.
+    """
 
     line: int
     reason: str
@@ -50,9 +52,13 @@ class LoadReport:
     def sentence(self) -> str:
         """The report in one line."""
         there = self.read - self.added - len(self.bad)
-        text = f"{self.read} rows read: {self.added} added, {there} already there, {len(self.bad)} bad"
+        text = (
+            f"{self.read} rows read: {self.added} added, {there} already there, {len(self.bad)} bad"
+        )
         if self.different:
-            text += f"; {self.different} of those there are stored with another value, which was kept"
+            text += (
+                f"; {self.different} of those there are stored with another value, which was kept"
+            )
         return text
 
 
@@ -69,7 +75,9 @@ def columns_of(path: Path, columns: list[str]) -> list[str]:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 found = next(csv.reader(file), [])
     if missing := [name for name in columns if name not in found]:
-        raise LoadError(f"{path} lacks the columns {', '.join(missing)}. It has: {', '.join(found)}")
+        raise LoadError(
+            f"{path} lacks the columns {', '.join(missing)}. It has: {', '.join(found)}"
+        )
     return found
 
 
@@ -82,11 +90,15 @@ def _readable(path: Path, columns: list[str]) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:
-        raise LoadError(f"{path} cannot be read: {error}. Remedy: CSV (UTF-8) or Parquet with {columns}") from error
+        raise LoadError(
+            f"{path} cannot be read: {error}. Remedy: CSV (UTF-8) or Parquet with {columns}"
+        ) from error
 
 
 def blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.DataFrame]:
-    """Blocks of the file, indexed by line. Cells are text without blanks around it; a Parquet timestamp stays one.
+    """Blocks of the file, indexed by line.
+
+    Cells are text without blanks around it; a Parquet timestamp stays one.
 
     Rows read, and lines that are no rows of the file, go to the report.
 
@@ -97,15 +109,26 @@ def blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.Da
     skipped: list[int] = []  # misshapen lines, which the batches lack
     with _readable(path, columns):
         if _is_parquet(path):
-            batches, line = pa.parquet.ParquetFile(path).iter_batches(PARQUET_ROWS, columns=columns), 1
+            batches, line = (
+                pa.parquet.ParquetFile(path).iter_batches(PARQUET_ROWS, columns=columns),
+                1,
+            )
         else:
             batches, line = _csv_batches(path, columns, report, skipped), 2
         for batch in batches:
             frame = batch.to_pandas()
-            lines = np.setdiff1d(np.arange(line, line + len(frame) + len(skipped)), skipped)[: len(frame)]
+            lines = np.setdiff1d(np.arange(line, line + len(frame) + len(skipped)), skipped)[
+                : len(frame)
+            ]
             for name in columns:
                 if not pd.api.types.is_datetime64_any_dtype(frame[name]):
-                    frame[name] = frame[name].astype(object).where(frame[name].notna(), "").astype(str).str.strip()
+                    frame[name] = (
+                        frame[name]
+                        .astype(object)
+                        .where(frame[name].notna(), "")
+                        .astype(str)
+                        .str.strip()
+                    )
             line = int(lines[-1]) + 1 if len(lines) else line
             frame = frame.set_index(pd.Index(lines, name="line"))
             frame = frame[(frame[columns] != "").any(axis=1)]  # a blank line is no row
@@ -113,7 +136,9 @@ def blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.Da
             yield frame
 
 
-def _csv_batches(path: Path, columns: list[str], report: LoadReport, skipped: list[int]) -> Iterator[Any]:
+def _csv_batches(
+    path: Path, columns: list[str], report: LoadReport, skipped: list[int]
+) -> Iterator[Any]:
     def misshapen(row: Any) -> str:
         reason = f"expected {row.expected_columns} cells, found {row.actual_columns}"
         report.bad.append(BadRow(row.number, reason, row.text))
@@ -123,18 +148,28 @@ def _csv_batches(path: Path, columns: list[str], report: LoadReport, skipped: li
 
     return pa.csv.open_csv(
         path,
-        read_options=pa.csv.ReadOptions(use_threads=False, block_size=BLOCK),  # one thread, or rows have no number
-        parse_options=pa.csv.ParseOptions(invalid_row_handler=misshapen, ignore_empty_lines=False),  # they count
+        # One thread, or rows have no number
+        read_options=pa.csv.ReadOptions(use_threads=False, block_size=BLOCK),
+        # They count
+        parse_options=pa.csv.ParseOptions(invalid_row_handler=misshapen, ignore_empty_lines=False),
         convert_options=pa.csv.ConvertOptions(
-            include_columns=columns, column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
+            include_columns=columns,
+            column_types=dict.fromkeys(columns, pa.string()),
+            strings_can_be_null=False,
         ),
     )
 
 
-def keep(parsed: pd.DataFrame, block: pd.DataFrame, reasons: pd.Series, report: LoadReport) -> pd.DataFrame:
-    """The rows of `parsed` without a reason against them; those of `block` with one go to the report."""
+def keep(
+    parsed: pd.DataFrame, block: pd.DataFrame, reasons: pd.Series, report: LoadReport
+) -> pd.DataFrame:
+    """The rows of `parsed` without a reason against them; those of `block` with one go to the
+    report.
+    """
     bad = reasons != ""
-    for line, reason, cells in zip(reasons.index[bad], reasons[bad], block[bad].itertuples(index=False), strict=True):
+    for line, reason, cells in zip(
+        reasons.index[bad], reasons[bad], block[bad].itertuples(index=False), strict=True
+    ):
         report.bad.append(BadRow(int(line), reason, ",".join(str(cell) for cell in cells)))
     return parsed[reasons == ""]
 
@@ -150,7 +185,9 @@ def settle(report: LoadReport, path: Path, skip_bad: bool) -> None:
             writer.writerow(["line", "reason", "text"])
             writer.writerows([bad.line, bad.reason, bad.text] for bad in report.bad)
         return
-    listed = "\n".join(f"  line {bad.line}: {bad.reason}: {bad.text}" for bad in report.bad[:LISTED])
+    listed = "\n".join(
+        f"  line {bad.line}: {bad.reason}: {bad.text}" for bad in report.bad[:LISTED]
+    )
     more = f"\n  and {len(report.bad) - LISTED} more" if len(report.bad) > LISTED else ""
     raise LoadError(
         f"{path}: {len(report.bad)} of {report.read} rows are bad, nothing was loaded:\n{listed}{more}\n"

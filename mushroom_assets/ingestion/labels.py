@@ -18,15 +18,20 @@ OPTIONAL = (*KINDS, "labelled_by")
 UNSEEN = "no day has seen this image, or could use it: is the path right, and its day in daily_clip_inference?"
 
 
-def load_labels(connection: sa.Connection, path: Path, farm: Farm, *, skip_bad: bool = False) -> LoadReport:
-    """Store labels inside the caller's transaction: all rows, or with `skip_bad` all that can be stored.
+def load_labels(
+    connection: sa.Connection, path: Path, farm: Farm, *, skip_bad: bool = False
+) -> LoadReport:
+    """Store labels inside the caller's transaction: all rows, or with `skip_bad` all that can be
+    stored.
 
     Args:
         connection: a connection in a transaction, which the caller rolls back on any error.
-        path: CSV or Parquet with the columns image_path, stage or condition or both, and labelled_by if wanted. An
-            empty cell says nothing of its kind; a label stored before stays then.
+        path: CSV or Parquet with the columns image_path, stage or condition or both, and
+            labelled_by if wanted. An empty cell says nothing of its kind; a label stored before
+            stays then.
         farm: the names of stages and conditions.
-        skip_bad: store the rest when rows are bad, and write the bad ones to a file beside this one.
+        skip_bad: store the rest when rows are bad, and write the bad ones to a file beside this
+            one.
 
     Raises:
         LoadError: not such a file, or bad rows that are not to be skipped.
@@ -59,12 +64,16 @@ def _reasons(rows: pd.DataFrame, content: pd.Series, names: dict[str, list[str]]
     for kind in KINDS:
         given = rows[(reasons == "") & (rows[kind] != "")]
         first = given.groupby("image_path")[kind].transform("first")
-        reasons[given.index[given[kind] != first]] = f"another {kind} for the same image earlier in the file"
+        reasons[given.index[given[kind] != first]] = (
+            f"another {kind} for the same image earlier in the file"
+        )
     return reasons
 
 
 def progress_lines(connection: sa.Connection, farm: Farm) -> list[str]:
-    """What there is now, a line a kind: labelled images by class, and how many are missing before a probe knows it."""
+    """What there is now, a line a kind: labelled images by class, and how many are missing before a
+    probe knows it.
+    """
     lines = []
     for kind, names in class_names(farm.vision).items():
         found = count_labels(connection, kind)
@@ -75,6 +84,8 @@ def progress_lines(connection: sa.Connection, farm: Farm) -> list[str]:
             for name, count in counts.items()
         ]
         enough = len(counts) - len(missing)
-        state = f"{enough} of {len(counts)} classes have {MIN_LABELS}" + ("" if enough > 1 else ", a probe needs 2")
+        state = f"{enough} of {len(counts)} classes have {MIN_LABELS}" + (
+            "" if enough > 1 else ", a probe needs 2"
+        )
         lines.append(f"{kind}: {', '.join(told)}; {state}")
     return lines

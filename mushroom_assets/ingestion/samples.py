@@ -1,4 +1,7 @@
-"""Files of samples into `sample` and `point`: every row judged, all or nothing stored. `files` reads them."""
+"""Files of samples into `sample` and `point`: every row judged, all or nothing stored.
+
+`files` reads them.
+"""
 
 from pathlib import Path
 
@@ -16,14 +19,19 @@ SAMPLE_COLUMNS = ["room_id", "device_type", "device_alias", "point_alias", "samp
 
 
 def load_samples(
-    connection: sa.Connection, path: Path, farm: Farm, *, skip_bad: bool = False, progress: Progress = lambda rows: None
+    connection: sa.Connection,
+    path: Path,
+    farm: Farm,
+    *,
+    skip_bad: bool = False,
+    progress: Progress = lambda rows: None,
 ) -> LoadReport:
     """Load samples inside the caller's transaction; points not known yet are registered.
 
     Args:
         connection: a connection in a transaction, which the caller rolls back on any error.
-        path: CSV or Parquet with the columns room_id, device_type, device_alias, point_alias, sampled_at (ISO 8601;
-            without an offset it is farm time) and value.
+        path: CSV or Parquet with the columns room_id, device_type, device_alias, point_alias,
+            sampled_at (ISO 8601; without an offset it is farm time) and value.
         farm: time zone and rooms.
         skip_bad: load the rest when rows are bad, and write the bad ones to a file beside this one.
         progress: told the rows read so far.
@@ -38,9 +46,13 @@ def load_samples(
         report.unknown_rooms |= set(good["room_id"]) - set(farm.rooms)
         if not report.bad or skip_bad:
             points = good[[*POINT, "device_type"]].drop_duplicates(POINT)
-            ids = register_points(connection, points).set_axis(pd.MultiIndex.from_frame(points[POINT]))
+            ids = register_points(connection, points).set_axis(
+                pd.MultiIndex.from_frame(points[POINT])
+            )
             point_id = ids.reindex(pd.MultiIndex.from_frame(good[POINT])).to_numpy()
-            added, different = insert_samples(connection, good.assign(point_id=point_id, received_at=now))
+            added, different = insert_samples(
+                connection, good.assign(point_id=point_id, received_at=now)
+            )
             report.added, report.different = report.added + added, report.different + different
         progress(report.read)
     settle(report, path, skip_bad)
@@ -59,13 +71,17 @@ def _judge_samples(block: pd.DataFrame, farm: Farm, report: LoadReport) -> pd.Da
     for name in ("room_id", "device_type", "device_alias", "point_alias"):
         reasons[block[name] == ""] = f"{name} is empty"
     good = parsed[reasons == ""]
-    again = good.duplicated([*POINT, "sampled_at"]) & ~good.duplicated([*POINT, "sampled_at", "value"])
+    again = good.duplicated([*POINT, "sampled_at"]) & ~good.duplicated(
+        [*POINT, "sampled_at", "value"]
+    )
     reasons[again[again].index] = "another value for the same point and time earlier in the file"
     return keep(parsed, block, reasons, report)
 
 
 def _instants(texts: pd.Series, farm: Farm) -> tuple[pd.Series, pd.Series]:
-    """UTC instants of ISO 8601 texts or Parquet timestamps, and what is wrong with each ("" where nothing is)."""
+    """UTC instants of ISO 8601 texts or Parquet timestamps, and what is wrong with each ("" where
+    nothing is).
+    """
     faults = pd.Series("", index=texts.index)
     if isinstance(texts.dtype, pd.DatetimeTZDtype):
         return texts.dt.tz_convert("UTC").dt.as_unit("us"), faults
@@ -73,13 +89,19 @@ def _instants(texts: pd.Series, farm: Farm) -> tuple[pd.Series, pd.Series]:
     naive = aware = texts
     if not pd.api.types.is_datetime64_any_dtype(texts):
         texts = texts.str.upper()
-        dated = texts.where(texts.str.match(r"\d{4}-?\d{2}-?\d{2}"), None)  # pandas knows "now" and "2026" too
+        # Pandas knows "now" and "2026" too
+        dated = texts.where(texts.str.match(r"\d{4}-?\d{2}-?\d{2}"), None)
         offset = texts.str.contains(r"[T ]\d.*(?:Z|[+-]\d{2}(?::?\d{2})?)$", regex=True)
-        aware = pd.to_datetime(dated, format="ISO8601", errors="coerce", utc=True)  # naive ones as if they were UTC
+        # Naive ones as if they were UTC
+        aware = pd.to_datetime(dated, format="ISO8601", errors="coerce", utc=True)
         naive = aware.where(~offset).dt.tz_localize(None)
-    local = naive.dt.tz_localize(farm.timezone, ambiguous="NaT", nonexistent="NaT").dt.tz_convert("UTC")
+    local = naive.dt.tz_localize(farm.timezone, ambiguous="NaT", nonexistent="NaT").dt.tz_convert(
+        "UTC"
+    )
     instants = (aware.where(offset, local) if offset.any() else local).dt.as_unit("us")
     faults[instants.isna()] = "sampled_at is no ISO 8601 time"
     odd = instants.isna() & naive.notna()
-    faults[odd] = f"sampled_at occurs twice or not at all in {farm.timezone} (clock change): write it with its offset"
+    faults[odd] = (
+        f"sampled_at occurs twice or not at all in {farm.timezone} (clock change): write it with its offset"
+    )
     return instants, faults

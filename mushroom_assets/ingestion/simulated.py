@@ -1,4 +1,5 @@
-"""The simulated plant as a source: its samples, batches and images into the farm's tables and image store.
+"""The simulated plant as a source: its samples, batches and images into the farm's tables and image
+store.
 
 What it delivers is the business of `simulation`; nothing here computes results.
 """
@@ -18,7 +19,12 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.resources import ImageStore
 from mushroom_assets.simulation import cameras, plant
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.samples import count_samples, insert_batches, insert_samples, register_points
+from mushroom_assets.storage.samples import (
+    count_samples,
+    insert_batches,
+    insert_samples,
+    register_points,
+)
 
 log = logging.getLogger(__name__)
 IMAGE_DAYS = 3
@@ -67,22 +73,31 @@ class Demo:
     def resume(
         cls, home: Path, database: Database, farm: Farm, *, seed: int, days: int, now: dt.datetime
     ) -> Self | None:
-        """The farm saved in `home`, or a new one; None where the database has samples of its own."""
+        """The farm saved in `home`, or a new one.
+
+        None where the database has samples of its own.
+        """
         state = cls.load(home)
         if state is None:
             with database.transaction() as connection:
                 if count_samples(connection):
                     return None
             today = now.astimezone(farm.zone).date()
-            state = cls.begin(seed, today - dt.timedelta(days=days), today - dt.timedelta(days=IMAGE_DAYS))
+            state = cls.begin(
+                seed, today - dt.timedelta(days=days), today - dt.timedelta(days=IMAGE_DAYS)
+            )
             state.save(home)
         return state
 
     def days_due(self, farm: Farm, now: dt.datetime) -> tuple[list[dt.date], list[dt.date]]:
-        """Days of which something may have arrived between `delivered_until` and `now`: of samples, and of images."""
+        """Days of which something may have arrived between `delivered_until` and `now`: of samples,
+        and of images.
+        """
         since = (self.delivered_until - LATE).astimezone(farm.zone).date()
         today = now.astimezone(farm.zone).date()
-        images = days_between(max(self.first_image_day, since), today) if self.first_image_day else []
+        images = (
+            days_between(max(self.first_image_day, since), today) if self.first_image_day else []
+        )
         return days_between(max(self.first_day, since), today), images
 
 
@@ -101,7 +116,8 @@ def deliver(
     rooms: Sequence[str] = (),
     quiet: bool = False,
 ) -> Demo:
-    """Deliver what has arrived since the state's instant, as a running plant does; returns the new state.
+    """Deliver what has arrived since the state's instant, as a running plant does; returns the new
+    state.
 
     Args:
         database: where samples and batches go.
@@ -126,16 +142,30 @@ def deliver(
                 store.write(shot.key, cameras.render(shot, seed=state.seed))
                 made += 1
                 bar.update()
-    log.log(logging.DEBUG if quiet else logging.INFO, "%s samples and %s images added", f"{added:,}", f"{made:,}")
+    log.log(
+        logging.DEBUG if quiet else logging.INFO,
+        "%s samples and %s images added",
+        f"{added:,}",
+        f"{made:,}",
+    )
     return replace(state, delivered_until=now)
 
 
 def deliver_day(
-    database: Database, farm: Farm, rooms: Sequence[str], day: dt.date, state: Demo, now: dt.datetime
+    database: Database,
+    farm: Farm,
+    rooms: Sequence[str],
+    day: dt.date,
+    state: Demo,
+    now: dt.datetime,
 ) -> int:
-    """Load what arrived of a day since the state's instant, with the batches in force; returns the samples added."""
+    """Load what arrived of a day since the state's instant, with the batches in force; returns the
+    samples added.
+    """
     feed = plant.simulate_day(farm, rooms, day, seed=state.seed, until=now).samples
-    arrived = feed["received_at"].between(pd.Timestamp(state.delivered_until), pd.Timestamp(now), inclusive="left")
+    arrived = feed["received_at"].between(
+        pd.Timestamp(state.delivered_until), pd.Timestamp(now), inclusive="left"
+    )
     feed = feed[arrived]
     with database.transaction() as connection:
         point_id = register_points(connection, plant.points(farm, rooms)).to_numpy()
@@ -148,6 +178,12 @@ def missing_shots(
     store: ImageStore, farm: Farm, rooms: Sequence[str], day: dt.date, state: Demo, now: dt.datetime
 ) -> list[cameras.Shot]:
     """The day's shots up to now whose images are not in the store."""
-    wanted = [shot for shot in cameras.shots(farm, rooms, day, seed=state.seed) if shot.captured_at < now]
-    there = {path for folder in {shot.key.rsplit("/", 1)[0] for shot in wanted} for path in store.paths(folder)}
+    wanted = [
+        shot for shot in cameras.shots(farm, rooms, day, seed=state.seed) if shot.captured_at < now
+    ]
+    there = {
+        path
+        for folder in {shot.key.rsplit("/", 1)[0] for shot in wanted}
+        for path in store.paths(folder)
+    }
     return [shot for shot in wanted if shot.key not in there]

@@ -1,1 +1,3 @@
-"""Dagster's instance: storage, reporting, what its record lacks; the only room with private Dagster."""
+"""Dagster's instance: storage, reporting, what its record lacks; the only room with private
+Dagster.
+"""

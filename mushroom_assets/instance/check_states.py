@@ -1,6 +1,7 @@
 """What the UI shows of a check's partitions, from all of the check's rows at once.
 
-Dagster itself adds partition by partition, 0.3 ms each: 8 s for three years of hours, on every page with the asset.
+Dagster itself adds partition by partition, 0.3 ms each: 8 s for three years of hours, on every page
+with the asset.
 """
 
 from collections import defaultdict
@@ -10,8 +11,12 @@ from functools import cache
 import dagster as dg
 from dagster._core.asset_graph_view.serializable_entity_subset import SerializableEntitySubset
 from dagster._core.definitions.partitions.subset import PartitionsSubset
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Recorded
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionResolvedStatus as Resolved
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecordStatus as Recorded,
+)
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionResolvedStatus as Resolved,
+)
 from dagster._core.storage.asset_check_execution_record import AssetCheckPartitionInfo
 from dagster._core.storage.asset_check_state import AssetCheckState
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
@@ -25,7 +30,9 @@ def check_states(
     rows: Sequence[AssetCheckPartitionInfo],
 ) -> dict[dg.AssetCheckKey, AssetCheckState]:
     """The states of checks of partitions, from the latest row of every partition."""
-    planned = {row.latest_planned_run_id for row in rows if row.latest_execution_status is Recorded.PLANNED}
+    planned = {
+        row.latest_planned_run_id for row in rows if row.latest_execution_status is Recorded.PLANNED
+    }
     ended: Mapping[str, dg.DagsterRunStatus] = {}
     if planned:
         runs = instance.get_runs(dg.RunsFilter(run_ids=list(planned), statuses=FINISHED_STATUSES))
@@ -35,10 +42,15 @@ def check_states(
         of_check[row.check_key].append(row)
     # An asset's checks hold, as a rule, for the same partitions: a set of them is made once.
     known = {
-        definition: (set(definition.get_partition_keys()), cache(definition.subset_with_partition_keys))
+        definition: (
+            set(definition.get_partition_keys()),
+            cache(definition.subset_with_partition_keys),
+        )
         for definition in set(checks.values())
     }
-    states = {key: _state(key, *known[definition], of_check[key]) for key, definition in checks.items()}
+    states = {
+        key: _state(key, *known[definition], of_check[key]) for key, definition in checks.items()
+    }
     return {key: state.with_updates(key, checks[key], [], ended) for key, state in states.items()}
 
 
@@ -64,7 +76,10 @@ def _state(
 
     return AssetCheckState(
         latest_storage_id=max(
-            (max(row.latest_check_event_storage_id, row.latest_materialization_storage_id or 0) for row in rows),
+            (
+                max(row.latest_check_event_storage_id, row.latest_materialization_storage_id or 0)
+                for row in rows
+            ),
             default=0,
         ),
         subsets={status: entity_subset(by_status[status]) for status in Resolved},

@@ -1,7 +1,7 @@
 """Which partitions Dagster's record lacks, and in which ranges to ask for them.
 
-For the schedules, which ask, and the standing checks, which tell. When a partition is due is the business of
-`automation`.
+For the schedules, which ask, and the standing checks, which tell. When a partition is due is the
+business of `automation`.
 """
 
 import datetime as dt
@@ -26,11 +26,16 @@ def range_tags(first: str, last: str) -> dict[str, str]:
     return {RANGE_START: first, RANGE_END: last}
 
 
-def closed(definition: dg.TimeWindowPartitionsDefinition, span: dt.timedelta, now: dt.datetime) -> list[Window]:
-    """The windows that have closed by `now` and began within `span` before the last one's end, oldest first."""
+def closed(
+    definition: dg.TimeWindowPartitionsDefinition, span: dt.timedelta, now: dt.datetime
+) -> list[Window]:
+    """The windows that have closed by `now` and began within `span` before the last one's end,
+    oldest first.
+    """
     recent = dg.TimeWindow(max(now - span - dt.timedelta(days=2), definition.start), now)
     candidates = windows(definition, definition.get_partition_keys_in_time_window(recent))
-    # By the instant: two readings of one zone's clock compare without regard to the hour that comes twice.
+    # By the instant: two readings of one zone's clock compare without regard to the hour that comes
+    # twice.
     past = [window for window in candidates if window.end.timestamp() <= now.timestamp()]
     return [window for window in past if window.start >= past[-1].end - span]
 
@@ -64,5 +69,7 @@ def keys_of(run: dg.DagsterRun, definition: dg.PartitionsDefinition) -> Sequence
     if "dagster/partition" in run.tags:
         return [run.tags["dagster/partition"]]
     if RANGE_START in run.tags:
-        return definition.get_partition_keys_in_range(dg.PartitionKeyRange(run.tags[RANGE_START], run.tags[RANGE_END]))
+        return definition.get_partition_keys_in_range(
+            dg.PartitionKeyRange(run.tags[RANGE_START], run.tags[RANGE_END])
+        )
     return []

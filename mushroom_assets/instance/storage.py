@@ -1,7 +1,7 @@
 """Dagster's PostgreSQL storage, writing together what comes together and keeping its connections.
 
-`dagster.yaml` names it. Tables and rows are those of dagster-postgres, so that either can follow the other on the same
-database. No farm tables here, and nothing that knows an asset.
+`dagster.yaml` names it. Tables and rows are those of dagster-postgres, so that either can follow
+the other on the same database. No farm tables here, and nothing that knows an asset.
 """
 
 import threading
@@ -14,7 +14,9 @@ import sqlalchemy as sa
 from dagster import EventLogEntry
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Outcome
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecordStatus as Outcome,
+)
 from dagster._core.storage.asset_check_state import AssetCheckState
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.config import pg_config
@@ -22,7 +24,11 @@ from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable as 
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Log
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, PostgresScheduleStorage
-from dagster_postgres.utils import create_pg_engine, get_token_provider_from_config, pg_url_from_config
+from dagster_postgres.utils import (
+    create_pg_engine,
+    get_token_provider_from_config,
+    pg_url_from_config,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from mushroom_assets.instance.check_states import check_states
@@ -34,7 +40,10 @@ Stored = list[tuple[EventLogEntry, int, str]]  # events with their ids, and as t
 
 
 class EventStorage(PostgresEventLogStorage):
-    """The event log. Dagster's own writes materializations in batches at most, and every other event alone."""
+    """The event log.
+
+    Dagster's own writes materializations in batches at most, and every other event alone.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._held = threading.local()  # events of a thread that wait to be written together
@@ -42,7 +51,9 @@ class EventStorage(PostgresEventLogStorage):
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What this thread logs inside is written on leaving, also by an error, in batches of `BATCH`."""
+        """What this thread logs inside is written on leaving, also by an error, in batches of
+        `BATCH`.
+        """
         held: list[EventLogEntry] = []
         self._held.events = held
         try:
@@ -61,7 +72,9 @@ class EventStorage(PostgresEventLogStorage):
             held.append(event)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Write events, in their order, by one statement, and what follows for assets and checks by a few."""
+        """Write events, in their order, by one statement, and what follows for assets and checks by
+        a few.
+        """
         stored = self._insert(events)
         self._index_assets([each for each in stored if each[0].dagster_event_type in ASSET_EVENTS])
         self._conclude([each for each in stored if _is_of_partition(each[0])])
@@ -96,7 +109,10 @@ class EventStorage(PostgresEventLogStorage):
         """Keep the tags of every event, and of every asset its latest event of each kind."""
         if not stored:
             return
-        latest = {(event.get_dagster_event().asset_key, event.dagster_event_type): (event, n) for event, n, _ in stored}
+        latest = {
+            (event.get_dagster_event().asset_key, event.dagster_event_type): (event, n)
+            for event, n, _ in stored
+        }
         events, ids, _ = zip(*stored, strict=True)
         with self.index_transaction() as connection:
             self._store_asset_event_tags(connection, events, ids)
@@ -104,25 +120,40 @@ class EventStorage(PostgresEventLogStorage):
                 self._store_asset_event(connection, event, number)
 
     def _conclude(self, stored: Stored) -> None:
-        """Turn rows that the start of the run planned into the checks' outcomes; what was not planned becomes a row."""
+        """Turn rows that the start of the run planned into the checks' outcomes; what was not
+        planned becomes a row.
+        """
         if not stored:
             return
         rows = [self._outcome(*each) for each in stored]
         # Arrays: SQLAlchemy takes 0.4 ms to write a row of VALUES into a statement.
-        arrays = [sa.cast([row[name] for row in rows], ARRAY(Checks.c[name].type)) for name in rows[0]]
+        arrays = [
+            sa.cast([row[name] for row in rows], ARRAY(Checks.c[name].type)) for name in rows[0]
+        ]
         found = sa.func.unnest(*arrays).table_valued(*rows[0], name="found").render_derived().c
         planned = sa.and_(*(Checks.c[name] == found[name] for name in WHICH_CHECK))
         outcome = {name: found[name] for name in rows[0] if name not in WHICH_CHECK}
         with self.index_transaction() as connection:
-            update = Checks.update().where(planned).values(outcome).returning(Checks.c.evaluation_event_storage_id)
+            update = (
+                Checks.update()
+                .where(planned)
+                .values(outcome)
+                .returning(Checks.c.evaluation_event_storage_id)
+            )
             done = set(connection.execute(update).scalars())
             if unplanned := [row for row in rows if row["evaluation_event_storage_id"] not in done]:
                 connection.execute(Checks.insert(), unplanned)
 
     def _plan(self, event: EventLogEntry, number: int, text: str) -> None:
-        """A row for every partition of which a check is planned; dagster-postgres writes the event anew for each."""
+        """A row for every partition of which a check is planned; dagster-postgres writes the event
+        anew for each.
+        """
         planned = event.get_dagster_event().asset_check_planned_data
-        partitions = list(planned.partitions_subset.get_partition_keys()) if planned.partitions_subset else [None]
+        partitions = (
+            list(planned.partitions_subset.get_partition_keys())
+            if planned.partitions_subset
+            else [None]
+        )
         row = {
             "asset_key": planned.asset_key.to_string(),
             "check_name": planned.check_name,
@@ -165,12 +196,15 @@ def _is_of_partition(event: EventLogEntry) -> bool:
 class FarmStorage(DagsterStorage, ConfigurableClass):
     """Runs, events and schedules of Dagster in PostgreSQL, through one small pool of connections."""
 
-    def __init__(self, url: str, inst_data: ConfigurableClassData | None = None, **options: Any) -> None:
+    def __init__(
+        self, url: str, inst_data: ConfigurableClassData | None = None, **options: Any
+    ) -> None:
         self._inst_data = inst_data
         self._events = EventStorage(url, **options)
         self._runs = PostgresRunStorage(url, **options)
         self._schedules = PostgresScheduleStorage(url, **options)
-        # Connections beyond the two are closed after a rush; one that the server closed is noticed before it is used.
+        # Connections beyond the two are closed after a rush; one that the server closed is noticed
+        # before it is used.
         engine = create_pg_engine(
             url,
             options.get("token_provider"),
@@ -189,7 +223,9 @@ class FarmStorage(DagsterStorage, ConfigurableClass):
         return pg_config()
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> Self:
         """As `dagster.yaml` has it."""
         return cls(
             pg_url_from_config(config_value),

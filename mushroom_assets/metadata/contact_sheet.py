@@ -1,7 +1,8 @@
-"""The cameras' day in small pictures, as Markdown: a contact sheet, the least certain images, a room's few.
+"""The cameras' day in small pictures, as Markdown: a contact sheet, the least certain images, a
+room's few.
 
-Which pictures, and what is written under them, lives here. The day's numbers and tables are `vision`'s; reading and
-shrinking files is the caller's, who hands in `Draw`.
+Which pictures, and what is written under them, lives here. The day's numbers and tables are
+`vision`'s; reading and shrinking files is the caller's, who hands in `Draw`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,18 +15,22 @@ from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text, leading_two
 from mushroom_assets.metadata.pictures import inline, markdown_table, plain
 
 Row = dict[str, Any]
-Draw = Callable[[Sequence[str]], Mapping[str, bytes]]  # paths to small JPEGs; a file that cannot be used has none
+# Paths to small JPEGs; a file that cannot be used has none
+Draw = Callable[[Sequence[str]], Mapping[str, bytes]]
 
-# Pictures of a day on the sheet, and in a line. Markdown carries 2 to 4 kB for a rendered picture, 8 for the noisiest:
-# 0.15 MB for a day of 4 rooms, 0.2 for one of 40 rooms, and never more than 0.75.
+# Pictures of a day on the sheet, and in a line. Markdown carries 2 to 4 kB for a rendered picture,
+# 8 for the noisiest: 0.15 MB for a day of 4 rooms, 0.2 for one of 40 rooms, and never more than
+# 0.75.
 PICTURES, IN_A_LINE = 80, 6
 LEAST_CERTAIN = 8
-DARK = 0.05  # brightness of a frame that shows nothing: rendered ones have 0.02, the dimmest night picture 0.13
+# Brightness of a frame that shows nothing: rendered ones have 0.02, the dimmest night picture 0.13
+DARK = 0.05
 GAP = "–"
 
 
 def contact_sheet(rows: Sequence[Row], farm: Farm, draw: Draw, *, trained: bool) -> str:
-    """A day's pictures, a line a camera, in time order; of very many cameras one picture each, several in a line.
+    """A day's pictures, a line a camera, in time order; of very many cameras one picture each,
+    several in a line.
 
     Args:
         rows: of one day, those with a vector; one at least.
@@ -34,7 +39,9 @@ def contact_sheet(rows: Sequence[Row], farm: Farm, draw: Draw, *, trained: bool)
         trained: whether labels are written under the pictures.
     """
     ordered = sorted(rows, key=lambda row: (row["room_id"], row["camera"], row["captured_at"]))
-    cameras = [list(own) for _, own in groupby(ordered, key=lambda row: (row["room_id"], row["camera"]))]
+    cameras = [
+        list(own) for _, own in groupby(ordered, key=lambda row: (row["room_id"], row["camera"]))
+    ]
     each = max(1, min(IN_A_LINE, PICTURES // len(cameras)))
     lines = [spread(own, each, farm) for own in cameras[:PICTURES]]
     shown = [row for line in lines for row in line if row is not None]
@@ -66,8 +73,11 @@ def _shown_text(shown: int, images: int, each: int, cameras_left_out: int, farm:
     return (one if each == 1 else chosen) + left_out * (cameras_left_out > 0)
 
 
-def room_pictures(rows: Sequence[Row], farm: Farm, draw: Draw, *, trained: bool, count: int = 4) -> str:
-    """A few pictures of a room's day with what the model says of them; nothing where no image has a vector.
+def room_pictures(
+    rows: Sequence[Row], farm: Farm, draw: Draw, *, trained: bool, count: int = 4
+) -> str:
+    """A few pictures of a room's day with what the model says of them; nothing where no image has a
+    vector.
 
     Args:
         rows: the room's day in `daily_clip_inference`, of one model.
@@ -76,16 +86,25 @@ def room_pictures(rows: Sequence[Row], farm: Farm, draw: Draw, *, trained: bool,
         trained: whether labels are written under the pictures.
         count: how many, spread over the day, of one camera after the other.
     """
-    chosen = [row for row in spread([row for row in rows if row["status"] == "ok"], count, farm) if row is not None]
-    return _strip(chosen, draw([row["image_path"] for row in chosen]), farm, trained) if chosen else ""
+    chosen = [
+        row
+        for row in spread([row for row in rows if row["status"] == "ok"], count, farm)
+        if row is not None
+    ]
+    return (
+        _strip(chosen, draw([row["image_path"] for row in chosen]), farm, trained) if chosen else ""
+    )
 
 
 def least_certain(rows: Sequence[Row], farm: Farm, draw: Draw | None) -> str:
-    """The images whose likeliest stage leads the second by least, a line each; with pictures where `draw` is given.
+    """The images whose likeliest stage leads the second by least, a line each; with pictures where
+    `draw` is given.
 
     Dark frames come last: nobody can tell their stage.
     """
-    order = sorted(rows, key=lambda row: (row["brightness"] < DARK, row["stage_margin"], row["image_path"]))
+    order = sorted(
+        rows, key=lambda row: (row["brightness"] < DARK, row["stage_margin"], row["image_path"])
+    )
     doubtful = order[:LEAST_CERTAIN]
     pictures = draw([row["image_path"] for row in doubtful]) if draw else {}
     probed = any(row["probe_stage"] for row in doubtful)
@@ -97,7 +116,10 @@ def least_certain(rows: Sequence[Row], farm: Farm, draw: Draw | None) -> str:
         [
             _picture(row, pictures),
             f"{_place_text(row, farm)} `{row['image_path']}`",
-            *(f"{_name('stage', name, farm)} {share:.1%}" for name, share in leading_two(row["scores"]["stage"])),
+            *(
+                f"{_name('stage', name, farm)} {share:.1%}"
+                for name, share in leading_two(row["scores"]["stage"])
+            ),
             f"{row['stage_margin']:.1%}",
             _probe_label(row, farm) or GAP,
         ]
@@ -108,7 +130,8 @@ def least_certain(rows: Sequence[Row], farm: Farm, draw: Draw | None) -> str:
 
 
 def spread(rows: Sequence[Row], count: int, farm: Farm) -> list[Row | None]:
-    """Of `count` equal parts of the day the image nearest to each one's middle, of one camera after the other.
+    """Of `count` equal parts of the day the image nearest to each one's middle, of one camera after
+    the other.
 
     None where a part has no image: a camera's gap is a gap on the sheet too.
     """
@@ -116,24 +139,43 @@ def spread(rows: Sequence[Row], count: int, farm: Farm) -> list[Row | None]:
 
     def nearest(number: int) -> Row | None:
         def distance(row: Row) -> tuple[bool, float]:
-            return row["camera"] != cameras[number % len(cameras)], abs(_hour(row, farm) - (number + 0.5) * part)
+            return row["camera"] != cameras[number % len(cameras)], abs(
+                _hour(row, farm) - (number + 0.5) * part
+            )
 
-        return min((row for row in rows if int(_hour(row, farm) / part) == number), key=distance, default=None)
+        return min(
+            (row for row in rows if int(_hour(row, farm) / part) == number),
+            key=distance,
+            default=None,
+        )
 
     return [nearest(number) for number in range(count)]
 
 
 def _strip(
-    line: Sequence[Row | None], pictures: Mapping[str, bytes], farm: Farm, trained: bool, *, named: bool = False
+    line: Sequence[Row | None],
+    pictures: Mapping[str, bytes],
+    farm: Farm,
+    trained: bool,
+    *,
+    named: bool = False,
 ) -> str:
-    """Pictures side by side: time (where `named`, room and camera too), picture, and what the model says."""
-    columns = [list(_column(row, pictures, farm, trained, named)) if row else [GAP, GAP] for row in line]
+    """Pictures side by side: time (where `named`, room and camera too), picture, and what the model
+    says.
+    """
+    columns = [
+        list(_column(row, pictures, farm, trained, named)) if row else [GAP, GAP] for row in line
+    ]
     height = max(map(len, columns))
-    heading, *lines = zip(*(column + [""] * (height - len(column)) for column in columns), strict=True)
+    heading, *lines = zip(
+        *(column + [""] * (height - len(column)) for column in columns), strict=True
+    )
     return markdown_table(heading, lines)
 
 
-def _column(row: Row, pictures: Mapping[str, bytes], farm: Farm, trained: bool, named: bool) -> Iterator[str]:
+def _column(
+    row: Row, pictures: Mapping[str, bytes], farm: Farm, trained: bool, named: bool
+) -> Iterator[str]:
     yield _place_text(row, farm) if named else _time(row, farm)
     yield _picture(row, pictures)
     if trained:
@@ -169,8 +211,14 @@ def _name(kind: Kind, name: str, farm: Farm) -> str:
 
 def _camera_text(row: Row, farm: Farm) -> str:
     room, camera, day = plain(row["room_id"]), plain(row["camera"]), row["growth_day"]
-    growth = {"en": f", growth day {day}", "zh": f"，生长第 {day} 天"}[farm.language] if day is not None else ""
-    return {"en": f"Room {room}, camera {camera}", "zh": f"{room} 库，相机 {camera}"}[farm.language] + growth
+    growth = (
+        {"en": f", growth day {day}", "zh": f"，生长第 {day} 天"}[farm.language]
+        if day is not None
+        else ""
+    )
+    return {"en": f"Room {room}, camera {camera}", "zh": f"{room} 库，相机 {camera}"}[
+        farm.language
+    ] + growth
 
 
 def _place_text(row: Row, farm: Farm) -> str:

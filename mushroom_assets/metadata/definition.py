@@ -1,4 +1,6 @@
-"""What an asset's page says before any partition is there: description, columns and their lineage, owners, tags."""
+"""What an asset's page says before any partition is there: description, columns and their lineage,
+owners, tags.
+"""
 
 from typing import Any, NamedTuple
 
@@ -16,7 +18,10 @@ PRIMARY_KEY: dict[Language, str] = {"en": "primary key: {columns}", "zh": "主�
 
 
 class Facts(NamedTuple):
-    """Under what the catalogue finds an asset; `owners` are roles, which the farm file gives names."""
+    """Under what the catalogue finds an asset.
+
+    `owners` are roles, which the farm file gives names.
+    """
 
     domain: str
     cadence: str
@@ -29,7 +34,9 @@ FACTS = {
     "hourly_setpoint_changes": Facts("setpoints", "hourly", ("postgres", "python"), ("growers",)),
     "daily_clip_inference": Facts("vision", "daily", ("postgres", "pytorch"), ("agronomists",)),
     "clip_probe": Facts("vision", "on_change", ("postgres", "scikitlearn"), ("agronomists",)),
-    "daily_room_report": Facts("report", "daily", ("postgres", "python"), ("growers", "agronomists")),
+    "daily_room_report": Facts(
+        "report", "daily", ("postgres", "python"), ("growers", "agronomists")
+    ),
     "sample": Facts("plant", "minute", ("postgres",), ("data_engineering",)),
     "point": Facts("plant", "on_change", ("postgres",), ("data_engineering",)),
     "batch": Facts("plant", "on_change", ("postgres",), ("growers",)),
@@ -54,14 +61,25 @@ def definition(table: sa.Table, farm: Farm) -> dict[str, Any]:
 
 
 def _metadata(table: sa.Table, language: Language) -> Metadata:
-    """Table, columns and lineage. Dagster's own UI draws no column lineage: the columns' descriptions say it too."""
+    """Table, columns and lineage.
+
+    Dagster's own UI draws no column lineage: the columns' descriptions say it too.
+    """
     lineage = {
-        column.name: [dg.TableColumnDep(dg.AssetKey(of), name) for of, name in said.column_origins(column)]
+        column.name: [
+            dg.TableColumnDep(dg.AssetKey(of), name) for of, name in said.column_origins(column)
+        ]
         for column in table.columns
         if column.info["origin"]
     }
-    stored = {"dagster/table_name": table.fullname, "dagster/storage_kind": "postgres"} if table.schema else {}
-    keys = PRIMARY_KEY[language].format(columns=", ".join(column.name for column in table.primary_key.columns))
+    stored = (
+        {"dagster/table_name": table.fullname, "dagster/storage_kind": "postgres"}
+        if table.schema
+        else {}
+    )
+    keys = PRIMARY_KEY[language].format(
+        columns=", ".join(column.name for column in table.primary_key.columns)
+    )
     columns = [_column(column, language) for column in table.columns]
     schema = dg.TableSchema(columns, constraints=dg.TableConstraints(other=[keys]))
     drawn = {"dagster/column_lineage": dg.TableColumnLineage(lineage)} if lineage else {}
@@ -71,7 +89,9 @@ def _metadata(table: sa.Table, language: Language) -> Metadata:
 def _column(column: sa.Column[Any], language: Language) -> dg.TableColumn:
     """Type, meaning, unit and, in a paragraph of its own, what the values are computed from."""
     unit = said.unit(column)
-    shown = {None: "", "1": "", "unit": " [`unit`]", "point.unit": " [`point.unit`]"}.get(unit, f" [{unit}]")
+    shown = {None: "", "1": "", "unit": " [`unit`]", "point.unit": " [`point.unit`]"}.get(
+        unit, f" [{unit}]"
+    )
     origins = said.origins_text(column, language, lambda of, name: link(f"{of}.{name}", of))
     text = said.meaning(column, language) + shown + (f"\n\n← {origins}" if origins else "")
     return dg.TableColumn(

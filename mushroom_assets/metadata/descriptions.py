@@ -1,4 +1,6 @@
-"""What an asset's page says in words, in the farm's language: the texts of `pages.yaml` and the asset's neighbours."""
+"""What an asset's page says in words, in the farm's language: the texts of `pages.yaml` and the
+asset's neighbours.
+"""
 
 import functools
 import re
@@ -40,14 +42,20 @@ class Page(BaseModel):
 @functools.cache
 def pages() -> dict[str, Page]:
     """Every asset's texts."""
-    text = resources.files("mushroom_assets.metadata").joinpath("pages.yaml").read_text(encoding="utf-8")
+    text = (
+        resources.files("mushroom_assets.metadata")
+        .joinpath("pages.yaml")
+        .read_text(encoding="utf-8")
+    )
     return TypeAdapter(dict[str, Page]).validate_python(yaml.safe_load(text))
 
 
 def description(table: sa.Table, language: Language) -> str:
     """An asset's text as Markdown: what it is, then a paragraph a heading, then the query."""
     page = pages()[table.name]
-    paragraphs = {name: getattr(page, name)[language] for name in ("source", "cadence", "units", "meaning")}
+    paragraphs = {
+        name: getattr(page, name)[language] for name in ("source", "cadence", "units", "meaning")
+    }
     paragraphs |= {"neighbours": _neighbours(table)}
     paragraphs |= {"table": f"`{table.fullname}`" if table.schema else NONE[language]}
     lines = [f"**{HEADINGS[name][language]}** {text}" for name, text in paragraphs.items()]
@@ -61,7 +69,11 @@ def link(text: str, asset: str) -> str:
 
 
 def _neighbours(table: sa.Table) -> str:
-    """`sample, batch → daily_env_stats → daily_room_report`: what it is made from, and what is made from it."""
+    """`sample, batch → daily_env_stats → daily_room_report`: what it is made from, and what is made
+    from it.
+    """
     after = [name for name, other in ASSETS.items() if table.name in upstream(other)]
-    before, after_it = (", ".join(f"[[{name}]]" for name in side) for side in (upstream(table), after))
+    before, after_it = (
+        ", ".join(f"[[{name}]]" for name in side) for side in (upstream(table), after)
+    )
     return " → ".join(filter(None, (before, f"`{table.name}`", after_it)))

@@ -1,6 +1,7 @@
 """Pictures and tables inside Markdown: Dagster's UI shows no pictures elsewhere.
 
-Its renderer knows GitHub's tables and no HTML. Its window is 80 % of the browser's width: 980 px of a screen of 1280.
+Its renderer knows GitHub's tables and no HTML. Its window is 80 % of the browser's width: 980 px of
+a screen of 1280.
 """
 
 import base64
@@ -20,7 +21,10 @@ def plain(text: str) -> str:
 
 
 def markdown_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose cells are Markdown: pictures, links, `plain` text. None may hold a line break or a bare `|`."""
+    """A table whose cells are Markdown: pictures, links, `plain` text.
+
+    None may hold a line break or a bare `|`.
+    """
     return "\n".join([_line(heading), "|" + "---|" * len(heading), *map(_line, rows)])
 
 

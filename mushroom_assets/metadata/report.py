@@ -15,8 +15,8 @@ from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.contact_sheet import Draw, room_pictures
 from mushroom_assets.metadata.pictures import inline
 
-# Of all pictures of a day, characters. A card has 30,000 of ribbons and 20,000 of photos; a dozen rooms have both, and
-# of more rooms those with the gravest verdicts.
+# Of all pictures of a day, characters. A card has 30,000 of ribbons and 20,000 of photos; a dozen
+# rooms have both, and of more rooms those with the gravest verdicts.
 PICTURES = 700_000
 SHOWN_AT_ONCE = 900  # characters; the UI hides Markdown of 1,000 and more behind a click
 
@@ -33,17 +33,27 @@ def report_metadata(
     Args:
         cards: the day's, in the order of the rooms.
         farm: its language.
-        newest: the newest day that has a report: the asset's first page shows the run that came last, of whatever day.
+        newest: the newest day that has a report: the asset's first page shows the run that came
+            last, of whatever day.
         ribbons: the day's course by room; without it the cards are words and numbers alone.
         draw: small camera pictures by path; without it the cards have none.
     """
     verdicts = [card.verdict for card in cards]
     pictures = _pictures(cards, farm, ribbons or {}, draw)
-    written = [_with_pictures(card, pictures.get(card.room_day.room_id, {}), farm) for card in cards]
+    written = [
+        _with_pictures(card, pictures.get(card.room_day.room_id, {}), farm) for card in cards
+    ]
     return {
-        **({"newest": dg.MetadataValue.md(_link(newest, farm))} if newest > cards[0].room_day.day else {}),
+        **(
+            {"newest": dg.MetadataValue.md(_link(newest, farm))}
+            if newest > cards[0].room_day.day
+            else {}
+        ),
         "report": dg.MetadataValue.md("\n\n---\n\n".join(written)),
-        **{f"room_{card.room_day.room_id}": dg.MetadataValue.md(_glance(card, farm)) for card in cards},
+        **{
+            f"room_{card.room_day.room_id}": dg.MetadataValue.md(_glance(card, farm))
+            for card in cards
+        },
         "dagster/partition_row_count": len(cards),
         **{verdict: verdicts.count(verdict) for verdict in SEVERITY},
     }
@@ -54,11 +64,15 @@ def _glance(card: Card, farm: Farm) -> str:
     day = card.room_day
     lines = [f"**{verdict_text(card.verdict, farm)}** {growth_text(day, farm)}", ""]
     lines += [f"- {reason['text']}" for reason in card.reasons]
-    known = {row["quantity"]: row["in_range"] for row in day.statistics if row["in_range"] is not None}
+    known = {
+        row["quantity"]: row["in_range"] for row in day.statistics if row["in_range"] is not None
+    }
     judged = [name for name in farm.units() if name in known]
     shares = [f"{quantity_name(name, farm.language)} {share_text(known[name])}" for name in judged]
     separator = text("comma", farm.language)
-    lines += [f"- {text('in_range_short', farm.language)} {separator.join(shares)}"] if shares else []
+    lines += (
+        [f"- {text('in_range_short', farm.language)} {separator.join(shares)}"] if shares else []
+    )
     moves = sorted(day.changes, key=lambda row: row["changed_at"])
     lines.append(f"- {text('changes', farm.language).format(count=len(moves))}")
     told = "\n".join(lines)
@@ -78,18 +92,23 @@ def _link(day: dt.date, farm: Farm) -> str:
 def _pictures(
     cards: Sequence[Card], farm: Farm, ribbons: Mapping[str, Sequence[Ribbon]], draw: Draw | None
 ) -> dict[str, dict[str, str]]:
-    """Markdown to follow the parts of a card, by room: as many as there is room for, the gravest verdicts first."""
+    """Markdown to follow the parts of a card, by room: as many as there is room for, the gravest
+    verdicts first.
+    """
     found: dict[str, dict[str, str]] = {}
     left = PICTURES
     for card in sorted(cards, key=lambda card: -SEVERITY.index(card.verdict)):
         room = card.room_day.room_id
         if room not in ribbons:
             continue
-        from mushroom_assets.metadata.plots import ribbons as drawing  # brings matplotlib: half a second
+        # Brings matplotlib: half a second
+        from mushroom_assets.metadata.plots import ribbons as drawing
 
         own = {"head": inline(drawing.card(ribbons[room], farm), f"{room} {card.room_day.day}")}
         if draw:
-            own["images"] = room_pictures(card.room_day.images, farm, draw, trained=card.room_day.images_trained)
+            own["images"] = room_pictures(
+                card.room_day.images, farm, draw, trained=card.room_day.images_trained
+            )
         left -= sum(map(len, own.values()))
         if left < 0:
             break
@@ -98,7 +117,10 @@ def _pictures(
 
 
 def _with_pictures(card: Card, pictures: Mapping[str, str], farm: Farm) -> str:
-    written = [f"{part}\n\n{pictures[name]}" if name in pictures else part for name, part in card.parts.items()]
+    written = [
+        f"{part}\n\n{pictures[name]}" if name in pictures else part
+        for name, part in card.parts.items()
+    ]
     if "head" not in pictures:
         written.append(f"*{text('not_drawn', farm.language)}*")
     return "\n\n".join(written)

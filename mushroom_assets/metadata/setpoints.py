@@ -14,10 +14,11 @@ from mushroom_assets.metadata.pictures import markdown_table, plain
 
 
 def setpoint_metadata(rows: Sequence[dict[str, Any]], farm: Farm) -> Metadata:
-    """One hour of `hourly_setpoint_changes`: how many changes in how many rooms, and which, in words and farm time.
+    """One hour of `hourly_setpoint_changes`: how many changes in how many rooms, and which, in
+    words and farm time.
 
-    An hour without changes has the two numbers alone: a year has 8,760 hours. Tables are Markdown: Dagster takes 30 us
-    to record a cell of its own.
+    An hour without changes has the two numbers alone: a year has 8,760 hours. Tables are Markdown:
+    Dagster takes 30 us to record a cell of its own.
     """
     counted: Metadata = {
         "dagster/partition_row_count": len(rows),
@@ -30,7 +31,9 @@ def _told(rows: Sequence[dict[str, Any]], farm: Farm) -> Metadata:
     heading = {"en": "change", "zh": "变更"}[farm.language]
     ordered = sorted(rows, key=lambda row: (row["changed_at"], row["point_id"]))
     return {
-        "changes": dg.MetadataValue.md(markdown_table((heading,), [(plain(_sentence(row, farm)),) for row in ordered])),
+        "changes": dg.MetadataValue.md(
+            markdown_table((heading,), [(plain(_sentence(row, farm)),) for row in ordered])
+        ),
         "rooms": dg.MetadataValue.md(f"{_counts(ordered, farm)}\n\n{_day_link(ordered[0], farm)}"),
     }
 
@@ -42,7 +45,11 @@ def _counts(rows: Sequence[dict[str, Any]], farm: Farm) -> str:
     for row in rows:
         by_room.setdefault(row["room_id"], Counter())[device_text(row, farm)] += 1
     lines = [
-        (room, str(found.total()), text("comma", farm.language).join(f"{device} {n}" for device, n in found.items()))
+        (
+            room,
+            str(found.total()),
+            text("comma", farm.language).join(f"{device} {n}" for device, n in found.items()),
+        )
         for room, found in sorted(by_room.items())
     ]
     return markdown_table((text("room_heading", farm.language), count, devices), lines)
@@ -52,7 +59,9 @@ def _sentence(row: dict[str, Any], farm: Farm) -> str:
     """`611 air cooler: temperature setpoint 18.0 → 17.5 °C at 09:42`."""
     at = f"{row['changed_at'].astimezone(farm.zone):%H:%M}"
     told = change_text(row, farm)
-    return {"en": f"{row['room_id']} {told} at {at}", "zh": f"{row['room_id']} 库 {told}，{at}"}[farm.language]
+    return {"en": f"{row['room_id']} {told} at {at}", "zh": f"{row['room_id']} 库 {told}，{at}"}[
+        farm.language
+    ]
 
 
 def _day_link(row: dict[str, Any], farm: Farm) -> str:

@@ -1,4 +1,7 @@
-"""What a day of `daily_clip_inference` shows: numbers to plot and tables. Its pictures are `contact_sheet`'s."""
+"""What a day of `daily_clip_inference` shows: numbers to plot and tables.
+
+Its pictures are `contact_sheet`'s.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +17,9 @@ from mushroom_assets.metadata.contact_sheet import Draw, contact_sheet, least_ce
 from mushroom_assets.metadata.pictures import plain
 from mushroom_assets.storage.vision.relabel import DayCount
 
-UNTRAINED_NOTE = "**The CLIP model has random weights: its labels mean nothing. Set MUSHROOM_CLIP_PRETRAINED.**"
+UNTRAINED_NOTE = (
+    "**The CLIP model has random weights: its labels mean nothing. Set MUSHROOM_CLIP_PRETRAINED.**"
+)
 NO_PICTURES: dict[Language, str] = {
     "en": "Of a run over many days only the newest have pictures. Materialize this day alone to see its own.",
     "zh": "一次运行多天时，只有最近几天附图。单独物化（Materialize）这一天即可看到当天的图像。",
@@ -24,9 +29,16 @@ NAMED = 30  # files that could not be used, or that no day will look at; of more
 
 
 def vision_metadata(
-    rows: Rows, model_id: str, *, trained: bool, farm: Farm, strays: Rows = (), draw: Draw | None = None
+    rows: Rows,
+    model_id: str,
+    *,
+    trained: bool,
+    farm: Farm,
+    strays: Rows = (),
+    draw: Draw | None = None,
 ) -> Metadata:
-    """One day of `daily_clip_inference`: its pictures, shares of labels by room, counts, and what could not be used.
+    """One day of `daily_clip_inference`: its pictures, shares of labels by room, counts, and what
+    could not be used.
 
     Args:
         rows: of the day, with the columns of the table.
@@ -53,12 +65,16 @@ def vision_metadata(
         "model_id": model_id,
     }
     if trained and ok:
-        shown |= _shares("stage", [*farm.vision.stages], ok) | _shares("condition", [*farm.vision.conditions], ok)
+        shown |= _shares("stage", [*farm.vision.stages], ok) | _shares(
+            "condition", [*farm.vision.conditions], ok
+        )
     return shown
 
 
 def relabel_metadata(day: DayCount, model_id: str, *, trained: bool) -> Metadata:
-    """One day of `daily_clip_inference` after new labels for stored vectors: counts by status, and the model."""
+    """One day of `daily_clip_inference` after new labels for stored vectors: counts by status, and
+    the model.
+    """
     counted: Metadata = {
         "dagster/partition_row_count": day.ok + day.not_ok,
         "images_ok": day.ok,
@@ -75,21 +91,31 @@ def _pictures(ok: Rows, farm: Farm, draw: Draw | None, *, trained: bool) -> Meta
     else:
         sheet = NO_PICTURES[farm.language]
     shown = {"contact_sheet": dg.MetadataValue.md(sheet)}
-    return shown | ({"least_certain": dg.MetadataValue.md(least_certain(ok, farm, draw))} if trained else {})
+    return shown | (
+        {"least_certain": dg.MetadataValue.md(least_certain(ok, farm, draw))} if trained else {}
+    )
 
 
 def _rooms(rows: Rows, farm: Farm, *, trained: bool) -> Metadata:
-    """Tables of a line a room: growth day, images and stages; the probe's stages where there are any; conditions.
+    """Tables of a line a room: growth day, images and stages; the probe's stages where there are
+    any; conditions.
 
     Several narrow ones: on a screen of 1280 px a wide one is cut off.
     """
     room, day = text("room_heading", farm.language), text("growth_heading", farm.language)
-    images, shares = {"en": ("images", "share of the images"), "zh": ("图像", "占比")}[farm.language]
-    kinds: dict[str, tuple[Kind, str]] = {"stages": ("stage", "stage"), "conditions": ("condition", "condition")}
+    images, shares = {"en": ("images", "share of the images"), "zh": ("图像", "占比")}[
+        farm.language
+    ]
+    kinds: dict[str, tuple[Kind, str]] = {
+        "stages": ("stage", "stage"),
+        "conditions": ("condition", "condition"),
+    }
     if any(row["probe_stage"] for row in rows):
         kinds["probe_stages"] = ("stage", "probe_stage")
     by_room = {name: [row for row in rows if row["room_id"] == name] for name in farm.rooms}
-    counted = [{room: name, day: _growth_day(own), images: len(own)} for name, own in by_room.items()]
+    counted = [
+        {room: name, day: _growth_day(own), images: len(own)} for name, own in by_room.items()
+    ]
     if not trained:
         return {"images": table(counted, (room, day, images))}
     shown: Metadata = {}
@@ -98,7 +124,9 @@ def _rooms(rows: Rows, farm: Farm, *, trained: bool) -> Metadata:
             line | {shares: _mixture(kind, [row[column] for row in own if row[column]], farm)}
             for line, own in zip(counted, by_room.values(), strict=True)
         ]
-        shown[key] = table(lines, (room, day, images, shares) if key == "stages" else (room, shares))
+        shown[key] = table(
+            lines, (room, day, images, shares) if key == "stages" else (room, shares)
+        )
     return shown
 
 
@@ -109,7 +137,9 @@ def _growth_day(rows: Rows) -> int | None:
 def _mixture(kind: Kind, names: Sequence[str], farm: Farm) -> str:
     """Shares of labels: `fruiting 92%, harvest 8%`."""
     counts = Counter(names).most_common()
-    shares = [f"{label_text(kind, name, farm)} {share_text(count / len(names))}" for name, count in counts]
+    shares = [
+        f"{label_text(kind, name, farm)} {share_text(count / len(names))}" for name, count in counts
+    ]
     return text("comma", farm.language).join(shares) or "–"
 
 

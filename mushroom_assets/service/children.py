@@ -1,6 +1,8 @@
-"""One machine: the embedded PostgreSQL, Dagster's home and the webserver and daemon under supervision.
+"""One machine: the embedded PostgreSQL, Dagster's home and the webserver and daemon under
+supervision.
 
-Who outgrows it runs the same code location on Kubernetes, Celery or Ray; nothing else depends on this module.
+Who outgrows it runs the same code location on Kubernetes, Celery or Ray; nothing else depends on
+this module.
 """
 
 import contextlib
@@ -35,10 +37,15 @@ class Child:
     wait: float = field(default=RESTART_WAIT_S[0])
 
     def start(self) -> None:
-        """Start it in a session of its own: Ctrl-C reaches this process alone, which stops the others in order."""
+        """Start it in a session of its own: Ctrl-C reaches this process alone, which stops the
+        others in order.
+        """
         self.started = self.clock()
         self.process = subprocess.Popen(  # noqa: S603 - a fixed command of our own
-            self.command, env=dict(self.environment), stderr=subprocess.STDOUT, start_new_session=True
+            self.command,
+            env=dict(self.environment),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
 
     def watch(self) -> None:
@@ -49,7 +56,12 @@ class Child:
                 return
             if self.clock() - self.started > RESTART_WAIT_S[1]:
                 self.wait = RESTART_WAIT_S[0]  # it ran well for a while
-            log.error("%s ended with exit code %d, starting it again in %.0f s", self.name, code, self.wait)
+            log.error(
+                "%s ended with exit code %d, starting it again in %.0f s",
+                self.name,
+                code,
+                self.wait,
+            )
             self._signal_group(signal.SIGKILL)  # what it had started would go on without it
             self.process, self.restart_at = None, self.clock() + self.wait
             self.wait = min(2 * self.wait, RESTART_WAIT_S[1])
@@ -74,11 +86,15 @@ class Child:
                 os.killpg(self.process.pid, number)
 
 
-def dagster_children(settings: Settings, host: str, port: int, *, daemon: bool = True) -> list[Child]:
+def dagster_children(
+    settings: Settings, host: str, port: int, *, daemon: bool = True
+) -> list[Child]:
     """The webserver, and the daemon that ticks schedules and launches runs."""
     # Safe path: a file in the current folder must not stand in for a module that Dagster imports.
     ui = {"MUSHROOM_UI_URL": f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"}  # noqa: S104 - not bound here
-    environment = ui | os.environ | settings.environment() | {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
+    environment = (
+        ui | os.environ | settings.environment() | {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
+    )
     workspace = ["-w", str(resources.files("mushroom_assets").joinpath("workspace.yaml"))]
     webserver = ["-m", "dagster_webserver", "-h", host, "-p", str(port), *workspace]
     scheduler = ["-m", "dagster._daemon", "run", *workspace]
@@ -95,7 +111,9 @@ def dagster_children(settings: Settings, host: str, port: int, *, daemon: bool =
 
 
 def supervise(children: Sequence[Child], every_minute: Callable[[], None]) -> None:
-    """Keep the children running until KeyboardInterrupt or SystemExit, then stop them, last started first."""
+    """Keep the children running until KeyboardInterrupt or SystemExit, then stop them, last started
+    first.
+    """
     next_minute = time.monotonic() + 60
     while True:
         for child in children:

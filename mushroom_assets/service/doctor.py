@@ -37,7 +37,9 @@ class Unwell(RuntimeError):
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Examine one door after another; a fault of one does not keep the others from being examined."""
-    database = Database(settings.require_database_url(), retry=Retry(attempts=1), application_name="mushroom doctor")
+    database = Database(
+        settings.require_database_url(), retry=Retry(attempts=1), application_name="mushroom doctor"
+    )
     examinations: dict[str, Callable[[], str]] = {
         "farm file": lambda: _farm(settings),
         "database": lambda: _database(database),
@@ -74,23 +76,31 @@ def _farm(settings: Settings) -> str:
 
 def _database(database: Database) -> str:
     with database.transaction() as connection:
-        return f"{database.endpoint}, PostgreSQL {connection.scalar(sa.text('SHOW server_version'))}"
+        return (
+            f"{database.endpoint}, PostgreSQL {connection.scalar(sa.text('SHOW server_version'))}"
+        )
 
 
 def _tables(database: Database) -> str:
     with database.transaction() as connection:
         revision, wanted = migrations.current(connection), migrations.head()
         if revision != wanted:
-            raise Unwell(f"schema farm is at revision {revision}, {wanted} is needed. Remedy: run `mushroom init`")
+            raise Unwell(
+                f"schema farm is at revision {revision}, {wanted} is needed. Remedy: run `mushroom init`"
+            )
         present = set(sa.inspect(connection).get_table_names(schema="farm"))
         if missing := {table.name for table in metadata.tables.values()} - present:
-            raise Unwell(f"tables missing: {', '.join(sorted(missing))}. Remedy: restore them from a backup")
+            raise Unwell(
+                f"tables missing: {', '.join(sorted(missing))}. Remedy: restore them from a backup"
+            )
     return f"revision {revision}, {len(metadata.tables)} tables"
 
 
 def _extension(database: Database) -> str:
     with database.transaction() as connection:
-        version = connection.scalar(sa.text("SELECT extversion FROM pg_extension WHERE extname = 'vector'"))
+        version = connection.scalar(
+            sa.text("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+        )
     if version is None:
         raise Unwell(
             "pgvector is not installed in the database. Remedy: run `mushroom init` as a role that may create it"
@@ -110,7 +120,11 @@ def _images(settings: Settings) -> str:
 
 def _model() -> str:
     encoder = ClipResource().encoder()
-    note = "" if encoder.trained else " (random weights: its labels mean nothing; set MUSHROOM_CLIP_PRETRAINED)"
+    note = (
+        ""
+        if encoder.trained
+        else " (random weights: its labels mean nothing; set MUSHROOM_CLIP_PRETRAINED)"
+    )
     if "/renders-" in encoder.name:
         note = " (learned from renders: for a real room set MUSHROOM_CLIP_PRETRAINED)"
     return f"{encoder.name}, {encoder.dimensions} dimensions, on {encoder.device}{note}"
@@ -121,7 +135,9 @@ def _dagster() -> str:
         with dg.DagsterInstance.get() as instance:
             return f"{type(instance.run_storage).__name__}, {instance.get_runs_count():,} runs"
     except DagsterPostgresException as error:
-        raise Unwell(f"{error}. Remedy: mend the database first, and `storage` in DAGSTER_HOME/dagster.yaml") from error
+        raise Unwell(
+            f"{error}. Remedy: mend the database first, and `storage` in DAGSTER_HOME/dagster.yaml"
+        ) from error
 
 
 def _notifications(settings: Settings) -> str:

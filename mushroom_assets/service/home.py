@@ -29,7 +29,9 @@ def require_free_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            reason = "in use by another program" if error.errno == errno.EADDRINUSE else error.strerror
+            reason = (
+                "in use by another program" if error.errno == errno.EADDRINUSE else error.strerror
+            )
             raise ServerError(
                 f"port {port} on {host} is {reason}. Remedy: choose another, e.g. --port {port + 1}"
             ) from error
@@ -47,11 +49,15 @@ def require_space(directory: Path, needed_bytes: int) -> None:
 
 
 def prepare_dagster_home(settings: Settings) -> None:
-    """Make Dagster's home with the packaged `dagster.yaml`; one that DAGSTER_HOME brought along is left alone."""
+    """Make Dagster's home with the packaged `dagster.yaml`; one that DAGSTER_HOME brought along is
+    left alone.
+    """
     target = settings.dagster_home / "dagster.yaml"
     target.parent.mkdir(parents=True, exist_ok=True)
     if settings.owns_dagster_home or not target.exists():
-        packaged = resources.files("mushroom_assets").joinpath("dagster.yaml").read_text(encoding="utf-8")
+        packaged = (
+            resources.files("mushroom_assets").joinpath("dagster.yaml").read_text(encoding="utf-8")
+        )
         target.write_text(_for_cores(packaged, os.cpu_count() or 1), encoding="utf-8")
 
 
@@ -59,4 +65,6 @@ def _for_cores(packaged: str, cores: int) -> str:
     """As many runs at once as there are cores, two to eight; one place is never a backfill's."""
     runs = min(max(cores, MIN_RUNS), MAX_RUNS)
     here = packaged.replace(f"max_concurrent_runs: {MIN_RUNS} ", f"max_concurrent_runs: {runs} ")
-    return here.replace(f"dagster/backfill, limit: {MIN_RUNS - 1}", f"dagster/backfill, limit: {runs - 1}")
+    return here.replace(
+        f"dagster/backfill, limit: {MIN_RUNS - 1}", f"dagster/backfill, limit: {runs - 1}"
+    )

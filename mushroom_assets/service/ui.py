@@ -28,10 +28,10 @@ def ask_ui(host: str, port: int, query: str, *, timeout_s: float = 10) -> dict[s
 
 
 def ui_fault(host: str, port: int) -> str | None:
-    """What keeps the UI from working, None where nothing does: its database, or a daemon without a heartbeat."""
-    query = (
-        "{runsOrError(limit: 1) {__typename} instance {daemonHealth {allDaemonStatuses {daemonType required healthy}}}}"
-    )
+    """What keeps the UI from working, None where nothing does: its database, or a daemon without a
+    heartbeat.
+    """
+    query = "{runsOrError(limit: 1) {__typename} instance {daemonHealth {allDaemonStatuses {daemonType required healthy}}}}"
     try:
         data = ask_ui(host, port, query)
         daemons = data["instance"]["daemonHealth"]["allDaemonStatuses"]
@@ -40,12 +40,16 @@ def ui_fault(host: str, port: int) -> str | None:
         return f"the UI on port {port} does not answer: {error}"
     if answer != "Runs":
         return "the UI cannot read its database"
-    silent = [daemon["daemonType"] for daemon in daemons if daemon["required"] and not daemon["healthy"]]
+    silent = [
+        daemon["daemonType"] for daemon in daemons if daemon["required"] and not daemon["healthy"]
+    ]
     return f"no heartbeat of the daemon: {', '.join(silent)}" if silent else None
 
 
 def wait_for_ui(host: str, port: int, children: Sequence[Child], *, timeout_s: float = 180) -> bool:
-    """Whether the UI answers, with the code location loaded, within `timeout_s`; children that end are restarted."""
+    """Whether the UI answers, with the code location loaded, within `timeout_s`; children that end
+    are restarted.
+    """
     query = "{workspaceOrError {... on Workspace {locationEntries {loadStatus}}}}"
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:

@@ -1,6 +1,7 @@
 """A bag of substrate and what grows on it: mycelium, caps by growth day, and what ails them.
 
-Here lives the drawing of one bag. Where bags stand lives in `render`, sizes by growth day in `scene`.
+Here lives the drawing of one bag. Where bags stand lives in `render`, sizes by growth day in
+`scene`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,8 @@ from mushroom_assets.simulation.scene import Colour, Crop, Look, Scene, View
 Pen = ImageDraw.ImageDraw
 Ink = tuple[int, int, int]
 BAG = (0.24, 0.2)  # width and height of a bag, m
-NEAR, MIDDLE = 0.04, 0.018  # half a bag's width over the picture's: what is drawn in full, and with fewer caps
+# Half a bag's width over the picture's: what is drawn in full, and with fewer caps
+NEAR, MIDDLE = 0.04, 0.018
 
 
 class Batch(NamedTuple):
@@ -27,7 +29,9 @@ class Batch(NamedTuple):
 
 
 class Spot(NamedTuple):
-    """One bag in the picture, px: the middle of its surface, half its width, the surface's half height, its foot."""
+    """One bag in the picture, px: the middle of its surface, half its width, the surface's half
+    height, its foot.
+    """
 
     across: float
     top: float
@@ -48,20 +52,33 @@ def ink(colour: Colour, shade: float, tint: Colour = (1.0, 1.0, 1.0)) -> Ink:
     )
 
 
-def bag(pen: Pen, camera: View, place: tuple[float, float, float], batch: Batch, random: np.random.Generator) -> None:
+def bag(
+    pen: Pen,
+    camera: View,
+    place: tuple[float, float, float],
+    batch: Batch,
+    random: np.random.Generator,
+) -> None:
     """Draw the bag that stands at a place, if the camera sees it."""
     x, y, z = place
     metre, look = camera.focal / z, batch.look
     across, down = camera.project(x + (0.14 if x > 0 else -0.14), y, z)
     half, tall = BAG[0] / 2 * metre * look.bag, BAG[1] * metre * look.bag
-    if across + 2 * half < 0 or across - 2 * half > camera.width or down < 0 or down - 2.2 * tall > camera.height:
+    if (
+        across + 2 * half < 0
+        or across - 2 * half > camera.width
+        or down < 0
+        or down - 2.2 * tall > camera.height
+    ):
         return
     lean, shade, sick = random.random(3).tolist()
     near = int(half > NEAR * camera.width) + int(half > MIDDLE * camera.width)
     seen = (y + camera.above - BAG[1]) / z  # how steeply the camera looks down on the surface
     rim = max(1.0, half * min(max(seen, 0.07), 0.7))
     top = down - tall * (0.94 + 0.08 * lean)
-    spot = Spot(across, top, half, rim, down, (0.8 + 0.2 * shade) * max(0.5, 1.06 - 0.065 * z), near)
+    spot = Spot(
+        across, top, half, rim, down, (0.8 + 0.2 * shade) * max(0.5, 1.06 - 0.065 * z), near
+    )
     struck = sick < look.struck
     _body(pen, spot, x < 0, batch, random)
     if batch.scene.condition == "green_mould" and struck:
@@ -81,15 +98,22 @@ def _body(pen: Pen, spot: Spot, left: bool, batch: Batch, random: np.random.Gene
     away = half if left else -half
     for share, tone in ((0.5, 0.84), (0.72, 0.75), (0.88, 0.64))[: near + 1]:
         ends = sorted((across + away * share, across + away))
-        pen.rectangle([ends[0], top, ends[1], down - foot * 0.3], fill=ink(terms.MYCELIUM, shade * tone, tint))
+        pen.rectangle(
+            [ends[0], top, ends[1], down - foot * 0.3], fill=ink(terms.MYCELIUM, shade * tone, tint)
+        )
     if near:  # sawdust that the mycelium has not covered
         bare = random.uniform((-0.85, 0.2, 0.03), (0.7, 0.85, 0.13), (4 * near, 3))
         _patches(pen, spot, bare.tolist(), ink(terms.SAWDUST, shade, tint))
     budding = scene.stage == "primordia" or (batch.crop is not None and scene.stage != "harvested")
-    surface = terms.WOUND if scene.stage == "harvested" else terms.BUDDING if budding else terms.SURFACE
-    pen.ellipse([across - half, top - rim, across + half, top + rim], fill=ink(terms.SURFACE, shade, tint))
+    surface = (
+        terms.WOUND if scene.stage == "harvested" else terms.BUDDING if budding else terms.SURFACE
+    )
     pen.ellipse(
-        [across - half * 0.88, top - rim * 0.86, across + half * 0.88, top + rim * 0.86], fill=ink(surface, shade, tint)
+        [across - half, top - rim, across + half, top + rim], fill=ink(terms.SURFACE, shade, tint)
+    )
+    pen.ellipse(
+        [across - half * 0.88, top - rim * 0.86, across + half * 0.88, top + rim * 0.86],
+        fill=ink(surface, shade, tint),
     )
 
 
@@ -117,7 +141,9 @@ def _mould(pen: Pen, spot: Spot, random: np.random.Generator) -> None:
     )
 
 
-def _cluster(pen: Pen, spot: Spot, batch: Batch, crop: Crop, struck: bool, random: np.random.Generator) -> None:
+def _cluster(
+    pen: Pen, spot: Spot, batch: Batch, crop: Crop, struck: bool, random: np.random.Generator
+) -> None:
     """The caps on a bag, those at the back first."""
     across, top, half, rim, _, shade, near = spot
     count, radius, height = crop.number, crop.radius * half, crop.height * half
@@ -126,13 +152,19 @@ def _cluster(pen: Pen, spot: Spot, batch: Batch, crop: Crop, struck: bool, rando
     condition = batch.scene.condition if struck else "healthy"
     cut = batch.scene.stage == "harvested"
     colour, stem = _cap_colour(condition, crop, cut), ink(terms.STEM, shade * 0.86)
-    drawn = random.uniform((-0.86, -0.9, 0.72, 0.84, 0.55), (0.86, 0.9, 1.2, 1.08, 1.0), (max(3, round(count)), 5))
+    drawn = random.uniform(
+        (-0.86, -0.9, 0.72, 0.84, 0.55), (0.86, 0.9, 1.2, 1.08, 1.0), (max(3, round(count)), 5)
+    )
     for u, v, size, tone, rise in drawn[np.argsort(drawn[:, 1])].tolist():
         r, up = radius * size, height * rise * (1.1 - 0.4 * u * u)
         x, y = across + u * half * (0.75 + 0.3 * crop.height), top + v * rim * 0.8 - up
         if near and up > 1.5 * r:
             foot = across + u * half * 0.5, top + v * rim * 0.5
-            pen.line([foot, (x, y)], fill=stem, width=max(1, round(r * (0.34 if crop.opened > 0.5 else 0.5))))
+            pen.line(
+                [foot, (x, y)],
+                fill=stem,
+                width=max(1, round(r * (0.34 if crop.opened > 0.5 else 0.5))),
+            )
         _cap(pen, (x, y, r), ink(colour, shade * tone, batch.look.cap_tint), crop.flat)
         if near == 2 and r > 3 and not cut:
             _skin(pen, (x, y, r), shade * tone, condition, u)
@@ -160,11 +192,17 @@ def _cap(pen: Pen, cap: tuple[float, float, float], fill: Ink, flat: float) -> N
     pen.ellipse([x - r * 0.95, y - r * flat, x + r * 0.92, y + r * flat * 0.75], fill=fill)
 
 
-def _skin(pen: Pen, cap: tuple[float, float, float], shade: float, condition: str, place: float) -> None:
+def _skin(
+    pen: Pen, cap: tuple[float, float, float], shade: float, condition: str, place: float
+) -> None:
     """The near caps' surface: a sheen, wet brown blotches, or cracks."""
     x, y, r = cap
     if condition == "blotch":
-        for u, v, size in ((-0.62 + place * 0.3, -0.3, 0.5), (0.15, -0.2 - place * 0.2, 0.36), (-0.1, 0.05, 0.3)):
+        for u, v, size in (
+            (-0.62 + place * 0.3, -0.3, 0.5),
+            (0.15, -0.2 - place * 0.2, 0.36),
+            (-0.1, 0.05, 0.3),
+        ):
             where = [x + u * r, y + v * r, x + (u + size) * r, y + (v + size * 0.7) * r]
             pen.ellipse(where, fill=ink(terms.SPOT, shade))
     elif condition == "dry_caps":
@@ -172,4 +210,6 @@ def _skin(pen: Pen, cap: tuple[float, float, float], shade: float, condition: st
             crack = [(x + u * r, y - r * 0.4), (x + (u + 0.25 * place) * r, y + r * 0.35)]
             pen.line(crack, fill=ink((84, 62, 42), shade), width=max(1, round(r * 0.12)))
     else:
-        pen.ellipse([x - r * 0.55, y - r * 0.45, x + r * 0.1, y - r * 0.1], fill=ink((170, 146, 120), shade))
+        pen.ellipse(
+            [x - r * 0.55, y - r * 0.45, x + r * 0.1, y - r * 0.1], fill=ink((170, 146, 120), shade)
+        )

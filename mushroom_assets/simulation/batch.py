@@ -1,6 +1,7 @@
 """Batches: when the bags of a room went in, how old they are, and the hours of a changeover day.
 
-Here lives the calendar of a room. What the grower and the climate make of it lives in `grower` and `climate`.
+Here lives the calendar of a room. What the grower and the climate make of it lives in `grower` and
+`climate`.
 """
 
 import datetime as dt
@@ -27,7 +28,9 @@ NOMINAL_BAGS = 9792  # 17 bags deep, 576 places
 
 def in_date(farm: Farm, room: str, day: dt.date) -> dt.date:
     """In-date of the batch that is in force on a day; an in-date belongs to the new batch."""
-    anchor = ANCHORS.get(room, dt.date(2025, 12, 1) + dt.timedelta(days=zlib.crc32(room.encode()) % farm.cycle_days))
+    anchor = ANCHORS.get(
+        room, dt.date(2025, 12, 1) + dt.timedelta(days=zlib.crc32(room.encode()) % farm.cycle_days)
+    )
     return day - dt.timedelta(days=(day - anchor).days % farm.cycle_days)
 
 
@@ -42,8 +45,11 @@ def bag_count(room: str, batch: dt.date, seed: int) -> int:
     return NOMINAL_BAGS - 48 * int(missing)
 
 
-def batches(farm: Farm, rooms: Sequence[str], first: dt.date, last: dt.date, *, seed: int) -> pd.DataFrame:
-    """Every batch in force on a day of [first, last], both included, as table `farm.batch` has them.
+def batches(
+    farm: Farm, rooms: Sequence[str], first: dt.date, last: dt.date, *, seed: int
+) -> pd.DataFrame:
+    """Every batch in force on a day of [first, last], both included, as table `farm.batch` has
+    them.
 
     Returns:
         room_id, in_date (dt.date), bag_count (int); by room, then by date.
@@ -54,7 +60,9 @@ def batches(farm: Farm, rooms: Sequence[str], first: dt.date, last: dt.date, *, 
         while batch <= last:
             rows.append((room, batch, bag_count(room, batch, seed)))
             batch += dt.timedelta(days=farm.cycle_days)
-    return pd.DataFrame(rows, columns=["room_id", "in_date", "bag_count"]).astype({"in_date": object})
+    return pd.DataFrame(rows, columns=["room_id", "in_date", "bag_count"]).astype(
+        {"in_date": object}
+    )
 
 
 @dataclass(frozen=True)
@@ -71,19 +79,37 @@ class Changeover:
 def changeover(room: str, batch: dt.date, seed: int) -> Changeover:
     """When the changeover that begins a batch takes place."""
     jitter = chance(seed, room, batch, Purpose.CHANGEOVER).integers(-20, 21, size=5)
-    opened, emptied, reset, filling, closed = (np.array([460, 590, 730, 800, 985]) + jitter).tolist()
+    opened, emptied, reset, filling, closed = (
+        np.array([460, 590, 730, 800, 985]) + jitter
+    ).tolist()
     return Changeover(opened, emptied, reset, filling, closed)
 
 
-def presence(hours: Changeover | None, clock: Minutes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How full the room is and how open its doors are, each (n,) from 0 to 1; `hours` None on an ordinary day."""
+def presence(
+    hours: Changeover | None, clock: Minutes
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How full the room is and how open its doors are, each (n,) from 0 to 1.
+
+    `hours` None on an ordinary day.
+    """
     if hours is None:
         return np.ones(len(clock.local)), np.zeros(len(clock.local))
-    load = np.interp(clock.local, [hours.opened, hours.emptied, hours.filling, hours.closed], [1.0, 0.0, 0.0, 1.0])
+    load = np.interp(
+        clock.local,
+        [hours.opened, hours.emptied, hours.filling, hours.closed],
+        [1.0, 0.0, 0.0, 1.0],
+    )
     # While the new bags come in the doors are shut between trolleys: half open on average.
     door = np.interp(
         clock.local,
-        [hours.opened, hours.opened + 30, hours.filling, hours.filling + 30, hours.closed, hours.closed + 15],
+        [
+            hours.opened,
+            hours.opened + 30,
+            hours.filling,
+            hours.filling + 30,
+            hours.closed,
+            hours.closed + 15,
+        ],
         [0.0, 1.0, 1.0, 0.4, 0.4, 0.0],
     )
     return load, door

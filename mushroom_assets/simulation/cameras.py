@@ -1,6 +1,7 @@
 """The cameras: which shots a day has, where each lies in the store, and what it shows.
 
-Here lives the truth about the images. How a shot looks lives in `render`; nothing here writes to a store.
+Here lives the truth about the images. How a shot looks lives in `render`; nothing here writes to a
+store.
 """
 
 import datetime as dt
@@ -19,8 +20,10 @@ from mushroom_assets.simulation.render import draw
 from mushroom_assets.simulation.scene import Scene, view
 
 MINUTE, SECOND = 1, 30  # of the hour: when the cameras shoot
-DRAWN = 0.65  # pictures are drawn this much smaller and enlarged: the softness of a cheap lens, and half the time
-# The last number of the cameras' addresses 192.168.1.x; the names in the store are the digits without the dots.
+# Pictures are drawn this much smaller and enlarged: the softness of a cheap lens, and half the time
+DRAWN = 0.65
+# The last number of the cameras' addresses 192.168.1.x; the names in the store are the digits
+# without the dots.
 ADDRESSES = {"607": (233, 234), "608": (231, 232), "611": (237, 238), "612": (235, 236)}
 # What a batch can suffer from, and from which growth day on it shows.
 DISEASES = {"green_mould": 3, "blotch": 11, "dry_caps": 12, "long_stems": 11}
@@ -54,9 +57,14 @@ class Shot:
 
 
 def shots(farm: Farm, rooms: Sequence[str], day: dt.date, *, seed: int) -> list[Shot]:
-    """The shots of a farm-local day: two cameras a room, one an hour each, minus drop-outs; by room, camera, time."""
+    """The shots of a farm-local day: two cameras a room, one an hour each, minus drop-outs; by
+    room, camera, time.
+    """
     return [
-        shot for room in rooms for camera in cameras(farm, room) for shot in _camera_day(farm, room, camera, day, seed)
+        shot
+        for room in rooms
+        for camera in cameras(farm, room)
+        for shot in _camera_day(farm, room, camera, day, seed)
     ]
 
 
@@ -65,7 +73,8 @@ def cameras(farm: Farm, room: str) -> tuple[str, str]:
     if room in ADDRESSES:
         first, second = ADDRESSES[room]
         return f"1921681{first}", f"1921681{second}"
-    number = 2 * wiring_number(farm, room)  # the rooms added later have a network of their own, 192.168.2.x
+    # The rooms added later have a network of their own, 192.168.2.x
+    number = 2 * wiring_number(farm, room)
     return f"1921682{number - 1}", f"1921682{number}"
 
 
@@ -80,7 +89,8 @@ def _camera_day(farm: Farm, room: str, camera: str, day: dt.date, seed: int) -> 
     chances = random.random((24, 2))
     for hour in range(24):
         captured = dt.datetime.combine(day, dt.time(hour, MINUTE, SECOND), tzinfo=farm.zone)
-        # An hour that the clocks skip has no shot; of one that they repeat the store keeps one, under one name.
+        # An hour that the clocks skip has no shot; of one that they repeat the store keeps one,
+        # under one name.
         if hour in lost or captured.astimezone(dt.UTC).astimezone(farm.zone).hour != hour:
             continue
         stage, condition = _seen(hour, age, hours, disease, float(chances[hour, 0]))
@@ -118,7 +128,9 @@ def _disease(seed: int, room: str, batch: dt.date, age: int) -> str | None:
     return name if struck and first <= age < first + lasts else None
 
 
-def _seen(hour: int, age: int, hours: Changeover | None, disease: str | None, luck: float) -> tuple[str, str]:
+def _seen(
+    hour: int, age: int, hours: Changeover | None, disease: str | None, luck: float
+) -> tuple[str, str]:
     """Stage and condition that a picture shows."""
     stage = _stage(age)
     minute = hour * 60 + MINUTE
@@ -133,7 +145,15 @@ def _seen(hour: int, age: int, hours: Changeover | None, disease: str | None, lu
 
 def _stage(age: int) -> str:
     """The stage by growth day; the last days of a longer cycle belong to the harvest."""
-    return "substrate" if age <= 4 else "primordia" if age <= 7 else "fruiting" if age <= 23 else "harvest"
+    return (
+        "substrate"
+        if age <= 4
+        else "primordia"
+        if age <= 7
+        else "fruiting"
+        if age <= 23
+        else "harvest"
+    )
 
 
 def _known(label: str, labels: Mapping[str, Label]) -> str:
@@ -155,7 +175,11 @@ def render(shot: Shot, *, seed: int, size: tuple[int, int] = (960, 540)) -> byte
     picture = draw(scene, view(width, height, lens), random).resize(size, Image.Resampling.BILINEAR)
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=80)
-    return file.getvalue()[: len(file.getvalue()) * 2 // 5] if shot.fault == "truncated" else file.getvalue()
+    return (
+        file.getvalue()[: len(file.getvalue()) * 2 // 5]
+        if shot.fault == "truncated"
+        else file.getvalue()
+    )
 
 
 def _light(shot: Shot, luck: float) -> str:

@@ -1,7 +1,7 @@
 """The air of a room: temperature, humidity and CO2, minute by minute, under its controllers.
 
-Here lives the physics and what answers to it at once: the cooler and the CO2-driven fan. Faults of the sensors live in
-`faults`.
+Here lives the physics and what answers to it at once: the cooler and the CO2-driven fan. Faults of
+the sensors live in `faults`.
 """
 
 import datetime as dt
@@ -12,12 +12,21 @@ from numpy.typing import NDArray
 
 from mushroom_assets.simulation.clock import Minutes, Purpose, chance
 from mushroom_assets.simulation.controllers import Held, Series, misting, timer
-from mushroom_assets.simulation.crop import FAN, LEAK, OUTDOOR_CO2, breath, settled_humidity, timed_co2
+from mushroom_assets.simulation.crop import (
+    FAN,
+    LEAK,
+    OUTDOOR_CO2,
+    breath,
+    settled_humidity,
+    timed_co2,
+)
 from mushroom_assets.simulation.grower import mist_share
 from mushroom_assets.simulation.recipe import Settings
 
-BAG_CORE = 18.95  # °C inside the bags; it pulls the sensor between them, the cooler's own sensor only sees the air
-OPEN_ROOM = (9.65, 56.2, 712.0)  # °C, %RH, ppm that an open room settles at; its minima are 9.5, 56 and 668
+# °C inside the bags; it pulls the sensor between them, the cooler's own sensor only sees the air
+BAG_CORE = 18.95
+# °C, %RH, ppm that an open room settles at; its minima are 9.5, 56 and 668
+OPEN_ROOM = (9.65, 56.2, 712.0)
 COOLING, HEATING, NORMAL, COOLER_STOPPED, COOLER_OFF = 0.0, 1.0, 2.0, 3.0, 4.0
 BRIDGE = 60  # minutes before midnight in which the air bends towards the next day's first value
 
@@ -50,7 +59,9 @@ class Climate:
 
 
 def midnight(room: str, day: dt.date, seed: int, settings: Settings, age: int) -> Air:
-    """The air at a day's midnight, settled under its settings: known without simulating the day before."""
+    """The air at a day's midnight, settled under its settings: known without simulating the day
+    before.
+    """
     random = chance(seed, room, day, Purpose.MIDNIGHT)
     swing, phase = random.random(), random.random()
     mist = (mist_share(settings, "left_humidifier") + mist_share(settings, "right_humidifier")) / 2
@@ -60,7 +71,9 @@ def midnight(room: str, day: dt.date, seed: int, settings: Settings, age: int) -
         cooler=settings["air_cooler.temp_set"] + settings["air_cooler.temp_diffset"] * swing,
         core=BAG_CORE,
         humidity=settled_humidity(mist) - 0.3,
-        co2=by_co2[0] + (by_co2[1] - by_co2[0]) * phase if settings["fresh_air_fan.control"] else timed,
+        co2=by_co2[0] + (by_co2[1] - by_co2[0]) * phase
+        if settings["fresh_air_fan.control"]
+        else timed,
     )
 
 
@@ -84,7 +97,10 @@ def breathe(
     """
     n = len(clock.utc)
     vigour = breath(age) * (1 + 0.04 * random.standard_normal())
-    outdoor = [value + spread * random.uniform(-1, 1) for value, spread in zip(OPEN_ROOM, (0.15, 0.4, 8), strict=True)]
+    outdoor = [
+        value + spread * random.uniform(-1, 1)
+        for value, spread in zip(OPEN_ROOM, (0.15, 0.4, 8), strict=True)
+    ]
     air, status, fan = _minute_by_minute(held, clock, presence, vigour, ends[0], outdoor)
     target = np.array([ends[1].sensor, ends[1].humidity, ends[1].co2, ends[1].cooler])
     bend = np.clip((np.arange(n) - (n - 1 - BRIDGE)) / BRIDGE, 0.0, 1.0)
@@ -104,9 +120,16 @@ def breathe(
 
 
 def _minute_by_minute(
-    held: Held, clock: Minutes, presence: tuple[Series, Series], vigour: float, start: Air, outdoor: list[float]
+    held: Held,
+    clock: Minutes,
+    presence: tuple[Series, Series],
+    vigour: float,
+    start: Air,
+    outdoor: list[float],
 ) -> tuple[Series, Series, NDArray[np.bool_]]:
-    """The loop over the minutes: sensor °C, %RH, ppm and cooler °C as (n, 4); cooler status (n,); fan (n,)."""
+    """The loop over the minutes: sensor °C, %RH, ppm and cooler °C as (n, 4); cooler status (n,);
+    fan (n,).
+    """
     cooler, core, humidity, co2 = start.cooler, start.core, start.humidity, start.co2
     sides = misting(held, clock)
     mists = np.mean(list(sides.values()), axis=0).tolist()
@@ -115,22 +138,32 @@ def _minute_by_minute(
     mist, cooling, blowing = sum(mists[:60]) / 60, True, False
     air, status, fan = [], [], []
     loads, doors = (share.tolist() for share in presence)
-    for minute, (power, low, width, mode, by_co2, co2_on, co2_off) in enumerate(zip(*settings, strict=True)):
+    for minute, (power, low, width, mode, by_co2, co2_on, co2_off) in enumerate(
+        zip(*settings, strict=True)
+    ):
         load, door = loads[minute], doors[minute]
         cooling = bool(power) and cooler > (low if cooling else low + width)
         heating = bool(power) and cooler < low - width
         blowing = co2 > (co2_off if blowing else co2_on)
         runs = mode == 2 or (mode == 1 and bool(blowing if by_co2 else timed[minute]))
         mist += (mists[minute] - mist) / 15.0
-        cooler += 0.05 * load - 0.14 * cooling + 0.09 * heating + 0.06 * door * (outdoor[0] - cooler)
+        cooler += (
+            0.05 * load - 0.14 * cooling + 0.09 * heating + 0.06 * door * (outdoor[0] - cooler)
+        )
         core += 0.012 * load * (1 - door) * (BAG_CORE - core) + 0.03 * door * (outdoor[0] - core)
         settled = settled_humidity(mist) - 0.5 * runs - 0.4 * cooling
         humidity += 0.12 * (1 - door) * (settled - humidity) + 0.05 * door * (outdoor[1] - humidity)
         exchange = (LEAK + FAN * runs) * (1 - door)
-        co2 += vigour * load * (1 - door) - exchange * (co2 - OUTDOOR_CO2) - 0.05 * door * (co2 - outdoor[2])
+        co2 += (
+            vigour * load * (1 - door)
+            - exchange * (co2 - OUTDOOR_CO2)
+            - 0.05 * door * (co2 - outdoor[2])
+        )
         air.append((0.55 * cooler + 0.45 * core, humidity, co2, cooler))
         stopped = COOLER_STOPPED if door > 0.5 else NORMAL
-        status.append(COOLING if cooling else HEATING if heating else stopped if power else COOLER_OFF)
+        status.append(
+            COOLING if cooling else HEATING if heating else stopped if power else COOLER_OFF
+        )
         fan.append(runs)
     return np.array(air), np.array(status), np.array(fan)
 

@@ -1,7 +1,7 @@
 """The plant's clock: the minutes of a farm day and the one door to chance.
 
-Here lives what turns a farm-local day into instants, and a (seed, room, day, purpose) into a random stream. What
-happens at those instants lives elsewhere; nothing here may look at the present time.
+Here lives what turns a farm-local day into instants, and a (seed, room, day, purpose) into a random
+stream. What happens at those instants lives elsewhere; nothing here may look at the present time.
 """
 
 import datetime as dt

@@ -1,7 +1,7 @@
 """The controllers: settings held minute by minute, timers, and the status that each device reports.
 
-Here lives what follows from settings and the clock. The cooler and the CO2-driven fan, which answer to the air, run
-inside `climate`.
+Here lives what follows from settings and the clock. The cooler and the CO2-driven fan, which answer
+to the air, run inside `climate`.
 """
 
 from collections.abc import Sequence
@@ -41,8 +41,12 @@ def timer(on: Series, off: Series, clock: Minutes) -> NDArray[np.bool_]:
     return np.asarray(clock.local % np.maximum(on + off, 1.0) < on)
 
 
-def runs(held: Held, device: str, timed: NDArray[np.bool_], mode: str = "mode") -> NDArray[np.bool_]:
-    """Whether a device runs, (n,): by its timer in mode auto (1), always in manual (2), never when off (0)."""
+def runs(
+    held: Held, device: str, timed: NDArray[np.bool_], mode: str = "mode"
+) -> NDArray[np.bool_]:
+    """Whether a device runs, (n,): by its timer in mode auto (1), always in manual (2), never when
+    off (0).
+    """
     modes = held[f"{device}.{mode}"]
     return np.asarray((modes == 2) | ((modes == 1) & timed))
 
@@ -56,7 +60,10 @@ def status(held: Held, device: str, running: NDArray[np.bool_], mode: str = "mod
 def misting(held: Held, clock: Minutes) -> dict[str, NDArray[np.bool_]]:
     """Whether each humidifier runs, (n,)."""
     sides = ("left_humidifier", "right_humidifier")
-    return {side: runs(held, side, timer(held[f"{side}.on"], held[f"{side}.off"], clock)) for side in sides}
+    return {
+        side: runs(held, side, timer(held[f"{side}.on"], held[f"{side}.off"], clock))
+        for side in sides
+    }
 
 
 def lit(held: Held, clock: Minutes) -> NDArray[np.bool_]:

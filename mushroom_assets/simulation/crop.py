@@ -16,10 +16,14 @@ def breath(growth_day: int) -> float:
 
 
 def timed_co2(growth_day: int, on: float, off: float) -> float:
-    """CO2 in ppm at which a full room settles when the fan runs `on` minutes and rests `off` minutes."""
+    """CO2 in ppm at which a full room settles when the fan runs `on` minutes and rests `off`
+    minutes.
+    """
     return OUTDOOR_CO2 + breath(growth_day) / (LEAK + FAN * on / (on + off))
 
 
 def settled_humidity(mist: float) -> float:
-    """Relative humidity in % at which a full room settles, `mist` being the share of humidifying, 0 to 1."""
+    """Relative humidity in % at which a full room settles, `mist` being the share of humidifying, 0
+    to 1.
+    """
     return 94.2 - 9.5 * math.exp(-2.5 * mist)

@@ -1,6 +1,7 @@
 """What a room has: its devices, their 46 points and what the controllers call them.
 
-Here live names, units and order, nothing that moves. Values live in `grower`, `controllers` and `climate`.
+Here live names, units and order, nothing that moves. Values live in `grower`, `controllers` and
+`climate`.
 """
 
 import re
@@ -11,9 +12,18 @@ import pandas as pd
 
 from mushroom_assets.domain.farm import Farm
 
-# The controllers count the rooms in the order in which they were wired, which is not the order of their numbers.
+# The controllers count the rooms in the order in which they were wired, which is not the order of
+# their numbers.
 WIRED = {"611": 1, "612": 2, "607": 3, "608": 4}
-COLUMNS = ["room_id", "device_type", "device_name", "device_alias", "point_name", "point_alias", "unit"]
+COLUMNS = [
+    "room_id",
+    "device_type",
+    "device_name",
+    "device_alias",
+    "point_name",
+    "point_alias",
+    "unit",
+]
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,14 @@ DEVICES = (
         "mushroom_info",
         "mushroom_info",
         "INFO01",
-        ("InYear in_year", "InMonth in_month", "InDay in_day", "InNum in_num", "InDayNum in_day_num", "Number in_time"),
+        (
+            "InYear in_year",
+            "InMonth in_month",
+            "InDay in_day",
+            "InNum in_num",
+            "InDayNum in_day_num",
+            "Number in_time",
+        ),
     ),
     Device(
         "mushroom_env_status",
@@ -105,13 +122,17 @@ DEVICE_COLUMNS = _columns_of_devices()
 
 
 def room_number(farm: Farm, room: str) -> int:
-    """The number that a room's controller shows: that of its folder (7 for room 607), else its wiring number."""
+    """The number that a room's controller shows: that of its folder (7 for room 607), else its
+    wiring number.
+    """
     digits = re.sub(r"\D", "", farm.folder(room))
     return int(digits) if digits else wiring_number(farm, room)
 
 
 def wiring_number(farm: Farm, room: str) -> int:
-    """The number in the controllers' device names; rooms beyond the reference plant follow in the farm's order."""
+    """The number in the controllers' device names; rooms beyond the reference plant follow in the
+    farm's order.
+    """
     others = [other for other in farm.rooms if other not in WIRED]
     return WIRED.get(room) or len(WIRED) + 1 + others.index(room)
 
@@ -120,8 +141,9 @@ def points(farm: Farm, rooms: Sequence[str]) -> pd.DataFrame:
     """The points of some rooms, as table `farm.point` has them.
 
     Returns:
-        46 rows a room with the columns room_id, device_type, device_name, device_alias, point_name, point_alias and
-        unit (None where a point has none). The row number is what `samples.point` refers to.
+        46 rows a room with the columns room_id, device_type, device_name, device_alias, point_name,
+        point_alias and unit (None where a point has none). The row number is what `samples.point`
+        refers to.
     """
     rows = []
     for room in rooms:
@@ -130,7 +152,17 @@ def points(farm: Farm, rooms: Sequence[str]) -> pd.DataFrame:
             name, alias = f"TD1_Q{number}MD{device.code}", f"{device.name}_{room}"
             for point in device.points:
                 point_name, point_alias, *unit = point.split()
-                rows.append((room, device.device_type, name, alias, point_name, point_alias, unit[0] if unit else None))
+                rows.append(
+                    (
+                        room,
+                        device.device_type,
+                        name,
+                        alias,
+                        point_name,
+                        point_alias,
+                        unit[0] if unit else None,
+                    )
+                )
     table = pd.DataFrame(rows, columns=COLUMNS)
     # Otherwise pandas makes a None among strings its own missing value.
     return table.assign(unit=pd.Series([row[-1] for row in rows], dtype=object))

@@ -1,4 +1,5 @@
-"""What goes wrong between sensor and database: wandering clocks, holes, repeats, late rows, glitches, stuck sensors.
+"""What goes wrong between sensor and database: wandering clocks, holes, repeats, late rows,
+glitches, stuck sensors.
 
 Here lives what is done to a true day before it is delivered. The truth itself is never touched.
 """
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from mushroom_assets.simulation.devices import DEVICE_COLUMNS, INDEX
 
 SECOND = np.timedelta64(1_000_000, "us")
-SENSORS = tuple(INDEX[f"mushroom_env_status.{point}"] for point in ("temperature", "humidity", "co2"))
+SENSORS = tuple(
+    INDEX[f"mushroom_env_status.{point}"] for point in ("temperature", "humidity", "co2")
+)
 HUMIDITY, CO2 = SENSORS[1:]
 
 
@@ -37,7 +40,9 @@ class Feed:
 def faultless(values: NDArray[np.float64]) -> Feed:
     """Every sample, on the full minute, two seconds later in the database."""
     shape = values.shape
-    return Feed(values, np.ones(shape, dtype=bool), np.zeros(shape, dtype=np.int64), np.full(shape, 2.0))
+    return Feed(
+        values, np.ones(shape, dtype=bool), np.zeros(shape, dtype=np.int64), np.full(shape, 2.0)
+    )
 
 
 def spoil(values: NDArray[np.float64], random: np.random.Generator, *, is_changeover: bool) -> Feed:
@@ -69,11 +74,15 @@ def _device(random: np.random.Generator) -> slice:
 
 
 def _wander(feed: Feed, random: np.random.Generator) -> None:
-    """A device's clock is off by up to a second; stamps of a point stay a minute apart or nearly so."""
+    """A device's clock is off by up to a second; stamps of a point stay a minute apart or nearly
+    so.
+    """
     n = len(feed.values)
     for _ in range(int(random.integers(2, 6))):
         minutes = _span(n, random, 30, 400)
-        feed.shift[minutes, _device(random)] = random.integers(-1, 2, size=(minutes.stop - minutes.start, 1))
+        feed.shift[minutes, _device(random)] = random.integers(
+            -1, 2, size=(minutes.stop - minutes.start, 1)
+        )
     np.maximum(feed.shift[0], 0, out=feed.shift[0])  # never into the day before
 
 
@@ -87,7 +96,9 @@ def _delay(feed: Feed, random: np.random.Generator) -> None:
 
 
 def _lose(feed: Feed, random: np.random.Generator, is_changeover: bool) -> None:
-    """Single samples, a sensor for minutes, a device for hours, the room's sensor for the whole cleaning day."""
+    """Single samples, a sensor for minutes, a device for hours, the room's sensor for the whole
+    cleaning day.
+    """
     n, points = feed.sent.shape
     few = int(random.poisson(5))
     feed.sent[random.integers(0, n, few), random.integers(0, points, few)] = False
@@ -100,7 +111,10 @@ def _lose(feed: Feed, random: np.random.Generator, is_changeover: bool) -> None:
 
 
 def _distort(feed: Feed, random: np.random.Generator) -> None:
-    """A sensor that sticks for hours; CO2 = 0 or humidity + 10 for one minute; rarely no number at all."""
+    """A sensor that sticks for hours.
+
+    CO2 = 0 or humidity + 10 for one minute; rarely no number at all.
+    """
     n = len(feed.values)
     if random.random() < 0.07:
         minutes, sensor = _span(n, random, 150, 420), int(random.choice(SENSORS))
@@ -116,4 +130,10 @@ def _distort(feed: Feed, random: np.random.Generator) -> None:
 def _repeat(feed: Feed, random: np.random.Generator) -> None:
     """A gateway that got no receipt sends a device's last minutes again, seconds to an hour later."""
     for _ in range(int(random.poisson(2.0))):
-        feed.again.append((_span(len(feed.values), random, 1, 20), _device(random), float(random.uniform(8, 3600))))
+        feed.again.append(
+            (
+                _span(len(feed.values), random, 1, 20),
+                _device(random),
+                float(random.uniform(8, 3600)),
+            )
+        )

@@ -1,7 +1,7 @@
 """The grower: which setpoint is moved when, by a recipe per growth day and by eye.
 
-Here live the settings of a room and their moves. What a controller does with a setting lives in `controllers`.
-Settings are keyed "<device>.<point_alias>", as `catalogue.KEYS`.
+Here live the settings of a room and their moves. What a controller does with a setting lives in
+`controllers`. Settings are keyed "<device>.<point_alias>", as `catalogue.KEYS`.
 """
 
 import datetime as dt
@@ -15,7 +15,8 @@ from mushroom_assets.simulation.clock import Purpose, chance
 from mushroom_assets.simulation.crop import timed_co2
 from mushroom_assets.simulation.recipe import PLAN, RESTING, TOGGLES, TWEAKS, Settings
 
-CO2_BOUNDS = (2150.0, 3300.0)  # what the grower lets a timed fan settle at, so that daily medians stay in 1780-3730
+# What the grower lets a timed fan settle at, so that daily medians stay in 1780-3730
+CO2_BOUNDS = (2150.0, 3300.0)
 MIST_BOUNDS = (0.34, 0.78)  # share of humidifying that keeps 89-93 %
 
 
@@ -38,7 +39,8 @@ def settings_at(farm: Farm, room: str, day: dt.date, seed: int) -> Settings:
 
 
 def moves(farm: Farm, room: str, day: dt.date, seed: int, settings: Settings) -> list[Move]:
-    """A day's moves in order of time; a setting's moves lie at different minutes and each changes its value.
+    """A day's moves in order of time; a setting's moves lie at different minutes and each changes
+    its value.
 
     Args:
         farm: the farm.
@@ -57,7 +59,9 @@ def moves(farm: Farm, room: str, day: dt.date, seed: int, settings: Settings) ->
     wanted |= _fresh_air(settings | wanted, age)
     toggles = _toggles(settings, wanted, random)
     taken = wanted.keys() | {move.key for move in toggles}
-    wanted |= _tweaks(settings | wanted, taken, age, random, max(2, int(random.integers(5, 11)) - len(taken)))
+    wanted |= _tweaks(
+        settings | wanted, taken, age, random, max(2, int(random.integers(5, 11)) - len(taken))
+    )
     return sorted(_timed(wanted, random) + toggles)
 
 
@@ -74,14 +78,20 @@ def _changeover_moves(room: str, day: dt.date, seed: int) -> list[Move]:
         "left_humidifier.mode": 0.0,
         "right_humidifier.mode": 0.0,
     }
-    shut = [Move(hours.opened - 3 + step, key, value) for step, (key, value) in enumerate(off.items())]
+    shut = [
+        Move(hours.opened - 3 + step, key, value) for step, (key, value) in enumerate(off.items())
+    ]
     again = [Move(hours.closed + 2 + step, key, RESTING[key]) for step, key in enumerate(off)]
     return shut + again
 
 
 def _timed(wanted: Settings, random: np.random.Generator) -> list[Move]:
-    """Rounds at 09-10 h and 14-18 h, now and then another hour; one setting a minute or two after the other."""
-    visits = [int(random.integers(*span)) for span in ((540, 640), (840, 960), (960, 1070), (430, 1190))]
+    """Rounds at 09-10 h and 14-18 h, now and then another hour; one setting a minute or two after
+    the other.
+    """
+    visits = [
+        int(random.integers(*span)) for span in ((540, 640), (840, 960), (960, 1070), (430, 1190))
+    ]
     visit_of = random.choice(visits, p=(0.4, 0.3, 0.22, 0.08), size=len(wanted))
     later = random.integers(0, 12, size=len(wanted))
     return sorted(
@@ -100,8 +110,12 @@ def _toggles(settings: Settings, wanted: Settings, random: np.random.Generator) 
     return [Move(morning, key, value), Move(afternoon, key, settings[key])]
 
 
-def _tweaks(settings: Settings, taken: set[str], age: int, random: np.random.Generator, count: int) -> Settings:
-    """Small steps within each setting's usual range; the grower leaves out what would upset the room."""
+def _tweaks(
+    settings: Settings, taken: set[str], age: int, random: np.random.Generator, count: int
+) -> Settings:
+    """Small steps within each setting's usual range; the grower leaves out what would upset the
+    room.
+    """
     keys = [key for key in TWEAKS if key not in taken]
     weights = np.array([TWEAKS[key].weight for key in keys])
     if settings["grow_light.model"] == 0:  # nobody adjusts lamps that are off
@@ -113,7 +127,9 @@ def _tweaks(settings: Settings, taken: set[str], age: int, random: np.random.Gen
         step = float(random.choice(tweak.steps)) * (1 if random.random() < 0.5 else -1)
         current = settings[key]
         for value in (round(current + step, 1), round(current - step, 1)):
-            if tweak.low <= value <= tweak.high and _sensible(settings | wanted | {key: value}, age):
+            if tweak.low <= value <= tweak.high and _sensible(
+                settings | wanted | {key: value}, age
+            ):
                 wanted[key] = value
                 break
     return wanted
@@ -122,7 +138,11 @@ def _tweaks(settings: Settings, taken: set[str], age: int, random: np.random.Gen
 def _sensible(settings: Settings, age: int) -> bool:
     mist = mist_share(settings, "left_humidifier"), mist_share(settings, "right_humidifier")
     co2 = timed_co2(age, settings["fresh_air_fan.on"], settings["fresh_air_fan.off"])
-    return min(mist) >= MIST_BOUNDS[0] and max(mist) <= MIST_BOUNDS[1] and CO2_BOUNDS[0] <= co2 <= CO2_BOUNDS[1]
+    return (
+        min(mist) >= MIST_BOUNDS[0]
+        and max(mist) <= MIST_BOUNDS[1]
+        and CO2_BOUNDS[0] <= co2 <= CO2_BOUNDS[1]
+    )
 
 
 def mist_share(settings: Settings, device: str) -> float:
@@ -131,9 +151,13 @@ def mist_share(settings: Settings, device: str) -> float:
 
 
 def _fresh_air(settings: Settings, age: int) -> Settings:
-    """A longer or shorter run of the fan when the crop has outgrown its timer: nearest to 2,700 ppm."""
+    """A longer or shorter run of the fan when the crop has outgrown its timer: nearest to 2,700
+    ppm.
+    """
     off = settings["fresh_air_fan.off"]
     if CO2_BOUNDS[0] <= timed_co2(age, settings["fresh_air_fan.on"], off) <= CO2_BOUNDS[1]:
         return {}
-    on = min((float(on) for on in range(2, 11)), key=lambda on: abs(timed_co2(age, on, off) - 2700.0))
+    on = min(
+        (float(on) for on in range(2, 11)), key=lambda on: abs(timed_co2(age, on, off) - 2700.0)
+    )
     return _differences(settings, {"fresh_air_fan.on": on})

@@ -1,4 +1,5 @@
-"""The grower's recipe: how a room is left between batches, what each growth day asks for, what is adjusted by eye.
+"""The grower's recipe: how a room is left between batches, what each growth day asks for, what is
+adjusted by eye.
 
 Here live numbers only; who applies them lives in `grower`.
 """
@@ -7,8 +8,8 @@ from typing import NamedTuple
 
 Settings = dict[str, float]
 
-# How every batch is left on its last evening, and so how the next one finds the room. It is why the settings at any
-# midnight follow from the days since the in-date alone.
+# How every batch is left on its last evening, and so how the next one finds the room. It is why the
+# settings at any midnight follow from the days since the in-date alone.
 RESTING: Settings = {
     "air_cooler.on_off": 1.0,
     "air_cooler.temp_set": 17.5,
@@ -37,8 +38,8 @@ RESTING: Settings = {
     **{f"grow_light.choose{lamp}": 0.0 for lamp in range(1, 5)},
 }
 
-# Growth day -> settings that it asks for: a warm dark recovery, a colder budding under blue light with the fan on CO2,
-# fruiting under more light, a cooler harvest.
+# Growth day -> settings that it asks for: a warm dark recovery, a colder budding under blue light
+# with the fan on CO2, fruiting under more light, a cooler harvest.
 PLAN: dict[int, Settings] = {
     2: {"air_cooler.temp_set": 18.2, "left_humidifier.on": 5.0, "right_humidifier.on": 5.0},
     5: {
@@ -62,12 +63,18 @@ PLAN: dict[int, Settings] = {
     21: {"grow_light.choose3": 1.0},
     24: {"air_cooler.temp_set": 17.4, "fresh_air_fan.control": 0.0, "grow_light.on_off4": 0.0},
     25: {"grow_light.on_off3": 0.0, "grow_light.choose3": 0.0, "fresh_air_fan.co2_on": 3000.0},
-    26: {"grow_light.on_off2": 0.0, "fresh_air_fan.co2_off": 2500.0, "air_cooler.temp_diffset": 1.0},
+    26: {
+        "grow_light.on_off2": 0.0,
+        "fresh_air_fan.co2_off": 2500.0,
+        "air_cooler.temp_diffset": 1.0,
+    },
 }
 
 
 class Tweak(NamedTuple):
-    """A setting that is adjusted by eye: how often relative to the others, by which steps, within which range."""
+    """A setting that is adjusted by eye: how often relative to the others, by which steps, within
+    which range.
+    """
 
     weight: float
     steps: tuple[float, ...]

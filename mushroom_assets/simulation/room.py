@@ -1,6 +1,7 @@
 """A room's true day: the values of its 46 points, minute by minute.
 
-Here settings, controllers, climate and what the controller knows of the batch come together. Faults come later.
+Here settings, controllers, climate and what the controller knows of the batch come together. Faults
+come later.
 """
 
 import datetime as dt
@@ -9,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.simulation.batch import Changeover, bag_count, changeover, growth_day, in_date, presence
+from mushroom_assets.simulation.batch import (
+    Changeover,
+    bag_count,
+    changeover,
+    growth_day,
+    in_date,
+    presence,
+)
 from mushroom_assets.simulation.climate import Climate, breathe, midnight
 from mushroom_assets.simulation.clock import Minutes, Purpose, chance
 from mushroom_assets.simulation.controllers import Held, hold, lit, misting, status
@@ -47,7 +55,9 @@ def room_day(farm: Farm, room: str, day: dt.date, clock: Minutes, seed: int) -> 
 
 
 def age_at_midnight(farm: Farm, room: str, day: dt.date) -> int:
-    """Growth day of the bags that are in the room as the day begins: on an in-date still the old ones."""
+    """Growth day of the bags that are in the room as the day begins: on an in-date still the old
+    ones.
+    """
     age = growth_day(farm, room, day)
     return farm.cycle_days + 1 if age == 1 else age
 
@@ -69,7 +79,9 @@ def _measured(held: Held, air: Climate, clock: Minutes) -> dict[str, Values]:
 def _batch_info(
     farm: Farm, room: str, day: dt.date, clock: Minutes, seed: int, hours: Changeover | None
 ) -> dict[str, Values]:
-    """What the controller shows of the batch: on an in-date the old one until the grower types in the new."""
+    """What the controller shows of the batch: on an in-date the old one until the grower types in
+    the new.
+    """
     new = clock.local >= (hours.reset if hours else 0)
     batch = in_date(farm, room, day)
     old = batch - dt.timedelta(days=farm.cycle_days) if hours else batch
@@ -82,4 +94,7 @@ def _batch_info(
         "in_day_num": (age_at_midnight(farm, room, day), age),
         "in_time": (room_number(farm, room),) * 2,
     }
-    return {f"mushroom_info.{key}": np.where(new, after, before) for key, (before, after) in shown.items()}
+    return {
+        f"mushroom_info.{key}": np.where(new, after, before)
+        for key, (before, after) in shown.items()
+    }

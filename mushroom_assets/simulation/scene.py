@@ -1,7 +1,8 @@
-"""What a picture is of: the scene that the labels name, the camera's place, and what differs from picture to picture.
+"""What a picture is of: the scene that the labels name, the camera's place, and what differs from
+picture to picture.
 
-Here live the terms that the drawing modules share, without any drawing. Lengths are metres in the room, x to the right
-and y downwards from the camera, z along the aisle.
+Here live the terms that the drawing modules share, without any drawing. Lengths are metres in the
+room, x to the right and y downwards from the camera, z along the aisle.
 """
 
 import math
@@ -19,7 +20,8 @@ MOULD, SPORES, SPOT = (66, 98, 60), (134, 154, 118), (74, 42, 16)
 
 @dataclass(frozen=True)
 class Scene:
-    """What a picture shows: growth day of the bags, stage and condition as the labels name them, kind of light.
+    """What a picture shows: growth day of the bags, stage and condition as the labels name them,
+    kind of light.
 
     `light` is "white", "blue", "dim" or "dark".
     """
@@ -39,7 +41,8 @@ class Variety(NamedTuple):
     """How much chance decides.
 
     Attributes:
-        spread: of sizes, numbers and colours around their middle; 1 is what the plant's own rooms differ by.
+        spread: of sizes, numbers and colours around their middle; 1 is what the plant's own rooms
+            differ by.
         close: share of cameras that hang close to one rack.
         fog: share of pictures with a fogged lens.
         blur: share of pictures out of focus.
@@ -57,7 +60,9 @@ PLANT = Variety(spread=1.0, close=0.5, fog=0.06, blur=0.08, cover=0.04)
 
 
 class View(NamedTuple):
-    """Where a camera hangs: its picture in pixels, its vanishing point there, its racks, height, lens and tilt."""
+    """Where a camera hangs: its picture in pixels, its vanishing point there, its racks, height,
+    lens and tilt.
+    """
 
     width: int
     height: int
@@ -77,17 +82,23 @@ class View(NamedTuple):
 
 
 def view(width: int, height: int, random: np.random.Generator, variety: Variety = PLANT) -> View:
-    """How one camera looks at its room, along the aisle or close to one rack; the same stream gives the same view."""
+    """How one camera looks at its room, along the aisle or close to one rack; the same stream gives
+    the same view.
+    """
     turn, tilt, left, right, above, zoom, roll, kind = random.uniform(
-        (-0.16, -0.08, 0.55, 0.55, 0.0, 0.0, -0.035, 0.0), (0.16, 0.08, 0.85, 0.85, 0.34, 1.0, 0.035, 1.0)
+        (-0.16, -0.08, 0.55, 0.55, 0.0, 0.0, -0.035, 0.0),
+        (0.16, 0.08, 0.85, 0.85, 0.34, 1.0, 0.035, 1.0),
     ).tolist()
     if kind < variety.close:
-        side = -1.0 if turn < 0 else 1.0  # the rack looked at: the aisle's end lies off the middle, the other way
+        # The rack looked at: the aisle's end lies off the middle, the other way
+        side = -1.0 if turn < 0 else 1.0
         turn, focal = -side * (0.3 + 1.6 * abs(turn)), (1.0 + 0.5 * zoom) * width
     else:
         focal = (0.74 + 0.3 * zoom) * width
     roll *= variety.spread
-    return View(width, height, width * (0.5 + turn), height * (0.4 + tilt), -left, right, above, focal, roll)
+    return View(
+        width, height, width * (0.5 + turn), height * (0.4 + tilt), -left, right, above, focal, roll
+    )
 
 
 class Look(NamedTuple):
@@ -106,10 +117,27 @@ class Look(NamedTuple):
 def look(scene: Scene, random: np.random.Generator, variety: Variety = PLANT) -> Look:
     """A look by chance. Bags leave their shelves at the harvest, one in 60 before."""
     spread = variety.spread
-    number, size, tall, bag = (1 + spread * random.uniform(-1, 1, 4) * (0.2, 0.1, 0.1, 0.06)).tolist()
-    gone = random.uniform(0.0, 0.45) if scene.stage == "harvested" else random.uniform(0.0, 0.03 * spread)
-    cap, bags = (1 + spread * (random.uniform(-0.1, 0.1) + random.uniform(-0.02, 0.02, 3)) for _ in range(2))
-    return Look(number, size, tall, bag, gone, random.uniform(0.5, 0.95), tuple(cap.tolist()), tuple(bags.tolist()))
+    number, size, tall, bag = (
+        1 + spread * random.uniform(-1, 1, 4) * (0.2, 0.1, 0.1, 0.06)
+    ).tolist()
+    gone = (
+        random.uniform(0.0, 0.45)
+        if scene.stage == "harvested"
+        else random.uniform(0.0, 0.03 * spread)
+    )
+    cap, bags = (
+        1 + spread * (random.uniform(-0.1, 0.1) + random.uniform(-0.02, 0.02, 3)) for _ in range(2)
+    )
+    return Look(
+        number,
+        size,
+        tall,
+        bag,
+        gone,
+        random.uniform(0.5, 0.95),
+        tuple(cap.tolist()),
+        tuple(bags.tolist()),
+    )
 
 
 class Crop(NamedTuple):
@@ -123,7 +151,9 @@ class Crop(NamedTuple):
 
 
 def crop(scene: Scene, scale: Look) -> Crop | None:
-    """The caps by growth day: pinheads from day 5, clusters that rise from day 8, wide open caps from day 24."""
+    """The caps by growth day: pinheads from day 5, clusters that rise from day 8, wide open caps
+    from day 24.
+    """
     if scene.stage == "harvested":
         return Crop(9 * scale.number, 0.13 * scale.size, 0.16 * scale.tall, 0.6, 0.0)
     age = scene.growth_day
@@ -131,7 +161,11 @@ def crop(scene: Scene, scale: Look) -> Crop | None:
         return None
     risen = 1 / (1 + math.exp(7.5 - age)) * 0.5 + 0.5 * min(max((age - 7.5) / 15, 0.0), 1.0)
     opened = 1 / (1 + math.exp(3.2 * (23.5 - age)))
-    number, radius, height = 15 - 3 * risen, 0.06 + 0.17 * risen + 0.19 * opened, 0.05 + 0.7 * risen + 0.12 * opened
+    number, radius, height = (
+        15 - 3 * risen,
+        0.06 + 0.17 * risen + 0.19 * opened,
+        0.05 + 0.7 * risen + 0.12 * opened,
+    )
     if scene.condition == "long_stems":
         radius, height = radius * 0.55, height * 1.75 + 0.1
     if scene.condition == "dry_caps":

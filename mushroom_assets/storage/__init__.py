@@ -1,1 +1,4 @@
-"""PostgreSQL: the tables, the connection and the statements that read and replace rows. No Dagster, no maths."""
+"""PostgreSQL: the tables, the connection and the statements that read and replace rows.
+
+No Dagster, no maths.
+"""

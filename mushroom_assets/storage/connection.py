@@ -1,7 +1,7 @@
 """The door to PostgreSQL: engine, connect with retry, and which faults are worth a retry.
 
-One layer retries the connect (here), one the whole unit of work (Dagster's RetryPolicy). A statement is never
-retried on its own: the transaction it belonged to is gone.
+One layer retries the connect (here), one the whole unit of work (Dagster's RetryPolicy). A
+statement is never retried on its own: the transaction it belonged to is gone.
 """
 
 import logging
@@ -54,10 +54,13 @@ def parse_url(url: str) -> dict[str, str]:
     """The connection parameters of a libpq URI, as libpq itself reads it.
 
     Raises:
-        DatabaseRefused: not a libpq connection string. The message quotes nothing of it: it holds the password.
+        DatabaseRefused: not a libpq connection string. The message quotes nothing of it: it holds
+            the password.
     """
     try:
-        given = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+        given = {
+            key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None
+        }
     except psycopg.ProgrammingError:
         raise DatabaseRefused(_UNREADABLE) from None
     # An unescaped @ or / in a password makes libpq take a part of it for the host or the port.
@@ -70,7 +73,11 @@ def parse_url(url: str) -> dict[str, str]:
 def endpoint(url: str) -> str:
     """`user@host:port/database` without the password: what every message calls the database."""
     given = parse_url(url)
-    user, host, database = given.get("user", "postgres"), given.get("host", "localhost"), given.get("dbname", "")
+    user, host, database = (
+        given.get("user", "postgres"),
+        given.get("host", "localhost"),
+        given.get("dbname", ""),
+    )
     return f"{user}@{host}:{given.get('port', '5432')}/{database}"
 
 
@@ -88,7 +95,8 @@ class Database:
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[float, float], float] = random.uniform
-    _engines: dict[int, sa.Engine] = field(default_factory=dict, repr=False)  # by process: a pool must not cross a fork
+    # By process: a pool must not cross a fork
+    _engines: dict[int, sa.Engine] = field(default_factory=dict, repr=False)
 
     @property
     def endpoint(self) -> str:
@@ -113,10 +121,12 @@ class Database:
             "keepalives_interval": 10,
             "keepalives_count": 3,
             "tcp_user_timeout": limits.tcp_user_timeout_ms,
-            "application_name": self.application_name[:63],  # NAMEDATALEN - 1: the server cuts there
+            # NAMEDATALEN - 1: the server cuts there
+            "application_name": self.application_name[:63],
         }
         return sa.create_engine(
-            "postgresql+psycopg://",  # the URI's own parameters win over ours, but for the options, which add up
+            # The URI's own parameters win over ours, but for the options, which add up
+            "postgresql+psycopg://",
             connect_args=defaults | given | {"options": options.strip()},
             pool_size=limits.pool_size,
             max_overflow=limits.max_overflow,
@@ -143,7 +153,9 @@ class Database:
     def _wait_or_give_up(self, error: exc.SQLAlchemyError, attempt: int, started: float) -> None:
         if not is_transient(error):
             remedy = refusal_remedy(error) or "see the server's log"
-            raise DatabaseRefused(f"{self.endpoint} refused: {first_line(error)}. Remedy: {remedy}.") from error
+            raise DatabaseRefused(
+                f"{self.endpoint} refused: {first_line(error)}. Remedy: {remedy}."
+            ) from error
         wait, spent = self.retry.wait_s(attempt, self.jitter), self.clock() - started
         if attempt == self.retry.attempts or spent + wait > self.retry.deadline_s:
             raise DatabaseUnavailable(
@@ -158,10 +170,13 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """One unit of work: commits at the end, rolls back on any error. Only the connect is retried.
+        """One unit of work: commits at the end, rolls back on any error.
 
-        An interrupt, by which a run is cancelled, ends the server's statement and the connection, which within a COPY
-        would not take the ROLLBACK: a fault that would stand for the interrupt, and count as transient.
+        Only the connect is retried.
+
+        An interrupt, by which a run is cancelled, ends the server's statement and the connection,
+        which within a COPY would not take the ROLLBACK: a fault that would stand for the interrupt,
+        and count as transient.
         """
         with self.connect() as connection, connection.begin():
             driver: Any = connection.connection.driver_connection
@@ -178,7 +193,8 @@ class Database:
 
     @contextmanager
     def session(self) -> Iterator[sa.Connection]:
-        """A connection outside any transaction, for statements that refuse one; only the connect is retried.
+        """A connection outside any transaction, for statements that refuse one; only the connect is
+        retried.
 
         It does not go back to the pool: what is set in it, and the locks it takes, end with it.
         """

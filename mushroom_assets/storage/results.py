@@ -9,7 +9,12 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import JSONB
 
-from mushroom_assets.storage.schema import SCHEMA, daily_clip_inference, daily_env_stats, daily_room_report
+from mushroom_assets.storage.schema import (
+    SCHEMA,
+    daily_clip_inference,
+    daily_env_stats,
+    daily_room_report,
+)
 
 PEER_DAYS = dt.timedelta(days=400)  # every season, 13 batches a room
 
@@ -17,22 +22,27 @@ PEER_DAYS = dt.timedelta(days=400)  # every season, 13 batches a room
 def lock_for_replace(connection: sa.Connection, table: sa.Table, *, shared: bool = False) -> None:
     """Let one transaction at a time recompute rows of a table, until it ends.
 
-    Taken before the inputs are read: of two runs of one partition the later one reads at least what the earlier read,
-    so that both leave the rows of one clean run. Readers are not held up.
+    Taken before the inputs are read: of two runs of one partition the later one reads at least what
+    the earlier read, so that both leave the rows of one clean run. Readers are not held up.
 
     Args:
         connection: in a transaction.
         table: whose rows are recomputed.
-        shared: beside others that share it, and see to it themselves that no two compute the same rows.
+        shared: beside others that share it, and see to it themselves that no two compute the same
+            rows.
     """
     take = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
     connection.execute(sa.select(take(sa.func.hashtext(str(table)))))
 
 
 def replace_rows(
-    connection: sa.Connection, table: sa.Table, window: sa.ColumnElement[bool], rows: Sequence[dict[str, Any]]
+    connection: sa.Connection,
+    table: sa.Table,
+    window: sa.ColumnElement[bool],
+    rows: Sequence[dict[str, Any]],
 ) -> int:
-    """Delete the window's rows and insert `rows`, inside the caller's transaction; returns how many were inserted.
+    """Delete the window's rows and insert `rows`, inside the caller's transaction; returns how many
+    were inserted.
 
     Args:
         connection: a connection in a transaction that holds `lock_for_replace`.
@@ -43,7 +53,8 @@ def replace_rows(
     connection.execute(sa.delete(table).where(window))
     columns = list(table.columns)
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(SCHEMA, table.name), sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+        sql.Identifier(SCHEMA, table.name),
+        sql.SQL(", ").join(sql.Identifier(column.name) for column in columns),
     )
     with connection.connection.cursor().copy(statement) as copy:
         for row in rows:
@@ -57,19 +68,25 @@ def _cell(column: sa.Column[Any], value: Any) -> Any:
     if isinstance(column.type, JSONB):
         return Jsonb(value)
     if column.name == "embedding":  # pgvector's text form
-        return "[" + ",".join(format(float(number), ".9g") for number in value) + "]"  # 9 digits keep a float32 exact
+        # 9 digits keep a float32 exact
+        return "[" + ",".join(format(float(number), ".9g") for number in value) + "]"
     return value
 
 
-def read_rows(connection: sa.Connection, table: sa.Table, window: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
+def read_rows(
+    connection: sa.Connection, table: sa.Table, window: sa.ColumnElement[bool]
+) -> list[dict[str, Any]]:
     """The window's rows in key order, every column but the vectors."""
     columns = [column for column in table.columns if column.name != "embedding"]
     statement = sa.select(*columns).where(window).order_by(*table.primary_key.columns)
     return [dict(row) for row in connection.execute(statement).mappings()]
 
 
-def read_peers(connection: sa.Connection, day: dt.date, growth_days: Collection[int]) -> list[dict[str, Any]]:
-    """Rows of `daily_env_stats` of earlier days at some growth days, latest first, with the `verdict` of their report.
+def read_peers(
+    connection: sa.Connection, day: dt.date, growth_days: Collection[int]
+) -> list[dict[str, Any]]:
+    """Rows of `daily_env_stats` of earlier days at some growth days, latest first, with the
+    `verdict` of their report.
 
     At most `PEER_DAYS` back.
     """
@@ -78,7 +95,9 @@ def read_peers(connection: sa.Connection, day: dt.date, growth_days: Collection[
     statement = (
         sa.select(daily_env_stats, report.verdict)
         .outerjoin(daily_room_report, written)
-        .where(row.stat_date < day, row.stat_date >= day - PEER_DAYS, row.growth_day.in_(growth_days))
+        .where(
+            row.stat_date < day, row.stat_date >= day - PEER_DAYS, row.growth_day.in_(growth_days)
+        )
         .order_by(row.stat_date.desc(), row.room_id, row.quantity)
     )
     return [dict(found) for found in connection.execute(statement).mappings()]
@@ -88,4 +107,6 @@ def latest_model(connection: sa.Connection, day: dt.date) -> str | None:
     """The model that last judged a day's images, None where no images were judged."""
     columns = daily_clip_inference.c
     statement = sa.select(columns.model_id).where(columns.image_date == day)
-    return connection.scalar(statement.order_by(columns.computed_at.desc(), columns.model_id).limit(1))
+    return connection.scalar(
+        statement.order_by(columns.computed_at.desc(), columns.model_id).limit(1)
+    )

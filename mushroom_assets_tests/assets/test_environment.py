@@ -1,4 +1,6 @@
-"""`daily_env_stats` on PostgreSQL: any order, repeat, late row, rerun or range leaves the rows of one clean run."""
+"""`daily_env_stats` on PostgreSQL: any order, repeat, late row, rerun or range leaves the rows of
+one clean run.
+"""
 
 import datetime as dt
 import random
@@ -15,15 +17,20 @@ ASSET = "daily_env_stats"
 few_runs = settings(
     max_examples=6,
     deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a failure would take hundreds of runs
+    # Shrinking a failure would take hundreds of runs
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
-def a_day(small: SmallFarm, day: str, value: float = 18.0, room: str = "A", hours: int = 24) -> list[Sample]:
+def a_day(
+    small: SmallFarm, day: str, value: float = 18.0, room: str = "A", hours: int = 24
+) -> list[Sample]:
     """Temperature and humidity every ten minutes."""
     instants = [small.at(day, tenth / 6) for tenth in range(6 * hours)]
-    return [(room, point, at, level) for at in instants for point, level in (("t", value), ("h", 90.0))]
+    return [
+        (room, point, at, level) for at in instants for point, level in (("t", value), ("h", 90.0))
+    ]
 
 
 def by_key(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], dict[str, Any]]:
@@ -32,8 +39,15 @@ def by_key(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], dict[str, A
 
 def test_a_days_numbers_arrive_in_the_table(small: SmallFarm) -> None:
     put_batch(small.database, "A", dt.date(2026, 1, 1))
-    small.put([*a_day(small, "2026-01-05", 18.0, hours=12), ("A", "t", small.at("2026-01-05", 20), 20.0)])
-    small.put([("A", "t", small.at("2026-01-05", 20.1), float("nan")), ("A", "t", small.at("2026-01-05", 20.2), 99.0)])
+    small.put(
+        [*a_day(small, "2026-01-05", 18.0, hours=12), ("A", "t", small.at("2026-01-05", 20), 20.0)]
+    )
+    small.put(
+        [
+            ("A", "t", small.at("2026-01-05", 20.1), float("nan")),
+            ("A", "t", small.at("2026-01-05", 20.2), 99.0),
+        ]
+    )
     result = small.run(ASSET, "2026-01-05")
     row = by_key(small.rows(ASSET, provenance=True))["2026-01-05", "A", "temperature"]
     known = 12 * 3600 - 600 + 900 + 900  # the last value of each stretch holds 900 s
@@ -43,7 +57,11 @@ def test_a_days_numbers_arrive_in_the_table(small: SmallFarm) -> None:
     assert row["longest_gap_s"] == 8 * 3600 - 300  # 12:05 to 20:00
     assert (row["sample_count"], row["rejected_count"]) == (73, 2)
     assert (row["min"], row["median"], row["max"], row["unit"]) == (18, 18, 20, "°C")
-    assert (row["growth_day"], row["batch_date"], row["is_growth_phase"]) == (5, dt.date(2026, 1, 1), True)
+    assert (row["growth_day"], row["batch_date"], row["is_growth_phase"]) == (
+        5,
+        dt.date(2026, 1, 1),
+        True,
+    )
     assert row["run_id"] == result.run_id
     assert row["suspect_count"] == 72  # one value for twelve hours: the sensor looks stuck
 
@@ -52,15 +70,24 @@ def test_a_room_day_without_data_is_a_row(small: SmallFarm) -> None:
     small.run(ASSET, "2026-01-05")
     found = small.rows(ASSET)
     quantities = ("dew_point", "humidity", "temperature", "vpd")
-    assert [(row["room_id"], row["quantity"]) for row in found] == [(r, q) for r in "AB" for q in quantities]
+    assert [(row["room_id"], row["quantity"]) for row in found] == [
+        (r, q) for r in "AB" for q in quantities
+    ]
     for row in found:
         assert (row["sample_count"], row["coverage"], row["longest_gap_s"]) == (0, 0, 86400)
-        assert {row[name] for name in ("mean", "min", "q25", "median", "q75", "max", "in_range")} == {None}
+        assert {
+            row[name] for name in ("mean", "min", "q25", "median", "q75", "max", "in_range")
+        } == {None}
     assert small.done(ASSET) == {"2026-01-05"}
 
 
 def test_the_value_at_midnight_is_carried_in_from_the_day_before(small: SmallFarm) -> None:
-    small.put([("A", "t", small.at("2026-01-05", -0.125), 18.0), ("A", "t", small.at("2026-01-05", 12), 20.0)])
+    small.put(
+        [
+            ("A", "t", small.at("2026-01-05", -0.125), 18.0),
+            ("A", "t", small.at("2026-01-05", 12), 20.0),
+        ]
+    )
     small.run(ASSET, "2026-01-05")
     row = by_key(small.rows(ASSET))["2026-01-05", "A", "temperature"]
     assert row["mean"] == pytest.approx((18 * 450 + 20 * 900) / 1350)
@@ -85,7 +112,10 @@ samples = st.lists(
 def test_any_order_of_arrival_and_any_repeat_gives_the_same_rows(
     small: SmallFarm, feed: list[tuple[str, str, int, float]], chance: random.Random
 ) -> None:
-    rows = [(room, point, small.at("2026-01-05", minute / 60), value) for room, point, minute, value in feed]
+    rows = [
+        (room, point, small.at("2026-01-05", minute / 60), value)
+        for room, point, minute, value in feed
+    ]
     small.empty()
     small.put(rows)
     small.run(ASSET, "2026-01-05", "2026-01-06")
@@ -104,7 +134,9 @@ def test_any_order_of_arrival_and_any_repeat_gives_the_same_rows(
     assert small.rows(ASSET) == clean
 
 
-def test_a_range_in_one_run_is_its_days_one_by_one(small: SmallFarm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_range_in_one_run_is_its_days_one_by_one(
+    small: SmallFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number, day in enumerate(("2026-01-05", "2026-01-06", "2026-01-08")):
         small.put(a_day(small, day, 18.0 + number / 2, hours=23))
     for day in ("2026-01-08", "2026-01-05", "2026-01-07", "2026-01-06"):
@@ -118,10 +150,16 @@ def test_a_range_in_one_run_is_its_days_one_by_one(small: SmallFarm, monkeypatch
         assert small.rows(ASSET) == single
 
 
-def test_a_late_row_and_a_rerun_give_the_clean_result_and_touch_no_neighbour(small: SmallFarm) -> None:
+def test_a_late_row_and_a_rerun_give_the_clean_result_and_touch_no_neighbour(
+    small: SmallFarm,
+) -> None:
     days = ["2026-01-05", "2026-01-06", "2026-01-07"]
-    everything = [sample for number, day in enumerate(days) for sample in a_day(small, day, 18.0 + number / 2)]
-    late = [sample for sample in everything if small.at(days[1], 6) <= sample[2] < small.at(days[1], 9)]
+    everything = [
+        sample for number, day in enumerate(days) for sample in a_day(small, day, 18.0 + number / 2)
+    ]
+    late = [
+        sample for sample in everything if small.at(days[1], 6) <= sample[2] < small.at(days[1], 9)
+    ]
     small.put([sample for sample in everything if sample not in late])
     small.run(ASSET, days[0], days[2])
     before = small.rows(ASSET, provenance=True)
@@ -143,14 +181,18 @@ def test_a_late_row_and_a_rerun_give_the_clean_result_and_touch_no_neighbour(sma
     assert found == small.rows(ASSET)
 
 
-def test_a_rerun_after_a_room_was_dropped_from_the_farm_leaves_none_of_its_rows(small: SmallFarm) -> None:
+def test_a_rerun_after_a_room_was_dropped_from_the_farm_leaves_none_of_its_rows(
+    small: SmallFarm,
+) -> None:
     small.run(ASSET, "2026-01-05")
     small.path.write_text(small.path.read_text().replace("B: {}", "C: {}"))
     small.run(ASSET, "2026-01-05")
     assert {row["room_id"] for row in small.rows(ASSET)} == {"A", "C"}
 
 
-@pytest.mark.parametrize(("day", "hours"), [("2025-03-30", 23), ("2025-10-26", 25), ("2025-10-27", 24)])
+@pytest.mark.parametrize(
+    ("day", "hours"), [("2025-03-30", 23), ("2025-10-26", 25), ("2025-10-27", 24)]
+)
 def test_a_day_has_the_hours_that_the_clocks_leave_it(build: Build, day: str, hours: int) -> None:
     small = build("Europe/Brussels")
     instants = [small.at(day, tenth / 6) for tenth in range(-6, 6 * (hours + 1))]

@@ -1,4 +1,6 @@
-"""`clip_probe` on PostgreSQL: from stored labels and vectors to a probe, its accuracy, and what it says is missing."""
+"""`clip_probe` on PostgreSQL: from stored labels and vectors to a probe, its accuracy, and what it
+says is missing.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,7 +24,9 @@ from mushroom_assets_tests.kit.small import SmallFarm
 ASSET = dg.AssetKey("clip_probe")
 
 
-def fit(small: SmallFarm, *, raise_on_error: bool = True, **doors: Any) -> dg.ExecuteInProcessResult:
+def fit(
+    small: SmallFarm, *, raise_on_error: bool = True, **doors: Any
+) -> dg.ExecuteInProcessResult:
     """Run `clip_probe_job`, as its sensor would."""
     resources = {
         "postgres": PostgresResource(url=small.database.url, connect_attempts=1),
@@ -39,7 +43,9 @@ def shown(small: SmallFarm) -> dict[str, Any]:
     assert event is not None
     assert event.asset_materialization is not None
     return {
-        name: [record.data for record in value.records] if isinstance(value, dg.TableMetadataValue) else value.value
+        name: [record.data for record in value.records]
+        if isinstance(value, dg.TableMetadataValue)
+        else value.value
         for name, value in event.asset_materialization.metadata.items()
     }
 
@@ -49,13 +55,22 @@ def probes(small: SmallFarm, encoder: str = ENCODER) -> dict[str, Probe]:
         return read_probes(connection, encoder)
 
 
-def label(small: SmallFarm, count: int, degrees: float, encoder: str = ENCODER, **words: str | None) -> list[str]:
+def label(
+    small: SmallFarm, count: int, degrees: float, encoder: str = ENCODER, **words: str | None
+) -> list[str]:
     """`count` images around an angle, over 4 days, seen and labelled; returns their paths."""
     paths = []
     for number in range(count):
         path = image_path(f"room{degrees:g}", 10 + number % 4, number // 4)
         angle = np.radians(degrees + 20 * number / count)
-        see(small.database, path, path, vector=(np.cos(angle), np.sin(angle)), encoder=encoder, stage="substrate")
+        see(
+            small.database,
+            path,
+            path,
+            vector=(np.cos(angle), np.sin(angle)),
+            encoder=encoder,
+            stage="substrate",
+        )
         say(small.database, path, **words)
         paths.append(path)
     return paths
@@ -74,10 +89,20 @@ def test_once_two_classes_have_16_labels_each_there_is_a_probe(small: SmallFarm)
     second = fit(small)
     probe = probes(small)["stage"]
     assert probe.classes == ("substrate", "fruiting")
-    assert [name for name, _ in probe.predict([[1.0, 0.1], [0.1, 1.0]])] == ["substrate", "fruiting"]
+    assert [name for name, _ in probe.predict([[1.0, 0.1], [0.1, 1.0]])] == [
+        "substrate",
+        "fruiting",
+    ]
     (row,) = rows(small.database, clip_probe, provenance=True)
-    assert (row["encoder"], row["kind"], row["label_count"], row["accuracy"]) == (ENCODER, "stage", 32, 1.0)
-    assert row["by_class"] == {name: {"images": 16, "recall": 1, "precision": 1} for name in ("substrate", "fruiting")}
+    assert (row["encoder"], row["kind"], row["label_count"], row["accuracy"]) == (
+        ENCODER,
+        "stage",
+        32,
+        1.0,
+    )
+    assert row["by_class"] == {
+        name: {"images": 16, "recall": 1, "precision": 1} for name in ("substrate", "fruiting")
+    }
     assert row["run_id"] == second.run_id
     assert len(fewer) == 15
 
@@ -88,14 +113,41 @@ def test_the_result_says_how_right_probe_and_zero_shot_are_by_class(small: Small
     label(small, 3, 200, stage="harvest")
     fit(small)
     found = shown(small)
-    numbers = ("dagster/row_count", "labels", "labels_without_vector", "stage_accuracy", "stage_zero_shot_accuracy")
+    numbers = (
+        "dagster/row_count",
+        "labels",
+        "labels_without_vector",
+        "stage_accuracy",
+        "stage_zero_shot_accuracy",
+    )
     assert [found[name] for name in numbers] == [1, 43, 0, 1.0, 0.5]
     classes = {(row["kind"], row["class"]): row for row in found["classes"]}
     rates = ("model", "images", "missing", "recall", "precision", "zero_shot_recall")
     assert [classes["stage", "fruiting"][name] for name in rates] == [ENCODER, 20, 0, 1.0, 1.0, 0.0]
-    assert [classes["stage", "substrate"][name] for name in rates] == [ENCODER, 20, 0, 1.0, 1.0, 1.0]
-    assert [classes["stage", "harvest"][name] for name in rates] == [ENCODER, 3, 13, None, None, None]
-    assert [classes["condition", "healthy"][name] for name in rates] == [ENCODER, 0, 16, None, None, None]
+    assert [classes["stage", "substrate"][name] for name in rates] == [
+        ENCODER,
+        20,
+        0,
+        1.0,
+        1.0,
+        1.0,
+    ]
+    assert [classes["stage", "harvest"][name] for name in rates] == [
+        ENCODER,
+        3,
+        13,
+        None,
+        None,
+        None,
+    ]
+    assert [classes["condition", "healthy"][name] for name in rates] == [
+        ENCODER,
+        0,
+        16,
+        None,
+        None,
+        None,
+    ]
     assert found["stage_confusion"] == [
         {"labelled": "substrate", "substrate": 20, "fruiting": 0},
         {"labelled": "fruiting", "substrate": 0, "fruiting": 20},
@@ -105,7 +157,10 @@ def test_the_result_says_how_right_probe_and_zero_shot_are_by_class(small: Small
     assert "4 folds, nested" in stage
     assert "never on both sides" in stage
     assert "primordia 16, harvest 13, harvested 16 missing" in stage
-    assert "no probe: two classes with 16 labelled images each are needed. Missing: healthy 16, " in condition
+    assert (
+        "no probe: two classes with 16 labelled images each are needed. Missing: healthy 16, "
+        in condition
+    )
 
 
 def test_few_days_are_told_to_flatter(small: SmallFarm) -> None:
@@ -135,7 +190,9 @@ def test_stage_and_condition_have_probes_of_their_own(small: SmallFarm) -> None:
     assert shown(small)["labels"] == 96
 
 
-def test_a_label_that_was_corrected_changes_the_next_probe_and_the_same_labels_do_not(small: SmallFarm) -> None:
+def test_a_label_that_was_corrected_changes_the_next_probe_and_the_same_labels_do_not(
+    small: SmallFarm,
+) -> None:
     paths = label(small, 17, 0, stage="substrate")
     label(small, 16, 90, stage="fruiting")
     fit(small)
@@ -163,7 +220,9 @@ def test_when_labels_were_taken_away_the_old_probe_goes_too(small: SmallFarm) ->
     assert rows(small.database, clip_probe) == []
     found = shown(small)
     assert {row["images"] for row in found["classes"]} == {0}
-    assert {row["class"] for row in found["classes"] if row["kind"] == "stage"} == set(small.farm.vision.stages)
+    assert {row["class"] for row in found["classes"] if row["kind"] == "stage"} == set(
+        small.farm.vision.stages
+    )
 
 
 def test_every_model_with_vectors_of_the_labelled_images_gets_its_probe(small: SmallFarm) -> None:
@@ -179,7 +238,8 @@ def test_every_model_with_vectors_of_the_labelled_images_gets_its_probe(small: S
     found = shown(small)
     assert found["dagster/row_count"] == 2
     assert [row["model"] for row in found["classes"]][-1] == newer
-    assert "stage_zero_shot_accuracy" not in found  # that of the newest model, which has judged nothing yet
+    # That of the newest model, which has judged nothing yet
+    assert "stage_zero_shot_accuracy" not in found
 
 
 def test_labels_without_a_vector_are_counted_and_fit_nothing(small: SmallFarm) -> None:
@@ -188,11 +248,17 @@ def test_labels_without_a_vector_are_counted_and_fit_nothing(small: SmallFarm) -
     small.execute("DELETE FROM farm.image_embedding")
     assert fit(small).success
     found = shown(small)
-    assert (found["labels"], found["labels_without_vector"], found["dagster/row_count"]) == (32, 32, 0)
+    assert (found["labels"], found["labels_without_vector"], found["dagster/row_count"]) == (
+        32,
+        32,
+        0,
+    )
     assert {row["model"] for row in found["classes"]} == {"none"}
 
 
-def test_classes_that_the_farm_file_no_longer_lists_are_left_out_and_named(small: SmallFarm) -> None:
+def test_classes_that_the_farm_file_no_longer_lists_are_left_out_and_named(
+    small: SmallFarm,
+) -> None:
     label(small, 16, 0, stage="substrate")
     label(small, 16, 60, stage="pinning")  # `store_labels` itself knows no farm file
     label(small, 16, 120, stage="fruiting")
@@ -207,10 +273,15 @@ def test_the_images_vector_is_the_one_of_the_bytes_that_were_labelled(small: Sma
         see(small.database, path, f"{path} replaced", vector=(0.0, 1.0))
     label(small, 16, 90, stage="fruiting")
     fit(small)
-    assert [name for name, _ in probes(small)["stage"].predict([[1.0, 0.1], [0.1, 1.0]])] == ["substrate", "fruiting"]
+    assert [name for name, _ in probes(small)["stage"].predict([[1.0, 0.1], [0.1, 1.0]])] == [
+        "substrate",
+        "fruiting",
+    ]
 
 
-def test_a_run_beside_another_waits_for_it_and_reads_the_labels_that_came_meanwhile(small: SmallFarm) -> None:
+def test_a_run_beside_another_waits_for_it_and_reads_the_labels_that_came_meanwhile(
+    small: SmallFarm,
+) -> None:
     label(small, 16, 0, stage="substrate")
     with ThreadPoolExecutor(1) as pool:
         with small.database.transaction() as other:
@@ -218,7 +289,9 @@ def test_a_run_beside_another_waits_for_it_and_reads_the_labels_that_came_meanwh
             run = pool.submit(fit, small)
             while not run.done():
                 with small.database.transaction() as connection:
-                    if connection.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                    if connection.scalar(
+                        sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                    ):
                         break
             assert not run.done()
             label(small, 16, 90, stage="fruiting")
@@ -232,7 +305,9 @@ def test_a_database_that_is_away_is_retried_and_missing_tables_are_not(
     monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
 
     def retries(result: dg.ExecuteInProcessResult) -> int:
-        return sum(event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events)
+        return sum(
+            event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events
+        )
 
     away = PostgresResource(url="postgresql://farm@127.0.0.1:1/farm", connect_attempts=1)
     result = fit(small, postgres=away, raise_on_error=False)

@@ -1,4 +1,6 @@
-"""Long ranges: how they are cut shows in no row, and a run that is killed leaves whole chunks that need no redoing."""
+"""Long ranges: how they are cut shows in no row, and a run that is killed leaves whole chunks that
+need no redoing.
+"""
 
 import datetime as dt
 import multiprocessing
@@ -19,28 +21,39 @@ from mushroom_assets_tests.kit.plant import materialize
 from mushroom_assets_tests.kit.small import Build, Sample, SmallFarm
 
 DAILY, HOURLY = "daily_env_stats", "hourly_setpoint_changes"
-CLOCKS = [("2025-03-28", "2025-03-31"), ("2025-10-25", "2025-10-28")]  # the days around both changes of the clocks
+# The days around both changes of the clocks
+CLOCKS = [("2025-03-28", "2025-03-31"), ("2025-10-25", "2025-10-28")]
 few_runs = settings(
     max_examples=5,
     deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a failure would take hundreds of runs
+    # Shrinking a failure would take hundreds of runs
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
 def feed(small: SmallFarm, first: str, days: int, chance: random.Random) -> list[Sample]:
-    """Every ten minutes or so, off the full minute, with holes, glitches and runs of one value; setpoints that move."""
+    """Every ten minutes or so, off the full minute, with holes, glitches and runs of one value;
+    setpoints that move.
+    """
     rows: list[Sample] = []
     for room in "AB":
         levels = {"t": 18.0, "h": 90.0, "set": 17.0, "power": 1.0}
         for tenth in range(-40, 144 * days):
             at = small.at(first, tenth / 6) + dt.timedelta(seconds=chance.choice([0, 0, 1, -1, 20]))
             if chance.random() < 0.02:
-                levels["set"], levels["power"] = chance.choice([17.0, 17.05, 17.5, 18.0]), float(chance.random() < 0.5)
+                levels["set"], levels["power"] = (
+                    chance.choice([17.0, 17.05, 17.5, 18.0]),
+                    float(chance.random() < 0.5),
+                )
             for point, level in levels.items():
-                moved = level + (chance.choice([0, 0, 0, 0.1, 9.0]) if point in "th" and tenth % 90 > 30 else 0)
+                moved = level + (
+                    chance.choice([0, 0, 0, 0.1, 9.0]) if point in "th" and tenth % 90 > 30 else 0
+                )
                 if chance.random() < 0.9:
-                    rows.append((room, point, at, chance.choice([moved] * 30 + [float("nan"), 999.0])))
+                    rows.append(
+                        (room, point, at, chance.choice([moved] * 30 + [float("nan"), 999.0]))
+                    )
     return rows
 
 
@@ -57,7 +70,8 @@ def test_however_a_range_of_days_is_cut_its_rows_are_those_of_single_days(
     small: SmallFarm, chunk: int, piece: int, seed: int
 ) -> None:
     small.empty()
-    small.put(feed(small, "2026-01-29", 5, random.Random(seed)))  # over the edge of a month, where a partition ends
+    # Over the edge of a month, where a partition ends
+    small.put(feed(small, "2026-01-29", 5, random.Random(seed)))
     keys = [f"{dt.date(2026, 1, 29) + dt.timedelta(days=number)}" for number in range(5)]
     expected = single(small, DAILY, keys)
     small.execute(f"TRUNCATE farm.{DAILY}")
@@ -116,7 +130,9 @@ def a_run_in_days(url: str, small_farm: Any, path: Any, first: str, last: str) -
     materialize(DAILY, url, small_farm, first, last, farm_file=path)
 
 
-def test_a_run_that_is_killed_leaves_its_finished_days_and_the_rest_can_be_run_alone(small: SmallFarm) -> None:
+def test_a_run_that_is_killed_leaves_its_finished_days_and_the_rest_can_be_run_alone(
+    small: SmallFarm,
+) -> None:
     days = [f"2026-01-0{number}" for number in range(1, 6)]
     small.put(feed(small, days[0], 5, random.Random(1)))
     small.run(DAILY, days[0], days[-1])
@@ -140,7 +156,8 @@ def test_a_run_that_is_killed_leaves_its_finished_days_and_the_rest_can_be_run_a
             time.sleep(0.05)
         run.kill()
         run.join()
-        watch.execute("SELECT pg_terminate_backend(%s, 30000)", backend)  # it would notice by itself once it wakes
+        # It would notice by itself once it wakes
+        watch.execute("SELECT pg_terminate_backend(%s, 30000)", backend)
     finished = small.rows(DAILY)
     assert {f"{row['stat_date']}" for row in finished} == set(days[:2])
     small.execute(f"DROP TRIGGER hold ON farm.{DAILY}")

@@ -1,4 +1,6 @@
-"""`relabel_images_job` on PostgreSQL: real runs of the job beside real runs of the asset, with the packaged model."""
+"""`relabel_images_job` on PostgreSQL: real runs of the job beside real runs of the asset, with the
+packaged model.
+"""
 
 import datetime as dt
 import itertools
@@ -55,15 +57,23 @@ class Relabelled(Cameras):
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             "ops": {"relabel_images": {"config": config}},
         }
-        return job.execute_in_process(options, instance=self.instance, raise_on_error=raise_on_error)
+        return job.execute_in_process(
+            options, instance=self.instance, raise_on_error=raise_on_error
+        )
 
     def relabel_without_a_run(self, run_id: str) -> int:
         """As the job's body does; returns how many rows were stored."""
         encoder, asked = load_encoder(None, None), self.farm.vision
         labeller = Labeller(asked, encoder.encode_texts, encoder.logit_scale)
         prefix = f"{encoder.name}/prompts-"
-        task = relabel.Relabelling(prefix, encoder.name, encoder.dimensions, labeller, self.model(), run_id)
-        return sum(day.ok + day.not_ok for days in relabel.relabel(self.database, task, None, None) for day in days)
+        task = relabel.Relabelling(
+            prefix, encoder.name, encoder.dimensions, labeller, self.model(), run_id
+        )
+        return sum(
+            day.ok + day.not_ok
+            for days in relabel.relabel(self.database, task, None, None)
+            for day in days
+        )
 
     def ask_otherwise(self) -> str:
         """Other prompts in the farm file; returns their model_id."""
@@ -115,7 +125,9 @@ def put_probes(judged: Relabelled, dimensions: int) -> None:
         connection.execute(sa.insert(clip_probe).values(**row))
 
 
-def test_the_rows_are_those_of_a_fresh_run_under_the_new_prompts_column_by_column(judged: Relabelled) -> None:
+def test_the_rows_are_those_of_a_fresh_run_under_the_new_prompts_column_by_column(
+    judged: Relabelled,
+) -> None:
     new = judged.ask_otherwise()
     judged.relabel()
     relabelled = judged.of(new)
@@ -129,7 +141,8 @@ def test_the_rows_are_those_of_a_fresh_run_under_the_new_prompts_column_by_colum
         judged_by_number = ("stage_probability", "stage_margin", "condition_probability", "scores")
         for name in without(asset, *PROVENANCE, *judged_by_number, "embedding"):
             assert mine[name] == asset[name], name
-        if asset["status"] == "ok":  # the asset encodes anew, in other batches: the last bits may differ
+        # The asset encodes anew, in other batches: the last bits may differ
+        if asset["status"] == "ok":
             np.testing.assert_allclose(mine["embedding"], asset["embedding"], atol=1e-5)
             for name in judged_by_number[:3]:
                 assert mine[name] == pytest.approx(asset[name], abs=3e-6), name
@@ -137,7 +150,9 @@ def test_the_rows_are_those_of_a_fresh_run_under_the_new_prompts_column_by_colum
                 assert mine["scores"][kind] == pytest.approx(asset["scores"][kind], abs=3e-6)
 
 
-def test_the_labels_are_exactly_those_that_the_asset_gives_the_stored_vector(judged: Relabelled) -> None:
+def test_the_labels_are_exactly_those_that_the_asset_gives_the_stored_vector(
+    judged: Relabelled,
+) -> None:
     new = judged.ask_otherwise()
     judged.relabel()
     encoder = load_encoder(None, None)
@@ -145,7 +160,9 @@ def test_the_labels_are_exactly_those_that_the_asset_gives_the_stored_vector(jud
     rows = [row for row in judged.of(new) if row["status"] == "ok"]
     assert len(rows) == 6
     for row in rows:
-        for name, value in asdict(labeller.score(np.array([row["embedding"]], dtype=np.float32))[0]).items():
+        for name, value in asdict(
+            labeller.score(np.array([row["embedding"]], dtype=np.float32))[0]
+        ).items():
             assert row[name] == value, name
 
 
@@ -158,7 +175,15 @@ def test_the_rows_of_the_old_prompts_stay_as_they_were(judged: Relabelled) -> No
     after = judged.of(new)
     assert [row["image_path"] for row in after] == [row["image_path"] for row in before]
     for mine, former in zip(after, before, strict=True):
-        for name in ("embedding", "batch_date", "growth_day", "captured_at", "sharpness", "error", "content_sha256"):
+        for name in (
+            "embedding",
+            "batch_date",
+            "growth_day",
+            "captured_at",
+            "sharpness",
+            "error",
+            "content_sha256",
+        ):
             assert mine[name] == former[name], name
         assert mine["computed_at"] > former["computed_at"]
         assert mine["run_id"] == run.run_id
@@ -180,7 +205,9 @@ def test_circumstances_are_kept_and_the_latest_row_is_the_one_copied(judged: Rel
 def test_images_without_a_vector_are_copied_as_they_are(judged: Relabelled) -> None:
     old, new = judged.model(), judged.ask_otherwise()
     judged.relabel()
-    before, after = ([row for row in judged.of(model) if row["status"] != "ok"] for model in (old, new))
+    before, after = (
+        [row for row in judged.of(model) if row["status"] != "ok"] for model in (old, new)
+    )
     assert {row["status"] for row in after} == {"unreadable", "rejected"}
     for mine, former in zip(after, before, strict=True):
         assert without(mine, *PROVENANCE, "model_id") == without(former, *PROVENANCE, "model_id")
@@ -202,13 +229,19 @@ def test_new_probes_reach_old_days_under_the_same_prompts(judged: Relabelled) ->
         assert probed["probe_id"] == "stage-1234"
         with judged.database.transaction() as connection:
             weights = connection.scalar(sa.select(clip_probe.c.coefficients))
-        powers = np.exp(np.array(weights).reshape(3, -1) @ np.array(mine["embedding"]) + [0.1, 0.2, 0.3])
+        powers = np.exp(
+            np.array(weights).reshape(3, -1) @ np.array(mine["embedding"]) + [0.1, 0.2, 0.3]
+        )
         assert probed["probe_stage"] == "xyz"[powers.argmax()]
-        assert probed["probe_stage_probability"] == pytest.approx(powers.max() / powers.sum(), abs=1e-6)
+        assert probed["probe_stage_probability"] == pytest.approx(
+            powers.max() / powers.sum(), abs=1e-6
+        )
 
 
 def test_a_probe_that_is_gone_leaves_no_label_behind(judged: Relabelled) -> None:
-    put_probes(judged, len(next(row["embedding"] for row in judged.of(judged.model()) if row["embedding"])))
+    put_probes(
+        judged, len(next(row["embedding"] for row in judged.of(judged.model()) if row["embedding"]))
+    )
     judged.relabel()
     judged.execute("TRUNCATE farm.clip_probe")
     judged.relabel()
@@ -228,7 +261,9 @@ def test_only_the_days_asked_for_are_relabelled_and_reported(
     new = judged.ask_otherwise()
     run = judged.relabel(**config)
     assert {str(row["image_date"]) for row in judged.of(new)} == set(days)
-    told = judged.instance.fetch_materializations(dg.AssetRecordsFilter(dg.AssetKey(ASSET)), limit=100).records
+    told = judged.instance.fetch_materializations(
+        dg.AssetRecordsFilter(dg.AssetKey(ASSET)), limit=100
+    ).records
     told = [event for event in told if event.run_id == run.run_id]
     assert sorted(event.partition_key or "" for event in told) == list(days)
     for event in told:
@@ -240,7 +275,9 @@ def test_only_the_days_asked_for_are_relabelled_and_reported(
 
 
 def test_a_day_before_the_farms_first_is_relabelled_but_is_no_partition(judged: Relabelled) -> None:
-    judged.execute("UPDATE farm.daily_clip_inference SET image_date = '2025-11-30' WHERE image_date = '2026-01-12'")
+    judged.execute(
+        "UPDATE farm.daily_clip_inference SET image_date = '2025-11-30' WHERE image_date = '2026-01-12'"
+    )
     new = judged.ask_otherwise()
     judged.relabel()
     assert dt.date(2025, 11, 30) in {row["image_date"] for row in judged.of(new)}
@@ -250,7 +287,11 @@ def test_a_day_before_the_farms_first_is_relabelled_but_is_no_partition(judged: 
 def test_rows_of_other_models_are_neither_read_nor_touched(judged: Relabelled) -> None:
     name = load_encoder(None, None).name
     like = name.replace("-", "_").replace("/", "/")  # `_` would stand for any character in LIKE
-    strangers = [f"{name}-large/prompts-11111111", f"{like.replace('_', '%')}/prompts-11111111", "x/y/prompts-1"]
+    strangers = [
+        f"{name}-large/prompts-11111111",
+        f"{like.replace('_', '%')}/prompts-11111111",
+        "x/y/prompts-1",
+    ]
     for number, stranger in enumerate(strangers):
         with judged.database.transaction() as connection:
             connection.execute(
@@ -269,7 +310,9 @@ def test_rows_of_other_models_are_neither_read_nor_touched(judged: Relabelled) -
     assert not any(row["image_path"].startswith("stranger") for row in judged.of(new))
 
 
-def test_a_rerun_leaves_the_same_rows_whatever_the_chunks(judged: Relabelled, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rerun_leaves_the_same_rows_whatever_the_chunks(
+    judged: Relabelled, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old, new = judged.model(), judged.ask_otherwise()
     judged.relabel()
     once = judged.of(new)
@@ -324,7 +367,9 @@ def test_of_two_jobs_at_once_the_second_waits_for_the_first(
         assert writing.wait(60)
         second = jobs.submit(judged.relabel_without_a_run, "second")
         with judged.database.transaction() as connection:
-            waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            waiting = sa.text(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            )
             while not connection.scalar(waiting):
                 assert not second.done()
         assert judged.of(new) == []
@@ -350,7 +395,11 @@ def test_a_row_that_somebody_changes_in_between_fails_the_chunk_and_the_retry_st
 
     monkeypatch.setattr(relabel, "read_vectors", meddles)
     result = judged.relabel()
-    (retry,) = (event for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY)
+    (retry,) = (
+        event
+        for event in result.all_events
+        if event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY
+    )
     assert "changed by hand" in str(retry.event_specific_data)
     grown = [[row["growth_day"] for row in judged.of(model)] for model in (old, new)]
     assert grown[0] == grown[1]
@@ -375,18 +424,24 @@ def test_more_labels_than_a_function_takes_arguments(judged: Relabelled) -> None
 
 
 @pytest.mark.parametrize("fault", ["day", "length"])
-def test_a_permanent_fault_fails_at_once(judged: Relabelled, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+def test_a_permanent_fault_fails_at_once(
+    judged: Relabelled, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
     monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
     if fault == "length":
         judged.execute(
             "UPDATE farm.daily_clip_inference SET embedding = '[1,0]' WHERE status = 'ok' AND image_date = '2026-01-11'"
         )
-    result = judged.relabel(raise_on_error=False, **({"since": "10.1.2026"} if fault == "day" else {}))
+    result = judged.relabel(
+        raise_on_error=False, **({"since": "10.1.2026"} if fault == "day" else {})
+    )
     assert not result.success
     (event,) = result.get_step_failure_events()
     message = event.step_failure_data.error.message  # type: ignore[union-attr]
     assert ("write it as YYYY-MM-DD" if fault == "day" else "materialize the days anew") in message
-    assert not any(event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events)
+    assert not any(
+        event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events
+    )
 
 
 def test_days_are_put_together_but_never_divided() -> None:

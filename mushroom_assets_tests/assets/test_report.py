@@ -1,4 +1,6 @@
-"""`daily_room_report` on PostgreSQL: built from that day's rows of that room, whatever else the tables hold."""
+"""`daily_room_report` on PostgreSQL: built from that day's rows of that room, whatever else the
+tables hold.
+"""
 
 import datetime as dt
 
@@ -15,7 +17,9 @@ DAY = "2026-01-05"
 
 def climate(small: SmallFarm, room: str, day: str, celsius: float) -> list[Sample]:
     """A temperature that moves a little, every ten minutes of a day."""
-    return [(room, "t", small.at(day, tenth / 6), celsius + 0.1 * (tenth % 2)) for tenth in range(144)]
+    return [
+        (room, "t", small.at(day, tenth / 6), celsius + 0.1 * (tenth % 2)) for tenth in range(144)
+    ]
 
 
 def report(small: SmallFarm, day: str = DAY) -> dict[str, dict]:
@@ -29,12 +33,17 @@ def test_each_room_has_its_own_verdict(small: SmallFarm) -> None:
     for room in "AB":
         put_batch(small.database, room, dt.date(2026, 1, 1))
     small.put(climate(small, "A", DAY, 18.0) + climate(small, "B", DAY, 24.0))
-    small.put([(room, "h", small.at(DAY, tenth / 6), 90.0) for room in "AB" for tenth in range(144)])
+    small.put(
+        [(room, "h", small.at(DAY, tenth / 6), 90.0) for room in "AB" for tenth in range(144)]
+    )
     found = report(small)
     assert {room: row["verdict"] for room, row in found.items()} == {"A": "good", "B": "act"}
     (reason,) = found["B"]["reasons"]
     assert (reason["code"], reason["quantity"], reason["share"]) == ("in_range", "temperature", 0)
-    assert "temperature in its band of 17 to 19 °C for 0% of the known time" in found["B"]["summary_md"]
+    assert (
+        "temperature in its band of 17 to 19 °C for 0% of the known time"
+        in found["B"]["summary_md"]
+    )
 
 
 def test_a_report_shows_the_days_changes_and_not_the_neighbours(small: SmallFarm) -> None:
@@ -62,7 +71,9 @@ def test_a_rerun_after_late_rows_judges_anew_and_touches_no_neighbour(small: Sma
     assert report(small)["A"]["verdict"] == "insufficient_data"
     small.put(climate(small, "A", DAY, 18.0))
     assert report(small)["A"]["verdict"] == "good"
-    assert [row for row in small.rows(ASSET, provenance=True) if row["stat_date"].day == 6] == neighbour
+    assert [
+        row for row in small.rows(ASSET, provenance=True) if row["stat_date"].day == 6
+    ] == neighbour
 
 
 def test_a_range_of_reports_is_its_days(small: SmallFarm) -> None:
@@ -87,7 +98,9 @@ def test_a_report_names_the_past_day_that_looked_most_like_it(small: SmallFarm) 
     ]  # fmt: skip
     with small.database.transaction() as connection:
         connection.execute(sa.insert(room_day_embedding), rows)
-    put_images(small.database, [image(0, unit([1, 0]), room_id="A", image_date=dt.date.fromisoformat(DAY))])
+    put_images(
+        small.database, [image(0, unit([1, 0]), room_id="A", image_date=dt.date.fromisoformat(DAY))]
+    )
     report(small, "2025-12-30")
     found = report(small)
     assert found["A"]["summary_md"].endswith(

@@ -1,4 +1,6 @@
-"""`hourly_setpoint_changes` on PostgreSQL: hours in any order and in any runs are one pass over the whole span."""
+"""`hourly_setpoint_changes` on PostgreSQL: hours in any order and in any runs are one pass over the
+whole span.
+"""
 
 import datetime as dt
 import random
@@ -16,7 +18,8 @@ DAY = "2026-01-05"
 few_runs = settings(
     max_examples=6,
     deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a failure would take hundreds of runs
+    # Shrinking a failure would take hundreds of runs
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 Change = tuple[str, str, dt.datetime, dt.datetime, float, float]
@@ -43,7 +46,14 @@ def one_pass(samples: list[Sample], first: dt.datetime, end: dt.datetime) -> lis
 
 
 def noted(rows: list[dict[str, Any]]) -> list[Change]:
-    names = ("room_id", "point_alias", "changed_at", "previous_at", "previous_value", "current_value")
+    names = (
+        "room_id",
+        "point_alias",
+        "changed_at",
+        "previous_at",
+        "previous_value",
+        "current_value",
+    )
     return sorted(tuple(row[name] for name in names) for row in rows)
 
 
@@ -63,7 +73,10 @@ samples = st.lists(
 @few_runs
 @given(samples, st.permutations(range(6)), st.randoms(use_true_random=False))
 def test_hours_in_any_order_and_as_a_range_are_one_pass(
-    small: SmallFarm, feed: list[tuple[str, str, int, float]], order: list[int], chance: random.Random
+    small: SmallFarm,
+    feed: list[tuple[str, str, int, float]],
+    order: list[int],
+    chance: random.Random,
 ) -> None:
     rows = [(room, point, small.at(DAY, minute / 60), value) for room, point, minute, value in feed]
     expected = one_pass(rows, small.at(DAY), small.at(DAY, 6))
@@ -82,7 +95,9 @@ def test_hours_in_any_order_and_as_a_range_are_one_pass(
 
 def test_chunks_of_a_range_do_not_show(small: SmallFarm, monkeypatch: pytest.MonkeyPatch) -> None:
     values = [18.0, 18.5, 18.5, 17.0, 17.05, 19.0]
-    rows: list[Sample] = [("A", "set", small.at(DAY, number), value) for number, value in enumerate(values)]
+    rows: list[Sample] = [
+        ("A", "set", small.at(DAY, number), value) for number, value in enumerate(values)
+    ]
     small.put(rows)
     for chunk in (1, 4, 48):
         monkeypatch.setattr("mushroom_assets.assets.setpoints.CHUNK_HOURS", chunk)
@@ -98,8 +113,16 @@ def test_a_change_on_the_hour_belongs_to_that_hour(small: SmallFarm) -> None:
     result = small.run(ASSET, hour(9))
     (row,) = small.rows(ASSET, provenance=True)
     assert (row["changed_at"], row["previous_at"]) == (small.at(DAY, 9), small.at(DAY, 8.5))
-    assert (row["delta"], row["run_id"], row["point_description"]) == (-0.5, result.run_id, "setpoint")
-    assert (row["device_alias"], row["device_type"], row["change_type"]) == ("cooler_A", "cooler", "analog_value")
+    assert (row["delta"], row["run_id"], row["point_description"]) == (
+        -0.5,
+        result.run_id,
+        "setpoint",
+    )
+    assert (row["device_alias"], row["device_type"], row["change_type"]) == (
+        "cooler_A",
+        "cooler",
+        "analog_value",
+    )
     assert small.done(ASSET) == {hour(8), hour(9)}
 
 
@@ -108,14 +131,21 @@ def test_states_have_labels_and_growth_days(small: SmallFarm) -> None:
     small.put([("A", "power", small.at(DAY, 8), 1.0), ("A", "power", small.at(DAY, 9), 0.0)])
     small.run(ASSET, hour(9))
     (row,) = small.rows(ASSET)
-    assert (row["previous_label"], row["current_label"], row["change_type"]) == ("on", "off", "digital_on_off")
+    assert (row["previous_label"], row["current_label"], row["change_type"]) == (
+        "on",
+        "off",
+        "digital_on_off",
+    )
     assert (row["growth_day"], row["batch_date"]) == (4, dt.date(2026, 1, 2))
 
 
 @pytest.mark.parametrize(("days", "count"), [(6.99, 1), (7, 1), (7.01, 0)])
 def test_a_gap_is_bridged_for_up_to_seven_days(small: SmallFarm, days: float, count: int) -> None:
     small.put(
-        [("A", "set", small.at("2026-01-20", 9.5 - 24 * days), 18.0), ("A", "set", small.at("2026-01-20", 9.5), 17.0)]
+        [
+            ("A", "set", small.at("2026-01-20", 9.5 - 24 * days), 18.0),
+            ("A", "set", small.at("2026-01-20", 9.5), 17.0),
+        ]
     )
     small.run(ASSET, "2026-01-20-09:00")
     assert len(small.rows(ASSET)) == count
@@ -124,7 +154,12 @@ def test_a_gap_is_bridged_for_up_to_seven_days(small: SmallFarm, days: float, co
 def test_seven_days_are_seven_days_also_across_a_change_of_the_clocks(build: Build) -> None:
     small = build("Europe/Brussels")
     now = small.at("2025-04-01", 0.25)  # the clocks changed on 30 March
-    small.put([("A", "set", now - dt.timedelta(days=6, hours=23, minutes=45), 18.0), ("A", "set", now, 17.0)])
+    small.put(
+        [
+            ("A", "set", now - dt.timedelta(days=6, hours=23, minutes=45), 18.0),
+            ("A", "set", now, 17.0),
+        ]
+    )
     small.run(ASSET, "2025-04-01-00:00")
     assert len(small.rows(ASSET)) == 1
 
@@ -132,31 +167,54 @@ def test_seven_days_are_seven_days_also_across_a_change_of_the_clocks(build: Bui
 def test_the_last_number_counts_and_not_a_later_nan(small: SmallFarm) -> None:
     nan = float("nan")
     small.put(
-        [("A", "set", small.at(DAY, at), value) for at, value in ((7, 18.0), (8.5, nan), (9.1, nan), (9.5, 17.0))]
+        [
+            ("A", "set", small.at(DAY, at), value)
+            for at, value in ((7, 18.0), (8.5, nan), (9.1, nan), (9.5, 17.0))
+        ]
     )
     small.run(ASSET, hour(9))
-    assert noted(small.rows(ASSET)) == [("A", "set", small.at(DAY, 9.5), small.at(DAY, 7), 18.0, 17.0)]
+    assert noted(small.rows(ASSET)) == [
+        ("A", "set", small.at(DAY, 9.5), small.at(DAY, 7), 18.0, 17.0)
+    ]
 
 
 def test_a_late_row_and_a_rerun_replace_what_was_there(small: SmallFarm) -> None:
-    small.put([("A", "set", small.at(DAY, at), value) for at, value in ((8.9, 18.0), (9.9, 17.0), (10.5, 16.0))])
+    small.put(
+        [
+            ("A", "set", small.at(DAY, at), value)
+            for at, value in ((8.9, 18.0), (9.9, 17.0), (10.5, 16.0))
+        ]
+    )
     small.run(ASSET, hour(8), hour(10))
     before = {row["changed_at"]: row for row in small.rows(ASSET, provenance=True)}
-    late: list[Sample] = [("A", "set", small.at(DAY, 9.2), 17.0), ("A", "set", small.at(DAY, 9.5), 17.02)]
+    late: list[Sample] = [
+        ("A", "set", small.at(DAY, 9.2), 17.0),
+        ("A", "set", small.at(DAY, 9.5), 17.02),
+    ]
     small.put(late)
     small.run(ASSET, hour(9))
     after = {row["changed_at"]: row for row in small.rows(ASSET, provenance=True)}
-    assert set(after) == {small.at(DAY, 9.2), small.at(DAY, 10.5)}  # the change was earlier than it seemed
+    # The change was earlier than it seemed
+    assert set(after) == {small.at(DAY, 9.2), small.at(DAY, 10.5)}
     assert after[small.at(DAY, 10.5)] == before[small.at(DAY, 10.5)]  # the next hour is untouched
     found = small.rows(ASSET)
     small.empty()
-    small.put([("A", "set", small.at(DAY, at), value) for at, value in ((8.9, 18.0), (9.9, 17.0), (10.5, 16.0))] + late)
+    small.put(
+        [
+            ("A", "set", small.at(DAY, at), value)
+            for at, value in ((8.9, 18.0), (9.9, 17.0), (10.5, 16.0))
+        ]
+        + late
+    )
     small.run(ASSET, hour(8), hour(10))
     assert small.rows(ASSET) == found
 
 
 def test_a_change_keeps_its_id_however_often_and_wherever_it_is_found(small: SmallFarm) -> None:
-    rows: list[Sample] = [("B", "set", small.at(DAY, 8), 18.0), ("B", "set", small.at(DAY, 9), 17.0)]
+    rows: list[Sample] = [
+        ("B", "set", small.at(DAY, 8), 18.0),
+        ("B", "set", small.at(DAY, 9), 17.0),
+    ]
     small.put(rows)
     small.run(ASSET, hour(9))
     (first,) = small.rows(ASSET)
@@ -170,7 +228,14 @@ def test_a_change_keeps_its_id_however_often_and_wherever_it_is_found(small: Sma
 
 
 def test_points_of_rooms_or_kinds_that_nobody_listed_are_not_watched(small: SmallFarm) -> None:
-    small.put([(room, point, small.at(DAY, at), at) for room in "AX" for point in ("set", "t") for at in (8, 9)])
+    small.put(
+        [
+            (room, point, small.at(DAY, at), at)
+            for room in "AX"
+            for point in ("set", "t")
+            for at in (8, 9)
+        ]
+    )
     small.run(ASSET, hour(9))
     assert [(row["room_id"], row["point_alias"]) for row in small.rows(ASSET)] == [("A", "set")]
 

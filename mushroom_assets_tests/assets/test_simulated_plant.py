@@ -1,4 +1,6 @@
-"""The simulated plant through the pipeline: what comes out is the truth behind the samples, as far as they tell it."""
+"""The simulated plant through the pipeline: what comes out is the truth behind the samples, as far
+as they tell it.
+"""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -36,11 +38,17 @@ def named(farm: Farm, table: pd.DataFrame) -> pd.DataFrame:
 
 def run_both(database: Database, farm: Farm) -> tuple[pd.DataFrame, pd.DataFrame]:
     materialize("daily_env_stats", database.url, farm, f"{DAYS[0]}", f"{DAYS[-1]}")
-    materialize("hourly_setpoint_changes", database.url, farm, f"{DAYS[0]}-00:00", f"{DAYS[-1]}-23:00")
-    return pd.DataFrame(rows(database, daily_env_stats)), pd.DataFrame(rows(database, hourly_setpoint_changes))
+    materialize(
+        "hourly_setpoint_changes", database.url, farm, f"{DAYS[0]}-00:00", f"{DAYS[-1]}-23:00"
+    )
+    return pd.DataFrame(rows(database, daily_env_stats)), pd.DataFrame(
+        rows(database, hourly_setpoint_changes)
+    )
 
 
-def moves(table: pd.DataFrame, previous: str, current: str) -> set[tuple[str, str, str, pd.Timestamp, float, float]]:
+def moves(
+    table: pd.DataFrame, previous: str, current: str
+) -> set[tuple[str, str, str, pd.Timestamp, float, float]]:
     return set(table[[*KEY, "changed_at", previous, current]].itertuples(index=False, name=None))
 
 
@@ -51,7 +59,8 @@ def test_a_faultless_plant_comes_out_exactly_as_it_was(database: Database, farm:
 
     truth = pd.concat(day.truth.climate for day in plant)
     truth["stat_date"] = truth["sampled_at"].dt.tz_convert(farm.timezone).dt.date
-    expected = truth.groupby(["stat_date", "room_id", "quantity"])["value"].describe()  # each minute weighs 60 s
+    # Each minute weighs 60 s
+    expected = truth.groupby(["stat_date", "room_id", "quantity"])["value"].describe()
     assert (stats[~stats["room_id"].isin(ROOMS)]["sample_count"] == 0).all()
     found = stats[stats["room_id"].isin(ROOMS)].set_index(["stat_date", "room_id", "quantity"])
     assert len(found) == len(DAYS) * len(ROOMS) * 5
@@ -72,7 +81,9 @@ def test_a_faultless_plant_comes_out_exactly_as_it_was(database: Database, farm:
 
     true_changes = named(farm, pd.concat(day.truth.changes for day in plant))
     assert len(true_changes) > 10
-    assert moves(changes, "previous_value", "current_value") == moves(true_changes, "previous", "current")
+    assert moves(changes, "previous_value", "current_value") == moves(
+        true_changes, "previous", "current"
+    )
     assert ((changes["changed_at"] - changes["previous_at"]) == pd.Timedelta(minutes=1)).all()
 
 
@@ -86,25 +97,32 @@ def test_through_all_faults_the_changes_are_the_true_ones_and_no_others(
 
     second, minute = pd.Timedelta(seconds=1), pd.Timedelta(minutes=1)
     true = named(farm, pd.concat(day.truth.changes for day in plant)).sort_values("changed_at")
-    delivered = named(farm, pd.concat(day.samples for day in plant)).drop_duplicates([*KEY, "sampled_at"])
+    delivered = named(farm, pd.concat(day.samples for day in plant)).drop_duplicates(
+        [*KEY, "sampled_at"]
+    )
     by_point = {key: part.sort_values("sampled_at") for key, part in delivered.groupby(KEY)}
     expected = 0
     for key, moved in true.groupby(KEY):
         seen = by_point[key]["sampled_at"]
         found = changes[(changes[KEY] == list(key)).all(axis=1)]
         for move in moved.itertuples():
-            # A clock may be a second off; the sample before and the sample of the change have to be there.
+            # A clock may be a second off; the sample before and the sample of the change have to be
+            # there.
             around = [move.changed_at - minute, move.changed_at]
             if not all(((seen - at).abs() <= second).any() for at in around):
                 continue
             expected += 1
             match = found[(found["changed_at"] - move.changed_at).abs() <= second]
-            values = list(match[["previous_value", "current_value"]].itertuples(index=False, name=None))
+            values = list(
+                match[["previous_value", "current_value"]].itertuples(index=False, name=None)
+            )
             assert values == [(move.previous, move.current)], (key, move)
     assert expected >= 0.8 * len(true) > 8
 
     for change in changes.itertuples():
-        moved = true[(true[KEY] == [change.room_id, change.device_alias, change.point_alias]).all(axis=1)]
+        moved = true[
+            (true[KEY] == [change.room_id, change.device_alias, change.point_alias]).all(axis=1)
+        ]
         since, until = change.previous_at - second, change.changed_at + second
         between = moved[(moved["changed_at"] > since) & (moved["changed_at"] <= until)]
         assert len(between), change  # something did move between the two samples
@@ -116,24 +134,36 @@ def test_through_all_faults_the_changes_are_the_true_ones_and_no_others(
     climate = pd.concat(day.truth.climate for day in plant)
     glitches = _glitches(farm, delivered, climate)
     found_counts = stats.set_index(["stat_date", "room_id", "quantity"])
-    assert found_counts.loc[glitches.index, "rejected_count"].tolist() == glitches["rejected"].tolist()
+    assert (
+        found_counts.loc[glitches.index, "rejected_count"].tolist() == glitches["rejected"].tolist()
+    )
     assert (found_counts.loc[glitches.index, "suspect_count"] >= glitches["spikes"]).all()
     assert glitches["rejected"].sum() + glitches["spikes"].sum() > 0
 
 
 def _glitches(farm: Farm, delivered: pd.DataFrame, climate: pd.DataFrame) -> pd.DataFrame:
-    """Per day, room and quantity: samples that are no value at all, and single humidity samples 10 above the truth."""
+    """Per day, room and quantity: samples that are no value at all, and single humidity samples 10
+    above the truth.
+    """
     sensors = delivered[delivered["device_type"] == "mushroom_env_status"].copy()
     sensors["stat_date"] = sensors["sampled_at"].dt.tz_convert(farm.timezone).dt.date
     sensors["minute"] = sensors["sampled_at"].dt.round("min")
-    truth = climate.rename(columns={"sampled_at": "minute", "quantity": "point_alias", "value": "true"})
+    truth = climate.rename(
+        columns={"sampled_at": "minute", "quantity": "point_alias", "value": "true"}
+    )
     sensors = sensors.merge(truth, on=["room_id", "point_alias", "minute"], how="left")
     assert sensors["true"].notna().all()
-    sensors["rejected"] = sensors["value"].isna() | ((sensors["point_alias"] == "co2") & (sensors["value"] < 150))
+    sensors["rejected"] = sensors["value"].isna() | (
+        (sensors["point_alias"] == "co2") & (sensors["value"] < 150)
+    )
     sensors = sensors.sort_values(["room_id", "point_alias", "sampled_at"])
     sensors["spikes"] = _lonely_spikes(sensors)
     keys = ["stat_date", "room_id", "point_alias"]
-    return sensors.groupby(keys)[["rejected", "spikes"]].sum().rename_axis(["stat_date", "room_id", "quantity"])
+    return (
+        sensors.groupby(keys)[["rejected", "spikes"]]
+        .sum()
+        .rename_axis(["stat_date", "room_id", "quantity"])
+    )
 
 
 def _lonely_spikes(sensors: pd.DataFrame) -> pd.Series:
@@ -142,7 +172,9 @@ def _lonely_spikes(sensors: pd.DataFrame) -> pd.Series:
     groups = sensors.groupby(["room_id", "point_alias"])
     lonely = pd.Series(True, index=sensors.index)
     for step in (1, -1):
-        near = (groups["sampled_at"].shift(step) - sensors["sampled_at"]).abs() <= pd.Timedelta(minutes=3)
+        near = (groups["sampled_at"].shift(step) - sensors["sampled_at"]).abs() <= pd.Timedelta(
+            minutes=3
+        )
         plain = (groups["value"].shift(step) - groups["true"].shift(step)).abs() < 0.5
         lonely &= near & plain
     return above & lonely

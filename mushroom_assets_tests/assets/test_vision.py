@@ -31,7 +31,9 @@ def picture(seed: int) -> bytes:
     """A JPEG of coloured blocks, 160x120."""
     blocks = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     file = io.BytesIO()
-    Image.fromarray(blocks).resize((160, 120), Image.Resampling.NEAREST).save(file, "JPEG", quality=90)
+    Image.fromarray(blocks).resize((160, 120), Image.Resampling.NEAREST).save(
+        file, "JPEG", quality=90
+    )
     return file.getvalue()
 
 
@@ -47,14 +49,19 @@ class Cameras(SmallFarm):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
 
-    def judge(self, day: str = DAY, last: str | None = None, **options: Any) -> dg.ExecuteInProcessResult:
+    def judge(
+        self, day: str = DAY, last: str | None = None, **options: Any
+    ) -> dg.ExecuteInProcessResult:
         return self.run(ASSET, day, last, **({"images": self.store} | options))
 
     def found(self) -> dict[str, dict[str, Any]]:
         return {row["image_path"]: row for row in self.rows(ASSET)}
 
     def sense(self, room: str, point: str, at: dt.datetime, value: float) -> None:
-        put_samples(self.database, [(room, "mushroom_env_status", f"mushroom_env_status_{room}", point, at, value)])
+        put_samples(
+            self.database,
+            [(room, "mushroom_env_status", f"mushroom_env_status_{room}", point, at, value)],
+        )
 
 
 @pytest.fixture
@@ -78,18 +85,25 @@ def test_every_file_is_a_row_with_its_status_and_reason(cameras: Cameras) -> Non
     }
     for path, data in files.items():
         cameras.shoot(path, data)
-    cameras.shoot("elsewhere/20260110/x_cam1_202615_20260110080130.jpg", whole)  # no room's folder: not ours
+    # No room's folder: not ours
+    cameras.shoot("elsewhere/20260110/x_cam1_202615_20260110080130.jpg", whole)
     result = cameras.judge()
     found = cameras.found()
     assert set(found) == set(files)
-    status = {path.rsplit("/", 1)[1]: (row["room_id"], row["status"], row["error"]) for path, row in found.items()}
+    status = {
+        path.rsplit("/", 1)[1]: (row["room_id"], row["status"], row["error"])
+        for path, row in found.items()
+    }
     assert status["607_cam1_202615_20260110080130.jpg"] == ("607", "ok", None)
     expected = {
         "611_cam1_202615_20260110080130.jpg": ("unreadable", "cut off"),
         "611_cam1_202615_20260110090130.jpg": ("unreadable", "empty"),
         "611_cam1_202615_20260110100130.jpg": ("unreadable", "not an image"),
         "holiday.jpg": ("rejected", "the name is not"),
-        "611_cam1_202615_20260111100130.jpg": ("rejected", "the folder's day is 20260110, the name's 20260111"),
+        "611_cam1_202615_20260111100130.jpg": (
+            "rejected",
+            "the folder's day is 20260110, the name's 20260111",
+        ),
     }
     for name, (state, reason) in expected.items():
         assert status[name][:2] == ("611", state)
@@ -145,7 +159,9 @@ def test_the_vector_has_length_1_and_is_that_of_the_image_alone(cameras: Cameras
     assert np.linalg.norm(stored[0] - stored[1]) > 0.01  # other images have other vectors
 
 
-def test_nothing_about_room_time_batch_or_climate_leaks_into_vector_and_scores(cameras: Cameras) -> None:
+def test_nothing_about_room_time_batch_or_climate_leaks_into_vector_and_scores(
+    cameras: Cameras,
+) -> None:
     paths = [OF_607, OF_611, "611/20260111/611_cam9_20251220_20260111230130.jpg"]
     for path in paths:
         cameras.shoot(path, picture(5))
@@ -259,14 +275,26 @@ def test_a_day_without_images_is_materialized_without_rows(cameras: Cameras) -> 
 @pytest.mark.parametrize(
     ("options", "named", "remedy"),
     [
-        ({"images": Path("/nowhere/images")}, "/nowhere/images", "Remedy: create it or correct MUSHROOM_IMAGE_ROOT"),
-        ({"resources": {"clip": ClipResource(pretrained="/nowhere/clip.pt")}}, "/nowhere/clip.pt", "CLIP_PRETRAINED"),
+        (
+            {"images": Path("/nowhere/images")},
+            "/nowhere/images",
+            "Remedy: create it or correct MUSHROOM_IMAGE_ROOT",
+        ),
+        (
+            {"resources": {"clip": ClipResource(pretrained="/nowhere/clip.pt")}},
+            "/nowhere/clip.pt",
+            "CLIP_PRETRAINED",
+        ),
         ({"resources": {"clip": ClipResource(model="ViT-B-33")}}, "ViT-B-33", "ViT-B-32"),
     ],
     ids=["image-root", "weights", "model"],
 )
 def test_a_wrong_setting_fails_at_once_and_the_message_says_what_to_do(
-    cameras: Cameras, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], named: str, remedy: str
+    cameras: Cameras,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    named: str,
+    remedy: str,
 ) -> None:
     monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
     result = cameras.judge(raise_on_error=False, **options)
@@ -275,7 +303,9 @@ def test_a_wrong_setting_fails_at_once_and_the_message_says_what_to_do(
     message = event.step_failure_data.error.message  # type: ignore[union-attr]
     assert named in message
     assert remedy in message
-    assert not any(event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events)
+    assert not any(
+        event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events
+    )
     assert cameras.done(ASSET) == set()
 
 
@@ -285,5 +315,7 @@ def test_a_range_of_days_is_its_days(cameras: Cameras) -> None:
     cameras.judge(DAY, "2026-01-13")
     assert cameras.done(ASSET) == {f"2026-01-{day}" for day in (10, 11, 12, 13)}
     with cameras.database.transaction() as connection:
-        days = connection.scalars(sa.select(daily_clip_inference.c.image_date).order_by(sa.text("1"))).all()
+        days = connection.scalars(
+            sa.select(daily_clip_inference.c.image_date).order_by(sa.text("1"))
+        ).all()
     assert [day.day for day in days] == [10, 11, 13]

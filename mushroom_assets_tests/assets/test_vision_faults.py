@@ -1,6 +1,8 @@
-"""No image is lost: every kind of bad file in a day becomes a row with its reason; the good ones do not notice.
+"""No image is lost: every kind of bad file in a day becomes a row with its reason; the good ones do
+not notice.
 
-What a good image's row says is `test_vision`'s business, what decoding does to pixels that of `inference.test_images`.
+What a good image's row says is `test_vision`'s business, what decoding does to pixels that of
+`inference.test_images`.
 """
 
 import errno
@@ -46,7 +48,9 @@ def plain(value: float, mode: str = "RGB") -> Image.Image:
 
 
 def animation(form: str) -> bytes:
-    return encoded(plain(0.8), form, save_all=True, append_images=[plain(0), plain(0)], duration=100)
+    return encoded(
+        plain(0.8), form, save_all=True, append_images=[plain(0), plain(0)], duration=100
+    )
 
 
 def turned(orientation: int) -> bytes:
@@ -67,10 +71,17 @@ def png_header(width: int, height: int) -> bytes:
     """A PNG that promises a size and holds a few bytes."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     size = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + size + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + size
+        + chunk(b"IDAT", zlib.compress(b"\0" * 100))
+        + chunk(b"IEND", b"")
+    )
 
 
 def name(camera: str, suffix: str = "jpg", minute: int = 0) -> str:
@@ -101,14 +112,20 @@ ACCEPTED: list[tuple[str, bytes, float]] = [
     (name("tab\tnewline\n\x01bell\"quote'back\\slash{}%s"), encoded(plain(0.8), **JPEG), 0.8),
     (name("é" * 100), encoded(plain(0.8), **JPEG), 0.8),
     (name("鹿茸菇"), encoded(plain(0.8), **JPEG), 0.8),
-    *((name(f"turned{n}"), turned(n), float(np.asarray(picture().convert("L")).mean() / 255)) for n in range(1, 9)),
+    *(
+        (name(f"turned{n}"), turned(n), float(np.asarray(picture().convert("L")).mean() / 255))
+        for n in range(1, 9)
+    ),
 ]
 # (file's name, its bytes, status, what the reason says)
 REFUSED: list[tuple[str, bytes, str, str]] = [
     (name("empty"), b"", "unreadable", "empty"),
     (name("text"), b"no picture at all", "unreadable", "not an image"),
     (name("html"), b"<html>404</html>", "unreadable", "not an image"),
-    *((name(f"cut{n}"), cut(WHOLE, n), "unreadable", "") for n in (1, 2, 3, 11, 20, 100, 300, len(WHOLE) // 2)),
+    *(
+        (name(f"cut{n}"), cut(WHOLE, n), "unreadable", "")
+        for n in (1, 2, 3, 11, 20, 100, 300, len(WHOLE) // 2)
+    ),
     (name("cut-tables"), cut(WHOLE, b"\xff\xdb"), "unreadable", ""),
     (name("cut-frame"), cut(WHOLE, b"\xff\xc0"), "unreadable", ""),
     (name("cut-scan"), cut(WHOLE, b"\xff\xda"), "unreadable", ""),
@@ -164,10 +181,13 @@ def night(small: SmallFarm) -> Night:
 
 def same(row: dict[str, Any]) -> dict[str, Any]:
     """What of a row two runs agree on exactly; the vector depends on its batch in the last digits."""
-    return without(row, "embedding", "scores", "stage_probability", "stage_margin", "condition_probability")
+    return without(
+        row, "embedding", "scores", "stage_probability", "stage_margin", "condition_probability"
+    )
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # pytest forgets what the module asks for
+# Pytest forgets what the module asks for
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_every_kind_of_file_is_a_row_and_none_disturbs_another(night: Night) -> None:
     good = {name("good", minute=n): encoded(picture(n), **JPEG) for n in range(1, 4)}
     for file, data in good.items():
@@ -182,7 +202,9 @@ def test_every_kind_of_file_is_a_row_and_none_disturbs_another(night: Night) -> 
         np.testing.assert_allclose(rows[file]["embedding"], alone[file]["embedding"], atol=1e-5)
     wrong = {file: rows[file]["error"] for file, *_ in ACCEPTED if rows[file]["status"] != "ok"}
     assert wrong == {}
-    assert {file: rows[file]["status"] for file, *_ in REFUSED} == {file: status for file, _, status, _ in REFUSED}
+    assert {file: rows[file]["status"] for file, *_ in REFUSED} == {
+        file: status for file, _, status, _ in REFUSED
+    }
     for file, _, _, reason in REFUSED:
         assert reason in rows[file]["error"], file
         assert len(rows[file]["error"]) > 10
@@ -194,10 +216,13 @@ def test_an_accepted_picture_is_seen_as_it_was_meant(night: Night) -> None:
         night.shoot(file, data)
     rows = night.judge()
     for file, _, brightness in ACCEPTED:
-        assert rows[file]["brightness"] == pytest.approx(brightness, abs=0.006), file  # half a step of 8 bits, and JPEG
+        # Half a step of 8 bits, and JPEG
+        assert rows[file]["brightness"] == pytest.approx(brightness, abs=0.006), file
         assert (rows[file]["width"], rows[file]["height"]) == (160, 120)
     upright = np.asarray(rows[name("turned1")]["embedding"])
-    turned_back = min(upright @ rows[name(f"turned{orientation}")]["embedding"] for orientation in range(2, 9))
+    turned_back = min(
+        upright @ rows[name(f"turned{orientation}")]["embedding"] for orientation in range(2, 9)
+    )
     assert turned_back > 0.9999
     assert upright @ rows[name("png")]["embedding"] < turned_back  # another picture does differ
 
@@ -235,7 +260,8 @@ def test_what_is_no_file_is_a_row_too(night: Night) -> None:
     os.mkfifo(night.folder / name("pipe"))
     here = os.open(night.folder, os.O_RDONLY)
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(f"/proc/self/fd/{here}/{name('socket')}")  # a socket's own path holds 107 bytes only
+        # A socket's own path holds 107 bytes only
+        listener.bind(f"/proc/self/fd/{here}/{name('socket')}")
     os.close(here)
     rows = night.judge()
     assert {file: row["status"] for file, row in rows.items()} == {
@@ -243,13 +269,20 @@ def test_what_is_no_file_is_a_row_too(night: Night) -> None:
         name("folder") + "/": "rejected", "more/": "rejected", name("pipe"): "unreadable",
         name("socket"): "unreadable",
     }  # fmt: skip
-    reasons = {"nowhere": "a link that leads nowhere", "circle": "symbolic links", "pipe": "pipe", "socket": "socket"}
+    reasons = {
+        "nowhere": "a link that leads nowhere",
+        "circle": "symbolic links",
+        "pipe": "pipe",
+        "socket": "socket",
+    }
     for camera, reason in reasons.items():
         assert reason in rows[name(camera)]["error"]
     assert "a folder inside a day's folder" in rows["more/"]["error"]
 
 
-def test_a_file_that_vanishes_or_may_not_be_read_is_a_row(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_vanishes_or_may_not_be_read_is_a_row(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for camera in ("good", "gone", "denied"):
         night.shoot(name(camera), WHOLE)
     read = LocalFileSystem.cat_file
@@ -261,7 +294,10 @@ def test_a_file_that_vanishes_or_may_not_be_read_is_a_row(night: Night, monkeypa
 
     monkeypatch.setattr(LocalFileSystem, "cat_file", denying)
     rows = night.judge()
-    found = {row["camera"]: (row["status"], row["error"], row["content_sha256"] is None) for row in rows.values()}
+    found = {
+        row["camera"]: (row["status"], row["error"], row["content_sha256"] is None)
+        for row in rows.values()
+    }
     assert found["good"] == ("ok", None, False)
     assert found["gone"] == ("unreadable", "the file vanished", True)
     assert found["denied"][0] == "unreadable"
@@ -277,9 +313,14 @@ def test_what_no_day_will_look_at_is_in_quarantine_as_of_the_latest_run(night: N
     (root / "A" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(WHOLE)
     (root / "loose\n.jpg").write_bytes(WHOLE)
     night.judge()
-    found = {row["image_path"]: row for row in plant.rows(night.database, image_quarantine, provenance=True)}
+    found = {
+        row["image_path"]: row
+        for row in plant.rows(night.database, image_quarantine, provenance=True)
+    }
     assert found.keys() == {"A/2026-01-10/", "A/caf\\udce9.jpg", "elsewhere/", "loose\n.jpg"}
     assert all("Remedy: " in row["reason"] for row in found.values())
     (root / "loose\n.jpg").unlink()
     night.judge()
-    assert {row["image_path"] for row in plant.rows(night.database, image_quarantine)} == found.keys() - {"loose\n.jpg"}
+    assert {
+        row["image_path"] for row in plant.rows(night.database, image_quarantine)
+    } == found.keys() - {"loose\n.jpg"}

@@ -1,4 +1,5 @@
-"""A run of `daily_clip_inference` shows the pictures of its days: the right ones, of few days, from files still there.
+"""A run of `daily_clip_inference` shows the pictures of its days: the right ones, of few days, from
+files still there.
 
 What is written under them is `metadata.test_vision`'s business.
 """
@@ -21,7 +22,12 @@ from mushroom_assets_tests.assets.test_vision import ASSET, DAY, FARM, Cameras
 from mushroom_assets_tests.kit.markdown import pictures
 from mushroom_assets_tests.kit.plant import write_farm
 
-COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200), "grey": (128, 128, 128)}
+COLOURS = {
+    "red": (200, 30, 30),
+    "green": (30, 200, 30),
+    "blue": (30, 30, 200),
+    "grey": (128, 128, 128),
+}
 RANDOM = ClipResource(pretrained="random-seed0")
 
 
@@ -50,7 +56,9 @@ def nearest(picture: Image.Image) -> str:
 
 def shown(cameras: Cameras) -> dict[str, dict[str, str]]:
     """The Markdown of each day's latest materialization, by key."""
-    records = cameras.instance.fetch_materializations(dg.AssetKey(ASSET), limit=100, ascending=True).records
+    records = cameras.instance.fetch_materializations(
+        dg.AssetKey(ASSET), limit=100, ascending=True
+    ).records
     events = [record.asset_materialization for record in records if record.asset_materialization]
     return {
         str(event.partition): {
@@ -81,14 +89,20 @@ def test_every_picture_is_that_of_its_file(cameras: Cameras) -> None:
         assert {picture.size for picture in drawn.values()} == {(144, 81)}
 
 
-def test_only_the_newest_days_of_a_run_have_pictures_and_a_days_own_run_draws_them(cameras: Cameras) -> None:
+def test_only_the_newest_days_of_a_run_have_pictures_and_a_days_own_run_draws_them(
+    cameras: Cameras,
+) -> None:
     days = [f"2026-01-{number:02}" for number in range(1, PICTURED + 4)]
     for day in days:
         digits = day.replace("-", "")
         cameras.shoot(f"611/{digits}/{name(10, day=digits)}", frame("green"))
 
     def with_pictures() -> set[str]:
-        return {day for day, found in shown(cameras).items() if "data:image/jpeg" in found["contact_sheet"]}
+        return {
+            day
+            for day, found in shown(cameras).items()
+            if "data:image/jpeg" in found["contact_sheet"]
+        }
 
     cameras.judge(days[0], days[-1])
     assert with_pictures() == set(days[-PICTURED:])

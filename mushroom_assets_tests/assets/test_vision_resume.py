@@ -1,4 +1,5 @@
-"""What `daily_clip_inference` computes twice, and what never: runs that are killed, repeated, or overtaken by files.
+"""What `daily_clip_inference` computes twice, and what never: runs that are killed, repeated, or
+overtaken by files.
 
 Run as a module it is the process that gets killed: see `main`.
 """
@@ -31,7 +32,8 @@ from mushroom_assets_tests.kit.plant import materialize, write_farm
 from mushroom_assets_tests.kit.small import without
 
 WORKERS, IMAGES, BATCH = 2, 120, 16
-RANDOM = ClipResource(pretrained="random-seed0", device="cpu", threads=WORKERS)  # labels do not matter here
+# Labels do not matter here
+RANDOM = ClipResource(pretrained="random-seed0", device="cpu", threads=WORKERS)
 DELAY_S = 0.15  # of every batch in the process that gets killed: the day takes it some 0.6 s
 OTHER_PROMPTS = (
     "vision: {unknown_margin: 0.1, templates: ['{}'], stages: {a: {prompts: [x]}, b: {prompts: [y]}},"
@@ -91,7 +93,9 @@ class Journal(Cameras):
     def kept(self) -> dict[str, Any]:
         """All kept vectors with their facts, by content."""
         with self.database.transaction() as connection:
-            return {row.content_sha256: row for row in connection.execute(sa.select(image_embedding))}
+            return {
+                row.content_sha256: row for row in connection.execute(sa.select(image_embedding))
+            }
 
     def clients(self) -> int:
         """Connections to this database but our own, dying ones too."""
@@ -120,13 +124,27 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
 
 def start(journal: Journal, given: Path) -> subprocess.Popen[bytes]:
     """A process of its own that works off the day, slowly."""
-    command = [sys.executable, "-m", __spec__.name, journal.database.url, str(journal.path), str(given)]
-    environment = os.environ | {"MUSHROOM_CLIP_THREADS": str(WORKERS), "DAGSTER_DISABLE_TELEMETRY": "1"}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        "-m",
+        __spec__.name,
+        journal.database.url,
+        str(journal.path),
+        str(given),
+    ]
+    environment = os.environ | {
+        "MUSHROOM_CLIP_THREADS": str(WORKERS),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+    }
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
 
 def main(url: str, farm_file: str, given: str) -> None:
-    """Work off the day, slowly; before the model gets a batch its size is appended to the file `given`."""
+    """Work off the day, slowly; before the model gets a batch its size is appended to the file
+    `given`.
+    """
     encode = ClipEncoder.encode_images
 
     def slow(encoder: ClipEncoder, pixels: Any) -> Any:
@@ -136,10 +154,13 @@ def main(url: str, farm_file: str, given: str) -> None:
         return encode(encoder, pixels)
 
     path = Path(farm_file)
-    clip = {"clip": ClipResource(pretrained="random-seed0", device="cpu")}  # threads: from the environment
+    # threads: from the environment
+    clip = {"clip": ClipResource(pretrained="random-seed0", device="cpu")}
     farm = parse_farm(path.read_text(encoding="utf-8"))
     with mock.patch.object(ClipEncoder, "encode_images", slow):
-        materialize(ASSET, url, farm, DAY, farm_file=path, images=path.parent / "images", resources=clip)
+        materialize(
+            ASSET, url, farm, DAY, farm_file=path, images=path.parent / "images", resources=clip
+        )
 
 
 def kill_once_kept(journal: Journal, process: subprocess.Popen[bytes], at_least: int) -> None:
@@ -169,7 +190,9 @@ def assert_alike(found: Sequence[dict[str, Any]], expected: Sequence[dict[str, A
 
 
 @pytest.mark.parametrize("at_least", [1, 25])
-def test_a_killed_run_loses_only_the_batches_at_work(journal: Journal, spy: Spy, tmp_path: Path, at_least: int) -> None:
+def test_a_killed_run_loses_only_the_batches_at_work(
+    journal: Journal, spy: Spy, tmp_path: Path, at_least: int
+) -> None:
     for number in range(IMAGES):
         journal.shoot(name(number), picture(number))
     process = start(journal, tmp_path / "given")
@@ -228,7 +251,9 @@ def test_a_file_under_another_name_is_not_computed_again(journal: Journal, spy: 
     assert spy.images() == 0
 
 
-def test_a_run_that_asks_for_it_computes_all_anew_and_replaces_what_was_kept(journal: Journal, spy: Spy) -> None:
+def test_a_run_that_asks_for_it_computes_all_anew_and_replaces_what_was_kept(
+    journal: Journal, spy: Spy
+) -> None:
     for number in range(10):
         journal.shoot(name(number), picture(number))
     journal.look()
@@ -236,7 +261,8 @@ def test_a_run_that_asks_for_it_computes_all_anew_and_replaces_what_was_kept(jou
     journal.execute(SPOIL)
     spy.images()
     assert journal.look() == (10, 0)
-    assert [row["sharpness"] for row in journal.rows(ASSET)] == [-1] * 10  # what is kept is believed
+    # What is kept is believed
+    assert [row["sharpness"] for row in journal.rows(ASSET)] == [-1] * 10
     assert journal.look(recompute=True) == (10, 10)
     assert spy.images() == 10
     assert_alike(journal.rows(ASSET), right)
@@ -264,7 +290,9 @@ def test_new_prompts_compute_no_image(journal: Journal, spy: Spy) -> None:
 
 
 class Busy(ImageStore):
-    """A store in which, while the first image is read, that one is replaced, the second goes and a third comes."""
+    """A store in which, while the first image is read, that one is replaced, the second goes and a
+    third comes.
+    """
 
     def read(self, path: str) -> bytes:
         data = super().read(path)
@@ -276,7 +304,9 @@ class Busy(ImageStore):
         return data
 
 
-def test_files_that_change_while_the_model_works_are_seen_at_the_commit(journal: Journal, spy: Spy) -> None:
+def test_files_that_change_while_the_model_works_are_seen_at_the_commit(
+    journal: Journal, spy: Spy
+) -> None:
     for number in (0, 1, *range(3, 20)):
         journal.shoot(name(number), picture(number))
     journal.look(store=Busy(root=str(journal.store)))
@@ -286,8 +316,11 @@ def test_files_that_change_while_the_model_works_are_seen_at_the_commit(journal:
     assert gone is None or gone["error"] == "the file vanished"
     assert found.keys() == {name(number) for number in (0, *range(2, 20))}
     for path, row in found.items():
-        assert row["content_sha256"] == hashlib.sha256((journal.store / path).read_bytes()).hexdigest()
-    assert spy.images() in (20, 21)  # 17 that stay; the first, old and new; the late one; the second, if it was read
+        assert (
+            row["content_sha256"] == hashlib.sha256((journal.store / path).read_bytes()).hexdigest()
+        )
+    # 17 that stay; the first, old and new; the late one; the second, if it was read
+    assert spy.images() in (20, 21)
     assert journal.look() == (19, 0)
 
 

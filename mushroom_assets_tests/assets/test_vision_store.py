@@ -1,4 +1,6 @@
-"""`daily_clip_inference` on an S3 server that goes away in the middle, stays away, or lets nobody in."""
+"""`daily_clip_inference` on an S3 server that goes away in the middle, stays away, or lets nobody
+in.
+"""
 
 import io
 from typing import Any
@@ -20,13 +22,19 @@ RANDOM = ClipResource(pretrained="random-seed0")  # labels do not matter here
 
 
 @pytest.fixture
-def cameras(small: SmallFarm, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> SmallFarm:
-    """A small farm with 40 images of a day in the object store: more than a run keeps in the air at a time."""
+def cameras(
+    small: SmallFarm, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> SmallFarm:
+    """A small farm with 40 images of a day in the object store: more than a run keeps in the air at
+    a time.
+    """
     for number in range(40):
         blocks = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
         file = io.BytesIO()
         Image.fromarray(blocks).resize((160, 120)).save(file, "JPEG")
-        object_store.put(f"farm/A/20260110/A_cam{number}_202615_20260110080000.jpg", file.getvalue())
+        object_store.put(
+            f"farm/A/20260110/A_cam{number}_202615_20260110080000.jpg", file.getvalue()
+        )
     monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=2, delay=0))
     return small
 
@@ -40,7 +48,9 @@ def found(farm: SmallFarm) -> list[tuple[str, str, str]]:
 
 
 def interrupted(server: ObjectStore, *, at_read: int, while_waiting: bool) -> ImageStore:
-    """A store whose server stops before a read; back as soon as the store waits, or when the day begins anew."""
+    """A store whose server stops before a read; back as soon as the store waits, or when the day
+    begins anew.
+    """
     reads: list[str] = []
 
     def wait(seconds: float) -> None:
@@ -64,7 +74,9 @@ def interrupted(server: ObjectStore, *, at_read: int, while_waiting: bool) -> Im
 
 
 @pytest.mark.parametrize("at_read", [20, 60], ids=["of the model", "of the pictures shown"])
-@pytest.mark.parametrize(("while_waiting", "retries"), [(True, 0), (False, 1)], ids=["soon", "later"])
+@pytest.mark.parametrize(
+    ("while_waiting", "retries"), [(True, 0), (False, 1)], ids=["soon", "later"]
+)
 def test_a_store_lost_in_the_middle_is_retried_and_leaves_the_rows_of_a_clean_run(
     cameras: SmallFarm, object_store: ObjectStore, at_read: int, while_waiting: bool, retries: int
 ) -> None:
@@ -85,7 +97,12 @@ def test_a_store_that_stays_away_is_tried_anew_by_the_policy_and_leaves_the_rows
     before = cameras.rows(ASSET, provenance=True)
     object_store.stop()
     result = judge(cameras, ImageStore(root=ROOT, attempts=1), raise_on_error=False)
-    assert counted(result) == {"STEP_UP_FOR_RETRY": 2, "STEP_RESTARTED": 2, "STEP_FAILURE": 1, "STEP_SUCCESS": 0}
+    assert counted(result) == {
+        "STEP_UP_FOR_RETRY": 2,
+        "STEP_RESTARTED": 2,
+        "STEP_FAILURE": 1,
+        "STEP_SUCCESS": 0,
+    }
     assert f"could not list A/20260110 in the image store {ROOT}" in failure(result)
     assert "Remedy: start the store" in failure(result)
     after = cameras.rows(ASSET, provenance=True)
@@ -104,8 +121,12 @@ def test_a_store_that_lets_nobody_in_fails_the_run_at_once_with_the_remedy(
     assert "chanterelle" not in "".join(str(event) for event in result.all_events)
 
 
-def test_a_bucket_that_is_not_there_fails_the_run_at_once_with_the_remedy(cameras: SmallFarm) -> None:
+def test_a_bucket_that_is_not_there_fails_the_run_at_once_with_the_remedy(
+    cameras: SmallFarm,
+) -> None:
     result = judge(cameras, ImageStore(root="s3://camera"), raise_on_error=False)
     assert counted(result) == AT_ONCE
-    assert "s3://camera is not there. Remedy: create it or correct MUSHROOM_IMAGE_ROOT" in failure(result)
+    assert "s3://camera is not there. Remedy: create it or correct MUSHROOM_IMAGE_ROOT" in failure(
+        result
+    )
     assert cameras.rows(ASSET) == []

@@ -20,7 +20,9 @@ DAILY, HOURLY = "daily_env_stats", "hourly_setpoint_changes"
 DAYS = ["2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08"]
 
 
-def refuse(small: SmallFarm, table: str, condition: str, *, sqlstate: str = "P0001", times: int = 1_000_000) -> None:
+def refuse(
+    small: SmallFarm, table: str, condition: str, *, sqlstate: str = "P0001", times: int = 1_000_000
+) -> None:
     """Let the server refuse some rows, the first `times` times."""
     small.execute("CREATE SEQUENCE farm.refusals")
     small.execute(
@@ -56,12 +58,16 @@ def failure(result: dg.ExecuteInProcessResult) -> str:
 
 
 def retries(result: dg.ExecuteInProcessResult) -> int:
-    return sum(event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events)
+    return sum(
+        event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events
+    )
 
 
 @pytest.mark.usefixtures("no_wait")
 @pytest.mark.parametrize("chunk", [1, 3, 31])
-def test_of_a_range_exactly_the_faulty_days_fail(small: SmallFarm, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+def test_of_a_range_exactly_the_faulty_days_fail(
+    small: SmallFarm, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
     monkeypatch.setattr("mushroom_assets.assets.environment.CHUNK_DAYS", chunk)
     refuse(small, DAILY, f"NEW.stat_date IN ('{DAYS[0]}', '{DAYS[2]}')")
     result = small.run(DAILY, DAYS[0], DAYS[3], raise_on_error=False)
@@ -77,7 +83,9 @@ def test_of_a_range_exactly_the_faulty_days_fail(small: SmallFarm, monkeypatch: 
 def test_a_fault_of_all_days_ends_the_run_after_a_few(small: SmallFarm) -> None:
     refuse(small, DAILY, "true")
     result = small.run(DAILY, "2026-01-01", "2026-01-31", raise_on_error=False)
-    assert "10 of 31 partitions failed, 21 were not tried after so many: 2026-01-01, " in failure(result)
+    assert "10 of 31 partitions failed, 21 were not tried after so many: 2026-01-01, " in failure(
+        result
+    )
     assert small.done(DAILY) == set()
 
 
@@ -117,17 +125,22 @@ def test_a_transient_fault_is_retried_and_leaves_the_clean_result(small: SmallFa
 def test_a_retry_goes_on_where_it_stopped_and_the_log_says_where(small: SmallFarm) -> None:
     refuse(small, DAILY, f"NEW.stat_date = '{DAYS[2]}'", sqlstate="40001", times=1)
     result = small.run(DAILY, DAYS[0], DAYS[3])
-    records = small.instance.fetch_materializations(dg.AssetKey(DAILY), limit=100, ascending=True).records
+    records = small.instance.fetch_materializations(
+        dg.AssetKey(DAILY), limit=100, ascending=True
+    ).records
     told = [entry.user_message for entry in small.instance.all_logs(result.run_id)]
     assert retries(result) == 1
-    assert [record.partition_key for record in records] == DAYS  # each once, the first two before the retry
+    # Each once, the first two before the retry
+    assert [record.partition_key for record in records] == DAYS
     assert [line for line in told if "partitions are finished" in line] == [
         f"{done} of 4 partitions are finished, up to {day}" for done, day in enumerate(DAYS, 1)
     ]
 
 
 @pytest.mark.usefixtures("no_wait")
-def test_a_transient_fault_that_does_not_pass_fails_the_run_after_the_retries(small: SmallFarm) -> None:
+def test_a_transient_fault_that_does_not_pass_fails_the_run_after_the_retries(
+    small: SmallFarm,
+) -> None:
     refuse(small, DAILY, "true", sqlstate="40P01")
     result = small.run(DAILY, DAYS[0], raise_on_error=False)
     assert (result.success, retries(result)) == (False, 3)
@@ -140,11 +153,15 @@ def test_of_hours_too_exactly_the_faulty_ones_fail(small: SmallFarm) -> None:
     refuse(small, HOURLY, f"NEW.changed_at = '{small.at(DAYS[0], 3)}'")
     small.run(HOURLY, f"{DAYS[0]}-00:00", f"{DAYS[0]}-05:00", raise_on_error=False)
     assert small.done(HOURLY) == {f"{DAYS[0]}-0{hour}:00" for hour in (0, 1, 2, 4, 5)}
-    assert [row["changed_at"] for row in small.rows(HOURLY)] == [small.at(DAYS[0], hour) for hour in (1, 2, 4, 5)]
+    assert [row["changed_at"] for row in small.rows(HOURLY)] == [
+        small.at(DAYS[0], hour) for hour in (1, 2, 4, 5)
+    ]
 
 
 @pytest.mark.usefixtures("day_by_day")
-def test_a_cancelled_run_ends_in_the_middle_of_a_statement_and_keeps_what_is_finished(small: SmallFarm) -> None:
+def test_a_cancelled_run_ends_in_the_middle_of_a_statement_and_keeps_what_is_finished(
+    small: SmallFarm,
+) -> None:
     small.execute(
         "CREATE FUNCTION farm.wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); END $$"
     )
@@ -173,7 +190,9 @@ def test_a_cancelled_run_ends_in_the_middle_of_a_statement_and_keeps_what_is_fin
 
 @pytest.mark.usefixtures("no_wait")
 @pytest.mark.parametrize("asset", [DAILY, HOURLY, "daily_clip_inference", "daily_room_report"])
-def test_a_mistake_in_the_farm_file_fails_at_once_and_is_named(small: SmallFarm, tmp_path: Path, asset: str) -> None:
+def test_a_mistake_in_the_farm_file_fails_at_once_and_is_named(
+    small: SmallFarm, tmp_path: Path, asset: str
+) -> None:
     broken = tmp_path / "broken.yaml"
     broken.write_text(small.path.read_text() + "cycle_days: none\n")
     key = f"{DAYS[0]}-00:00" if asset == HOURLY else DAYS[0]
@@ -195,7 +214,9 @@ def test_missing_tables_fail_at_once_and_the_message_says_what_to_do(small: Smal
 
 
 @pytest.mark.usefixtures("no_wait")
-def test_a_database_that_refuses_fails_at_once_and_the_message_says_what_to_do(small: SmallFarm) -> None:
+def test_a_database_that_refuses_fails_at_once_and_the_message_says_what_to_do(
+    small: SmallFarm,
+) -> None:
     nowhere = PostgresResource(url=small.database.url.replace("/t_", "/gone_"))
     result = small.run(DAILY, DAYS[0], raise_on_error=False, resources={"postgres": nowhere})
     assert retries(result) == 0
@@ -204,7 +225,9 @@ def test_a_database_that_refuses_fails_at_once_and_the_message_says_what_to_do(s
 
 @pytest.mark.usefixtures("no_wait")
 def test_a_database_that_is_not_there_yet_is_retried(small: SmallFarm, tmp_path: Path) -> None:
-    silent = PostgresResource(url=f"postgresql://postgres@/postgres?host={tmp_path}", connect_attempts=1)
+    silent = PostgresResource(
+        url=f"postgresql://postgres@/postgres?host={tmp_path}", connect_attempts=1
+    )
     result = small.run(DAILY, DAYS[0], raise_on_error=False, resources={"postgres": silent})
     assert (result.success, retries(result)) == (False, 3)
     assert "start PostgreSQL" in str(result.get_step_failure_events()[0].step_failure_data.error)
@@ -221,7 +244,9 @@ def test_a_run_beside_another_waits_for_it_and_reads_what_came_meanwhile(
             run = pool.submit(small.run, asset, key)
             while not run.done():
                 with small.database.transaction() as connection:
-                    if connection.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                    if connection.scalar(
+                        sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                    ):
                         break
             assert not run.done()
             small.put([("A", point, small.at(DAYS[0], 9.5), 17.0) for point in ("t", "set")])

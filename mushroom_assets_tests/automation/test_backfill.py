@@ -1,4 +1,6 @@
-"""The first filling of a farm: what is missing is made, what is there is left alone, and one failure stays one."""
+"""The first filling of a farm: what is missing is made, what is there is left alone, and one
+failure stays one.
+"""
 
 import datetime as dt
 from pathlib import Path
@@ -20,8 +22,12 @@ def fill(small: SmallFarm, images: Path, clip: ClipResource) -> list[str]:
         "clip": clip,
         "farm_file": FarmFile(path=str(small.path)),
     }
-    now = dt.datetime.fromisoformat(NEXT).replace(tzinfo=small.farm.zone) + dt.timedelta(hours=1, minutes=30)
-    return materialize_missing(build_definitions(small.farm, doors), small.instance, dt.date.fromisoformat(DAY), now)
+    now = dt.datetime.fromisoformat(NEXT).replace(tzinfo=small.farm.zone) + dt.timedelta(
+        hours=1, minutes=30
+    )
+    return materialize_missing(
+        build_definitions(small.farm, doors), small.instance, dt.date.fromisoformat(DAY), now
+    )
 
 
 def done(small: SmallFarm, asset: str) -> set[str]:
@@ -32,14 +38,20 @@ def test_every_closed_partition_is_made_once(small: SmallFarm, tmp_path: Path) -
     assert fill(small, tmp_path, ClipResource()) == []
     for asset in ("daily_env_stats", "daily_clip_inference", "daily_room_report"):
         assert done(small, asset) == {DAY}
-    assert done(small, "hourly_setpoint_changes") == {f"{DAY}-{hour:02}:00" for hour in range(24)} | {f"{NEXT}-00:00"}
+    assert done(small, "hourly_setpoint_changes") == {
+        f"{DAY}-{hour:02}:00" for hour in range(24)
+    } | {f"{NEXT}-00:00"}
     runs = small.instance.get_runs_count()
     assert fill(small, tmp_path, ClipResource()) == []
     assert small.instance.get_runs_count() == runs
 
 
-def test_a_failing_asset_keeps_only_the_report_from_being_made(small: SmallFarm, tmp_path: Path) -> None:
-    (failure,) = fill(small, tmp_path, ClipResource(model="ViT-B-32", pretrained=str(tmp_path / "nowhere.pt")))
+def test_a_failing_asset_keeps_only_the_report_from_being_made(
+    small: SmallFarm, tmp_path: Path
+) -> None:
+    (failure,) = fill(
+        small, tmp_path, ClipResource(model="ViT-B-32", pretrained=str(tmp_path / "nowhere.pt"))
+    )
     assert failure.startswith(f"daily_clip_inference for {DAY} to {DAY} failed in run ")
     assert "there is no file" in failure
     assert "nowhere.pt" in failure

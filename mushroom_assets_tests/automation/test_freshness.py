@@ -28,7 +28,11 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def state(
-    instance: dg.DagsterInstance, asset: str, made: tuple[int, ...] | None, now: tuple[int, ...], zone: str = SHANGHAI
+    instance: dg.DagsterInstance,
+    asset: str,
+    made: tuple[int, ...] | None,
+    now: tuple[int, ...],
+    zone: str = SHANGHAI,
 ) -> FreshnessState:
     """How the asset is judged at a reading of the farm's clock, last materialized at another."""
     farm = parse_farm(f"{{timezone: {zone}, first_day: 2025-01-01, rooms: {{A: {{}}}}}}")
@@ -53,10 +57,13 @@ def test_a_daily_asset_is_late_after_its_hour_of_the_morning(
 ) -> None:
     hour, _ = deadline
     yesterday = (*JAN, 19, *made)
-    assert state(instance, asset, yesterday, (*JAN, 20, hour - 1, 59)) is FreshnessState.PASS  # not due yet
+    # Not due yet
+    assert state(instance, asset, yesterday, (*JAN, 20, hour - 1, 59)) is FreshnessState.PASS
     assert state(instance, asset, None, (*JAN, 20, hour, 1)) is FreshnessState.FAIL
-    assert state(instance, asset, (*JAN, 20, hour, 30), (*JAN, 20, hour, 31)) is FreshnessState.PASS  # late, but there
-    assert state(instance, asset, (*JAN, 21, *made), (*JAN, 21, hour, 1)) is FreshnessState.PASS  # punctual
+    # late, but there
+    assert state(instance, asset, (*JAN, 20, hour, 30), (*JAN, 20, hour, 31)) is FreshnessState.PASS
+    # punctual
+    assert state(instance, asset, (*JAN, 21, *made), (*JAN, 21, hour, 1)) is FreshnessState.PASS
     assert state(instance, asset, None, (*JAN, 21, 23, 59)) is FreshnessState.PASS
     assert state(instance, asset, None, (*JAN, 22, hour, 1)) is FreshnessState.FAIL
 
@@ -81,5 +88,9 @@ def test_the_hour_is_the_farms_also_on_the_day_that_its_clocks_change(
 
 def test_every_asset_of_the_timetable_has_a_policy() -> None:
     graph = build_definitions().resolve_asset_graph()
-    with_policy = {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy}
+    with_policy = {
+        key.to_user_string()
+        for key in graph.get_all_asset_keys()
+        if graph.get(key).freshness_policy
+    }
     assert with_policy == {ENV, HOURLY, CLIP, REPORT}

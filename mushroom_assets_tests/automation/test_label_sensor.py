@@ -1,4 +1,6 @@
-"""`clip_probe_sensor`: a run for every change of the labels, none without, and none lost to a database that is down."""
+"""`clip_probe_sensor`: a run for every change of the labels, none without, and none lost to a
+database that is down.
+"""
 
 import time
 from collections.abc import Iterator
@@ -85,7 +87,9 @@ def test_labels_that_were_taken_away_are_a_change_each_time(sensor: Sensor, seen
         assert [sensor.tick(), sensor.tick()] == [1, 0]
 
 
-def test_a_tick_without_a_database_fails_and_the_next_one_loses_nothing(sensor: Sensor, seen: Database) -> None:
+def test_a_tick_without_a_database_fails_and_the_next_one_loses_nothing(
+    sensor: Sensor, seen: Database
+) -> None:
     say(seen, A, "fruiting")
     with pytest.raises(DatabaseUnavailable, match=r"127\.0\.0\.1:1/farm after 1 attempts"):
         sensor.tick(NOWHERE)

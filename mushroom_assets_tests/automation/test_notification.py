@@ -1,4 +1,6 @@
-"""Failed runs reach a webhook: what is said, once, also after the webhook was down; and what is never said."""
+"""Failed runs reach a webhook: what is said, once, also after the webhook was down; and what is
+never said.
+"""
 
 import contextlib
 import json
@@ -88,7 +90,10 @@ def tick(small: SmallFarm, monkeypatch: pytest.MonkeyPatch, *urls: str) -> str:
     monkeypatch.setenv("MUSHROOM_NOTIFY", " ".join(urls))
     defs, doors = build_definitions(small.farm), {"farm_file": FarmFile(path=str(small.path))}
     context = dg.build_sensor_context(small.instance, resources=doors)
-    return defs.resolve_sensor_def("run_failure_notification").evaluate_tick(context).skip_message or ""
+    return (
+        defs.resolve_sensor_def("run_failure_notification").evaluate_tick(context).skip_message
+        or ""
+    )
 
 
 def test_a_failed_run_is_told_with_partitions_step_error_and_link(
@@ -103,7 +108,9 @@ def test_a_failed_run_is_told_with_partitions_step_error_and_link(
     assert message["title"] == "Run failed: daily_env_stats_job, 2026-01-05 to 2026-01-06"
     what, step, link = message["message"].splitlines()
     assert what == "daily_env_stats_job, 2026-01-05 to 2026-01-06"
-    assert step.startswith("step daily_env_stats: 2 of 2 partitions failed: 2026-01-05, 2026-01-06 ProgrammingError")
+    assert step.startswith(
+        "step daily_env_stats: 2 of 2 partitions failed: 2026-01-05, 2026-01-06 ProgrammingError"
+    )
     assert 'relation "farm.daily_env_stats" does not exist' in step
     assert link == f"http://127.0.0.1:3000/runs/{run.run_id}"
     assert message["type"] == "failure"
@@ -119,10 +126,14 @@ def test_several_failed_runs_are_one_message(
     tick(farm, monkeypatch, webhook.url)
     (message,) = webhook.posted
     assert message["title"] == "2 runs failed"
-    assert [line.rsplit("/")[-1] for line in message["message"].splitlines() if "/runs/" in line] == runs
+    assert [
+        line.rsplit("/")[-1] for line in message["message"].splitlines() if "/runs/" in line
+    ] == runs
 
 
-def test_a_successful_run_is_no_news(small: SmallFarm, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_successful_run_is_no_news(
+    small: SmallFarm, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tick(small, monkeypatch, webhook.url)
     assert small.run(ENV, DAY).success
     assert tick(small, monkeypatch, webhook.url) == "No run has failed since."
@@ -160,7 +171,8 @@ def test_a_port_where_nobody_listens_is_told(
     webhook.server.shutdown()
     webhook.server.server_close()
     with pytest.raises(
-        NotDelivered, match=r"json://127.0.0.1:\d+ did not take the message: .*Remedy: check the service"
+        NotDelivered,
+        match=r"json://127.0.0.1:\d+ did not take the message: .*Remedy: check the service",
     ):
         Target(webhook.url).deliver("title", "body")
 
@@ -172,7 +184,10 @@ def test_a_url_that_apprise_cannot_use_is_told_without_it() -> None:
 
 
 def test_the_name_of_a_target_has_none_of_its_secrets() -> None:
-    urls = ["jsons://user:hidden@example.com/hidden?+X-Key=hidden", "mailtos://user:hidden@example.com?to=a@b.c"]
+    urls = [
+        "jsons://user:hidden@example.com/hidden?+X-Key=hidden",
+        "mailtos://user:hidden@example.com?to=a@b.c",
+    ]
     assert [Target(url).name for url in urls] == ["jsons://example.com", "mailtos://example.com"]
     assert "hidden" not in Target("slack://hidden0000/hidden0000/hiddenhiddenhiddenhidden/#c").name
 
@@ -192,7 +207,10 @@ def test_a_chinese_farm_is_told_in_chinese(
 
 
 def test_a_run_whose_process_died_is_told_with_what_dagster_says_of_it(
-    small: SmallFarm, instance: dg.DagsterInstance, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+    small: SmallFarm,
+    instance: dg.DagsterInstance,
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     here = SmallFarm(small.farm, small.path, small.database, instance)
     tick(here, monkeypatch, webhook.url)
@@ -209,5 +227,7 @@ def test_a_run_whose_process_died_is_told_with_what_dagster_says_of_it(
     assert "The run worker was killed." in message["message"]
 
 
-def test_without_anybody_to_tell_the_sensor_says_what_to_set(small: SmallFarm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_anybody_to_tell_the_sensor_says_what_to_set(
+    small: SmallFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "MUSHROOM_NOTIFY" in tick(small, monkeypatch)

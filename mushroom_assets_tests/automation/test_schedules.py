@@ -5,7 +5,11 @@ from collections.abc import Iterable, Iterator
 
 import dagster as dg
 import pytest
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 from dagster._core.test_utils import create_run_for_test
 
 from mushroom_assets.definitions import build_definitions
@@ -44,20 +48,29 @@ def at(farm: Farm, *clock: int, fold: int = 0) -> dt.datetime:
     return dt.datetime(*clock, tzinfo=farm.zone, fold=fold)  # type: ignore[misc, arg-type]
 
 
-def tick(instance: dg.DagsterInstance, asset: str, now: dt.datetime, farm: Farm = SHANGHAI) -> list[Request]:
+def tick(
+    instance: dg.DagsterInstance, asset: str, now: dt.datetime, farm: Farm = SHANGHAI
+) -> list[Request]:
     """What a tick of the asset's schedule asks for."""
     defs = build_definitions(farm)
     context = dg.build_schedule_context(
         instance=instance, scheduled_execution_time=now, repository_def=defs.get_repository_def()
     )
-    requests = defs.resolve_schedule_def(f"{asset}_schedule").evaluate_tick(context).run_requests or []
+    requests = (
+        defs.resolve_schedule_def(f"{asset}_schedule").evaluate_tick(context).run_requests or []
+    )
     found = []
     for request in requests:
         if request.partition_key is not None:
             found.append((request.partition_key, request.partition_key))
         else:
             tags = request.tags
-            found.append((tags["dagster/asset_partition_range_start"], tags["dagster/asset_partition_range_end"]))
+            found.append(
+                (
+                    tags["dagster/asset_partition_range_start"],
+                    tags["dagster/asset_partition_range_end"],
+                )
+            )
     return found
 
 
@@ -89,11 +102,15 @@ def test_missing_days_come_oldest_first_as_contiguous_ranges(instance: dg.Dagste
 
 def test_the_lookback_is_seven_days_with_the_due_one(instance: dg.DagsterInstance) -> None:
     assert tick(instance, DAILY, at(SHANGHAI, 2026, 1, 20, 1, 3)) == [("2026-01-13", "2026-01-19")]
-    assert tick(instance, "daily_clip_inference", at(SHANGHAI, 2026, 1, 20, 3, 2)) == [("2026-01-13", "2026-01-19")]
+    assert tick(instance, "daily_clip_inference", at(SHANGHAI, 2026, 1, 20, 3, 2)) == [
+        ("2026-01-13", "2026-01-19")
+    ]
 
 
 def test_the_lookback_of_hours_is_168_hours(instance: dg.DagsterInstance) -> None:
-    assert tick(instance, HOURLY, at(SHANGHAI, 2026, 1, 20, 15, 5)) == [("2026-01-13-15:00", "2026-01-20-14:00")]
+    assert tick(instance, HOURLY, at(SHANGHAI, 2026, 1, 20, 15, 5)) == [
+        ("2026-01-13-15:00", "2026-01-20-14:00")
+    ]
     assert len(hours("2026-01-13 15:00", 168)) == 168
     assert hours("2026-01-13 15:00", 168)[-1] == "2026-01-20-14:00"
 
@@ -115,15 +132,21 @@ def test_what_another_asset_has_done_does_not_count(instance: dg.DagsterInstance
     assert tick(instance, DAILY, at(SHANGHAI, 2026, 1, 20, 1, 3)) == [("2026-01-13", "2026-01-19")]
 
 
-ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "farm"), f"{DAILY}_job")
+ORIGIN = RemoteJobOrigin(
+    RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "farm"), f"{DAILY}_job"
+)
 UNFINISHED = ["QUEUED", "NOT_STARTED", "STARTING", "STARTED"]
 
 
 @pytest.mark.parametrize("status", UNFINISHED)
-def test_partitions_of_a_run_on_its_way_are_not_asked_for_twice(instance: dg.DagsterInstance, status: str) -> None:
+def test_partitions_of_a_run_on_its_way_are_not_asked_for_twice(
+    instance: dg.DagsterInstance, status: str
+) -> None:
     state = dg.DagsterRunStatus[status]
     for tags in (range_tags("2026-01-14", "2026-01-16"), {"dagster/partition": "2026-01-19"}):
-        create_run_for_test(instance, f"{DAILY}_job", tags=tags, status=state, remote_job_origin=ORIGIN)
+        create_run_for_test(
+            instance, f"{DAILY}_job", tags=tags, status=state, remote_job_origin=ORIGIN
+        )
     found = tick(instance, DAILY, at(SHANGHAI, 2026, 1, 20, 1, 3))
     assert found == [one("2026-01-13"), ("2026-01-17", "2026-01-18")]
 
@@ -139,9 +162,17 @@ def test_a_run_of_the_ui_counts_by_its_assets(instance: dg.DagsterInstance) -> N
     assert tick(instance, DAILY, at(SHANGHAI, 2026, 1, 20, 1, 3)) == [one("2026-01-19")]
 
 
-def test_runs_that_ended_or_belong_to_another_asset_hold_nothing_back(instance: dg.DagsterInstance) -> None:
-    for status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.SUCCESS):
-        create_run_for_test(instance, f"{DAILY}_job", tags=range_tags("2026-01-13", "2026-01-19"), status=status)
+def test_runs_that_ended_or_belong_to_another_asset_hold_nothing_back(
+    instance: dg.DagsterInstance,
+) -> None:
+    for status in (
+        dg.DagsterRunStatus.FAILURE,
+        dg.DagsterRunStatus.CANCELED,
+        dg.DagsterRunStatus.SUCCESS,
+    ):
+        create_run_for_test(
+            instance, f"{DAILY}_job", tags=range_tags("2026-01-13", "2026-01-19"), status=status
+        )
     create_run_for_test(
         instance,
         "daily_clip_inference_job",
@@ -174,7 +205,9 @@ def test_on_the_farms_first_days_there_is_less_to_ask_for(instance: dg.DagsterIn
     assert tick(instance, DAILY, at(SHANGHAI, 2026, 1, 2, 1, 3)) == [one("2026-01-01")]
     assert tick(instance, DAILY, at(SHANGHAI, 2026, 1, 4, 1, 3)) == [("2026-01-01", "2026-01-03")]
     assert tick(instance, HOURLY, at(SHANGHAI, 2026, 1, 1, 0, 5)) == []
-    assert tick(instance, HOURLY, at(SHANGHAI, 2026, 1, 1, 2, 5)) == [("2026-01-01-00:00", "2026-01-01-01:00")]
+    assert tick(instance, HOURLY, at(SHANGHAI, 2026, 1, 1, 2, 5)) == [
+        ("2026-01-01-00:00", "2026-01-01-01:00")
+    ]
 
 
 def test_an_hour_that_comes_twice_is_due_once_it_has_closed(instance: dg.DagsterInstance) -> None:
@@ -182,7 +215,12 @@ def test_an_hour_that_comes_twice_is_due_once_it_has_closed(instance: dg.Dagster
         tick(instance, HOURLY, at(BRUSSELS, 2025, 10, 26, *clock, fold=fold), BRUSSELS)[-1][-1]
         for clock, fold in (((2, 5), 0), ((2, 5), 1), ((3, 5), 0), ((4, 5), 0))
     ]
-    assert due == ["2025-10-26-01:00", "2025-10-26-02:00", "2025-10-26-02:00+0100", "2025-10-26-03:00"]
+    assert due == [
+        "2025-10-26-01:00",
+        "2025-10-26-02:00",
+        "2025-10-26-02:00+0100",
+        "2025-10-26-03:00",
+    ]
 
 
 def test_the_hour_that_the_clocks_skip_is_not_asked_for(instance: dg.DagsterInstance) -> None:
@@ -193,8 +231,12 @@ def test_the_hour_that_the_clocks_skip_is_not_asked_for(instance: dg.DagsterInst
     assert due == ["2025-03-30-00:00", "2025-03-30-01:00", "2025-03-30-03:00"]
 
 
-@pytest.mark.parametrize("now", [(2025, 10, 27, 1, 3), (2025, 10, 30, 1, 3), (2025, 4, 2, 1, 3)], ids=str)
-def test_a_week_with_a_changed_clock_still_has_seven_days(instance: dg.DagsterInstance, now: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    "now", [(2025, 10, 27, 1, 3), (2025, 10, 30, 1, 3), (2025, 4, 2, 1, 3)], ids=str
+)
+def test_a_week_with_a_changed_clock_still_has_seven_days(
+    instance: dg.DagsterInstance, now: tuple[int, ...]
+) -> None:
     moment = at(BRUSSELS, *now)
     first, last = moment.date() - dt.timedelta(days=7), moment.date() - dt.timedelta(days=1)
     assert tick(instance, DAILY, moment, BRUSSELS) == [(first.isoformat(), last.isoformat())]
@@ -215,7 +257,9 @@ class Evaluations:
             self.defs, self.instance, evaluation_time=at(SHANGHAI, *clock), cursor=self.cursor
         )
         self.cursor = result.cursor
-        keys = {str(key) for key in result.get_requested_partitions(dg.AssetKey("daily_room_report"))}
+        keys = {
+            str(key) for key in result.get_requested_partitions(dg.AssetKey("daily_room_report"))
+        }
         materialized(self.instance, "daily_room_report", sorted(keys))
         return keys
 
@@ -235,7 +279,9 @@ def evaluations(instance: dg.DagsterInstance) -> Evaluations:
 
 
 @pytest.mark.parametrize("last", [DAILY, HOURLY, "daily_clip_inference"])
-def test_a_report_is_due_when_the_last_of_its_inputs_is_there(evaluations: Evaluations, last: str) -> None:
+def test_a_report_is_due_when_the_last_of_its_inputs_is_there(
+    evaluations: Evaluations, last: str
+) -> None:
     instance, date = evaluations.instance, "2026-01-19"
     inputs = {DAILY: [date], HOURLY: hours(date, 24), "daily_clip_inference": [date]}
     for asset, keys in inputs.items():
@@ -246,7 +292,9 @@ def test_a_report_is_due_when_the_last_of_its_inputs_is_there(evaluations: Evalu
     assert evaluations.at(2026, 1, 20, 3, 32) == set()  # once
 
 
-def test_a_day_that_was_caught_up_three_days_later_gets_its_report(evaluations: Evaluations) -> None:
+def test_a_day_that_was_caught_up_three_days_later_gets_its_report(
+    evaluations: Evaluations,
+) -> None:
     instance = evaluations.instance
     everything_of(instance, "2026-01-18", "2026-01-19")
     materialized(instance, HOURLY, hours("2026-01-17", 24))

@@ -1,4 +1,7 @@
-"""The system's Chromium under Playwright, and pictures of its pages. What is on them is the business of the tests."""
+"""The system's Chromium under Playwright, and pictures of its pages.
+
+What is on them is the business of the tests.
+"""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +11,13 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, sync_playwright
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
 QUIET += ["--disable-component-update", "--disable-sync"]
 PICTURES = os.environ.get("SCREENSHOTS")  # a folder; unset: no pictures
 WIDTH, HEIGHT = 1280, 900
@@ -29,7 +38,8 @@ def open_page() -> Iterator[Page]:
 
 
 def picture(page: Page, name: str, shown: Locator | None = None) -> None:
-    """Save what the page shows as `<SCREENSHOTS>/<name>.png`, small enough for a README; nothing where that is unset.
+    """Save what the page shows as `<SCREENSHOTS>/<name>.png`, small enough for a README; nothing
+    where that is unset.
 
     Args:
         page: as it is; nothing is clicked.
@@ -41,7 +51,9 @@ def picture(page: Page, name: str, shown: Locator | None = None) -> None:
     from PIL import Image
 
     if shown is not None:
-        shown.evaluate("(element, margin) => {element.style.scrollMarginTop = `${margin}px`}", MARGIN)
+        shown.evaluate(
+            "(element, margin) => {element.style.scrollMarginTop = `${margin}px`}", MARGIN
+        )
         shown.evaluate("element => element.scrollIntoView()")
     page.mouse.move(WIDTH - 1, HEIGHT - 1)  # off what it hovers over
     page.wait_for_load_state("networkidle")

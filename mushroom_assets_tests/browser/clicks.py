@@ -32,7 +32,8 @@ def open_switch(page: Page, name: str) -> Locator:
     go_to(page, "Automation")
     page.get_by_role("link", name=name).first.click()
     page.wait_for_url(f"**/{name}*")
-    return page.locator("label", has=page.get_by_role("checkbox")).first  # the box itself is hidden under a drawing
+    # The box itself is hidden under a drawing
+    return page.locator("label", has=page.get_by_role("checkbox")).first
 
 
 def flip(switch: Locator, *, on: bool) -> None:
@@ -43,7 +44,9 @@ def flip(switch: Locator, *, on: bool) -> None:
     expect(switch).to_be_enabled(timeout=PATIENCE_MS)
 
 
-def launch(page: Page, asset: str, partitions: str, *, only_failed_and_missing: bool = False) -> str:
+def launch(
+    page: Page, asset: str, partitions: str, *, only_failed_and_missing: bool = False
+) -> str:
     """Materialize from the dialog of the asset's page; returns the id of the backfill or the run.
 
     Args:

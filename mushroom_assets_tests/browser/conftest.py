@@ -17,7 +17,9 @@ from mushroom_assets_tests.conftest import NO_RETRY, SETTINGS, execute, uri_of
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without a browser there is nothing to see."""
-    missing = pytest.mark.skip(reason=f"no browser at {CHROMIUM}: apt-get install chromium, or set CHROMIUM")
+    missing = pytest.mark.skip(
+        reason=f"no browser at {CHROMIUM}: apt-get install chromium, or set CHROMIUM"
+    )
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.long)
@@ -28,7 +30,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def farm(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
-    """The farm, running; it ends with the tests of this folder. Two rooms, for pictures all four."""
+    """The farm, running; it ends with the tests of this folder.
+
+    Two rooms, for pictures all four.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith(SETTINGS):
@@ -58,7 +63,10 @@ def browser_page(farm: RunningFarm) -> Iterator[Page]:
 
 @pytest.fixture
 def page(browser_page: Page, farm: RunningFarm) -> Iterator[Page]:
-    """The UI's start page. What is on the page at the end is printed: pytest shows it where a test fails."""
+    """The UI's start page.
+
+    What is on the page at the end is printed: pytest shows it where a test fails.
+    """
     browser_page.goto(farm.url)
     yield browser_page
     sys.stdout.write(f"{browser_page.url}\n{browser_page.locator('body').inner_text()}\n")

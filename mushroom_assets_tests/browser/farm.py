@@ -1,4 +1,6 @@
-"""A whole small farm as a user starts it, `mushroom up`, in a process of its own: start, stop, ask, and its tables."""
+"""A whole small farm as a user starts it, `mushroom up`, in a process of its own: start, stop, ask,
+and its tables.
+"""
 
 import datetime as dt
 import os
@@ -67,10 +69,15 @@ class RunningFarm:
         self.home.mkdir(exist_ok=True)
         today, zone = next(today for today in map(_today, ZONES) if today[0].hour < 23)
         first_day = today.date() - dt.timedelta(days=self.days)
-        named = ", ".join(f'"{room}": {{folder: "{room.removeprefix("60")}"}}' for room in sorted(ROOMS[: self.rooms]))
+        named = ", ".join(
+            f'"{room}": {{folder: "{room.removeprefix("60")}"}}'
+            for room in sorted(ROOMS[: self.rooms])
+        )
         path, log = self.home / "farm.yaml", self.home / "up.log"
         if not path.exists():
-            text = FILE.format(zone=zone, first_day=first_day, language=self.language, rooms=f"{{{named}}}")
+            text = FILE.format(
+                zone=zone, first_day=first_day, language=self.language, rooms=f"{{{named}}}"
+            )
             path.write_text(text, encoding="utf-8")
         environment = os.environ | {
             "MUSHROOM_HOME": str(self.home), "MUSHROOM_CONFIG": str(path), "DATABASE_URL": self.database.url,
@@ -87,7 +94,11 @@ class RunningFarm:
         ]
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                command, env=environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                env=environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         process = self.process
 
@@ -111,7 +122,9 @@ class RunningFarm:
 
     def about(self, asset: str, what: str) -> Any:
         """A field of an asset, as GraphQL names it, with the fields wanted of it."""
-        (node,) = self.ask(f'{{assetNodes(assetKeys: [{{path: ["{asset}"]}}]) {{{what}}}}}')["assetNodes"]
+        (node,) = self.ask(f'{{assetNodes(assetKeys: [{{path: ["{asset}"]}}]) {{{what}}}}}')[
+            "assetNodes"
+        ]
         return node[what.split(maxsplit=1)[0]]
 
     def partitions(self, asset: str) -> list[str]:
@@ -119,7 +132,9 @@ class RunningFarm:
         return self.about(asset, "partitionKeys")
 
     def states(self, asset: str) -> dict[str, set[str]]:
-        """Keys of the partitions by state: MATERIALIZED, FAILED, MATERIALIZING; those of none are missing."""
+        """Keys of the partitions by state: MATERIALIZED, FAILED, MATERIALIZING; those of none are
+        missing.
+        """
         keys, found = self.partitions(asset), dict[str, set[str]]()
         asked = "assetPartitionStatuses {... on TimePartitionStatuses {ranges {status startKey endKey}}}"
         for part in self.about(asset, asked)["ranges"]:

@@ -1,4 +1,6 @@
-"""What the pages tell: the lineage, a room's yesterday in three clicks, the pictures of a materialization."""
+"""What the pages tell: the lineage, a room's yesterday in three clicks, the pictures of a
+materialization.
+"""
 
 import re
 from pathlib import Path
@@ -21,9 +23,14 @@ EDGES = {
 }
 
 
-def test_the_lineage_connects_sensors_and_cameras_with_the_report(page: Page, farm: RunningFarm) -> None:
+def test_the_lineage_connects_sensors_and_cameras_with_the_report(
+    page: Page, farm: RunningFarm
+) -> None:
     nodes = farm.ask("{assetNodes {assetKey {path} dependencyKeys {path}}}")["assetNodes"]
-    inputs = {node["assetKey"]["path"][0]: {key["path"][0] for key in node["dependencyKeys"]} for node in nodes}
+    inputs = {
+        node["assetKey"]["path"][0]: {key["path"][0] for key in node["dependencyKeys"]}
+        for node in nodes
+    }
     assert {asset: inputs[asset] for asset in EDGES} == EDGES
     go_to(page, "Lineage")
     graph = page.locator("svg", has=page.locator("foreignObject"))
@@ -31,7 +38,9 @@ def test_the_lineage_connects_sensors_and_cameras_with_the_report(page: Page, fa
         page.get_by_text(asset, exact=True).first.wait_for()
     drawn = [text.split("…") for text in graph.locator("foreignObject").all_text_contents()]
     for asset in inputs:  # a long name is shortened in its middle
-        assert [1 for parts in drawn if asset.startswith(parts[0]) and asset.endswith(parts[-1])] == [1], asset
+        assert [
+            1 for parts in drawn if asset.startswith(parts[0]) and asset.endswith(parts[-1])
+        ] == [1], asset
     assert graph.locator("path[marker-end]").count() == sum(map(len, inputs.values()))
     picture(page, "lineage")
 
@@ -67,7 +76,8 @@ def of_room_611(farm: RunningFarm, table: str, when: str, day: str) -> list[dict
     rows = [row for row in farm.rows(table) if row["room_id"] == "611"]
     if when == "changed_at":
         return sorted(
-            (row for row in rows if f"{row[when].astimezone(farm.zone):%F}" == day), key=lambda row: row[when]
+            (row for row in rows if f"{row[when].astimezone(farm.zone):%F}" == day),
+            key=lambda row: row[when],
         )
     return [row for row in rows if f"{row[when]}" == day]
 
@@ -75,7 +85,9 @@ def of_room_611(farm: RunningFarm, table: str, when: str, day: str) -> list[dict
 @pytest.mark.parametrize(
     ("asset", "name"), [("daily_env_stats", "partition"), ("daily_clip_inference", "contact_sheet")]
 )
-def test_a_materialization_shows_its_picture(page: Page, farm: RunningFarm, asset: str, name: str) -> None:
+def test_a_materialization_shows_its_picture(
+    page: Page, farm: RunningFarm, asset: str, name: str
+) -> None:
     open_partition(page, asset, farm.partitions(asset)[-1])
     page.get_by_text("[Show Markdown]").first.click()
     image = page.get_by_role("dialog").locator("img").first  # by its role it would be an icon, too

@@ -1,4 +1,6 @@
-"""Backfills from the UI: what fails is red and nothing else, only that is done again, and what is finished stays so."""
+"""Backfills from the UI: what fails is red and nothing else, only that is done again, and what is
+finished stays so.
+"""
 
 import re
 from collections.abc import Iterator
@@ -43,14 +45,18 @@ def before_insert(farm: RunningFarm, table: str, days: list[str], statement: str
 def backfill(farm: RunningFarm, backfill_id: str) -> tuple[str, int]:
     """A backfill's status, and of how many partitions it is."""
     fields = "{... on PartitionBackfill {status numPartitions}}"
-    found = farm.ask(f'{{partitionBackfillOrError(backfillId: "{backfill_id}") {fields}}}')["partitionBackfillOrError"]
+    found = farm.ask(f'{{partitionBackfillOrError(backfillId: "{backfill_id}") {fields}}}')[
+        "partitionBackfillOrError"
+    ]
     return found["status"], found["numPartitions"]
 
 
 def runs(farm: RunningFarm, backfill_id: str) -> list[tuple[str, str]]:
     """Id and status of a backfill's runs, newest first."""
     tag = f'{{tags: [{{key: "dagster/backfill", value: "{backfill_id}"}}]}}'
-    found = farm.ask(f"{{runsOrError(filter: {tag}) {{... on Runs {{results {{id status}}}}}}}}")["runsOrError"]
+    found = farm.ask(f"{{runsOrError(filter: {tag}) {{... on Runs {{results {{id status}}}}}}}}")[
+        "runsOrError"
+    ]
     return [(run["id"], run["status"]) for run in found["results"]]
 
 
@@ -82,14 +88,20 @@ def days_of(farm: RunningFarm, asset: str) -> set[str]:
 
 def changed(farm: RunningFarm, before: list[dict[str, Any]]) -> set[str]:
     """Days whose reports another run wrote since."""
-    return {f"{row['stat_date']}" for row in farm.rows(REPORT, provenance=True) if row not in before}
+    return {
+        f"{row['stat_date']}" for row in farm.rows(REPORT, provenance=True) if row not in before
+    }
 
 
 def test_only_failed_days_are_red_and_done_again_and_of_a_cancelled_backfill_the_finished_days_stay(
     page: Page, farm: RunningFarm
 ) -> None:
     """Two stories at once: each waits for the daemon, which looks at its backfills every 30 s."""
-    days, stats, reports = farm.partitions(DAILY), farm.rows(DAILY), farm.rows(REPORT, provenance=True)
+    days, stats, reports = (
+        farm.partitions(DAILY),
+        farm.rows(DAILY),
+        farm.rows(REPORT, provenance=True),
+    )
     bad, good = {days[1], days[3]}, set(days) - {days[1], days[3]}
     assert days_of(farm, DAILY) == set(days)
     farm.execute(f"DELETE FROM farm.{DAILY}")
@@ -101,7 +113,10 @@ def test_only_failed_days_are_red_and_done_again_and_of_a_cancelled_backfill_the
     see_states(page, DAILY, Failed=2, Materialized=len(good), Missing=0)
 
     again = launch(page, DAILY, "All", only_failed_and_missing=True)
-    with farm.database.engine.connect() as held, before_insert(farm, REPORT, days[2:], "PERFORM pg_advisory_lock(1)"):
+    with (
+        farm.database.engine.connect() as held,
+        before_insert(farm, REPORT, days[2:], "PERFORM pg_advisory_lock(1)"),
+    ):
         held.execute(sa.text("SELECT pg_advisory_lock(1)"))
         stuck = launch(page, REPORT, "All")
         until(lambda: changed(farm, reports) == set(days[:2]))
@@ -111,7 +126,8 @@ def test_only_failed_days_are_red_and_done_again_and_of_a_cancelled_backfill_the
     assert backfill(farm, stuck) == ("CANCELED", len(days))
     assert [status for _, status in runs(farm, stuck)] == ["CANCELED"]
     assert changed(farm, reports) == set(days[:2])
-    assert farm.states(REPORT) == {"MATERIALIZED": set(days)}  # of the others the rows of their last run are there
+    # Of the others the rows of their last run are there
+    assert farm.states(REPORT) == {"MATERIALIZED": set(days)}
     see_states(page, REPORT, Failed=0, Materialized=len(days), Materializing=0)
 
     see_backfill(page, farm, again, "Succeeded")

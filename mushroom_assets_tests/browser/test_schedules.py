@@ -20,7 +20,9 @@ def running(farm: RunningFarm) -> dict[str, bool]:
     return {name: state["status"] == "RUNNING" for name, state in states.items()}
 
 
-def test_a_schedule_that_was_switched_off_stays_off_over_a_restart(page: Page, farm: RunningFarm) -> None:
+def test_a_schedule_that_was_switched_off_stays_off_over_a_restart(
+    page: Page, farm: RunningFarm
+) -> None:
     before = running(farm)
     assert before[SCHEDULE]
     flip(open_switch(page, SCHEDULE), on=False)

@@ -23,5 +23,7 @@ def covered(small: SmallFarm) -> SmallFarm:
                 for at, value in zip(instants, levels[point], strict=True)
             ]
         )
-    small.put([("A", "power", small.at(DAY, at), value) for at, value in ((8, 0.0), (9, 1.0), (11, 0.0))])
+    small.put(
+        [("A", "power", small.at(DAY, at), value) for at, value in ((8, 0.0), (9, 1.0), (11, 0.0))]
+    )
     return small

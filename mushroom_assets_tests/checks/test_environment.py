@@ -1,4 +1,6 @@
-"""Rules of `daily_env_stats`: each fault is found, counted, shown by example and comes with a remedy."""
+"""Rules of `daily_env_stats`: each fault is found, counted, shown by example and comes with a
+remedy.
+"""
 
 import datetime as dt
 
@@ -22,7 +24,9 @@ from mushroom_assets_tests.kit.small import Build, SmallFarm
 
 def change(small: SmallFarm, what: str, where: str = "quantity = 'temperature'") -> None:
     """Rows of room B's first day, as something else may have left them."""
-    small.execute(f"UPDATE farm.{ENV} SET {what} WHERE stat_date = '{DAY}' AND room_id = 'B' AND {where}")
+    small.execute(
+        f"UPDATE farm.{ENV} SET {what} WHERE stat_date = '{DAY}' AND room_id = 'B' AND {where}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,9 @@ def test_quantiles_out_of_order_are_an_error(covered: SmallFarm, corruption: str
 
 def test_a_missing_row_is_an_error(covered: SmallFarm) -> None:
     covered.run(ENV, DAY)
-    covered.execute(f"DELETE FROM farm.{ENV} WHERE stat_date = '{DAY}' AND room_id = 'A' AND quantity <> 'humidity'")
+    covered.execute(
+        f"DELETE FROM farm.{ENV} WHERE stat_date = '{DAY}' AND room_id = 'A' AND quantity <> 'humidity'"
+    )
     found = verdicts(checks_only(covered, ENV, DAY))["rows_complete"]
     assert (found.passed, found.severity, offending(found)) == (False, ERROR, 3)
     assert examples(found) == [f"{DAY}, A, {name}" for name in ("dew point", "temperature", "VPD")]
@@ -58,7 +64,9 @@ def test_a_room_that_the_farm_got_since_has_no_rows_yet(covered: SmallFarm) -> N
 
 
 @pytest.mark.parametrize(("column", "value"), [("min", -20.1), ("max", 60.1), ("mean", 61)])
-def test_a_number_outside_the_plausible_range_is_an_error(covered: SmallFarm, column: str, value: float) -> None:
+def test_a_number_outside_the_plausible_range_is_an_error(
+    covered: SmallFarm, column: str, value: float
+) -> None:
     covered.run(ENV, DAY)
     change(covered, f'"{column}" = {value}')
     found = verdicts(checks_only(covered, ENV, DAY))["values_plausible"]
@@ -81,14 +89,18 @@ def test_a_day_with_a_gap_is_a_warning_and_no_failed_run(covered: SmallFarm) -> 
     assert (failing(result), failing(result, NEXT)) == ({"days_covered"}, set())
     found = verdicts(result)["days_covered"]
     assert (found.severity, offending(found)) == (WARN, 3)
-    # Known are 14 of 24 hours, and 900 s (max_hold_s) from the last sample before the gap at 7:50: 14 h 5 min.
-    assert set(examples(found)) == {f"{DAY}, A, {name}, 59%" for name in ("temperature", "VPD", "dew point")}
+    # Known are 14 of 24 hours, and 900 s (max_hold_s) from the last sample before the gap at 7:50:
+    # 14 h 5 min.
+    assert set(examples(found)) == {
+        f"{DAY}, A, {name}, 59%" for name in ("temperature", "VPD", "dew point")
+    }
     assert "materialize the day again" in (found.description or "")
 
 
 def test_a_day_mostly_out_of_its_band_is_a_warning(covered: SmallFarm) -> None:
     put_batch(covered.database, "A", dt.date(2026, 1, 1))
-    warm = f"sampled_at >= '{covered.at(DAY)}' AND sampled_at < '{covered.at(DAY, 12)}'"  # half of the day: 0.5 < 0.6
+    # Half of the day: 0.5 < 0.6
+    warm = f"sampled_at >= '{covered.at(DAY)}' AND sampled_at < '{covered.at(DAY, 12)}'"
     points = "point_id IN (SELECT point_id FROM farm.point WHERE point_alias = 't')"
     covered.execute(f"UPDATE farm.sample SET value = value + 3 WHERE {warm} AND {points}")
     result = covered.run(ENV, DAY, NEXT)
@@ -99,7 +111,9 @@ def test_a_day_mostly_out_of_its_band_is_a_warning(covered: SmallFarm) -> None:
 
 
 @pytest.mark.parametrize(("rejected", "warned"), [(14, False), (15, True)])
-def test_too_many_doubtful_samples_are_a_warning(covered: SmallFarm, rejected: int, warned: bool) -> None:
+def test_too_many_doubtful_samples_are_a_warning(
+    covered: SmallFarm, rejected: int, warned: bool
+) -> None:
     covered.execute(  # of 144 samples: 14 are 9.7 %, 15 are 10.4 %
         f"UPDATE farm.sample SET value = 101 WHERE sampled_at >= '{covered.at(DAY)}'"
         f" AND sampled_at < '{covered.at(DAY, rejected / 6)}'"

@@ -1,4 +1,6 @@
-"""From rules to evaluations: each partition its own, of its latest materialization, in one step a table."""
+"""From rules to evaluations: each partition its own, of its latest materialization, in one step a
+table.
+"""
 
 import datetime as dt
 
@@ -41,7 +43,9 @@ def test_good_data_pass_every_check(covered: SmallFarm) -> None:
         assert "examples" not in evaluation.metadata
 
 
-def test_each_partition_of_a_range_has_an_evaluation_of_its_own_and_there_is_no_other(covered: SmallFarm) -> None:
+def test_each_partition_of_a_range_has_an_evaluation_of_its_own_and_there_is_no_other(
+    covered: SmallFarm,
+) -> None:
     covered.run(ENV, DAY, THIRD)
     key = dg.AssetCheckKey(dg.AssetKey(ENV), "days_covered")
     history = covered.instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
@@ -75,7 +79,9 @@ def test_the_evaluations_of_a_range_take_one_look_at_the_materializations(
     storage, asked = covered.instance.event_log_storage, []
     summaries = storage.get_asset_event_summary_records
     monkeypatch.setattr(
-        storage, "get_asset_event_summary_records", lambda *given, **more: asked.append(1) or summaries(*given, **more)
+        storage,
+        "get_asset_event_summary_records",
+        lambda *given, **more: asked.append(1) or summaries(*given, **more),
     )
     covered.run(ENV, DAY, NEXT)
     assert len(asked) == 1
@@ -111,7 +117,9 @@ def test_of_many_faults_five_are_shown_and_all_counted(small: SmallFarm) -> None
 
 def test_a_chinese_farm_is_told_in_chinese(build: Build) -> None:
     found = verdicts(build(addition="language: zh\n").run(ENV, DAY))["days_covered"]
-    assert found.description == ("8 项库房日指标数据太少。处理办法：检查传感器和采集器；补录迟到的数据后重新物化当天")
+    assert found.description == (
+        "8 项库房日指标数据太少。处理办法：检查传感器和采集器；补录迟到的数据后重新物化当天"
+    )
     assert f"{DAY}, A, 水汽压差, 0%" in examples(found)
 
 
@@ -127,10 +135,18 @@ def test_every_table_has_an_error_about_its_structure() -> None:
 
 
 def test_offending_rows_are_told_apart_in_the_hour_that_comes_twice() -> None:
-    clock = farm_clock(parse_farm("{timezone: Europe/Brussels, first_day: 2025-01-01, rooms: {A: {}}}"))
-    parts = windows(clock.hourly, ["2025-10-26-01:00", "2025-10-26-02:00", "2025-10-26-02:00+0100", "2025-10-26-03:00"])
+    clock = farm_clock(
+        parse_farm("{timezone: Europe/Brussels, first_day: 2025-01-01, rooms: {A: {}}}")
+    )
+    parts = windows(
+        clock.hourly,
+        ["2025-10-26-01:00", "2025-10-26-02:00", "2025-10-26-02:00+0100", "2025-10-26-03:00"],
+    )
     middles = [
-        (part.start.astimezone(dt.UTC) + dt.timedelta(minutes=30)).astimezone(part.start.tzinfo) for part in parts
+        (part.start.astimezone(dt.UTC) + dt.timedelta(minutes=30)).astimezone(part.start.tzinfo)
+        for part in parts
     ]
     rows: list[sa.Row] = [(middle,) for middle in middles]  # type: ignore[misc]
-    assert by_part(rows, parts) == {part.key: [(middle,)] for part, middle in zip(parts, middles, strict=True)}
+    assert by_part(rows, parts) == {
+        part.key: [(middle,)] for part, middle in zip(parts, middles, strict=True)
+    }

@@ -1,4 +1,6 @@
-"""Rules of `daily_room_report`: each fault is found, counted, shown by example and comes with a remedy."""
+"""Rules of `daily_room_report`: each fault is found, counted, shown by example and comes with a
+remedy.
+"""
 
 from mushroom_assets_tests.kit.evaluations import (
     DAY,
@@ -22,7 +24,12 @@ def test_a_room_without_a_report_is_an_error(covered: SmallFarm) -> None:
     result = checks_only(covered, REPORT, DAY, NEXT)
     assert "rows_complete" not in failing(result)
     found = verdicts(result, NEXT)["rows_complete"]
-    assert (found.passed, found.severity, found.blocking, offending(found)) == (False, ERROR, True, 1)
+    assert (found.passed, found.severity, found.blocking, offending(found)) == (
+        False,
+        ERROR,
+        True,
+        1,
+    )
     assert examples(found) == [f"{NEXT}, B"]
 
 
@@ -32,6 +39,8 @@ def test_a_room_without_a_verdict_is_a_warning_with_its_reason(covered: SmallFar
     found = verdicts(result)["days_judged"]
     assert result.success
     assert (found.passed, found.severity, offending(found)) == (False, WARN, 2)
-    assert examples(found) == [f"{DAY}, {room}, no target band for this day: no batch known" for room in "AB"]
+    assert examples(found) == [
+        f"{DAY}, {room}, no target band for this day: no batch known" for room in "AB"
+    ]
     covered.execute(f"UPDATE farm.{REPORT} SET verdict = 'good'")
     assert failing(checks_only(covered, REPORT, DAY)) == set()

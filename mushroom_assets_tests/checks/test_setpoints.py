@@ -1,4 +1,6 @@
-"""Rules of `hourly_setpoint_changes`: each fault is found, counted, shown by example and comes with a remedy."""
+"""Rules of `hourly_setpoint_changes`: each fault is found, counted, shown by example and comes with
+a remedy.
+"""
 
 import pytest
 
@@ -22,7 +24,9 @@ def test_a_state_that_does_not_follow_from_the_one_before_is_a_warning(covered: 
     covered.run(SETPOINTS, FIRST, LAST)
     # Off and on again in between came late, and only its own hour was materialized again.
     covered.execute(f"DELETE FROM farm.{SETPOINTS} WHERE changed_at = '{covered.at(DAY, 11)}'")
-    covered.put([("A", "power", covered.at(DAY, 10.5), 0.0), ("A", "power", covered.at(DAY, 11.5), 1.0)])
+    covered.put(
+        [("A", "power", covered.at(DAY, 10.5), 0.0), ("A", "power", covered.at(DAY, 11.5), 1.0)]
+    )
     result = covered.run(SETPOINTS, ELEVEN)
     found = verdicts(result, ELEVEN)["values_chain"]
     assert result.success
@@ -36,16 +40,23 @@ def test_a_state_that_does_not_follow_from_the_one_before_is_a_warning(covered: 
 
 def test_setpoints_with_a_scale_need_not_chain(small: SmallFarm) -> None:
     steps = ((8, 18.0), (9, 17.5), (9.3, 17.45), (9.6, 17.40), (10, 17.0))
-    small.put([("A", "set", small.at(DAY, at), value) for at, value in steps])  # creeps below the threshold
+    # Creeps below the threshold
+    small.put([("A", "set", small.at(DAY, at), value) for at, value in steps])
     result = small.run(SETPOINTS, FIRST, LAST)
     assert len(small.rows(SETPOINTS)) == 2
     assert failing(result, NINE) == failing(result, TEN) == set()
 
 
-@pytest.mark.parametrize("corruption", ["current_value = previous_value, delta = 0", "delta = delta + 0.1"])
-def test_numbers_that_contradict_each_other_are_an_error(covered: SmallFarm, corruption: str) -> None:
+@pytest.mark.parametrize(
+    "corruption", ["current_value = previous_value, delta = 0", "delta = delta + 0.1"]
+)
+def test_numbers_that_contradict_each_other_are_an_error(
+    covered: SmallFarm, corruption: str
+) -> None:
     covered.run(SETPOINTS, FIRST, LAST)
-    covered.execute(f"UPDATE farm.{SETPOINTS} SET {corruption} WHERE changed_at = '{covered.at(DAY, 9)}'")
+    covered.execute(
+        f"UPDATE farm.{SETPOINTS} SET {corruption} WHERE changed_at = '{covered.at(DAY, 9)}'"
+    )
     found = verdicts(checks_only(covered, SETPOINTS, NINE), NINE)["steps_consistent"]
     assert (found.passed, found.severity, offending(found)) == (False, ERROR, 1)
     assert examples(found)[0].startswith("2026-01-05 09:00:00, A, cooler_A, power, 0, ")
@@ -57,11 +68,17 @@ def test_a_state_without_label_is_a_warning(covered: SmallFarm) -> None:
     assert (failing(result, NINE), failing(result, ELEVEN)) == (set(), {"points_known"})
     found = verdicts(result, ELEVEN)["points_known"]
     assert (found.severity, offending(found)) == (WARN, 1)
-    assert examples(found) == ["2026-01-05 11:30:00, A, cooler_A, power, 0, 2, a state without label"]
+    assert examples(found) == [
+        "2026-01-05 11:30:00, A, cooler_A, power, 0, 2, a state without label"
+    ]
 
 
-@pytest.mark.parametrize(("before", "after"), [("    power:", "    fan:"), ("{A: {}, B", "{C: {}, B")])
-def test_a_point_that_is_no_longer_watched_is_a_warning(covered: SmallFarm, before: str, after: str) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"), [("    power:", "    fan:"), ("{A: {}, B", "{C: {}, B")]
+)
+def test_a_point_that_is_no_longer_watched_is_a_warning(
+    covered: SmallFarm, before: str, after: str
+) -> None:
     covered.run(SETPOINTS, FIRST, LAST)
     covered.path.write_text(covered.path.read_text().replace(before, after))
     found = verdicts(checks_only(covered, SETPOINTS, NINE), NINE)["points_known"]

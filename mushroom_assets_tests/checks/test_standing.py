@@ -1,4 +1,6 @@
-"""The standing checks: what Dagster's record lacks is told with its ranges and what to click, and nothing else is."""
+"""The standing checks: what Dagster's record lacks is told with its ranges and what to click, and
+nothing else is.
+"""
 
 import asyncio
 import datetime as dt
@@ -38,7 +40,9 @@ def materialized(instance: dg.DagsterInstance, asset: str, keys: list[str]) -> N
         instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=key))
 
 
-def told(instance: dg.DagsterInstance, asset: str = ENV, text: str = SHANGHAI, now: tuple[int, ...] = NOW) -> Any:
+def told(
+    instance: dg.DagsterInstance, asset: str = ENV, text: str = SHANGHAI, now: tuple[int, ...] = NOW
+) -> Any:
     """What the check says at a reading of the farm's clock."""
     farm = parse_farm(text)
     clock = farm_clock(farm)
@@ -60,9 +64,15 @@ def test_a_complete_record_passes(instance: dg.DagsterInstance) -> None:
 def test_missing_days_are_told_as_ranges_with_what_to_click(instance: dg.DagsterInstance) -> None:
     materialized(instance, ENV, [day for day in DAYS if day[-2:] not in ("03", "04", "05", "11")])
     found = told(instance)
-    assert (found["passed"], found["severity"], found["metadata"]["offending"].value) == (False, WARN, 4)
+    assert (found["passed"], found["severity"], found["metadata"]["offending"].value) == (
+        False,
+        WARN,
+        4,
+    )
     assert listed(found, "missing") == ["2026-01-03 ... 2026-01-05", "2026-01-11"]
-    assert found["description"].startswith("0 failed and 4 missing partitions in the last 30 days. Remedy: ")
+    assert found["description"].startswith(
+        "0 failed and 4 missing partitions in the last 30 days. Remedy: "
+    )
     assert "Backfill only failed and missing partitions within selection" in found["description"]
     assert "/assets/daily_env_stats?view=partitions" in found["metadata"]["partitions"].value
 
@@ -94,9 +104,13 @@ def test_a_partition_is_missing_only_once_it_was_due(
     assert span.split(" ... ")[1] == last
 
 
-def test_partitions_of_a_run_on_its_way_are_neither(instance: dg.DagsterInstance, small: SmallFarm) -> None:
+def test_partitions_of_a_run_on_its_way_are_neither(
+    instance: dg.DagsterInstance, small: SmallFarm
+) -> None:
     job = build_definitions(parse_farm(SHANGHAI)).resolve_job_def(f"{ENV}_job")
-    run = instance.create_run_for_job(job, tags=range_tags(DAYS[0], DAYS[-1]), status=dg.DagsterRunStatus.STARTED)
+    run = instance.create_run_for_job(
+        job, tags=range_tags(DAYS[0], DAYS[-1]), status=dg.DagsterRunStatus.STARTED
+    )
     assert told(instance)["passed"]
     instance.report_run_failed(run)
     assert listed(told(instance), "failed") == ["2026-01-01 ... 2026-01-19"]
@@ -104,10 +118,16 @@ def test_partitions_of_a_run_on_its_way_are_neither(instance: dg.DagsterInstance
 
 def test_failed_partitions_are_an_error_and_told_apart(build: Build) -> None:
     small = build(addition="")
-    small.path.write_text(small.path.read_text().replace("first_day: 2025-01-01", "first_day: 2026-01-01"))
+    small.path.write_text(
+        small.path.read_text().replace("first_day: 2025-01-01", "first_day: 2026-01-01")
+    )
     farm = parse_farm(small.path.read_text())
     small.execute("ALTER TABLE farm.daily_env_stats RENAME TO elsewhere")
-    assert not SmallFarm(farm, small.path, small.database, small.instance).run(ENV, DAY, raise_on_error=False).success
+    assert (
+        not SmallFarm(farm, small.path, small.database, small.instance)
+        .run(ENV, DAY, raise_on_error=False)
+        .success
+    )
     found = told(small.instance, now=(2026, 1, 8, 12, 0))
     assert (found["severity"], found["metadata"]["offending"].value) == (ERROR, 7)
     assert (listed(found, "failed"), listed(found, "missing")) == (
@@ -121,11 +141,19 @@ def test_partitions_of_another_farm_file_are_told_and_no_error(build: Build) -> 
     edited = text.replace("max_hold_s: 900", "max_hold_s: 600")
     for file, days in ((text, DAYS[:3]), (edited, DAYS[1:2])):
         small.path.write_text(file)
-        SmallFarm(parse_farm(file), small.path, small.database, small.instance).run(ENV, days[0], days[-1])
+        SmallFarm(parse_farm(file), small.path, small.database, small.instance).run(
+            ENV, days[0], days[-1]
+        )
     found = told(small.instance, text=edited, now=(2026, 1, 4, 12, 0))
-    assert (found["passed"], found["severity"], found["metadata"]["offending"].value) == (False, WARN, 2)
+    assert (found["passed"], found["severity"], found["metadata"]["offending"].value) == (
+        False,
+        WARN,
+        2,
+    )
     assert listed(found, "outdated") == [DAYS[0], DAYS[2]]
-    assert found["description"].startswith("2 partitions of the last 30 days were made under another farm file")
+    assert found["description"].startswith(
+        "2 partitions of the last 30 days were made under another farm file"
+    )
     assert told(small.instance, text=text, now=(2026, 1, 2, 12, 0))["passed"]
     chinese = told(small.instance, text=edited + "language: zh\n", now=(2026, 1, 5, 12, 0))
     assert chinese["description"].startswith("最近 30 天有 0 个分区失败、1 个缺失。处理办法：")
@@ -158,7 +186,9 @@ def shown(instance: dg.DagsterInstance) -> tuple[str | None, bool]:
 
     async def ask() -> tuple[str | None, bool]:
         context = LoadingContextForTest(instance)
-        record = await AssetCheckExecutionRecord.gen(context, dg.AssetCheckKey(dg.AssetKey(ENV), NAME))
+        record = await AssetCheckExecutionRecord.gen(
+            context, dg.AssetCheckKey(dg.AssetKey(ENV), NAME)
+        )
         assert record is not None
         return record.partition, await record.targets_latest_materialization(context)
 
@@ -169,12 +199,17 @@ def young(build: Build) -> tuple[SmallFarm, Farm]:
     """A farm that began four days ago, by the clock of this machine."""
     small = build()
     first = dt.datetime.now(small.farm.zone).date() - dt.timedelta(days=4)
-    small.path.write_text(small.path.read_text().replace("first_day: 2025-01-01", f"first_day: {first}"))
+    small.path.write_text(
+        small.path.read_text().replace("first_day: 2025-01-01", f"first_day: {first}")
+    )
     return small, parse_farm(small.path.read_text())
 
 
 def doors(small: SmallFarm) -> dict[str, Any]:
-    return {"postgres": PostgresResource(url=small.database.url), "farm_file": FarmFile(path=str(small.path))}
+    return {
+        "postgres": PostgresResource(url=small.database.url),
+        "farm_file": FarmFile(path=str(small.path)),
+    }
 
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -187,7 +222,8 @@ def test_the_job_evaluates_all_four(build: Build) -> None:
     found = {each.asset_key.to_user_string(): each for each in result.get_asset_check_evaluations()}
     assert result.success
     assert set(found) == set(DUE_AFTER)
-    # The first three days are due whatever the hour is; the fourth by six in the morning at the latest.
+    # The first three days are due whatever the hour is; the fourth by six in the morning at the
+    # latest.
     assert found[ENV].metadata["offending"].value in (3, 4)
     assert rows(small.instance) == [(None, "FAILED")]
     assert shown(small.instance) == (None, True)
@@ -208,14 +244,23 @@ def test_after_the_timetables_run_the_next_evaluation_counts(build: Build) -> No
 
 
 @pytest.mark.parametrize("days", [1, 2])
-def test_a_run_launched_in_the_ui_evaluates_it_and_leaves_nothing_planned(build: Build, days: int) -> None:
+def test_a_run_launched_in_the_ui_evaluates_it_and_leaves_nothing_planned(
+    build: Build, days: int
+) -> None:
     small, farm = young(build)
-    first, last = farm.first_day.isoformat(), (farm.first_day + dt.timedelta(days=days - 1)).isoformat()
+    first, last = (
+        farm.first_day.isoformat(),
+        (farm.first_day + dt.timedelta(days=days - 1)).isoformat(),
+    )
     defs = build_definitions(farm, doors(small))
-    everything = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={dg.AssetKey(ENV)})
+    everything = defs.resolve_implicit_global_asset_job_def().get_subset(
+        asset_selection={dg.AssetKey(ENV)}
+    )
     tags = {"dagster/partition": first} if days == 1 else range_tags(first, last)
     partition = first if days == 1 else None
-    assert everything.execute_in_process(QUIET, instance=small.instance, tags=tags, partition_key=partition).success
+    assert everything.execute_in_process(
+        QUIET, instance=small.instance, tags=tags, partition_key=partition
+    ).success
     latest, *others = rows(small.instance)
     assert latest == (None, "FAILED")  # days are still missing
     assert shown(small.instance) == (None, True)

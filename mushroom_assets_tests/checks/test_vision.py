@@ -1,4 +1,6 @@
-"""Rules of `daily_clip_inference`, on rows as the asset stores them, and of a real run over a broken file."""
+"""Rules of `daily_clip_inference`, on rows as the asset stores them, and of a real run over a
+broken file.
+"""
 
 import datetime as dt
 import io
@@ -61,7 +63,9 @@ def test_good_images_pass_every_check(seen: SmallFarm) -> None:
     assert failing(checks_only(seen, VISION, DAY)) == set()
 
 
-def test_a_truncated_image_is_a_warning_with_its_path_and_reason(small: SmallFarm, tmp_path: Path) -> None:
+def test_a_truncated_image_is_a_warning_with_its_path_and_reason(
+    small: SmallFarm, tmp_path: Path
+) -> None:
     file = io.BytesIO()
     Image.new("RGB", (120, 90), (200, 180, 160)).save(file, "JPEG")
     names = {f"A/20260105/A_cam_202611_202601050{hour}0000.jpg": hour for hour in (7, 8)}
@@ -69,16 +73,24 @@ def test_a_truncated_image_is_a_warning_with_its_path_and_reason(small: SmallFar
         target = tmp_path / "images" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.getvalue()[: 300 if hour == 8 else None])
-    result = small.run(VISION, DAY, resources={"image_store": ImageStore(root=str(tmp_path / "images"))})
+    result = small.run(
+        VISION, DAY, resources={"image_store": ImageStore(root=str(tmp_path / "images"))}
+    )
     assert result.success
     assert failing(result) == {"images_readable", "cameras_deliver"}  # room B has no image
     found = verdicts(result)["images_readable"]
     assert (found.severity, offending(found)) == (WARN, 1)
     (example,) = examples(found)
-    assert example.startswith("2026-01-05, A/20260105/A_cam_202611_20260105080000.jpg, unreadable, ")
+    assert example.startswith(
+        "2026-01-05, A/20260105/A_cam_202611_20260105080000.jpg, unreadable, "
+    )
     assert "check the camera" in (found.description or "")
-    (tmp_path / "images" / "A/20260105/A_cam_202611_20260105080000.jpg").write_bytes(file.getvalue())
-    again = small.run(VISION, DAY, resources={"image_store": ImageStore(root=str(tmp_path / "images"))})
+    (tmp_path / "images" / "A/20260105/A_cam_202611_20260105080000.jpg").write_bytes(
+        file.getvalue()
+    )
+    again = small.run(
+        VISION, DAY, resources={"image_store": ImageStore(root=str(tmp_path / "images"))}
+    )
     assert verdicts(again)["images_readable"].passed
 
 
@@ -99,7 +111,9 @@ def test_broken_labels_and_vectors_are_an_error(seen: SmallFarm, corruption: str
 
 
 def test_an_image_that_could_not_be_used_needs_no_labels(seen: SmallFarm) -> None:
-    images(seen, "A/cam1", 0, count=1, image_path="x", status="unreadable", embedding=None, stage=None)
+    images(
+        seen, "A/cam1", 0, count=1, image_path="x", status="unreadable", embedding=None, stage=None
+    )
     assert failing(checks_only(seen, VISION, DAY)) == {"images_readable"}
 
 
@@ -126,7 +140,9 @@ def test_a_farm_without_cameras_is_not_told_so_every_day(small: SmallFarm) -> No
 def test_each_day_of_a_range_has_its_own_week_before(seen: SmallFarm) -> None:
     images(seen, "B/cam2", 2)
     result = checks_only(seen, VISION, "2026-01-02", DAY)
-    silent = {day for day in ("2026-01-02", "2026-01-03", "2026-01-04", DAY) if failing(result, day)}
+    silent = {
+        day for day in ("2026-01-02", "2026-01-03", "2026-01-04", DAY) if failing(result, day)
+    }
     assert silent == {"2026-01-04", DAY}
 
 
@@ -134,10 +150,12 @@ def test_each_day_of_a_range_has_its_own_week_before(seen: SmallFarm) -> None:
 def test_a_confidence_below_three_quarters_of_last_weeks_is_a_warning(
     seen: SmallFarm, probability: float, warned: bool
 ) -> None:
-    seen.execute(  # the week before: 6 days of 0.9 and, 7 days ago, twice as many images of 0.9: 0.9; 3/4 is 0.675
+    # The week before: 6 days of 0.9 and, 7 days ago, twice as many images of 0.9: 0.9; 3/4 is 0.675
+    seen.execute(
         f"UPDATE farm.{VISION} SET stage_probability = {probability} WHERE room_id = 'A' AND image_date = '{DAY}'"
     )
-    images(seen, "A/cam1", 7, model_id="old/w/1", stage_probability=0.1)  # of another model nothing is said
+    # Of another model nothing is said
+    images(seen, "A/cam1", 7, model_id="old/w/1", stage_probability=0.1)
     result = checks_only(seen, VISION, DAY)
     assert failing(result) == ({"confidence_steady"} if warned else set())
     if warned:
@@ -158,7 +176,9 @@ def test_few_images_say_nothing_of_confidence(small: SmallFarm) -> None:
         ("sharpness = 101", None), ("brightness = 0.11", None),
     ],
 )  # fmt: skip
-def test_a_camera_that_sees_little_is_a_warning(seen: SmallFarm, change: str, reason: str | None) -> None:
+def test_a_camera_that_sees_little_is_a_warning(
+    seen: SmallFarm, change: str, reason: str | None
+) -> None:
     seen.execute(f"UPDATE farm.{VISION} SET {change} WHERE room_id = 'B' AND image_date = '{DAY}'")
     result = checks_only(seen, VISION, DAY, NEXT)
     assert failing(result) == ({"lenses_clear"} if reason else set())

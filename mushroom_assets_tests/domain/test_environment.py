@@ -1,4 +1,6 @@
-"""Statistics of a room's day, held against sums on paper, a second-by-second integration, pandas and PsychroLib."""
+"""Statistics of a room's day, held against sums on paper, a second-by-second integration, pandas
+and PsychroLib.
+"""
 
 import datetime as dt
 import math
@@ -37,9 +39,18 @@ stages:
 
 
 def quantity(
-    plausible: tuple[float, float] = (-1e300, 1e300), spike: float | None = None, stuck_s: int | None = None
+    plausible: tuple[float, float] = (-1e300, 1e300),
+    spike: float | None = None,
+    stuck_s: int | None = None,
 ) -> Quantity:
-    return Quantity(device_type="d", point_alias="p", unit="u", plausible=plausible, spike=spike, stuck_s=stuck_s)
+    return Quantity(
+        device_type="d",
+        point_alias="p",
+        unit="u",
+        plausible=plausible,
+        spike=spike,
+        stuck_s=stuck_s,
+    )
 
 
 def frame(samples: dict[float, float]) -> pd.DataFrame:
@@ -53,22 +64,32 @@ def series(samples: dict[float, float], **rules: Any) -> Series:
 
 
 def statistics(
-    samples: dict[float, float], length: float = 3600, *, band: tuple[float, float] | None = None, **rules: Any
+    samples: dict[float, float],
+    length: float = 3600,
+    *,
+    band: tuple[float, float] | None = None,
+    **rules: Any,
 ) -> Statistics:
     """Of the window [0, length) in seconds."""
-    return summarise(series(samples, **rules), 0, round(length * SECOND), max_hold_s=HOLD, band=band)
+    return summarise(
+        series(samples, **rules), 0, round(length * SECOND), max_hold_s=HOLD, band=band
+    )
 
 
-# By hand: 10 is carried in and known 0-200, 20 200-260, 30 260-560 (its hold ends), 40 1000-1300, 50 3500-3600.
+# By hand: 10 is carried in and known 0-200, 20 200-260, 30 260-560 (its hold ends), 40 1000-1300,
+# 50 3500-3600.
 PAPER = {-100: 10.0, 200: 20.0, 260: 30.0, 1000: 40.0, 3500: 50.0}
 
 
 def test_the_mean_weighs_each_value_by_the_time_it_is_known() -> None:
     found = statistics(PAPER, band=(20, 40))
-    assert found.mean == pytest.approx((10 * 200 + 20 * 60 + 30 * 300 + 40 * 300 + 50 * 100) / 960, rel=1e-12)
+    assert found.mean == pytest.approx(
+        (10 * 200 + 20 * 60 + 30 * 300 + 40 * 300 + 50 * 100) / 960, rel=1e-12
+    )
     assert found.coverage == pytest.approx(960 / 3600, rel=1e-12)
     assert found.longest_gap_s == 2200  # 1300 to 3500
-    assert found.in_range == pytest.approx((60 + 300 + 300) / 960, rel=1e-12)  # both ends of the band count
+    # Both ends of the band count
+    assert found.in_range == pytest.approx((60 + 300 + 300) / 960, rel=1e-12)
 
 
 def test_the_carried_in_value_is_in_the_mean_but_not_among_the_windows_own_samples() -> None:
@@ -79,7 +100,9 @@ def test_the_carried_in_value_is_in_the_mean_but_not_among_the_windows_own_sampl
 
 
 @pytest.mark.parametrize(
-    ("before", "known"), [(0.000001, 300), (1, 299), (299, 1), (300, 0), (301, 0)], ids=lambda number: f"{number:g}"
+    ("before", "known"),
+    [(0.000001, 300), (1, 299), (299, 1), (300, 0), (301, 0)],
+    ids=lambda number: f"{number:g}",
 )
 def test_a_value_is_carried_in_for_what_is_left_of_its_hold(before: float, known: float) -> None:
     found = statistics({-before: 10.0, 3000: 20.0})
@@ -130,14 +153,19 @@ def test_rejected_samples_are_counted_and_leave_no_trace_in_the_numbers() -> Non
     good = {0: 400.0, 60: 401.0, 120: 402.0, 300: 403.0}
     bad = {30: 0.0, 90: math.nan, 150: math.inf, 180: -math.inf, 210: 149.999, 240: 50000.001}
     merged = dict(sorted((good | bad).items()))
-    clean, dirty = (statistics(samples, plausible=(150, 50000), band=(401, 402)) for samples in (good, merged))
+    clean, dirty = (
+        statistics(samples, plausible=(150, 50000), band=(401, 402)) for samples in (good, merged)
+    )
     assert (dirty.rejected_count, clean.rejected_count) == (6, 0)
     assert {**vars(dirty), "rejected_count": 0} == vars(clean)
     assert dirty.sample_count == 4
 
 
 def test_the_plausible_limits_themselves_are_plausible() -> None:
-    assert series({0: 150.0, 60: 50000.0}, plausible=(150, 50000)).rejected.tolist() == [False, False]
+    assert series({0: 150.0, 60: 50000.0}, plausible=(150, 50000)).rejected.tolist() == [
+        False,
+        False,
+    ]
 
 
 def test_a_day_of_rejected_samples_only_has_counts_and_no_statistics() -> None:
@@ -179,20 +207,26 @@ def test_a_dip_is_a_spike_too_and_a_rejected_neighbour_is_skipped() -> None:
 def test_an_unchanged_value_is_suspect_from_the_set_time_on() -> None:
     minutes = {60.0 * minute: 7.0 for minute in range(31)}
     assert series(minutes, stuck_s=1800).suspect.all()  # 30 minutes from the first to the last
-    assert not series({at: value for at, value in minutes.items() if at < 1800}, stuck_s=1800).suspect.any()
+    assert not series(
+        {at: value for at, value in minutes.items() if at < 1800}, stuck_s=1800
+    ).suspect.any()
     moved = minutes | {900.0: 7.1}
     assert not series(moved, stuck_s=1800).suspect.any()
 
 
 def test_a_gap_ends_a_stuck_run() -> None:
-    gapped = {60.0 * minute: 7.0 for minute in range(31) if not 10 < minute < 16}  # 600 to 960 s: more than the hold
+    # 600 to 960 s: more than the hold
+    gapped = {60.0 * minute: 7.0 for minute in range(31) if not 10 < minute < 16}
     assert not series(gapped, stuck_s=1800).suspect.any()
-    narrow = {60.0 * minute: 7.0 for minute in range(31) if not 10 < minute < 15}  # 600 to 900 s: the hold itself
+    # 600 to 900 s: the hold itself
+    narrow = {60.0 * minute: 7.0 for minute in range(31) if not 10 < minute < 15}
     assert series(narrow, stuck_s=1800).suspect.all()
 
 
 def test_values_of_one_instant_are_averaged_over_those_that_are_plausible() -> None:
-    two = pd.DataFrame({"at": np.array([0, 0, 60, 60, 120]) * SECOND, "value": [18.0, 19.0, 20.0, np.nan, np.inf]})
+    two = pd.DataFrame(
+        {"at": np.array([0, 0, 60, 60, 120]) * SECOND, "value": [18.0, 19.0, 20.0, np.nan, np.inf]}
+    )
     found = judge(two, quantity(), HOLD)
     assert found.at.tolist() == [0, 60 * SECOND, 120 * SECOND]
     assert found.value[:2].tolist() == [18.5, 20.0]
@@ -207,13 +241,17 @@ def feeds(draw: st.DrawFn) -> tuple[dict[int, float], int, int]:
     """Samples by second (some NaN), window length and hold, all in seconds."""
     length, hold = draw(st.integers(1, 400)), draw(st.integers(1, 120))
     seconds = draw(st.lists(st.integers(-150, length + 50), unique=True, max_size=25))
-    value = st.one_of(st.floats(-50, 50, allow_nan=False), st.just(math.nan), st.sampled_from([0.0, 10.0]))
+    value = st.one_of(
+        st.floats(-50, 50, allow_nan=False), st.just(math.nan), st.sampled_from([0.0, 10.0])
+    )
     return {second: draw(value) for second in sorted(seconds)}, length, hold
 
 
 @settings(max_examples=150, deadline=None)
 @given(feeds())
-def test_any_series_agrees_with_a_second_by_second_integration(feed: tuple[dict[int, float], int, int]) -> None:
+def test_any_series_agrees_with_a_second_by_second_integration(
+    feed: tuple[dict[int, float], int, int],
+) -> None:
     samples, length, hold = feed
     band = (0.0, 10.0)
     accepted = {second: value for second, value in samples.items() if math.isfinite(value)}
@@ -226,36 +264,51 @@ def test_any_series_agrees_with_a_second_by_second_integration(feed: tuple[dict[
     for value in every_second:
         gap = gap + 1 if value is None else 0
         longest = max(longest, gap)
-    own = pd.Series([value for second, value in accepted.items() if 0 <= second < length], dtype=float)
+    own = pd.Series(
+        [value for second, value in accepted.items() if 0 <= second < length], dtype=float
+    )
 
-    found = summarise(judge(frame(samples), quantity(), hold), 0, length * SECOND, max_hold_s=hold, band=band)
+    found = summarise(
+        judge(frame(samples), quantity(), hold), 0, length * SECOND, max_hold_s=hold, band=band
+    )
 
     assert found.coverage == pytest.approx(len(known) / length, abs=1e-12)
     assert found.coverage + every_second.count(None) / length == pytest.approx(1)
     assert found.longest_gap_s == longest
     assert found.sample_count == len(own)
-    assert found.rejected_count == sum(math.isnan(value) for at, value in samples.items() if 0 <= at < length)
+    assert found.rejected_count == sum(
+        math.isnan(value) for at, value in samples.items() if 0 <= at < length
+    )
     if own.empty:
         assert (found.mean, found.min, found.q25, found.median, found.q75, found.max) == (None,) * 6
         return
     assert found.mean == pytest.approx(sum(known) / len(known), abs=1e-9)
     assert found.mean is not None
     assert min(known) - 1e-9 <= found.mean <= max(known) + 1e-9
-    assert found.in_range == pytest.approx(sum(band[0] <= value <= band[1] for value in known) / len(known), abs=1e-12)
+    assert found.in_range == pytest.approx(
+        sum(band[0] <= value <= band[1] for value in known) / len(known), abs=1e-12
+    )
     quantiles = (found.min, found.q25, found.median, found.q75, found.max)
-    assert quantiles == pytest.approx(own.quantile([0, 0.25, 0.5, 0.75, 1], interpolation="linear").tolist(), abs=1e-9)
+    assert quantiles == pytest.approx(
+        own.quantile([0, 0.25, 0.5, 0.75, 1], interpolation="linear").tolist(), abs=1e-9
+    )
 
 
 # --- vapour pressure deficit and dew point
 
 
 def humid(temperature: dict[float, float], humidity: dict[float, float]) -> dict[str, Series]:
-    return derive(series(temperature, plausible=(-20, 60), spike=2), series(humidity, plausible=(0, 100), spike=5), 30)
+    return derive(
+        series(temperature, plausible=(-20, 60), spike=2),
+        series(humidity, plausible=(0, 100), spike=5),
+        30,
+    )
 
 
 def test_16_degrees_and_90_percent_give_the_reference_values() -> None:
     found = humid({0: 16.0}, {0: 90.0})
-    assert found["vpd"].value[0] == pytest.approx(0.1818, rel=3e-3)  # the Magnus form is 0.2 % below
+    # The Magnus form is 0.2 % below
+    assert found["vpd"].value[0] == pytest.approx(0.1818, rel=3e-3)
     assert found["dew_point"].value[0] == pytest.approx(14.36, abs=5e-3)
 
 
@@ -264,7 +317,8 @@ def test_16_degrees_and_90_percent_give_the_reference_values() -> None:
 def test_vpd_and_dew_point_agree_with_psychrolib(celsius: float, percent: float) -> None:
     found = humid({0: celsius}, {0: percent})
     deficit = psychrolib.GetSatVapPres(celsius) * (1 - percent / 100) / 1000
-    assert found["vpd"].value[0] == pytest.approx(deficit, rel=3e-3)  # the Magnus form itself is off by that much
+    # The Magnus form itself is off by that much
+    assert found["vpd"].value[0] == pytest.approx(deficit, rel=3e-3)
     dew_point = psychrolib.GetTDewPointFromRelHum(celsius, percent / 100)
     if dew_point > 0:  # below, PsychroLib means frost
         assert found["dew_point"].value[0] == pytest.approx(dew_point, abs=0.05)
@@ -283,15 +337,22 @@ def test_air_without_water_has_a_deficit_and_no_dew_point() -> None:
 
 
 def test_samples_pair_with_the_nearest_within_30_seconds_only() -> None:
-    found = humid({0: 16.0, 100: 16.0, 200: 16.0, 300: 16.0}, {-30: 50.0, 10: 90.0, 131: 90.0, 230: 80.0, 269: 1.0})
+    found = humid(
+        {0: 16.0, 100: 16.0, 200: 16.0, 300: 16.0},
+        {-30: 50.0, 10: 90.0, 131: 90.0, 230: 80.0, 269: 1.0},
+    )
     assert (found["vpd"].at // SECOND).tolist() == [0, 200]
     saturated = psychrolib.GetSatVapPres(16.0) / 1000
     assert found["vpd"].value == pytest.approx([saturated * 0.1, saturated * 0.2], rel=3e-3)
 
 
 @settings(max_examples=200, deadline=None)
-@given(*[st.lists(st.integers(-40, 40), unique=True, max_size=12).map(sorted)] * 2, st.integers(0, 30))
-def test_pairs_are_those_of_pandas_merge_asof(at: list[int], others: list[int], within: int) -> None:
+@given(
+    *[st.lists(st.integers(-40, 40), unique=True, max_size=12).map(sorted)] * 2, st.integers(0, 30)
+)
+def test_pairs_are_those_of_pandas_merge_asof(
+    at: list[int], others: list[int], within: int
+) -> None:
     left = pd.DataFrame({"at": np.array(at, np.int64), "own": np.arange(len(at))})
     right = pd.DataFrame({"at": np.array(others, np.int64), "other": np.arange(len(others))})
     pairs = pd.merge_asof(left, right, on="at", direction="nearest", tolerance=within).dropna()
@@ -332,10 +393,14 @@ POINTS = [
 
 def minutes(point: int, first: dt.datetime, values: list[float]) -> pd.DataFrame:
     at = to_us(first) + np.arange(len(values), dtype=np.int64) * 60 * SECOND
-    return pd.DataFrame({"point_id": np.full(len(values), point, dtype=np.int32), "at": at, "value": values})
+    return pd.DataFrame(
+        {"point_id": np.full(len(values), point, dtype=np.int32), "at": at, "value": values}
+    )
 
 
-def rows_of(samples: pd.DataFrame, farm: Farm, **options: Any) -> dict[tuple[str, str], dict[str, Any]]:
+def rows_of(
+    samples: pd.DataFrame, farm: Farm, **options: Any
+) -> dict[tuple[str, str], dict[str, Any]]:
     points = environment.sources(POINTS, farm)
     found = environment.summarise_day(samples, day(farm), points, farm, options.get("in_dates", {}))
     return {(row["room_id"], row["quantity"]): row for row in found}
@@ -368,11 +433,20 @@ def test_the_growth_day_decides_the_band(two_rooms: Farm) -> None:
     eighth = rows_of(samples, two_rooms, in_dates={"A": [dt.date(2026, 1, 13)]})
     seventh = rows_of(samples, two_rooms, in_dates={"A": [dt.date(2026, 1, 14)]})
     assert eighth["A", "temperature"]["in_range"] == pytest.approx(600 / 1440)
-    assert (eighth["A", "temperature"]["growth_day"], eighth["A", "temperature"]["is_growth_phase"]) == (8, True)
+    assert (
+        eighth["A", "temperature"]["growth_day"],
+        eighth["A", "temperature"]["is_growth_phase"],
+    ) == (8, True)
     assert eighth["A", "temperature"]["batch_date"] == dt.date(2026, 1, 13)
     assert eighth["A", "co2"]["in_range"] is None
-    assert (seventh["A", "temperature"]["growth_day"], seventh["A", "temperature"]["in_range"]) == (7, None)
-    assert (eighth["B", "temperature"]["growth_day"], eighth["B", "temperature"]["batch_date"]) == (None, None)
+    assert (seventh["A", "temperature"]["growth_day"], seventh["A", "temperature"]["in_range"]) == (
+        7,
+        None,
+    )
+    assert (eighth["B", "temperature"]["growth_day"], eighth["B", "temperature"]["batch_date"]) == (
+        None,
+        None,
+    )
 
 
 def test_a_stuck_run_that_begins_before_midnight_counts_from_midnight_on(two_rooms: Farm) -> None:
@@ -395,14 +469,20 @@ def test_a_stuck_run_of_hours_before_midnight_is_seen_in_what_is_read(two_rooms:
     st.integers(5, 140),
     st.sampled_from([1, 4]),
 )
-def test_a_days_rows_do_not_depend_on_what_else_was_read(values: list[float], into: int, period: int) -> None:
+def test_a_days_rows_do_not_depend_on_what_else_was_read(
+    values: list[float], into: int, period: int
+) -> None:
     farm = parse_farm(FARM)
     window = day(farm)
     lookback = dt.timedelta(seconds=environment.lookback_s(farm))
     values = [value for value in values for _ in range(period)]  # also runs of one value
     first = window.start - into * period * dt.timedelta(minutes=1)
-    everything = pd.concat([minutes(point, first, values) for point in (1, 2, 4)], ignore_index=True)
-    inside = (everything["at"] >= to_us(window.start - lookback)) & (everything["at"] < window.end_us)
+    everything = pd.concat(
+        [minutes(point, first, values) for point in (1, 2, 4)], ignore_index=True
+    )
+    inside = (everything["at"] >= to_us(window.start - lookback)) & (
+        everything["at"] < window.end_us
+    )
     assert rows_of(everything, farm) == rows_of(everything[inside], farm)
 
 
@@ -417,6 +497,8 @@ def test_lookback_covers_the_hold_and_the_longest_stuck_rule(two_rooms: Farm) ->
     [(-1, None), (0, 1.0), (59, 1.0), (60, 2.0), (130, 2.0), (360, 2.0), (361, None)],
     ids=lambda number: str(number),
 )
-def test_the_value_known_at_an_instant_is_the_last_accepted_one_up_to_an_age(second: int, value: float | None) -> None:
+def test_the_value_known_at_an_instant_is_the_last_accepted_one_up_to_an_age(
+    second: int, value: float | None
+) -> None:
     found = series({0: 1.0, 60: 2.0, 120: math.nan})
     assert known_at(found, second * SECOND, 300) == value

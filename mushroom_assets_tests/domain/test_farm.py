@@ -1,4 +1,6 @@
-"""The farm file: what a small one takes from the reference, and that every mistake is named by line and key."""
+"""The farm file: what a small one takes from the reference, and that every mistake is named by line
+and key.
+"""
 
 import datetime as dt
 import re
@@ -31,7 +33,13 @@ def test_the_reference_farm_is_the_plant_of_the_contract() -> None:
     assert list(farm.rooms) == ["607", "608", "611", "612"]
     assert farm.folder("607") == "7"
     assert farm.folder("611") == "611"
-    assert farm.units() == {"temperature": "°C", "humidity": "%", "co2": "ppm", "vpd": "kPa", "dew_point": "°C"}
+    assert farm.units() == {
+        "temperature": "°C",
+        "humidity": "%",
+        "co2": "ppm",
+        "vpd": "kPa",
+        "dew_point": "°C",
+    }
     assert farm.points["air_cooler"]["temp_set"].threshold == 0.1
     assert farm.quantities["co2"].plausible == (150, 50000)
     assert {"on", "off"} <= farm.points["fresh_air_fan"].keys()
@@ -54,7 +62,12 @@ def test_a_required_key_is_missed_by_its_name(key: str) -> None:
             "points.cooler.set",
             "needs a threshold",
         ),
-        ("points:\n  cooler:\n    set: {change_type: analogue}\n", 6, "points.cooler.set.change_type", "analog_value"),
+        (
+            "points:\n  cooler:\n    set: {change_type: analogue}\n",
+            6,
+            "points.cooler.set.change_type",
+            "analog_value",
+        ),
         ("cycle_dyas: 30\n", 4, "cycle_dyas", "not permitted"),
         ("cycle_days: 0\n", 4, "cycle_days", "greater than 0"),
         ("language: fr\n", 4, "language", "'en' or 'zh'"),
@@ -71,7 +84,12 @@ def test_a_required_key_is_missed_by_its_name(key: str) -> None:
             "stages",
             "growth day 8 belongs to two stages",
         ),
-        ("stages:\n  - {name: one, days: [1, 8], bands: {co3: [1, 2]}}\n", 4, "stages", "no quantity named 'co3'"),
+        (
+            "stages:\n  - {name: one, days: [1, 8], bands: {co3: [1, 2]}}\n",
+            4,
+            "stages",
+            "no quantity named 'co3'",
+        ),
         ("stages:\n  - {name: one, days: [8, 1]}\n", 5, "stages.0.days", "must not exceed"),
         (
             "stages:\n  - {name: one, days: [1, 8]}\n  - {name: two, days: [9, 27], bands: {co2: [3, 2]}}\n",
@@ -88,7 +106,9 @@ def test_a_required_key_is_missed_by_its_name(key: str) -> None:
     ],
     ids=lambda part: part.split(":")[0] if isinstance(part, str) else str(part),
 )
-def test_a_mistake_is_named_by_line_and_key(addition: str, line: int, key: str, reason: str) -> None:
+def test_a_mistake_is_named_by_line_and_key(
+    addition: str, line: int, key: str, reason: str
+) -> None:
     message = mistakes(SMALL + addition)
     (found,) = (text for text in message.splitlines()[1:] if reason in text)
     assert found.startswith(f"  line {line}, {key}: ")
@@ -100,7 +120,9 @@ def test_an_unknown_time_zone_is_named_with_an_example_of_a_known_one() -> None:
     assert "Asia/Shanghai" in message
 
 
-@pytest.mark.parametrize("rooms", ["{'607': {folder: '7'}, '7': {}}", "{A: {folder: x}, B: {folder: x}}"])
+@pytest.mark.parametrize(
+    "rooms", ["{'607': {folder: '7'}, '7': {}}", "{A: {folder: x}, B: {folder: x}}"]
+)
 def test_two_rooms_cannot_share_a_folder(rooms: str) -> None:
     folder = "x" if "x" in rooms else "7"
     message = mistakes(SMALL.replace("{A: {}}", rooms))
@@ -110,12 +132,21 @@ def test_two_rooms_cannot_share_a_folder(rooms: str) -> None:
 def test_every_mistake_of_a_file_is_named_at_once() -> None:
     message = mistakes("timezone: nowhere\nfirst_day: soon\nrooms: {}\nextra: 1\n")
     starts = [line.split(":")[0] for line in message.splitlines()[1:]]
-    assert sorted(starts) == ["  line 1, timezone", "  line 2, first_day", "  line 3, rooms", "  line 4, extra"]
+    assert sorted(starts) == [
+        "  line 1, timezone",
+        "  line 2, first_day",
+        "  line 3, rooms",
+        "  line 4, extra",
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("rooms: [1", "is not valid YAML"), ("", "must be a mapping"), ("- a\n- b\n", "must be a mapping")],
+    [
+        ("rooms: [1", "is not valid YAML"),
+        ("", "must be a mapping"),
+        ("- a\n- b\n", "must be a mapping"),
+    ],
     ids=["torn", "empty", "list"],
 )
 def test_what_is_no_mapping_is_said_to_be_none(text: str, reason: str) -> None:
@@ -168,7 +199,9 @@ def test_every_watched_device_of_the_reference_has_a_name_in_both_languages() ->
 
 
 def test_a_stage_holds_for_its_days_both_included() -> None:
-    found = farm("stages:\n  - {name: one, days: [2, 3], bands: {co2: [1, 2]}}\n  - {name: two, days: [4, 4]}\n")
+    found = farm(
+        "stages:\n  - {name: one, days: [2, 3], bands: {co2: [1, 2]}}\n  - {name: two, days: [4, 4]}\n"
+    )
     assert [getattr(found.stage(day), "name", None) for day in (None, 1, 2, 3, 4, 5)] == [
         None,
         None,
@@ -177,7 +210,13 @@ def test_a_stage_holds_for_its_days_both_included() -> None:
         "two",
         None,
     ]
-    assert [found.band("co2", day) for day in (None, 1, 2, 3, 4)] == [None, None, (1, 2), (1, 2), None]
+    assert [found.band("co2", day) for day in (None, 1, 2, 3, 4)] == [
+        None,
+        None,
+        (1, 2),
+        (1, 2),
+        None,
+    ]
     assert found.band("temperature", 2) is None
 
 
@@ -190,5 +229,7 @@ def test_own_quantities_come_without_the_bands_of_the_references() -> None:
 def test_a_template_needs_a_place_for_the_prompt() -> None:
     reference = reference_farm_text()
     message = mistakes(reference.replace('"a photo of {}"', '"a photo"'))
-    line = next(n for n, text in enumerate(reference.splitlines(), 1) if text.startswith("  templates:"))
+    line = next(
+        n for n, text in enumerate(reference.splitlines(), 1) if text.startswith("  templates:")
+    )
     assert re.search(rf"line {line}, vision\.templates: a template needs {{}}", message)

@@ -32,7 +32,9 @@ def test_a_room_without_batches_has_no_growth_day() -> None:
     assert growth_on(FIRST, [], 27) == Growth(None, None, None)
 
 
-@given(st.lists(st.dates(dt.date(2025, 1, 1), dt.date(2025, 3, 1)), unique=True), st.integers(0, 90))
+@given(
+    st.lists(st.dates(dt.date(2025, 1, 1), dt.date(2025, 3, 1)), unique=True), st.integers(0, 90)
+)
 def test_growth_days_count_up_from_the_latest_in_date(in_dates: list[dt.date], later: int) -> None:
     day = dt.date(2025, 1, 1) + dt.timedelta(days=later)
     found, count = growth_on(day, sorted(in_dates), 27), 0

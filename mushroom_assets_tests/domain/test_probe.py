@@ -7,7 +7,13 @@ import pytest
 
 from mushroom_assets.domain.probe import Evaluation, Probe, missing_labels, probe_columns
 
-KEYS = ("probe_stage", "probe_stage_probability", "probe_condition", "probe_condition_probability", "probe_id")
+KEYS = (
+    "probe_stage",
+    "probe_stage_probability",
+    "probe_condition",
+    "probe_condition_probability",
+    "probe_id",
+)
 # Of (0.6, 0.8) the scores are ln 2, ln 3 and 0: 2/6, 3/6 and 1/6. Of (1, 0): 2**(5/3), 1 and 1.
 STAGE = Probe(
     "stage",
@@ -17,7 +23,11 @@ STAGE = Probe(
     np.zeros(3),
 )
 CONDITION = Probe(
-    "condition", "condition-00000002", ("healthy", "green_mould"), np.zeros((2, 2)), np.array([log(3), 0.0])
+    "condition",
+    "condition-00000002",
+    ("healthy", "green_mould"),
+    np.zeros((2, 2)),
+    np.array([log(3), 0.0]),
 )
 
 
@@ -52,7 +62,13 @@ def test_huge_scores_do_not_overflow() -> None:
 def test_both_kinds_fill_all_columns_of_a_row() -> None:
     (row, other) = probe_columns({"condition": CONDITION, "stage": STAGE}, [[0.6, 0.8], [1.0, 0.0]])
     assert tuple(row) == KEYS
-    assert tuple(row.values()) == ("fruiting", 0.5, "healthy", 0.75, "stage-00000001 condition-00000002")
+    assert tuple(row.values()) == (
+        "fruiting",
+        0.5,
+        "healthy",
+        0.75,
+        "stage-00000001 condition-00000002",
+    )
     assert tuple(other.values())[:2] == ("substrate", 0.613512)
 
 
@@ -65,20 +81,27 @@ def test_both_kinds_fill_all_columns_of_a_row() -> None:
     ],
     ids=["none", "stage", "condition"],
 )
-def test_a_kind_without_a_probe_has_empty_columns(probes: dict[str, Probe], expected: tuple[object, ...]) -> None:
+def test_a_kind_without_a_probe_has_empty_columns(
+    probes: dict[str, Probe], expected: tuple[object, ...]
+) -> None:
     (row,) = probe_columns(probes, [[0.6, 0.8]])
     assert tuple(row) == KEYS
     assert tuple(row.values()) == expected
 
 
-@pytest.mark.parametrize("none", [[], np.empty((0, 2)), np.empty((0, 7), dtype=np.float32)], ids=["list", "d", "other"])
+@pytest.mark.parametrize(
+    "none", [[], np.empty((0, 2)), np.empty((0, 7), dtype=np.float32)], ids=["list", "d", "other"]
+)
 def test_of_no_vectors_there_are_no_rows(none: object) -> None:
     assert probe_columns({"stage": STAGE}, none) == []  # type: ignore[arg-type]
     assert probe_columns({}, none) == []  # type: ignore[arg-type]
 
 
 def test_vectors_of_another_length_are_refused_with_both_lengths_and_the_remedy() -> None:
-    with pytest.raises(ValueError, match=r"stage-00000001 was fitted on vectors of length 2, .* length 3: .* Remedy:"):
+    with pytest.raises(
+        ValueError,
+        match=r"stage-00000001 was fitted on vectors of length 2, .* length 3: .* Remedy:",
+    ):
         probe_columns({"stage": STAGE}, [[0.6, 0.8, 0.0]])
 
 
@@ -90,7 +113,11 @@ def test_vectors_that_are_no_numbers_are_refused(bad: float) -> None:
 
 def test_rates_of_a_confusion_matrix() -> None:
     found = Evaluation(
-        ("a", "b", "c"), np.array([[12, 4, 0], [1, 19, 0], [2, 2, 0]]), np.array([[10, 5], [0, 0], [4, 1]]), 5, True
+        ("a", "b", "c"),
+        np.array([[12, 4, 0], [1, 19, 0], [2, 2, 0]]),
+        np.array([[10, 5], [0, 0], [4, 1]]),
+        5,
+        True,
     )
     assert found.accuracy == 31 / 40
     assert found.by_class() == {
@@ -104,7 +131,9 @@ def test_rates_of_a_confusion_matrix() -> None:
 
 def test_without_any_zero_shot_label_there_is_no_such_accuracy() -> None:
     none = np.zeros((2, 2), dtype=np.int64)
-    assert Evaluation(("a", "b"), np.eye(2, dtype=np.int64), none, 5, True).zero_shot_accuracy is None
+    assert (
+        Evaluation(("a", "b"), np.eye(2, dtype=np.int64), none, 5, True).zero_shot_accuracy is None
+    )
 
 
 def test_a_class_lacks_what_it_is_short_of_16() -> None:

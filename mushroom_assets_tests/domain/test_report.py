@@ -12,19 +12,32 @@ from mushroom_assets_tests.kit.room_days import DAY, change, codes, farm, image,
 
 def test_a_flawless_day_is_good_without_any_reason() -> None:
     row = write()
-    assert (row["stat_date"], row["room_id"], row["verdict"], row["reasons"]) == (DAY, "611", "good", [])
+    assert (row["stat_date"], row["room_id"], row["verdict"], row["reasons"]) == (
+        DAY,
+        "611",
+        "good",
+        [],
+    )
     assert "every quantity within its band for at least 90% of the known time" in row["summary_md"]
 
 
 def test_a_quantity_without_samples_is_insufficient_data() -> None:
-    none = {"sample_count": 0, "coverage": 0.0, "in_range": None, "mean": None, "min": None, "max": None}
+    none = {
+        "sample_count": 0,
+        "coverage": 0.0,
+        "in_range": None,
+        "mean": None,
+        "min": None,
+        "max": None,
+    }
     row = write(stats(temperature=none))
     assert codes(row) == [("insufficient_data", "no_samples")]
     assert "| temperature | – | – | – | – | 0% |" in row["summary_md"]
 
 
 @pytest.mark.parametrize(
-    ("in_range", "verdict"), [(0.9, "good"), (0.8999, "watch"), (0.6, "watch"), (0.5999, "act"), (0.0, "act")]
+    ("in_range", "verdict"),
+    [(0.9, "good"), (0.8999, "watch"), (0.6, "watch"), (0.5999, "act"), (0.0, "act")],
 )
 def test_the_share_in_range_decides_at_its_thresholds(in_range: float, verdict: str) -> None:
     row = write(stats(co2={"in_range": in_range}))
@@ -32,7 +45,12 @@ def test_the_share_in_range_decides_at_its_thresholds(in_range: float, verdict: 
     assert codes(row) == ([] if verdict == "good" else [(verdict, "in_range")])
     if verdict != "good":
         (reason,) = row["reasons"]
-        assert (reason["quantity"], reason["share"], reason["low"], reason["high"]) == ("co2", in_range, 1500, 3800)
+        assert (reason["quantity"], reason["share"], reason["low"], reason["high"]) == (
+            "co2",
+            in_range,
+            1500,
+            3800,
+        )
 
 
 @pytest.mark.parametrize(("coverage", "verdict"), [(0.7, "good"), (0.6999, "insufficient_data")])
@@ -47,17 +65,23 @@ def test_what_is_hardly_known_is_not_called_out_of_range() -> None:
 
 
 def test_a_quantity_without_a_target_weakens_the_day_but_does_not_void_it() -> None:
-    untargeted = farm(addition="stages: [{name: all, days: [1, 27], bands: {temperature: [17, 19]}}]")
+    untargeted = farm(
+        addition="stages: [{name: all, days: [1, 27], bands: {temperature: [17, 19]}}]"
+    )
     free = {"in_range": None}
     assert write(stats(humidity=free, co2=free), of=untargeted)["verdict"] == "good"
-    lost = write(stats(humidity=free | {"coverage": 0.2}, co2=free | {"sample_count": 0}), of=untargeted)
+    lost = write(
+        stats(humidity=free | {"coverage": 0.2}, co2=free | {"sample_count": 0}), of=untargeted
+    )
     assert codes(lost) == [("watch", "coverage"), ("watch", "no_samples")]
 
 
 def test_a_derived_quantity_counts_only_where_it_has_a_band() -> None:
     poor = {"coverage": 0.1, "suspect_count": 1440}
     assert write(stats(vpd=poor))["verdict"] == "good"
-    banded = farm(addition="stages: [{name: all, days: [1, 27], bands: {vpd: [0.1, 0.3], temperature: [17, 19]}}]")
+    banded = farm(
+        addition="stages: [{name: all, days: [1, 27], bands: {vpd: [0.1, 0.3], temperature: [17, 19]}}]"
+    )
     row = write(stats(vpd={"in_range": 0.5}), of=banded)
     assert codes(row) == [("act", "in_range")]
 
@@ -69,8 +93,12 @@ def test_a_band_set_after_the_statistics_were_made_judges_nothing() -> None:
     assert codes(write(stats(**none_left))) == [("insufficient_data", "no_target")]
 
 
-@pytest.mark.parametrize(("growth_day", "text"), [(28, "growth day 28, batch of 2026-01-10"), (None, "no batch known")])
-def test_a_day_without_any_target_is_insufficient_data_and_says_why(growth_day: int | None, text: str) -> None:
+@pytest.mark.parametrize(
+    ("growth_day", "text"), [(28, "growth day 28, batch of 2026-01-10"), (None, "no batch known")]
+)
+def test_a_day_without_any_target_is_insufficient_data_and_says_why(
+    growth_day: int | None, text: str
+) -> None:
     rows = [row | {"growth_day": growth_day, "in_range": None} for row in stats()]
     row = write(rows)
     assert codes(row) == [("insufficient_data", "no_target")]
@@ -79,7 +107,10 @@ def test_a_day_without_any_target_is_insufficient_data_and_says_why(growth_day: 
 
 def test_a_room_day_without_statistics_at_all_is_insufficient_data() -> None:
     row = write([])
-    assert (row["verdict"], codes(row)) == ("insufficient_data", [("insufficient_data", "no_target")])
+    assert (row["verdict"], codes(row)) == (
+        "insufficient_data",
+        [("insufficient_data", "no_target")],
+    )
 
 
 @pytest.mark.parametrize(("suspect", "verdict"), [(144, "good"), (145, "watch")])
@@ -87,18 +118,26 @@ def test_more_than_a_tenth_of_suspect_samples_is_to_be_watched(suspect: int, ver
     row = write(stats(co2={"suspect_count": suspect}))
     assert row["verdict"] == verdict
     if verdict == "watch":
-        assert row["reasons"][0]["text"] == "10% of the CO2 samples look like spikes or a stuck sensor"
+        assert (
+            row["reasons"][0]["text"] == "10% of the CO2 samples look like spikes or a stuck sensor"
+        )
 
 
 def test_the_worst_reason_comes_first_and_decides() -> None:
-    row = write(stats(temperature={"in_range": 0.8}, humidity={"in_range": 0.1}, co2={"coverage": 0.1}))
+    row = write(
+        stats(temperature={"in_range": 0.8}, humidity={"in_range": 0.1}, co2={"coverage": 0.1})
+    )
     assert [severity for severity, _ in codes(row)] == ["insufficient_data", "act", "watch"]
     assert row["verdict"] == "insufficient_data"
-    assert write(stats(temperature={"in_range": 0.8}, humidity={"in_range": 0.1}))["verdict"] == "act"
+    assert (
+        write(stats(temperature={"in_range": 0.8}, humidity={"in_range": 0.1}))["verdict"] == "act"
+    )
 
 
 @pytest.mark.parametrize(("sick", "verdict"), [(12, "good"), (13, "watch")])
-def test_more_than_a_quarter_of_images_with_one_condition_is_to_be_watched(sick: int, verdict: str) -> None:
+def test_more_than_a_quarter_of_images_with_one_condition_is_to_be_watched(
+    sick: int, verdict: str
+) -> None:
     row = write(images=[image("blotch")] * sick + [image()] * (48 - sick))
     assert row["verdict"] == verdict
     if verdict == "watch":
@@ -120,7 +159,9 @@ def test_the_share_of_a_condition_is_among_the_images_that_could_be_judged() -> 
 
 
 def test_unreadable_files_are_told_also_with_an_untrained_model() -> None:
-    assert codes(write(images=[image(), image(None, None, "rejected")], trained=False)) == [("watch", "unreadable")]
+    assert codes(write(images=[image(), image(None, None, "rejected")], trained=False)) == [
+        ("watch", "unreadable")
+    ]
 
 
 def test_a_few_unreadable_files_are_no_reason_to_worry() -> None:
@@ -136,5 +177,6 @@ def test_what_followed_a_move_is_the_mean_of_an_hour_before_and_after() -> None:
     series = judge(pd.DataFrame({"at": at, "value": value}), farm().quantities["temperature"], 300)
     (first,) = effects([change(0)], {"temperature": series}, farm())
     assert first["temperature"] == pytest.approx((18, 16.5))
-    (later,) = effects([change(70)], {"temperature": series}, farm())  # 24 minutes are known after it: too few
+    # 24 minutes are known after it: too few
+    (later,) = effects([change(70)], {"temperature": series}, farm())
     assert later["temperature"] == (pytest.approx((17 * 20 + 16 * 40) / 60), None)

@@ -1,4 +1,6 @@
-"""Ribbons: quarters of an hour against numpy, gaps and time in range by arithmetic, setpoints as they were in force."""
+"""Ribbons: quarters of an hour against numpy, gaps and time in range by arithmetic, setpoints as
+they were in force.
+"""
 
 import datetime as dt
 
@@ -62,23 +64,35 @@ def test_each_quarter_of_an_hour_has_the_quantiles_that_numpy_finds() -> None:
     assert np.isnan(found[:, 24:32]).all()
 
 
-@pytest.mark.parametrize(("date", "quarters"), [("2026-01-05", 96), ("2026-03-29", 92), ("2026-10-25", 100)])
+@pytest.mark.parametrize(
+    ("date", "quarters"), [("2026-01-05", 96), ("2026-03-29", 92), ("2026-10-25", 100)]
+)
 def test_a_day_has_as_many_quarters_as_it_lasts(date: str, quarters: int) -> None:
     assert ribbon(samples([], []), day(date)).bins.size == quarters
 
 
 def test_gaps_are_the_stretches_beyond_what_a_value_holds() -> None:
     at = [0, 100, 200, 1000, 3000]  # seconds; a value holds 300
-    series = judge(samples([second * SECOND for second in at], [1.0] * 5), FARM_OF.quantities["temperature"], 300)
+    series = judge(
+        samples([second * SECOND for second in at], [1.0] * 5),
+        FARM_OF.quantities["temperature"],
+        300,
+    )
     found = gaps(series, 50 * SECOND, 4000 * SECOND, 300)
-    assert [(first // SECOND, last // SECOND) for first, last in found] == [(500, 1000), (1300, 3000), (3300, 4000)]
+    assert [(first // SECOND, last // SECOND) for first, last in found] == [
+        (500, 1000),
+        (1300, 3000),
+        (3300, 4000),
+    ]
     nothing = judge(samples([], []), FARM_OF.quantities["temperature"], 300)
     assert gaps(nothing, 0, 10, 300) == [(0, 10)]
 
 
 def test_time_below_in_and_above_the_band_is_by_time_and_not_by_samples() -> None:
     at, value = [0, 60, 120, 420], [16.0, 17.0, 19.0, 19.1]  # known for 60, 60, 300 and 180 s
-    series = judge(samples([second * SECOND for second in at], value), FARM_OF.quantities["temperature"], 300)
+    series = judge(
+        samples([second * SECOND for second in at], value), FARM_OF.quantities["temperature"], 300
+    )
     shares = time_in_band(series, 0, 600 * SECOND, 300, (17, 19))
     assert shares == pytest.approx((60 / 600, 360 / 600, 180 / 600))
     assert time_in_band(series, 10_000 * SECOND, 10_600 * SECOND, 300, (17, 19)) is None
@@ -90,7 +104,8 @@ def test_of_a_day_of_which_less_than_70_percent_is_known_no_time_in_band_is_clai
 ) -> None:
     at = range(day().start_us, day().start_us + hours * HOUR, 60 * SECOND)
     found = ribbon(samples(list(at), [18.0] * len(at)), day())
-    assert found.coverage == pytest.approx((hours * 60 + 4) / 1440)  # the last value holds for 5 minutes
+    # The last value holds for 5 minutes
+    assert found.coverage == pytest.approx((hours * 60 + 4) / 1440)
     assert found.shares == shares
 
 
@@ -99,11 +114,16 @@ def test_the_band_is_that_of_the_growth_day_and_a_free_quantity_has_none() -> No
     frame = samples([of.start_us, of.start_us + 60 * SECOND], [18.0, 18.0])
     assert ribbon(frame, of).band == (17, 19)
     assert ribbon(frame, day("2026-02-20")).band is None  # growth day 51
-    assert (ribbon(frame, of, "humidity").band, ribbon(frame, of, "humidity").shares) == (None, None)
+    assert (ribbon(frame, of, "humidity").band, ribbon(frame, of, "humidity").shares) == (
+        None,
+        None,
+    )
 
 
 def test_all_quantities_but_the_dew_point_are_shown() -> None:
-    found = day_ribbons(samples([], []), day(), {("A", "temperature"): [1], ("A", "humidity"): [2]}, {}, FARM_OF, {})
+    found = day_ribbons(
+        samples([], []), day(), {("A", "temperature"): [1], ("A", "humidity"): [2]}, {}, FARM_OF, {}
+    )
     assert [(part.room_id, part.quantity, part.unit) for part in found] == [
         ("A", "temperature", "°C"), ("A", "humidity", "%"), ("A", "vpd", "kPa"),
     ]  # fmt: skip

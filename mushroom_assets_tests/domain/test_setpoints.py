@@ -1,4 +1,6 @@
-"""Setpoint changes: what counts as one is decided by decimal arithmetic, and by a loop over neighbours in the test."""
+"""Setpoint changes: what counts as one is decided by decimal arithmetic, and by a loop over
+neighbours in the test.
+"""
 
 import datetime as dt
 import itertools
@@ -16,7 +18,14 @@ from hypothesis import strategies as st
 from mushroom_assets.domain.farm import Farm, WatchedPoint
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.domain.points import Point
-from mushroom_assets.domain.setpoints import change_id, change_text, detect, device_text, records, watched_points
+from mushroom_assets.domain.setpoints import (
+    change_id,
+    change_text,
+    detect,
+    device_text,
+    records,
+    watched_points,
+)
 from mushroom_assets.domain.windows import Window, to_us
 
 MINUTE = 60_000_000
@@ -58,7 +67,9 @@ ENUM = {1: WatchedPoint(change_type="enum_state")}
 
 def frame(values: list[float], point: int = 1, every: int = MINUTE, first: int = 0) -> pd.DataFrame:
     at = first + every * np.arange(len(values), dtype=np.int64)
-    return pd.DataFrame({"point_id": np.full(len(values), point, dtype=np.int32), "at": at, "value": values})
+    return pd.DataFrame(
+        {"point_id": np.full(len(values), point, dtype=np.int32), "at": at, "value": values}
+    )
 
 
 def steps(values: list[float], watched: dict[int, WatchedPoint]) -> list[tuple[float, float]]:
@@ -77,8 +88,15 @@ thousandths = st.integers(-50_000, 50_000).map(lambda number: Decimal(number) / 
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from(["0.1", "0.5", "1", "50"]), thousandths, st.sampled_from([-1, 1]), st.integers(-40, 40))
-def test_a_step_counts_if_it_does_in_decimal(threshold: str, before: Decimal, sign: int, off_by: int) -> None:
+@given(
+    st.sampled_from(["0.1", "0.5", "1", "50"]),
+    thousandths,
+    st.sampled_from([-1, 1]),
+    st.integers(-40, 40),
+)
+def test_a_step_counts_if_it_does_in_decimal(
+    threshold: str, before: Decimal, sign: int, off_by: int
+) -> None:
     after = before + sign * Decimal(threshold) + Decimal(off_by) / 1000
     counts = abs(after - before) >= Decimal(threshold)
     assert len(steps([float(before), float(after)], analog(float(threshold)))) == counts
@@ -86,7 +104,9 @@ def test_a_step_counts_if_it_does_in_decimal(threshold: str, before: Decimal, si
 
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(["0.1", "0.5", "1", "50"]), thousandths, thousandths)
-def test_any_two_values_compare_as_decimals(threshold: str, before: Decimal, after: Decimal) -> None:
+def test_any_two_values_compare_as_decimals(
+    threshold: str, before: Decimal, after: Decimal
+) -> None:
     counts = abs(after - before) >= Decimal(threshold)
     assert len(steps([float(before), float(after)], analog(float(threshold)))) == counts
 
@@ -147,7 +167,9 @@ def rows_of(samples: pd.DataFrame, language: str = "en", **options: Any) -> list
 
 
 def test_a_record_says_all_about_its_change() -> None:
-    (row,) = rows_of(frame([17.8, 17.7], first=to_us(START)), in_dates={"611": [dt.date(2026, 1, 2)]})
+    (row,) = rows_of(
+        frame([17.8, 17.7], first=to_us(START)), in_dates={"611": [dt.date(2026, 1, 2)]}
+    )
     assert row == {
         "change_id": change_id(POINTS[0], START + dt.timedelta(minutes=1)),
         "point_id": 1,
@@ -178,7 +200,9 @@ def test_the_growth_day_is_that_of_the_farms_local_date() -> None:
 
 
 @pytest.mark.parametrize(("language", "labels"), [("en", ("on", "off")), ("zh", ("开", "关"))])
-def test_states_carry_their_labels_in_the_farms_language(language: str, labels: tuple[str, str]) -> None:
+def test_states_carry_their_labels_in_the_farms_language(
+    language: str, labels: tuple[str, str]
+) -> None:
     (row,) = rows_of(frame([1.0, 0.0], point=2, first=to_us(START)), language)
     assert (row["previous_label"], row["current_label"]) == labels
     assert (row["delta"], row["point_description"]) == (-1, None)
@@ -203,15 +227,25 @@ def test_a_change_has_one_id_wherever_and_whenever_it_is_found() -> None:
     assert expected.version == 5
     shanghai = START.astimezone(dt.timezone(dt.timedelta(hours=8)))
     renumbered = Point(4711, "611", "air_cooler", COOLER, "temp_set")
-    assert {change_id(POINTS[0], START), change_id(POINTS[0], shanghai), change_id(renumbered, START)} == {expected}
-    others = {change_id(point, START) for point in POINTS} | {change_id(POINTS[0], START + dt.timedelta.resolution)}
+    assert {
+        change_id(POINTS[0], START),
+        change_id(POINTS[0], shanghai),
+        change_id(renumbered, START),
+    } == {expected}
+    others = {change_id(point, START) for point in POINTS} | {
+        change_id(POINTS[0], START + dt.timedelta.resolution)
+    }
     assert len(others) == len(POINTS) + 1
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from([1, 2, 3]), st.integers(0, 179), st.sampled_from([0.0, 1.0, 2.0, 0.05, math.nan])),
+        st.tuples(
+            st.sampled_from([1, 2, 3]),
+            st.integers(0, 179),
+            st.sampled_from([0.0, 1.0, 2.0, 0.05, math.nan]),
+        ),
         unique_by=lambda sample: sample[:2],
         max_size=60,
     )
@@ -226,7 +260,9 @@ def test_consecutive_hours_put_together_are_one_pass(samples: list[tuple[int, in
     for point, minute, value in ordered:
         if math.isnan(value):
             continue
-        if point in last and (abs(value - last[point]) > 0.09 if point == 1 else round(value) != round(last[point])):
+        if point in last and (
+            abs(value - last[point]) > 0.09 if point == 1 else round(value) != round(last[point])
+        ):
             expected.append((point, START + dt.timedelta(minutes=minute), last[point], value))
         last[point] = value
     changes = detect(table, watched_points(POINTS, known))
@@ -240,8 +276,12 @@ def reference(language: str) -> Farm:
     return parse_farm(reference_farm_text().replace("\nlanguage: en", f"\nlanguage: {language}"))
 
 
-def moved(device: str, alias: str, point: str, before: float, after: float, **changed: Any) -> dict[str, Any]:
-    """A row of the reference farm's room 611, its description and labels those of the point's language."""
+def moved(
+    device: str, alias: str, point: str, before: float, after: float, **changed: Any
+) -> dict[str, Any]:
+    """A row of the reference farm's room 611, its description and labels those of the point's
+    language.
+    """
     row = {
         "room_id": "611", "device_type": device, "device_alias": alias, "point_alias": point,
         "point_description": None, "previous_value": before, "current_value": after,
@@ -250,7 +290,9 @@ def moved(device: str, alias: str, point: str, before: float, after: float, **ch
     return row | changed
 
 
-COOLED = moved("air_cooler", "air_cooler_611", "temp_set", 18.0, 17.5, point_description="temperature setpoint")
+COOLED = moved(
+    "air_cooler", "air_cooler_611", "temp_set", 18.0, 17.5, point_description="temperature setpoint"
+)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +309,15 @@ COOLED = moved("air_cooler", "air_cooler_611", "temp_set", 18.0, 17.5, point_des
         ),
         (
             "zh",
-            moved("humidifier", "left_humidifier_611", "mode", 1, 2, previous_label="自动", current_label="手动"),
+            moved(
+                "humidifier",
+                "left_humidifier_611",
+                "mode",
+                1,
+                2,
+                previous_label="自动",
+                current_label="手动",
+            ),
             "左加湿器：mode 自动 → 手动",
         ),
         (
@@ -277,7 +327,9 @@ COOLED = moved("air_cooler", "air_cooler_611", "temp_set", 18.0, 17.5, point_des
         ),
     ],
 )
-def test_a_change_is_said_in_the_farms_language(language: str, change: dict[str, Any], said: str) -> None:
+def test_a_change_is_said_in_the_farms_language(
+    language: str, change: dict[str, Any], said: str
+) -> None:
     assert change_text(change, reference(language)) == said
 
 
@@ -286,7 +338,8 @@ def test_a_change_is_said_in_the_farms_language(language: str, change: dict[str,
     [
         ("temp_set", 18.0, 17.5, "18.0 → 17.5 °C"),
         ("temp_set", 17.799999237060547, 18.0, "17.8 → 18.0 °C"),  # a 4-byte float
-        ("temp_set", 17.25, 17.75, "17.25 → 17.75 °C"),  # finer than the threshold: rounding would invent 17.2 or 17.3
+        # Finer than the threshold: rounding would invent 17.2 or 17.3
+        ("temp_set", 17.25, 17.75, "17.25 → 17.75 °C"),
         ("temp_set", -0.5, 0.0, "-0.5 → 0.0 °C"),
         ("cyc_on_time", 10.0, 12.0, "10 → 12 min"),
         ("cyc_on_time", 10.0, 12.5, "10.0 → 12.5 min"),
@@ -304,11 +357,22 @@ def test_numbers_have_the_points_decimals_and_more_only_where_they_need_them(
     [
         ("humidifier", "left_humidifier_611", "left humidifier", "左加湿器"),
         ("humidifier", "humidifier_611", "humidifier", "加湿器"),
-        ("humidifier", "third_humidifier_611", "humidifier (third_humidifier)", "加湿器 (third_humidifier)"),
+        (
+            "humidifier",
+            "third_humidifier_611",
+            "humidifier (third_humidifier)",
+            "加湿器 (third_humidifier)",
+        ),
         ("heater", "heater_611", "heater", "heater"),  # not in the farm file
-        ("air_cooler", "air_cooler_6110", "air cooler (air_cooler_6110)", "空调 (air_cooler_6110)"),  # no room's suffix
+        # No room's suffix
+        ("air_cooler", "air_cooler_6110", "air cooler (air_cooler_6110)", "空调 (air_cooler_6110)"),
     ],
 )
-def test_a_device_goes_by_what_people_call_it(device: str, alias: str, english: str, chinese: str) -> None:
+def test_a_device_goes_by_what_people_call_it(
+    device: str, alias: str, english: str, chinese: str
+) -> None:
     row = moved(device, alias, "mode", 0, 1)
-    assert [device_text(row, reference(language)) for language in ("en", "zh")] == [english, chinese]
+    assert [device_text(row, reference(language)) for language in ("en", "zh")] == [
+        english,
+        chinese,
+    ]

@@ -12,7 +12,13 @@ FARM = parse_farm(
 
 
 def test_under_the_root_only_the_rooms_folders_belong() -> None:
-    entries = [Entry("elsewhere", True), Entry("611", True), Entry("607", True), Entry("7", True), Entry("north", True)]
+    entries = [
+        Entry("elsewhere", True),
+        Entry("611", True),
+        Entry("607", True),
+        Entry("7", True),
+        Entry("north", True),
+    ]
     assert root_strays(entries, FARM) == [
         (
             f"{name}/",
@@ -32,7 +38,12 @@ def test_a_file_under_the_root_is_a_stray_also_with_a_rooms_name() -> None:
 
 
 def test_in_a_rooms_folder_only_days_belong() -> None:
-    entries = [Entry("20260110", True), Entry("2026-01-10", True), Entry("a.jpg", False), Entry("20260111", False)]
+    entries = [
+        Entry("20260110", True),
+        Entry("2026-01-10", True),
+        Entry("a.jpg", False),
+        Entry("20260111", False),
+    ]
     assert room_strays("7", entries) == [
         (
             "7/2026-01-10/",

@@ -48,7 +48,9 @@ EDITS: list[tuple[str, object, set[str]]] = [
 def edited(path: str, value: object) -> Farm:
     """The reference farm with another value at a place."""
     document = yaml.safe_load(reference_farm_text())
-    *parents, last = [int(part) if part.isdigit() and len(part) == 1 else part for part in path.split(".")]
+    *parents, last = [
+        int(part) if part.isdigit() and len(part) == 1 else part for part in path.split(".")
+    ]
     place = document
     for parent in parents:
         place = place[parent]
@@ -61,7 +63,9 @@ def test_an_edit_concerns_the_assets_whose_rows_depend_on_it(
     farm: Farm, path: str, value: object, concerned: set[str]
 ) -> None:
     after = edited(path, value)
-    assert {asset for asset in CODE if code_version(asset, farm) != code_version(asset, after)} == concerned
+    assert {
+        asset for asset in CODE if code_version(asset, farm) != code_version(asset, after)
+    } == concerned
 
 
 def test_the_order_of_the_file_is_no_edit(farm: Farm) -> None:
@@ -71,7 +75,9 @@ def test_the_order_of_the_file_is_no_edit(farm: Farm) -> None:
     }
     again = parse_farm(yaml.safe_dump(backwards, allow_unicode=True, sort_keys=False))
     assert list(again.rooms) != list(farm.rooms)
-    assert [code_version(asset, again) for asset in CODE] == [code_version(asset, farm) for asset in CODE]
+    assert [code_version(asset, again) for asset in CODE] == [
+        code_version(asset, farm) for asset in CODE
+    ]
 
 
 @pytest.mark.parametrize("asset", CODE)
@@ -86,7 +92,9 @@ def test_a_version_is_short_and_begins_with_that_of_the_code(
 
 def test_new_labels_for_old_rows_change_the_labels_part_alone(farm: Farm) -> None:
     before, prompts = code_version(VISION, farm), edited("vision.templates", ["{}"])
-    assert relabelled(before, code_version(VISION, prompts)) == code_version(VISION, prompts) != before
+    assert (
+        relabelled(before, code_version(VISION, prompts)) == code_version(VISION, prompts) != before
+    )
     assert relabelled(before, code_version(VISION, farm)) == before
     moved = edited("rooms.607.folder", "607")  # new labels do not read images from another folder
     assert relabelled(before, code_version(VISION, moved)) == before != code_version(VISION, moved)

@@ -1,4 +1,6 @@
-"""Keys, prompts, probabilities: expected values are arithmetic on paper, never a call of the code under test."""
+"""Keys, prompts, probabilities: expected values are arithmetic on paper, never a call of the code
+under test.
+"""
 
 import datetime as dt
 import math
@@ -10,7 +12,12 @@ from hypothesis import strategies as st
 
 from mushroom_assets.domain.farm import Farm, Label
 from mushroom_assets.domain.farm_file import parse_farm
-from mushroom_assets.domain.image_key import ImageKeyError, day_prefixes, parse_image_key, read_in_date
+from mushroom_assets.domain.image_key import (
+    ImageKeyError,
+    day_prefixes,
+    parse_image_key,
+    read_in_date,
+)
 from mushroom_assets.domain.vision import (
     Labeller,
     decide,
@@ -40,7 +47,8 @@ def test_a_path_says_room_camera_time_and_batch():
     ("path", "room"),
     [
         ("7/20260110/7_cam1_202615_20260110000000.jpg", "607"),
-        ("7/20260110/612_cam1_202615_20260110235959.JPEG", "607"),  # the folder decides, not the name's own room
+        # The folder decides, not the name's own room
+        ("7/20260110/612_cam1_202615_20260110235959.JPEG", "607"),
         ("east/12/20260110/612_cam1_202615_20260110120000.png", "612"),
     ],
 )
@@ -51,7 +59,10 @@ def test_the_folder_decides_the_room(path: str, room: str):
 
 @pytest.mark.parametrize("in_date", ["", "0", "none", "20261399", "２０２６１５"])
 def test_an_unreadable_in_date_costs_only_the_in_date(in_date: str):
-    assert parse_image_key(f"7/20260110/7_cam1_{in_date}_20260110000000.jpg", farm_in()).in_date is None
+    assert (
+        parse_image_key(f"7/20260110/7_cam1_{in_date}_20260110000000.jpg", farm_in()).in_date
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +77,10 @@ def test_an_unreadable_in_date_costs_only_the_in_date(in_date: str):
         ("7/20260110/7_202615_20260110000000.jpg", "the name is not"),
         ("7/20260230/7_cam1_202615_20260230000000.jpg", "20260230000000 is no date and time"),
         ("7/20260110/7_cam1_202615_20260110240000.jpg", "20260110240000 is no date and time"),
-        ("7/20260110/7_cam1_202615_20260111000000.jpg", "the folder's day is 20260110, the name's 20260111"),
+        (
+            "7/20260110/7_cam1_202615_20260111000000.jpg",
+            "the folder's day is 20260110, the name's 20260111",
+        ),
     ],
 )
 def test_a_path_that_departs_from_the_naming_says_where(path: str, reason: str):
@@ -78,7 +92,8 @@ def test_a_path_that_departs_from_the_naming_says_where(path: str, reason: str):
 
 def test_a_time_that_occurs_twice_is_its_first_occurrence():
     key = parse_image_key("7/20251026/7_cam1_2025101_20251026023000.jpg", farm_in("Europe/Berlin"))
-    assert key.captured_at.astimezone(dt.UTC) == dt.datetime(2025, 10, 26, 0, 30, tzinfo=dt.UTC)  # still summer time
+    # Still summer time
+    assert key.captured_at.astimezone(dt.UTC) == dt.datetime(2025, 10, 26, 0, 30, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +131,9 @@ def test_the_reading_is_the_latest_day_that_is_written_so(in_date: dt.date, age:
     digits = f"{in_date.year}{in_date.month}{in_date.day}"
     captured = in_date + dt.timedelta(days=age)
     window = [captured - dt.timedelta(days=back) for back in range(121)]
-    assert read_in_date(digits, captured) == next(d for d in window if f"{d.year}{d.month}{d.day}" == digits)
+    assert read_in_date(digits, captured) == next(
+        d for d in window if f"{d.year}{d.month}{d.day}" == digits
+    )
     assert read_in_date(f"{in_date:%Y%m%d}", captured) == in_date
 
 
@@ -141,7 +158,9 @@ def test_the_prompt_set_version_follows_what_the_model_is_asked_only():
     assert int(version, 16) >= 0
     stages = dict(vision.stages)
     other_text = stages | {"harvest": Label(text="ready", prompts=stages["harvest"].prompts)}
-    other_prompt = stages | {"harvest": Label(text=stages["harvest"].text, prompts=["big mushrooms"])}
+    other_prompt = stages | {
+        "harvest": Label(text=stages["harvest"].text, prompts=["big mushrooms"])
+    }
     renamed = {("picking" if name == "harvest" else name): label for name, label in stages.items()}
     reordered = dict(reversed(stages.items()))
     for same in ({"stages": other_text}, {"unknown_margin": 0.3}, {"stages": reordered}):
@@ -154,7 +173,10 @@ def test_the_prompt_set_version_follows_what_the_model_is_asked_only():
 
 def test_the_model_id_names_model_weights_and_prompts():
     vision = farm_in().vision
-    assert model_id("ViT-B-32/openai", vision) == f"ViT-B-32/openai/prompts-{prompt_set_version(vision)}"
+    assert (
+        model_id("ViT-B-32/openai", vision)
+        == f"ViT-B-32/openai/prompts-{prompt_set_version(vision)}"
+    )
 
 
 def test_each_prompt_goes_through_each_template():
@@ -172,8 +194,11 @@ def test_a_label_is_the_mean_direction_of_its_texts():
 
     labels = {"a": Label(prompts=["one", "two"]), "b": Label(prompts=["three"])}
     vectors = label_vectors(labels, ["{}"], encode)
-    # (0.6, 0.8) and (1, 0) have the mean (0.8, 0.4), of length sqrt(0.8); lengths before the mean do not count
-    np.testing.assert_allclose(vectors, [[0.8 / math.sqrt(0.8), 0.4 / math.sqrt(0.8)], [0, 1]], atol=1e-7)
+    # (0.6, 0.8) and (1, 0) have the mean (0.8, 0.4), of length sqrt(0.8); lengths before the mean
+    # do not count
+    np.testing.assert_allclose(
+        vectors, [[0.8 / math.sqrt(0.8), 0.4 / math.sqrt(0.8)], [0, 1]], atol=1e-7
+    )
     assert calls == [["one", "two", "three"]]
 
 
@@ -182,7 +207,9 @@ def test_probabilities_are_a_softmax_of_scaled_cosines():
     # exp(ln 3) : exp(0) is 3 : 1, and equal cosines share
     expected = [[0.75, 0.25], [0.5, 0.5]]
     np.testing.assert_allclose(
-        zero_shot([[1, 0], [math.sqrt(0.5), math.sqrt(0.5)]], vectors, math.log(3)), expected, rtol=1e-12
+        zero_shot([[1, 0], [math.sqrt(0.5), math.sqrt(0.5)]], vectors, math.log(3)),
+        expected,
+        rtol=1e-12,
     )
     np.testing.assert_array_equal(zero_shot([[1.0, 0.0]], vectors, 1e6), [[1, 0]])  # no overflow
     assert zero_shot(np.empty((0, 2)), vectors, 100).shape == (0, 2)
@@ -217,9 +244,15 @@ def test_an_image_gets_its_columns():
     image[0, names.index("harvest")] = 1  # looks like harvest, equally unlike every condition
     image[1, 5] = image[1, 0] = math.sqrt(0.5)  # between the first stage and the first condition
     first, second = Labeller(vision, encode, math.log(8)).score(image)
-    assert (first.stage, first.stage_probability, first.stage_margin) == ("harvest", 0.666667, 0.583333)  # 8:1:1:1:1
+    assert (first.stage, first.stage_probability, first.stage_margin) == (
+        "harvest",
+        0.666667,
+        0.583333,
+    )  # 8:1:1:1:1
     assert (first.condition, first.condition_probability) == ("unknown", 0.142857)
-    assert first.scores["stage"] == {name: 0.666667 if name == "harvest" else 0.083333 for name in names}
+    assert first.scores["stage"] == {
+        name: 0.666667 if name == "harvest" else 0.083333 for name in names
+    }
     assert list(first.scores["condition"].values()) == [0.142857] * 7
     lead = 8 ** math.sqrt(0.5)
     assert (second.stage, second.condition) == ("substrate", "healthy")

@@ -19,7 +19,8 @@ from s3fs.errors import ERROR_CODE_TO_EXCEPTION, translate_boto_error
 from mushroom_assets.faults import image_store as store_faults
 from mushroom_assets.faults.image_store import code, is_passing, refusal, store_errors
 
-# (code, HTTP status, whether it passes): https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+# (code, HTTP status, whether it passes):
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 ANSWERS = [
     ("SlowDown", 503, True), ("InternalError", 500, True), ("ServiceUnavailable", 503, True), ("500", 500, True),
     ("RequestTimeout", 400, True), ("503", 503, True), ("TooManyRequests", 429, True), ("BadGateway", 502, True),
@@ -33,14 +34,21 @@ ANSWERS = [
 
 def answer(name: str, status: int) -> boto.ClientError:
     return boto.ClientError(
-        {"Error": {"Code": name, "Message": "as told"}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject"
+        {
+            "Error": {"Code": name, "Message": "as told"},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+        },
+        "GetObject",
     )
 
 
-@pytest.mark.parametrize(("name", "status", "passes"), ANSWERS, ids=[f"{name}" for name, *_ in ANSWERS])
+@pytest.mark.parametrize(
+    ("name", "status", "passes"), ANSWERS, ids=[f"{name}" for name, *_ in ANSWERS]
+)
 def test_an_answer_of_s3_passes_by_its_status(name: str, status: int, passes: bool) -> None:
     untranslated = answer(name, status)
-    translated = translate_boto_error(untranslated)  # an OSError of s3fs's choice: EIO where it knows none
+    # An OSError of s3fs's choice: EIO where it knows none
+    translated = translate_boto_error(untranslated)
     for error in (untranslated, translated):
         assert isinstance(error, store_errors())
         assert (is_passing(error), code(error)) == (passes, name)
@@ -82,15 +90,21 @@ CONNECTIONS = [
 
 
 @pytest.mark.parametrize(
-    ("error", "passes"), CONNECTIONS, ids=[str(error)[:50] or repr(error) for error, _ in CONNECTIONS]
+    ("error", "passes"),
+    CONNECTIONS,
+    ids=[str(error)[:50] or repr(error) for error, _ in CONNECTIONS],
 )
 def test_a_connection_passes_a_setting_does_not(error: Exception, passes: bool) -> None:
     assert isinstance(error, store_errors())
     assert is_passing(error) is passes
 
 
-@pytest.mark.parametrize(("status", "passes"), [(429, True), (503, True), (404, False), (401, False), (501, False)])
-def test_an_http_error_passes_by_its_status(status: int, passes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("status", "passes"), [(429, True), (503, True), (404, False), (401, False), (501, False)]
+)
+def test_an_http_error_passes_by_its_status(
+    status: int, passes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class HttpError(Exception):
         """As gcsfs has it: the status is its `code`, sometimes as text."""
 
@@ -113,7 +127,9 @@ def test_an_http_error_passes_by_its_status(status: int, passes: bool, monkeypat
      ("ENOTCONN", True), ("EMFILE", True), ("ENOENT", False), ("EACCES", False), ("EPERM", False), ("ENOTDIR", False),
      ("EISDIR", False), ("ELOOP", False), ("ENOSPC", False), ("EROFS", False), ("ENAMETOOLONG", False)],
 )  # fmt: skip
-def test_faults_of_the_system_pass_where_a_network_file_system_has_them(name: str, passes: bool) -> None:
+def test_faults_of_the_system_pass_where_a_network_file_system_has_them(
+    name: str, passes: bool
+) -> None:
     number = getattr(errno, name)
     assert is_passing(OSError(number, os.strerror(number))) is passes
 
@@ -123,13 +139,21 @@ def test_the_names_of_the_libraries_errors_are_still_theirs() -> None:
 
     def names() -> Iterator[tuple[str, str]]:
         for listed in (store_faults.FOREIGN, store_faults.PASSING_FOREIGN):
-            yield from ((module, name) for module, found in listed.items() for name in found if module != "gcsfs.retry")
+            yield from (
+                (module, name)
+                for module, found in listed.items()
+                for name in found
+                if module != "gcsfs.retry"
+            )
 
-    assert [name for module, name in names() if not hasattr(importlib.import_module(module), name)] == []
+    assert [
+        name for module, name in names() if not hasattr(importlib.import_module(module), name)
+    ] == []
 
 
 def test_a_refusal_says_what_was_tried_where_what_happened_and_what_to_do() -> None:
     error = translate_boto_error(answer("InvalidAccessKeyId", 403))
     assert str(refusal("s3://cameras", "list 7/20260110", error)) == (
-        "the image store s3://cameras refused to list 7/20260110: as told. Remedy: " + store_faults.CREDENTIALS
+        "the image store s3://cameras refused to list 7/20260110: as told. Remedy: "
+        + store_faults.CREDENTIALS
     )

@@ -11,23 +11,32 @@ from mushroom_assets_tests.kit.object_store import BUCKET, ObjectStore
 ROOT = f"s3://{BUCKET}/farm"
 
 
-def test_an_object_store_lists_reads_and_knows_its_strays(object_store: ObjectStore, farm: Farm) -> None:
+def test_an_object_store_lists_reads_and_knows_its_strays(
+    object_store: ObjectStore, farm: Farm
+) -> None:
     for key in (f"{DAY}/a b'%+é.jpg", f"{DAY}/", f"{DAY}/deeper/x.jpg", f"{DAY}//x.jpg", "608/20260110/x.jpg", "x.jpg",
                 "7/y.jpg", "7/2026/x.jpg"):  # fmt: skip
         object_store.put(f"farm/{key}", key.encode())
     store = ImageStore(root=ROOT)
     listing = store.listing(DAY)
-    assert list(listing) == [f"{DAY}//", f"{DAY}/a b'%+é.jpg", f"{DAY}/deeper/"]  # no row of the marker "7/20260110/"
+    # No row of the marker "7/20260110/"
+    assert list(listing) == [f"{DAY}//", f"{DAY}/a b'%+é.jpg", f"{DAY}/deeper/"]
     size, modified, tag = listing[f"{DAY}/a b'%+é.jpg"]
     head = object_store.client.head_object(Bucket=BUCKET, Key=f"farm/{DAY}/a b'%+é.jpg")
-    assert (size, modified, tag) == (head["ContentLength"], head["LastModified"].isoformat(), head["ETag"])
+    assert (size, modified, tag) == (
+        head["ContentLength"],
+        head["LastModified"].isoformat(),
+        head["ETag"],
+    )
     assert store.read(f"{DAY}/a b'%+é.jpg") == f"{DAY}/a b'%+é.jpg".encode()
     assert [path for path, _ in store.strays(farm)] == ["608/", "7/2026/", "7/y.jpg", "x.jpg"]
     object_store.put(f"farm/{DAY}/a b'%+é.jpg", b"other bytes")
     assert store.listing(DAY)[f"{DAY}/a b'%+é.jpg"] != listing[f"{DAY}/a b'%+é.jpg"]
 
 
-def test_a_root_that_was_made_is_there_though_nothing_lies_in_it(object_store: ObjectStore, farm: Farm) -> None:
+def test_a_root_that_was_made_is_there_though_nothing_lies_in_it(
+    object_store: ObjectStore, farm: Farm
+) -> None:
     store = ImageStore(root=ROOT)
     with pytest.raises(ImageStoreRefused, match=f"{ROOT} is not there"):
         store.listing(DAY)
@@ -55,7 +64,10 @@ def test_an_object_that_vanished_is_told_from_a_bucket_that_did(object_store: Ob
 def test_an_archived_object_is_that_images_fault(object_store: ObjectStore) -> None:
     object_store.put(f"farm/{DAY}/a.jpg", b"x", StorageClass="GLACIER")
     store = ImageStore(root=ROOT)
-    assert why_not(lambda: store.read(f"{DAY}/a.jpg")) == "an archived object; restore it to have it read"
+    assert (
+        why_not(lambda: store.read(f"{DAY}/a.jpg"))
+        == "an archived object; restore it to have it read"
+    )
 
 
 def test_a_server_that_comes_back_is_asked_again(object_store: ObjectStore) -> None:
@@ -85,7 +97,9 @@ def test_a_wrong_setting_fails_at_once_with_the_remedy(
     object_store.configure(**variables)
     store = ImageStore(root=ROOT)
     waits = recording(store)
-    with pytest.raises(ImageStoreRefused, match=f"the image store {ROOT} refused to list {DAY}: .*{told}"):
+    with pytest.raises(
+        ImageStoreRefused, match=f"the image store {ROOT} refused to list {DAY}: .*{told}"
+    ):
         store.listing(DAY)
     assert waits == []
 
@@ -94,7 +108,9 @@ def test_a_server_without_tls_is_told_from_one_that_is_away(object_store: Object
     object_store.configure(AWS_ENDPOINT_URL=object_store.url.replace("http:", "https:"))
     store = ImageStore(root=ROOT)
     waits = recording(store)
-    with pytest.raises(ImageStoreRefused, match=r"SSL.* Remedy: correct AWS_ENDPOINT_URL \(http:// or https://"):
+    with pytest.raises(
+        ImageStoreRefused, match=r"SSL.* Remedy: correct AWS_ENDPOINT_URL \(http:// or https://"
+    ):
         store.listing(DAY)
     assert waits == []
 
@@ -105,7 +121,9 @@ def test_a_user_who_is_not_let_in_fails_at_once_with_the_remedy(object_store: Ob
     store = ImageStore(root=ROOT)
     waits = recording(store)
     for ask in (store.listing, store.read):
-        with pytest.raises(ImageStoreRefused, match=r"refused to .* Remedy: give the store's credentials") as raised:
+        with pytest.raises(
+            ImageStoreRefused, match=r"refused to .* Remedy: give the store's credentials"
+        ) as raised:
             ask(f"{DAY}/a.jpg")
         assert "chanterelle" not in str(raised.value)
     assert waits == []

@@ -97,7 +97,9 @@ def test_everything_in_a_folder_is_listed_and_what_has_no_bytes_says_why(folder:
         assert why_not(lambda name=name: store.read(f"{DAY}/{name}")) == reason
 
 
-def test_names_leave_as_utf_8_whatever_their_bytes_and_the_file_is_found_by_them(folder: Path) -> None:
+def test_names_leave_as_utf_8_whatever_their_bytes_and_the_file_is_found_by_them(
+    folder: Path,
+) -> None:
     names = [
         b"caf\xe9.jpg",
         b"\xff\xfe\xed\xa0\x80.jpg",
@@ -109,7 +111,8 @@ def test_names_leave_as_utf_8_whatever_their_bytes_and_the_file_is_found_by_them
         (folder / os.fsdecode(name)).write_bytes(b"%d" % number)
     (folder / "literal\\udce9.jpg").write_bytes(b"literal")
     store = store_of(folder)
-    found = {path.encode(): store.read(path) for path in store.listing(DAY)}  # encode: no lone surrogates
+    # encode: no lone surrogates
+    found = {path.encode(): store.read(path) for path in store.listing(DAY)}
     start = f"{DAY}/".encode()
     assert found == {
         start + b"caf\\udce9.jpg": b"0", start + b"\\udcff\\udcfe\\udced\\udca0\\udc80.jpg": b"1",
@@ -118,14 +121,19 @@ def test_names_leave_as_utf_8_whatever_their_bytes_and_the_file_is_found_by_them
     }  # fmt: skip
 
 
-def test_a_folder_that_is_not_there_holds_nothing_and_a_missing_root_is_a_wrong_setting(folder: Path) -> None:
+def test_a_folder_that_is_not_there_holds_nothing_and_a_missing_root_is_a_wrong_setting(
+    folder: Path,
+) -> None:
     store = store_of(folder)
     assert store.listing("7/20260111") == {}
     (folder.parent / "20260112").write_bytes(b"a file where a folder should be")
     assert store.listing("7/20260112") == store.listing("7/20260112/deeper") == {}
     for missing in (folder / "missing", folder.parent / "20260112"):
         for ask in (ImageStore.listing, ImageStore.read):
-            with pytest.raises(SettingsError, match=r"is not there. Remedy: create it or correct MUSHROOM_IMAGE_ROOT"):
+            with pytest.raises(
+                SettingsError,
+                match=r"is not there. Remedy: create it or correct MUSHROOM_IMAGE_ROOT",
+            ):
                 ask(ImageStore(root=str(missing)), DAY)
 
 
@@ -168,7 +176,9 @@ class Attempts:
 
 
 def recording(store: ImageStore, *, seconds_each: float = 0.0) -> list[float]:
-    """Waits of a store that waits at the upper bound without waiting; each look at the clock finds it later."""
+    """Waits of a store that waits at the upper bound without waiting; each look at the clock finds
+    it later.
+    """
     waits: list[float] = []
     ticks = iter(range(1000))
     store._sleep, store._jitter = waits.append, lambda _, upper: upper
@@ -176,7 +186,9 @@ def recording(store: ImageStore, *, seconds_each: float = 0.0) -> list[float]:
     return waits
 
 
-def test_a_fault_that_passes_is_retried_with_growing_waits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_that_passes_is_retried_with_growing_waits(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "a.jpg").write_bytes(b"")
     stale = OSError(errno.ESTALE, "Stale file handle")
     monkeypatch.setattr(LocalFileSystem, "cat_file", Attempts(stale, stale, stale))
@@ -186,20 +198,32 @@ def test_a_fault_that_passes_is_retried_with_growing_waits(folder: Path, monkeyp
     assert waits == [1, 2, 4]
 
 
-def test_a_store_that_stays_away_is_reported_with_what_was_tried(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LocalFileSystem, "ls", Attempts(*[OSError(errno.EIO, "Input/output error")] * 9))
+def test_a_store_that_stays_away_is_reported_with_what_was_tried(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        LocalFileSystem, "ls", Attempts(*[OSError(errno.EIO, "Input/output error")] * 9)
+    )
     store = store_of(folder, attempts=5, base_s=2, cap_s=5)
     waits = recording(store, seconds_each=0.5)
     with pytest.raises(ImageStoreUnavailable) as raised:
         store.listing(DAY)
     assert waits == [2, 4, 5, 5]
     assert isinstance(raised.value, ConnectionError)
-    for part in (f"could not list {DAY}", str(folder.parent.parent), "5 attempts in 2 s", "Input/output", "Remedy: "):
+    for part in (
+        f"could not list {DAY}",
+        str(folder.parent.parent),
+        "5 attempts in 2 s",
+        "Input/output",
+        "Remedy: ",
+    ):
         assert part in str(raised.value)
 
 
 def test_no_wait_reaches_beyond_the_deadline(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LocalFileSystem, "ls", Attempts(*[OSError(errno.ETIMEDOUT, "timed out")] * 9))
+    monkeypatch.setattr(
+        LocalFileSystem, "ls", Attempts(*[OSError(errno.ETIMEDOUT, "timed out")] * 9)
+    )
     store = store_of(folder, attempts=9, deadline_s=30)
     waits = recording(store, seconds_each=9)  # 9 + 1 and 18 + 2 are within 30 s, 27 + 4 is not
     with pytest.raises(ImageStoreUnavailable, match="3 attempts in 27 s"):
@@ -217,18 +241,26 @@ def test_a_file_that_may_not_be_read_is_its_own_fault_a_folder_is_the_stores(
     store = store_of(folder)
     waits = recording(store)
     assert why_not(lambda: store.read(f"{DAY}/a.jpg")) == "Permission denied"
-    with pytest.raises(ImageStoreRefused, match=r"refused to list .*Permission denied.* Remedy: give the user"):
+    with pytest.raises(
+        ImageStoreRefused, match=r"refused to list .*Permission denied.* Remedy: give the user"
+    ):
         store.listing(DAY)
     assert waits == []
 
 
 def test_a_full_disk_is_told_with_its_remedy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LocalFileSystem, "pipe_file", Attempts(OSError(errno.ENOSPC, "No space left on device")))
-    with pytest.raises(ImageStoreRefused, match=r"No space left on device. Remedy: make room on its disk"):
+    monkeypatch.setattr(
+        LocalFileSystem, "pipe_file", Attempts(OSError(errno.ENOSPC, "No space left on device"))
+    )
+    with pytest.raises(
+        ImageStoreRefused, match=r"No space left on device. Remedy: make room on its disk"
+    ):
         store_of(folder).write(f"{DAY}/a.jpg", b"x")
 
 
-@pytest.mark.parametrize("url", ["s4://cameras", "gs://cameras", "sftp://grower:chanterelle@nas/images"])
+@pytest.mark.parametrize(
+    "url", ["s4://cameras", "gs://cameras", "sftp://grower:chanterelle@nas/images"]
+)
 def test_a_url_that_cannot_be_opened_names_itself_without_its_password(url: str) -> None:
     with pytest.raises(ImageStoreRefused) as raised:
         ImageStore(root=url).listing(DAY)

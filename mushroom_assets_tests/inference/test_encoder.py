@@ -1,4 +1,6 @@
-"""The encoder against open_clip's own pipeline and against arithmetic, on the small model with random weights."""
+"""The encoder against open_clip's own pipeline and against arithmetic, on the small model with
+random weights.
+"""
 
 import datetime as dt
 import hashlib
@@ -20,7 +22,12 @@ from mushroom_assets.inference.encoder import ClipEncoder
 from mushroom_assets.inference.golden import GOLDEN_BOUND, golden_images
 from mushroom_assets.inference.images import read_photo
 from mushroom_assets.inference.load import load_encoder
-from mushroom_assets.inference.weights import UnknownModel, WeightsUnavailable, find_weights, import_open_clip
+from mushroom_assets.inference.weights import (
+    UnknownModel,
+    WeightsUnavailable,
+    find_weights,
+    import_open_clip,
+)
 from mushroom_assets.simulation.cameras import render, shots
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -33,11 +40,15 @@ def encoder() -> ClipEncoder:
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory):
-    """open_clip's own model and transform with weights of its own: (model, transform, checkpoint path)."""
+    """open_clip's own model and transform with weights of its own: (model, transform, checkpoint
+    path).
+    """
     import torch
 
     open_clip = import_open_clip()
-    model, _, transform = open_clip.create_model_and_transforms("mushroom-tiny", image_resize_mode="squash")
+    model, _, transform = open_clip.create_model_and_transforms(
+        "mushroom-tiny", image_resize_mode="squash"
+    )
     path = tmp_path_factory.mktemp("weights") / "tiny.pt"
     torch.save(model.state_dict(), path)
     return model.eval(), transform, path
@@ -50,7 +61,9 @@ def picture(width: int, height: int, seed: int = 0) -> Image.Image:
     pen = ImageDraw.Draw(image)
     for _ in range(600):
         x, y, size = (int(n) for n in draw.integers((0, 0, 3), (width, height, 90)))
-        pen.ellipse((x, y, x + size, y + size), fill=tuple(int(n) for n in draw.integers(30, 220, 3)))
+        pen.ellipse(
+            (x, y, x + size, y + size), fill=tuple(int(n) for n in draw.integers(30, 220, 3))
+        )
     noisy = np.asarray(image, dtype=np.int16) + draw.integers(-20, 21, (height, width, 1))
     return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
 
@@ -94,14 +107,21 @@ def test_a_checkpoint_file_gives_open_clips_vectors(reference, suffix: str, tmp_
         path = tmp_path / "tiny.safetensors"
         save_file(model.state_dict(), path)
     encoder = load_encoder("mushroom-tiny", str(path), "cpu")
-    assert encoder.name == f"mushroom-tiny/tiny{suffix}-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+    assert (
+        encoder.name
+        == f"mushroom-tiny/tiny{suffix}-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+    )
     assert encoder.trained
     pictures = [picture(200, 120, seed) for seed in range(5)]
     texts = ["a photo of mushrooms", "an empty room"]
     vectors = encoder.encode_images(np.stack([encoder.preprocess(image) for image in pictures]))
     with torch.inference_mode():
-        images = model.encode_image(torch.stack([transform(image) for image in pictures]), normalize=True).numpy()
-        words = model.encode_text(import_open_clip().get_tokenizer("mushroom-tiny")(texts), normalize=True).numpy()
+        images = model.encode_image(
+            torch.stack([transform(image) for image in pictures]), normalize=True
+        ).numpy()
+        words = model.encode_text(
+            import_open_clip().get_tokenizer("mushroom-tiny")(texts), normalize=True
+        ).numpy()
     assert cosine(vectors, images) > 0.99999
     assert cosine(encoder.encode_texts(texts), words) > 0.99999
 
@@ -110,13 +130,22 @@ def test_texts_of_every_length_have_the_full_towers_vectors(reference):
     import torch
 
     model, _, path = reference
-    texts = ["caps", "a photo of brown caps on a shelf in a growing room", " ".join(["mushrooms"] * 60), "", "caps"]
+    texts = [
+        "caps",
+        "a photo of brown caps on a shelf in a growing room",
+        " ".join(["mushrooms"] * 60),
+        "",
+        "caps",
+    ]
     tokens = import_open_clip().get_tokenizer("mushroom-tiny")(texts)
     with torch.inference_mode():
         expected = model.encode_text(tokens, normalize=True).numpy()
-    for parts in ([texts], [texts[:1], texts[1:2], texts[2:]]):  # the longest alone decides what is cut off
+    # The longest alone decides what is cut off
+    for parts in ([texts], [texts[:1], texts[1:2], texts[2:]]):
         encoder = ClipEncoder(*fresh(path))
-        np.testing.assert_allclose(np.concatenate([encoder.encode_texts(part) for part in parts]), expected, atol=1e-6)
+        np.testing.assert_allclose(
+            np.concatenate([encoder.encode_texts(part) for part in parts]), expected, atol=1e-6
+        )
 
 
 def fresh(path: Path) -> tuple:
@@ -129,7 +158,9 @@ def test_label_vectors_are_open_clips_zero_shot_classifier(encoder: ClipEncoder,
     model, _, path = reference
     names, templates = ["closed bags", "ripe caps"], ["a photo of {}", "a dim photo of {}", "{}"]
     tokenizer = import_open_clip().get_tokenizer("mushroom-tiny")
-    expected = import_open_clip().build_zero_shot_classifier(model, tokenizer, names, templates).numpy().T
+    expected = (
+        import_open_clip().build_zero_shot_classifier(model, tokenizer, names, templates).numpy().T
+    )
     encode = load_encoder("mushroom-tiny", str(path), "cpu").encode_texts
     vectors = label_vectors({name: Label(prompts=[name]) for name in names}, templates, encode)
     np.testing.assert_allclose(vectors, expected, atol=1e-6)
@@ -141,7 +172,9 @@ def test_vectors_have_length_one_and_do_not_depend_on_the_batch(encoder: ClipEnc
     assert (together.shape, together.dtype) == ((40, 128), np.float32)
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
     for size in (1, 3, 7, 33):
-        parts = [encoder.encode_images(pixels[start : start + size]) for start in range(0, 40, size)]
+        parts = [
+            encoder.encode_images(pixels[start : start + size]) for start in range(0, 40, size)
+        ]
         np.testing.assert_allclose(np.concatenate(parts), together, atol=1e-5)
     assert np.linalg.matrix_rank(together, tol=1e-4) > 1  # the images do differ
     assert encoder.encode_images(pixels[:0]).shape == (0, 128)
@@ -149,7 +182,9 @@ def test_vectors_have_length_one_and_do_not_depend_on_the_batch(encoder: ClipEnc
 
 
 def test_another_shape_is_an_error(encoder: ClipEncoder):
-    with pytest.raises(ValueError, match=r"takes \(n, 128, 128, 3\) of uint8, got \(1, 3, 128, 128\) of uint8"):
+    with pytest.raises(
+        ValueError, match=r"takes \(n, 128, 128, 3\) of uint8, got \(1, 3, 128, 128\) of uint8"
+    ):
         encoder.encode_images(np.zeros((1, 3, 128, 128), dtype=np.uint8))
     with pytest.raises(ValueError, match="of float32"):
         encoder.encode_images(np.zeros((1, 128, 128, 3), dtype=np.float32))
@@ -160,7 +195,12 @@ def frames() -> list[bytes]:
     """Full-size pictures of the simulated plant, one in 33 shots of five days."""
     farm = parse_farm(reference_farm_text())
     days = [dt.date(2026, 1, day) for day in (5, 9, 14, 20, 26)]
-    taken = [shot for day in days for shot in shots(farm, list(farm.rooms), day, seed=3) if not shot.fault]
+    taken = [
+        shot
+        for day in days
+        for shot in shots(farm, list(farm.rooms), day, seed=3)
+        if not shot.fault
+    ]
     return [render(shot, seed=3, size=(2880, 1616)) for shot in taken[3::60]]
 
 
@@ -169,7 +209,10 @@ def scaled_and_full(encoder: ClipEncoder, frames: list[bytes], width: int) -> np
     full = [Image.open(io.BytesIO(data)).convert("RGB") for data in frames]
     small = [read_photo(data, min_side=encoder.min_side).image for data in frames]
     assert {image.width for image in small} == {width}
-    a, b = (encoder.encode_images(np.stack([encoder.preprocess(i) for i in images])) for images in (small, full))
+    a, b = (
+        encoder.encode_images(np.stack([encoder.preprocess(i) for i in images]))
+        for images in (small, full)
+    )
     return (a * b).sum(axis=1)
 
 
@@ -177,8 +220,11 @@ def test_a_smaller_decode_keeps_the_vector(frames: list[bytes]):
     assert scaled_and_full(load_encoder(None, None, "cpu"), frames, 360).min() >= 0.995
 
 
-def test_a_smaller_decode_keeps_the_vector_of_a_large_model_and_bf16_its_golden_ones(frames: list[bytes]):
-    encoder = load_encoder("ViT-B-32", "random-seed0", "cpu", "fp32", 2)  # a copy of this test's own
+def test_a_smaller_decode_keeps_the_vector_of_a_large_model_and_bf16_its_golden_ones(
+    frames: list[bytes],
+):
+    # A copy of this test's own
+    encoder = load_encoder("ViT-B-32", "random-seed0", "cpu", "fp32", 2)
     assert scaled_and_full(encoder, frames, 720).min() >= 0.995
     exact = encoder.encode_images(golden_images(224))
     assert encoder.use_bf16() >= GOLDEN_BOUND
@@ -188,14 +234,17 @@ def test_a_smaller_decode_keeps_the_vector_of_a_large_model_and_bf16_its_golden_
     assert cosine(vectors, exact) >= GOLDEN_BOUND
 
 
-def test_bf16_is_not_used_where_it_gives_other_vectors(encoder: ClipEncoder, monkeypatch: pytest.MonkeyPatch):
+def test_bf16_is_not_used_where_it_gives_other_vectors(
+    encoder: ClipEncoder, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(encoder_module, "GOLDEN_BOUND", 1.1)
     golden = golden_images(128)
     exact = encoder.encode_images(golden)
     assert 0.9 < encoder.use_bf16() < 1.1
     assert encoder.precision == "fp32"
     np.testing.assert_array_equal(encoder.encode_images(golden), exact)
-    with pytest.raises(UnknownModel, match=r"bfloat16|does not have"):  # the latter where the processor has none
+    # The latter where the processor has none
+    with pytest.raises(UnknownModel, match=r"bfloat16|does not have"):
         load_encoder(None, "random-seed0", "cpu", "bf16")
 
 
@@ -220,7 +269,9 @@ def test_random_weights_are_the_same_in_every_process_and_leave_torchs_numbers_a
     encoder: ClipEncoder, tmp_path: Path
 ):
     pixels = (np.arange(128 * 128 * 3) % 251).astype(np.uint8).reshape(1, 128, 128, 3)
-    ran = subprocess.run([sys.executable, "-c", ELSEWHERE, tmp_path / "v.npy"], capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, tmp_path / "v.npy"], capture_output=True, text=True
+    )
     assert ran.returncode == 0, ran.stderr
     ours = np.concatenate([encoder.encode_images(pixels), encoder.encode_texts(["mushrooms"])])
     np.testing.assert_allclose(np.load(tmp_path / "v.npy"), ours, atol=1e-6)
@@ -236,7 +287,9 @@ def test_a_file_that_does_not_fit_is_named(tmp_path: Path):
         path.write_bytes(b"not a checkpoint")
     (tmp_path / "empty.pt").write_bytes(b"")
     for path in (other, *garbage, tmp_path / "empty.pt"):
-        with pytest.raises(WeightsUnavailable, match=f"{path.name} does not hold the weights of mushroom-tiny"):
+        with pytest.raises(
+            WeightsUnavailable, match=f"{path.name} does not hold the weights of mushroom-tiny"
+        ):
             load_encoder(None, str(path), "cpu")
 
 
@@ -257,7 +310,8 @@ def test_a_gpu_gives_nearly_the_same_vectors(encoder: ClipEncoder):
         pytest.skip("no GPU")
     pixels = np.stack([encoder.preprocess(picture(120, 80, seed)) for seed in range(8)])
     on_gpu = load_encoder(None, "random-seed0", "cuda")
-    assert cosine(on_gpu.encode_images(pixels), encoder.encode_images(pixels)) > 0.999  # bfloat16 has 8 bits
+    # bfloat16 has 8 bits
+    assert cosine(on_gpu.encode_images(pixels), encoder.encode_images(pixels)) > 0.999
     assert cosine(on_gpu.encode_texts(["caps"]), encoder.encode_texts(["caps"])) > 0.99999
 
 

@@ -23,7 +23,9 @@ def encoded(image: Image.Image, form: str = "JPEG", **options: object) -> bytes:
 
 
 def scene(width: int = 320, height: int = 180, seed: int = 0) -> Image.Image:
-    noise = np.random.default_rng(seed).integers(0, 256, (height // 4, width // 4, 3), dtype=np.uint8)
+    noise = np.random.default_rng(seed).integers(
+        0, 256, (height // 4, width // 4, 3), dtype=np.uint8
+    )
     return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
 
 
@@ -46,7 +48,8 @@ def test_a_photo_keeps_its_size_and_hash():
 def test_the_content_decides_the_format(form: str):
     """No file name comes in: a PNG that is called .jpg is a PNG."""
     pixels = np.asarray(read_photo(encoded(scene(), form), min_side=96).image, dtype=float)
-    assert np.abs(pixels - np.asarray(scene(), dtype=float)).mean() < 12  # GIF has 256 colours, JPEG loses some
+    # GIF has 256 colours, JPEG loses some
+    assert np.abs(pixels - np.asarray(scene(), dtype=float)).mean() < 12
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,8 @@ def test_a_cut_file_still_tells_its_size():
 
 @pytest.mark.parametrize("side", [12_000, 20_000], ids=["over our limit", "over Pillow's limit"])
 def test_a_decompression_bomb_is_rejected_undecoded(side: int):
-    bomb = encoded(Image.new("1", (side, side)), "PNG")[:1000]  # to decode it would say that it is cut off
+    # To decode it would say that it is cut off
+    bomb = encoded(Image.new("1", (side, side)), "PNG")[:1000]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         fault = fault_of(bomb)
@@ -105,9 +109,10 @@ def test_damaged_bytes_give_a_photo_or_a_fault_never_another_error():
     assert {"photo", "unreadable"} <= outcomes
 
 
-# How a camera that hangs so saves an upright scene; https://www.cipa.jp/std/documents/e/DC-X008-Translation-2019-E.pdf
-# has the values with where row 0 and column 0 lie: 2 top right, 3 bottom right, 4 bottom left, 5 left top, 6 right top,
-# 7 right bottom, 8 left bottom.
+# How a camera that hangs so saves an upright scene;
+# https://www.cipa.jp/std/documents/e/DC-X008-Translation-2019-E.pdf has the values with where row 0
+# and column 0 lie: 2 top right, 3 bottom right, 4 bottom left, 5 left top, 6 right top, 7 right
+# bottom, 8 left bottom.
 SAVED = {
     1: lambda pixels: pixels,
     2: lambda pixels: pixels[:, ::-1],
@@ -134,10 +139,15 @@ def test_exif_turns_the_image_upright(orientation: int):
 
 def test_cmyk_becomes_rgb_with_inks_as_adobe_stores_them_and_as_others_do():
     inks = Image.new("RGB", (64, 48), (200, 40, 90)).convert("CMYK")
-    adobe, plain = encoded(inks, quality=95), without_adobe(encoded(ImageChops.invert(inks), quality=95))
+    adobe, plain = (
+        encoded(inks, quality=95),
+        without_adobe(encoded(ImageChops.invert(inks), quality=95)),
+    )
     for data in (adobe, plain):
         assert Image.open(io.BytesIO(data)).mode == "CMYK"
-        np.testing.assert_allclose(read_photo(data, min_side=32).image.getpixel((20, 20)), (200, 40, 90), atol=4)
+        np.testing.assert_allclose(
+            read_photo(data, min_side=32).image.getpixel((20, 20)), (200, 40, 90), atol=4
+        )
 
 
 def without_adobe(jpeg: bytes) -> bytes:
@@ -155,12 +165,16 @@ def test_sixteen_bits_are_scaled_not_clipped(form: str):
 
 def test_of_an_animation_the_first_frame_counts():
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
-    photo = read_photo(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), min_side=32)
+    photo = read_photo(
+        encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), min_side=32
+    )
     assert photo.image.getpixel((5, 5)) == (255, 0, 0)
 
 
 def test_brightness_is_the_mean_grey():
-    assert read_photo(encoded(Image.new("L", (300, 260), 51), "PNG"), min_side=64).brightness == pytest.approx(0.2)
+    assert read_photo(
+        encoded(Image.new("L", (300, 260), 51), "PNG"), min_side=64
+    ).brightness == pytest.approx(0.2)
     assert read_photo(encoded(Image.new("RGB", (30, 26)), "PNG"), min_side=64).brightness == 0
 
 
@@ -169,14 +183,21 @@ def test_sharpness_is_the_variance_of_the_laplacian():
     pixels[100, 100] = 100
     # at the point -400, at its four neighbours 100, elsewhere 0, over the 190 x 190 inner points
     expected = (400**2 + 4 * 100**2) / 190**2  # their mean is 0
-    assert read_photo(encoded(Image.fromarray(pixels), "PNG"), min_side=64).sharpness == pytest.approx(expected)
+    assert read_photo(
+        encoded(Image.fromarray(pixels), "PNG"), min_side=64
+    ).sharpness == pytest.approx(expected)
 
 
 def test_sharpness_falls_with_blur_and_hardly_depends_on_the_scale_of_decoding():
     noise = np.random.default_rng(0).integers(0, 256, (1616, 2880), dtype=np.uint8)
     data = encoded(Image.fromarray(noise).resize((2880, 1616)), quality=80)
     *smaller, full = photos = [read_photo(data, min_side=side) for side in (128, 224, 600, 1600)]
-    assert [photo.image.size for photo in photos] == [(360, 202), (720, 404), (1440, 808), (2880, 1616)]
+    assert [photo.image.size for photo in photos] == [
+        (360, 202),
+        (720, 404),
+        (1440, 808),
+        (2880, 1616),
+    ]
     assert {(photo.width, photo.height) for photo in photos} == {(2880, 1616)}
     for photo in smaller:
         assert photo.sharpness == pytest.approx(full.sharpness, rel=0.01)
@@ -205,19 +226,26 @@ def test_a_thumbnail_stands_upright_and_small_pictures_stay_as_they_are() -> Non
     exif = Image.Exif()
     exif[0x0112] = 6
     sizes = [Image.open(io.BytesIO(thumbnail(encoded(scene(640, 360), exif=exif)))).size]
-    sizes += [Image.open(io.BytesIO(thumbnail(encoded(scene(64, 36), form)))).size for form in ("PNG", "GIF")]
+    sizes += [
+        Image.open(io.BytesIO(thumbnail(encoded(scene(64, 36), form)))).size
+        for form in ("PNG", "GIF")
+    ]
     assert sizes == [(81, 144), (64, 36), (64, 36)]
 
 
 def test_a_thumbnail_has_few_bytes_whatever_it_shows() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (144, 144, 3), dtype=np.uint8)
-    sizes = [len(thumbnail(encoded(image, "PNG"))) for image in (Image.fromarray(noise), scene(144, 144))]
+    sizes = [
+        len(thumbnail(encoded(image, "PNG"))) for image in (Image.fromarray(noise), scene(144, 144))
+    ]
     assert max(sizes) <= images.THUMBNAIL_BYTES
     with Image.open(io.BytesIO(encoded(Image.fromarray(noise), quality=60))) as plain:
         assert len(encoded(plain, quality=60)) > images.THUMBNAIL_BYTES  # so the bound was at work
 
 
-@pytest.mark.parametrize("data", [b"", b"no picture", encoded(scene())[:2000], encoded(scene(17, 1))])
+@pytest.mark.parametrize(
+    "data", [b"", b"no picture", encoded(scene())[:2000], encoded(scene(17, 1))]
+)
 def test_what_is_no_photo_is_no_thumbnail(data: bytes) -> None:
     with pytest.raises(ImageFault):
         thumbnail(data)

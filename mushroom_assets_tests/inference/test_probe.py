@@ -1,4 +1,6 @@
-"""Fitting the probe: separations that are known, accuracies counted again, and what must not flatter."""
+"""Fitting the probe: separations that are known, accuracies counted again, and what must not
+flatter.
+"""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -71,7 +73,9 @@ def test_three_classes_a_third_of_a_turn_apart_are_parted_half_way() -> None:
     spread = np.linspace(-40, 40, 17)
     degrees = np.concatenate([spread, 120 + spread, 240 + spread])
     fit = fitted(labelled(circle(degrees), [name for name in NAMES for _ in spread]))
-    assert [label for label, _ in probe_of(fit).predict(circle([-58, 58, 62, 178, 182, 298]))] == list("aabbcc")
+    assert [
+        label for label, _ in probe_of(fit).predict(circle([-58, 58, 62, 178, 182, 298]))
+    ] == list("aabbcc")
     assert fit.evaluation is not None
     np.testing.assert_array_equal(fit.evaluation.confusion, 17 * np.eye(3))
 
@@ -94,8 +98,12 @@ def test_labels_that_contradict_their_neighbourhood_are_counted_as_wrong() -> No
 # --- the cross-validation, counted again: other folds' loop, other optimiser
 
 
-def softmax_regression(vectors: Floats, truth: npt.NDArray[np.int64], classes: int, share: float) -> Floats:
-    """Weights (classes, d + 1) that minimise `share` times the logarithmic loss plus half the squared weights."""
+def softmax_regression(
+    vectors: Floats, truth: npt.NDArray[np.int64], classes: int, share: float
+) -> Floats:
+    """Weights (classes, d + 1) that minimise `share` times the logarithmic loss plus half the
+    squared weights.
+    """
     extended, size = np.column_stack([vectors, np.ones(len(vectors))]), vectors.shape[1]
     target = np.eye(classes)[truth]
 
@@ -109,7 +117,9 @@ def softmax_regression(vectors: Floats, truth: npt.NDArray[np.int64], classes: i
         return -share * (logs * target).sum() + (weights[:, :size] ** 2).sum() / 2, slope.ravel()
 
     start = np.zeros(classes * (size + 1))
-    found = minimize(loss, start, jac=True, method="BFGS", options={"gtol": 1e-4 * share, "maxiter": 5000})
+    found = minimize(
+        loss, start, jac=True, method="BFGS", options={"gtol": 1e-4 * share, "maxiter": 5000}
+    )
     return found.x.reshape(classes, size + 1)
 
 
@@ -119,19 +129,30 @@ def logs_of(weights: Floats, vectors: Floats) -> Floats:
 
 
 class Recount:
-    """The nested cross-validation again; `lacking` counts the parts that were fitted without one of the classes."""
+    """The nested cross-validation again.
 
-    def __init__(self, vectors: Floats, truth: npt.NDArray[np.int64], days: npt.NDArray[np.int64]) -> None:
+    `lacking` counts the parts that were fitted without one of the classes.
+    """
+
+    def __init__(
+        self, vectors: Floats, truth: npt.NDArray[np.int64], days: npt.NDArray[np.int64]
+    ) -> None:
         self.vectors, self.truth, self.days, self.lacking = vectors, truth, days, 0
         self.classes = truth.max() + 1
 
-    def folds(self, rows: npt.NDArray[np.int64], count: int) -> Iterable[tuple[npt.NDArray[np.int64], ...]]:
+    def folds(
+        self, rows: npt.NDArray[np.int64], count: int
+    ) -> Iterable[tuple[npt.NDArray[np.int64], ...]]:
         parts = StratifiedGroupKFold(count, shuffle=True, random_state=0)
         for train, test in parts.split(self.vectors[rows], self.truth[rows], self.days[rows]):
             yield rows[train], rows[test]
 
-    def logs(self, train: npt.NDArray[np.int64], test: npt.NDArray[np.int64], share: float) -> Floats:
-        """Logarithms of the test rows' probabilities, at least that of 1e-6, as for a class that is not in `train`."""
+    def logs(
+        self, train: npt.NDArray[np.int64], test: npt.NDArray[np.int64], share: float
+    ) -> Floats:
+        """Logarithms of the test rows' probabilities, at least that of 1e-6, as for a class that is
+        not in `train`.
+        """
         present, numbers = np.unique(self.truth[train], return_inverse=True)
         self.lacking += len(present) < self.classes
         found = np.full((len(test), self.classes), np.log(1e-6))
@@ -141,7 +162,10 @@ class Recount:
 
     def best_share(self, rows: npt.NDArray[np.int64], count: int) -> float:
         losses = [
-            -sum(self.logs(train, test, share)[np.arange(len(test)), self.truth[test]].sum() for train, test in folds)
+            -sum(
+                self.logs(train, test, share)[np.arange(len(test)), self.truth[test]].sum()
+                for train, test in folds
+            )
             for share in SHARES
             for folds in [self.folds(rows, count)]
         ]
@@ -167,11 +191,15 @@ def scattered(seed: int, truth: npt.NDArray[np.int64], days: npt.NDArray[np.int6
 
 EVEN = (np.arange(90) % 3, np.arange(90) // 6)
 # Nearly all images of a class on one day: some of the inner parts lack a class.
-UNEVEN_DAYS = [0] * 15 + [1, 1, 5] + [3] * 9 + [2] * 7 + [1, 1] + [2] * 16 + [4, 1] + [1] * 15 + [2, 2, 5]
+UNEVEN_DAYS = (
+    [0] * 15 + [1, 1, 5] + [3] * 9 + [2] * 7 + [1, 1] + [2] * 16 + [4, 1] + [1] * 15 + [2, 2, 5]
+)
 UNEVEN = (np.repeat(np.arange(4), 18), np.array(UNEVEN_DAYS))
 
 
-@pytest.mark.parametrize(("seed", "truth", "days", "folds"), [(6, *EVEN, 5), (4, *UNEVEN, 3)], ids=["even", "uneven"])
+@pytest.mark.parametrize(
+    ("seed", "truth", "days", "folds"), [(6, *EVEN, 5), (4, *UNEVEN, 3)], ids=["even", "uneven"]
+)
 def test_the_accuracy_is_that_of_a_nested_cross_validation_counted_by_other_means(
     seed: int, truth: npt.NDArray[np.int64], days: npt.NDArray[np.int64], folds: int
 ) -> None:
@@ -179,11 +207,15 @@ def test_the_accuracy_is_that_of_a_nested_cross_validation_counted_by_other_mean
     again = Recount(vectors, truth, days)
     confusion, shares = again.nested(folds)
     names = "abcd"[: again.classes]
-    fit = fitted(labelled(vectors, [names[number] for number in truth], [f"{day:02}" for day in days]), list(names))
+    fit = fitted(
+        labelled(vectors, [names[number] for number in truth], [f"{day:02}" for day in days]),
+        list(names),
+    )
     assert fit.evaluation is not None
     assert (fit.evaluation.folds, fit.evaluation.by_room_day) == (folds, True)
     np.testing.assert_array_equal(fit.evaluation.confusion, confusion)
-    assert 0.5 < fit.evaluation.accuracy == np.trace(confusion) / len(truth) < 0.95  # neither chance nor all
+    # Neither chance nor all
+    assert 0.5 < fit.evaluation.accuracy == np.trace(confusion) / len(truth) < 0.95
     assert fit.strength == again.best_share(np.arange(len(truth)), folds)
     assert len({*shares, fit.strength}) > 1  # a fold chose another strength than the whole
     assert (again.lacking > 0) == (folds == 3)
@@ -197,26 +229,36 @@ def test_of_two_classes_the_probabilities_are_those_of_the_binary_regression() -
     vectors = circle(90 * truth + 40 * random.normal(size=80)).astype(np.float32).astype(np.float64)
     fit = fitted(labelled(vectors, [NAMES[number] for number in truth]))
     assert fit.strength is not None
-    # Two rows w/2 and -w/2 cost half as much as the one row w of a binary regression: half the strength is its equal.
+    # Two rows w/2 and -w/2 cost half as much as the one row w of a binary regression: half the
+    # strength is its equal.
     mine = np.exp(logs_of(softmax_regression(vectors, truth, 2, fit.strength / 2), vectors))
-    assert 0.6 < np.median(mine.max(axis=1)) < 0.95  # far from 1, where every scale of the scores looks alike
+    # Far from 1, where every scale of the scores looks alike
+    assert 0.6 < np.median(mine.max(axis=1)) < 0.95
     np.testing.assert_allclose(probe_of(fit).probabilities(vectors), mine, atol=2e-3)
 
 
 def test_on_labels_without_meaning_the_choice_of_the_strength_does_not_flatter() -> None:
     random = np.random.default_rng(1)
     vectors = random.normal(size=(300, 40))
-    fit = fitted(labelled(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), list("ab" * 150)))
+    fit = fitted(
+        labelled(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), list("ab" * 150))
+    )
     assert fit.evaluation is not None
     assert 0.4 < fit.evaluation.accuracy < 0.6  # 0.5 +- 3.5 standard deviations
 
 
 def near_duplicates() -> tuple[Floats, list[str], list[int]]:
-    """12 days of 8 images that differ by little, in 64 dimensions; a day's label has nothing to do with its looks."""
+    """12 days of 8 images that differ by little, in 64 dimensions; a day's label has nothing to do
+    with its looks.
+    """
     random = np.random.default_rng(0)
     days = np.repeat(np.arange(12), 8)
     raw = random.normal(size=(12, 64))[days] + 0.1 * random.normal(size=(96, 64))
-    return raw / np.linalg.norm(raw, axis=1, keepdims=True), ["ab"[day % 2] for day in days], days.tolist()
+    return (
+        raw / np.linalg.norm(raw, axis=1, keepdims=True),
+        ["ab"[day % 2] for day in days],
+        days.tolist(),
+    )
 
 
 def test_near_duplicates_of_one_day_are_not_told_by_their_twins() -> None:
@@ -224,7 +266,8 @@ def test_near_duplicates_of_one_day_are_not_told_by_their_twins() -> None:
     by_day, by_image = fitted(labelled(vectors, labels, days)), fitted(labelled(vectors, labels))
     assert by_day.evaluation is not None
     assert by_image.evaluation is not None
-    assert by_image.evaluation.accuracy == 1  # what twins on both sides make of labels that mean nothing
+    # What twins on both sides make of labels that mean nothing
+    assert by_image.evaluation.accuracy == 1
     assert by_day.evaluation.accuracy < 0.7
 
 
@@ -232,7 +275,9 @@ def test_near_duplicates_of_one_day_are_not_told_by_their_twins() -> None:
     ("days", "folds", "by_room_day"),
     [(1, 5, False), (2, 5, False), (3, 3, True), (4, 4, True), (5, 5, True), (9, 5, True)],
 )
-def test_folds_are_by_room_day_where_each_class_has_three(days: int, folds: int, by_room_day: bool) -> None:
+def test_folds_are_by_room_day_where_each_class_has_three(
+    days: int, folds: int, by_room_day: bool
+) -> None:
     degrees = np.linspace(20, 80, 18)
     many = [f"x{number}" for number in range(18)]
     few = [f"y{number % days}" for number in range(18)]
@@ -246,7 +291,8 @@ def test_folds_are_by_room_day_where_each_class_has_three(days: int, folds: int,
     "days",
     [
         [0] * 14 + [1, 2] + [3] * 14 + [4, 5],
-        [3] + [1] * 14 + [0] + [1] * 2 + [0] * 7 + [2] * 6 + [3],  # leaves an inner part with one class alone
+        # Leaves an inner part with one class alone
+        [3] + [1] * 14 + [0] + [1] * 2 + [0] * 7 + [2] * 6 + [3],
     ],
     ids=["apart", "together"],
 )
@@ -279,7 +325,9 @@ def test_a_class_with_15_images_is_left_out_and_one_with_16_is_in() -> None:
 
 
 @pytest.mark.parametrize(
-    "images", [[], arcs(a=40), arcs(a=15, b=15, c=15), arcs(a=40, b=15)], ids=["none", "one", "few", "one full"]
+    "images",
+    [[], arcs(a=40), arcs(a=15, b=15, c=15), arcs(a=40, b=15)],
+    ids=["none", "one", "few", "one full"],
 )
 def test_without_two_classes_there_is_no_probe_but_the_counts(images: list[Labelled]) -> None:
     fit = fitted(images)
@@ -298,8 +346,16 @@ def test_classes_keep_the_farm_files_order() -> None:
 
 
 def test_zero_shot_labels_of_the_same_images_are_counted_beside() -> None:
-    said = dict(zip(range(36), ["a"] * 10 + ["unknown"] * 4 + [None] * 2 + ["a"] * 5 + ["b"] * 15, strict=True))
-    images = [image._replace(zero_shot=said[number]) for number, image in enumerate(arcs(a=16, b=20))]
+    said = dict(
+        zip(
+            range(36),
+            ["a"] * 10 + ["unknown"] * 4 + [None] * 2 + ["a"] * 5 + ["b"] * 15,
+            strict=True,
+        )
+    )
+    images = [
+        image._replace(zero_shot=said[number]) for number, image in enumerate(arcs(a=16, b=20))
+    ]
     evaluation = fitted(images).evaluation
     assert evaluation is not None
     np.testing.assert_array_equal(evaluation.zero_shot, [[14, 10], [20, 15]])
@@ -335,4 +391,5 @@ def test_the_probes_name_changes_with_labels_vectors_contents_days_model_and_kin
     assert [name.rpartition("-")[0] for name in names] == ["stage"] * 6 + ["condition"]
     assert all(len(name.rpartition("-")[2]) == 8 for name in names)
     told = [image._replace(zero_shot="b") for image in images]
-    assert probe_of(fitted([*told, *arcs(a=0, b=0, c=9)])).probe_id == names[0]  # what is in no fit has no say
+    # What is in no fit has no say
+    assert probe_of(fitted([*told, *arcs(a=0, b=0, c=9)])).probe_id == names[0]

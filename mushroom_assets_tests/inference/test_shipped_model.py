@@ -1,10 +1,11 @@
-"""The shipped weights against their card: file, numbers, and a new measurement on pictures that nobody used before.
+"""The shipped weights against their card: file, numbers, and a new measurement on pictures that
+nobody used before.
 
-The seeds here (4, 5) are neither the training's (1), nor the scale's (2), nor the card's (3). Two measurements of one
-accuracy p over n and N pictures differ by sqrt(p (1 - p) (1/n + 1/N)) as a standard deviation. Three of those are
-allowed: a right card fails with one choice of seeds in 370, one that claims 2 points too much for n = 1,200 and
-p = 0.97 with nine in ten. Seed 4 is an unlucky one: its first 2,000 pictures give a stage of 0.977, those of 5 and 6
-0.985 and 0.987.
+The seeds here (4, 5) are neither the training's (1), nor the scale's (2), nor the card's (3). Two
+measurements of one accuracy p over n and N pictures differ by sqrt(p (1 - p) (1/n + 1/N)) as a
+standard deviation. Three of those are allowed: a right card fails with one choice of seeds in 370,
+one that claims 2 points too much for n = 1,200 and p = 0.97 with nine in ten. Seed 4 is an unlucky
+one: its first 2,000 pictures give a stage of 0.977, those of 5 and 6 0.985 and 0.987.
 """
 
 import hashlib
@@ -62,23 +63,32 @@ KINDS = [(of, kind) for of in ("renders", "plant") for kind in ("stage", "condit
 
 
 def deviation(right: float, count: int, more: int) -> float:
-    """Of the difference of two shares; a share of 0 or 1 counts as if one picture of the larger set were otherwise."""
+    """Of the difference of two shares; a share of 0 or 1 counts as if one picture of the larger set
+    were otherwise.
+    """
     share = min(max(right, 1 / (more + 2)), 1 - 1 / (more + 2))
     return math.sqrt(share * (1 - share) * (1 / count + 1 / more))
 
 
-def test_the_default_is_the_packaged_file_and_is_named_by_its_content(encoder: ClipEncoder, numbers: dict):
+def test_the_default_is_the_packaged_file_and_is_named_by_its_content(
+    encoder: ClipEncoder, numbers: dict
+):
     sha256 = hashlib.sha256(PACKAGED.read_bytes()).hexdigest()
     assert encoder.name == f"mushroom-tiny/renders-{sha256[:8]}"
     assert encoder.trained
     assert find_weights("mushroom-tiny", None) == find_weights(None, None)
-    assert (numbers["sha256"], numbers["bytes"], numbers["file"]) == (sha256, PACKAGED.stat().st_size, PACKAGED.name)
+    assert (numbers["sha256"], numbers["bytes"], numbers["file"]) == (
+        sha256,
+        PACKAGED.stat().st_size,
+        PACKAGED.name,
+    )
 
 
 def test_the_file_is_small_and_holds_finite_half_precision():
     assert PACKAGED.stat().st_size <= MAX_BYTES
     tensors = load_file(PACKAGED)
-    assert {str(t.dtype) for t in tensors.values()} == {"float16", "int64"}  # batch norm counts its batches
+    # Batch norm counts its batches
+    assert {str(t.dtype) for t in tensors.values()} == {"float16", "int64"}
     assert all(np.isfinite(t).all() for t in tensors.values())
 
 
@@ -87,7 +97,9 @@ def test_the_prompts_are_those_it_was_trained_with(farm: Farm, numbers: dict):
 
 
 def test_the_whole_frame_is_seen(encoder: ClipEncoder):
-    """Squashed, not cropped: colours at the sides of a wide picture arrive at the sides of the input."""
+    """Squashed, not cropped: colours at the sides of a wide picture arrive at the sides of the
+    input.
+    """
     from PIL import Image
 
     picture = Image.new("RGB", (320, 180), "black")
@@ -95,7 +107,8 @@ def test_the_whole_frame_is_seen(encoder: ClipEncoder):
     pixels = encoder.preprocess(picture)
     assert pixels.shape == (128, 128, 3)
     bright = (pixels[..., 0] > 127).mean(axis=0)
-    assert (bright[:14], bright[19:]) == (pytest.approx(1), pytest.approx(0))  # 16 of 128 columns, softened by 2
+    # 16 of 128 columns, softened by 2
+    assert (bright[:14], bright[19:]) == (pytest.approx(1), pytest.approx(0))
 
 
 @pytest.mark.parametrize(("of", "kind"), KINDS)
@@ -109,8 +122,9 @@ def test_the_cards_numbers_agree_with_one_another(numbers: dict, farm: Farm, of:
     assert told["accuracy"] == pytest.approx(np.trace(confusion) / confusion.sum(), abs=1e-4)
     # Calibration in the large is a lower bound of the error over bins (triangle inequality).
     assert told["error"] >= abs(told["confidence"] - told["accuracy"]) - 2e-4
-    assert f"**{kind}**: accuracy {told['accuracy']:.4f} over {told['count']} pictures" in CARD.read_text(
-        encoding="utf-8"
+    assert (
+        f"**{kind}**: accuracy {told['accuracy']:.4f} over {told['count']} pictures"
+        in CARD.read_text(encoding="utf-8")
     )
 
 
@@ -126,7 +140,9 @@ def test_a_new_measurement_gives_the_cards_accuracy(
 
 
 @pytest.mark.parametrize("kind", ["stage", "condition"])
-def test_every_label_is_found_as_often_as_the_card_says(numbers: dict, again: dict[str, dict[str, Outcome]], kind: str):
+def test_every_label_is_found_as_often_as_the_card_says(
+    numbers: dict, again: dict[str, dict[str, Outcome]], kind: str
+):
     """Four standard deviations: there are twelve labels to fail."""
     told, found = np.array(numbers["renders"][kind]["confusion"]), again["renders"][kind]
     for i, name in enumerate(found.labels):
@@ -138,7 +154,9 @@ def test_every_label_is_found_as_often_as_the_card_says(numbers: dict, again: di
 
 
 @pytest.mark.parametrize("kind", ["stage", "condition"])
-def test_probabilities_mean_what_they_say(numbers: dict, again: dict[str, dict[str, Outcome]], kind: str):
+def test_probabilities_mean_what_they_say(
+    numbers: dict, again: dict[str, dict[str, Outcome]], kind: str
+):
     """Mean confidence is the accuracy that calibrated probabilities promise."""
     found = again["renders"][kind]
     assert found.confidence == pytest.approx(
@@ -158,7 +176,10 @@ def test_edited_prompts_still_work(encoder: ClipEncoder, farm: Farm):
         "empty_room": "empty shelves in a room",
         "dark_frame": "a dark picture of a room without light",
     }
-    conditions = {n: label.model_copy(update={"prompts": [edited[n]]}) for n, label in farm.vision.conditions.items()}
+    conditions = {
+        n: label.model_copy(update={"prompts": [edited[n]]})
+        for n, label in farm.vision.conditions.items()
+    }
     vision = farm.vision.model_copy(update={"conditions": conditions})
     drawn = [scenes.picture(SEEDS[0], number) for number in range(150)]
     seen = [Seen(data, shown.stage, shown.condition) for data, shown in drawn]
@@ -176,5 +197,9 @@ def test_the_card_names_what_it_learned_from_and_what_a_room_wants():
     ):
         assert said in text
     assert re.search(r"\| command \| python -m training\.train --out ", text)
-    assert {"torch", "open_clip_torch"} <= set(re.findall(r"(\w+) \d+\.\d+", json.dumps(card.read(CARD)["versions"])))
-    assert Path(text.split("The config is `")[1].split("`")[0]).name in {p.name for p in MODELS.iterdir()}
+    assert {"torch", "open_clip_torch"} <= set(
+        re.findall(r"(\w+) \d+\.\d+", json.dumps(card.read(CARD)["versions"]))
+    )
+    assert Path(text.split("The config is `")[1].split("`")[0]).name in {
+        p.name for p in MODELS.iterdir()
+    }

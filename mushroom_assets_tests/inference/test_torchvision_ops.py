@@ -26,7 +26,9 @@ import torchvision.transforms
 """
 
 
-@pytest.mark.parametrize("before", ["", FAILED_IMPORT_BEFORE], ids=["at once", "after a failed import"])
+@pytest.mark.parametrize(
+    "before", ["", FAILED_IMPORT_BEFORE], ids=["at once", "after a failed import"]
+)
 def test_operators_that_do_not_load_no_longer_stop_the_import(before: str):
     program = FAILING_LOADER + before + MEND
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -12,7 +12,10 @@ from mushroom_assets.inference.weights import UnknownModel, WeightsUnavailable, 
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """No weights in the cache, and a host name that does not resolve. Returns the addresses asked."""
+    """No weights in the cache, and a host name that does not resolve.
+
+    Returns the addresses asked.
+    """
     asked = []
 
     def urlopen(request, timeout):
@@ -25,8 +28,11 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def test_none_chosen_is_the_packaged_file_named_by_its_content(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    for content, name in ((b"abc", "renders-ba7816bf"), (b"", "renders-e3b0c442")):  # test vectors of FIPS 180
+def test_none_chosen_is_the_packaged_file_named_by_its_content(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    # Test vectors of FIPS 180
+    for content, name in ((b"abc", "renders-ba7816bf"), (b"", "renders-e3b0c442")):
         path = tmp_path / "mushroom-tiny.safetensors"
         path.write_bytes(content)
         monkeypatch.setattr(weights, "PACKAGED", path)
@@ -35,7 +41,9 @@ def test_none_chosen_is_the_packaged_file_named_by_its_content(monkeypatch: pyte
 
 
 def test_the_small_model_is_random_where_that_is_asked_for():
-    expected = weights.Weights("mushroom-tiny", "random-seed0", preprocess={"resize_mode": "squash"})
+    expected = weights.Weights(
+        "mushroom-tiny", "random-seed0", preprocess={"resize_mode": "squash"}
+    )
     assert find_weights(None, "random-seed0") == expected
 
 
@@ -83,7 +91,9 @@ def test_without_a_network_the_message_says_what_was_tried_and_what_to_do(no_net
     assert len(no_network) == 1  # one question, no round of retries
 
 
-def test_a_file_copied_from_an_openai_tag_needs_the_model_with_its_activation(no_network: list[str]):
+def test_a_file_copied_from_an_openai_tag_needs_the_model_with_its_activation(
+    no_network: list[str],
+):
     with pytest.raises(WeightsUnavailable, match="MUSHROOM_CLIP_MODEL=ViT-B-32-quickgelu"):
         find_weights("ViT-B-32", "openai")
 
@@ -106,7 +116,9 @@ def test_any_answer_of_the_hub_is_a_network(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(weights, "_cached", lambda repository, filename: None)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("urllib.request.urlopen", urlopen)
-    monkeypatch.setattr(weights.import_open_clip(), "download_pretrained", lambda config: str(tmp_path / "w.bin"))
+    monkeypatch.setattr(
+        weights.import_open_clip(), "download_pretrained", lambda config: str(tmp_path / "w.bin")
+    )
     found = find_weights("ViT-B-32", "OpenAI")
     assert (found.name, found.path, found.quick_gelu) == ("openai", tmp_path / "w.bin", True)
 
@@ -127,26 +139,38 @@ def test_cached_weights_need_no_network(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", from_cache)
     found = find_weights("ViT-B-32", "laion2b-s34b-b79k")
-    assert (found.name, found.path) == ("laion2b_s34b_b79k", tmp_path / "open_clip_pytorch_model.bin")
+    assert (found.name, found.path) == (
+        "laion2b_s34b_b79k",
+        tmp_path / "open_clip_pytorch_model.bin",
+    )
     repository = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
-    assert asked == [(repository, "open_clip_model.safetensors"), (repository, "open_clip_pytorch_model.bin")]
+    assert asked == [
+        (repository, "open_clip_model.safetensors"),
+        (repository, "open_clip_pytorch_model.bin"),
+    ]
 
 
 def test_the_cache_is_searched_in_open_clips_own_order():
     """open_clip does not publish its order of names; ours must stay equal to it."""
     from open_clip.pretrained import _get_safe_alternatives
 
-    assert list(_get_safe_alternatives("open_clip_pytorch_model.bin")) == ["open_clip_model.safetensors"]
+    assert list(_get_safe_alternatives("open_clip_pytorch_model.bin")) == [
+        "open_clip_model.safetensors"
+    ]
     assert list(_get_safe_alternatives("w.pth")) == ["w.safetensors"]
 
 
 def test_every_tag_is_served_by_the_hub():
     open_clip = weights.import_open_clip()
-    configs = [open_clip.get_pretrained_cfg(model, tag) for model, tag in open_clip.list_pretrained()]
+    configs = [
+        open_clip.get_pretrained_cfg(model, tag) for model, tag in open_clip.list_pretrained()
+    ]
     assert all("/" in config["hf_hub"] for config in configs)
 
 
-def test_a_file_is_named_by_its_content_and_takes_the_preprocessing_of_the_models_tags(tmp_path: Path):
+def test_a_file_is_named_by_its_content_and_takes_the_preprocessing_of_the_models_tags(
+    tmp_path: Path,
+):
     path = tmp_path / "copied.bin"
     path.write_bytes(b"abc")  # sha256 ba7816bf 8f01cfea ...: the test vector of FIPS 180
     plain, siglip = find_weights("ViT-B-32", str(path)), find_weights("ViT-B-16-SigLIP", str(path))

@@ -1,4 +1,6 @@
-"""`mushroom load`: every row is loaded once, or named with its line and its fault; never a part without a word."""
+"""`mushroom load`: every row is loaded once, or named with its line and its fault; never a part
+without a word.
+"""
 
 import datetime as dt
 import math
@@ -21,7 +23,9 @@ FARM = 'timezone: {}\nfirst_day: 2025-10-01\nrooms: {{"611": {{}}, "612": {{}}}}
 
 
 class Load(Protocol):
-    def __call__(self, what: str, file: Path, *options: str, timezone: str = "Asia/Shanghai") -> Result: ...
+    def __call__(
+        self, what: str, file: Path, *options: str, timezone: str = "Asia/Shanghai"
+    ) -> Result: ...
 
 
 @pytest.fixture
@@ -29,7 +33,11 @@ def load(database_url: str, tmp_path: Path) -> Load:
     def run(what: str, file: Path, *options: str, timezone: str = "Asia/Shanghai") -> Result:
         farm_file = tmp_path / "farm.yaml"
         farm_file.write_text(FARM.format(timezone), encoding="utf-8")
-        where = {"MUSHROOM_HOME": tmp_path / "home", "MUSHROOM_CONFIG": farm_file, "DATABASE_URL": database_url}
+        where = {
+            "MUSHROOM_HOME": tmp_path / "home",
+            "MUSHROOM_CONFIG": farm_file,
+            "DATABASE_URL": database_url,
+        }
         return mushroom("load", what, file, *options, **where)
 
     return run
@@ -65,7 +73,9 @@ def test_instants_with_an_offset_are_kept_and_naive_ones_are_farm_time(
         "2026-01-05T18:04+08", "2026-01-05T05:05:00-05:00", "20260105T100600Z", "2026-01-05 18:07:00",
         "2026-01-05T18:08", "2026-01-06",
     ]  # fmt: skip
-    file = write(tmp_path / "s.csv", HEADER, *[f"{SENSOR},{text},{n}" for n, text in enumerate(texts)])
+    file = write(
+        tmp_path / "s.csv", HEADER, *[f"{SENSOR},{text},{n}" for n, text in enumerate(texts)]
+    )
     result = load("samples", file)
     assert (result.exit_code, result.output.splitlines()[-1]) == (
         0, "10 rows read: 10 added, 0 already there, 0 bad"
@@ -93,10 +103,19 @@ def test_local_times_that_a_clock_change_makes_ambiguous_or_impossible_are_bad(
     )
     refused = load("samples", file, timezone="Europe/Berlin")
     assert refused.exit_code == 1
-    told = [line.split(" in Europe/Berlin")[0] for line in refused.output.splitlines() if line.startswith("  line")]
+    told = [
+        line.split(" in Europe/Berlin")[0]
+        for line in refused.output.splitlines()
+        if line.startswith("  line")
+    ]
     assert told == [f"  line {n}: sampled_at occurs twice or not at all" for n in (3, 7)]
     assert load("samples", file, "--skip-bad", timezone="Europe/Berlin").exit_code == 0
-    hours = [utc(2025, 10, 25, 23, 59), utc(2025, 10, 26, 0, 30), utc(2025, 10, 26, 1, 30), utc(2025, 10, 26, 2)]
+    hours = [
+        utc(2025, 10, 25, 23, 59),
+        utc(2025, 10, 26, 0, 30),
+        utc(2025, 10, 26, 1, 30),
+        utc(2025, 10, 26, 2),
+    ]
     assert instants(database) == hours
 
 
@@ -114,8 +133,13 @@ def test_a_value_that_differs_from_the_stored_one_is_told_and_not_taken(
     load: Load, tmp_path: Path, database: Database
 ) -> None:
     load("samples", write(tmp_path / "a.csv", HEADER, f"{SENSOR},2026-01-05T10:00:00Z,17.5"))
-    result = load("samples", write(tmp_path / "b.csv", HEADER, f"{SENSOR},2026-01-05T18:00:00,18.5"))
-    assert "1 rows read: 0 added, 1 already there, 0 bad; 1 of those there are stored with another" in result.output
+    result = load(
+        "samples", write(tmp_path / "b.csv", HEADER, f"{SENSOR},2026-01-05T18:00:00,18.5")
+    )
+    assert (
+        "1 rows read: 0 added, 1 already there, 0 bad; 1 of those there are stored with another"
+        in result.output
+    )
     assert [row[5] for row in stored(database)] == [17.5]
 
 
@@ -133,7 +157,11 @@ BAD = [
     (13, "device_type is empty", "611,,c,on_off,2026-01-05T10:00:00Z,1"),
     (14, "device_alias is empty", "611,air_cooler, ,on_off,2026-01-05T10:00:00Z,1"),
     (15, "point_alias is empty", "611,air_cooler,c,,2026-01-05T10:00:00Z,1"),
-    (19, "another value for the same point and time earlier in the file", f"{SENSOR},2026-01-05T18:05:00,18.5"),
+    (
+        19,
+        "another value for the same point and time earlier in the file",
+        f"{SENSOR},2026-01-05T18:05:00,18.5",
+    ),
 ]
 GOOD = {2: f"{SENSOR},2026-01-05T10:00:00Z,17.5", 17: f"{SENSOR},2026-01-05T10:05:00Z,17.5"}
 
@@ -151,7 +179,9 @@ def test_bad_rows_are_listed_with_their_lines_and_nothing_is_loaded(
     assert result.exit_code == 1
     assert f"{mixed}: 14 of 16 rows are bad, nothing was loaded" in result.output
     told = [line for line in result.output.splitlines() if line.startswith("  line ")]
-    assert [line.split(": ")[:2] for line in told] == [[f"  line {n}", reason] for n, reason, _ in BAD]
+    assert [line.split(": ")[:2] for line in told] == [
+        [f"  line {n}", reason] for n, reason, _ in BAD
+    ]
     assert "Remedy: correct them, or load the others with --skip-bad" in result.output
     with database.transaction() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM farm.sample")) == 0
@@ -171,17 +201,24 @@ def test_skip_bad_loads_the_others_and_writes_the_bad_ones_to_a_file(
     written = beside.read_text(encoding="utf-8").splitlines()
     assert written[0] == "line,reason,text"
     assert [int(line.split(",")[0]) for line in written[1:]] == [line for line, _, _ in BAD]
-    assert '5,value is no number,"611,mushroom_env_status,env_611,temperature,2026-01-05T10:01:00Z,warm"' in written
+    assert (
+        '5,value is no number,"611,mushroom_env_status,env_611,temperature,2026-01-05T10:01:00Z,warm"'
+        in written
+    )
 
 
-def test_a_good_row_is_not_bad_because_a_bad_one_came_before_it(load: Load, tmp_path: Path, database: Database) -> None:
+def test_a_good_row_is_not_bad_because_a_bad_one_came_before_it(
+    load: Load, tmp_path: Path, database: Database
+) -> None:
     rows = [f"{SENSOR},2026-01-05T10:00:00Z,{value}" for value in ("n/a", "17.5", "17.5")]
     result = load("samples", write(tmp_path / "s.csv", HEADER, *rows), "--skip-bad")
     assert "3 rows read: 1 added, 1 already there, 1 bad" in result.output
     assert [row[5] for row in stored(database)] == [17.5]
 
 
-def test_of_many_bad_rows_twenty_are_listed_and_the_others_counted(load: Load, tmp_path: Path) -> None:
+def test_of_many_bad_rows_twenty_are_listed_and_the_others_counted(
+    load: Load, tmp_path: Path
+) -> None:
     rows = [f"{SENSOR},2026-01-05T10:00:{n:02}Z,x" for n in range(33)]
     result = load("samples", write(tmp_path / "s.csv", HEADER, *rows))
     assert result.output.count("  line ") == 20
@@ -214,8 +251,14 @@ def test_a_fault_in_a_later_block_undoes_the_blocks_before_it(
     load: Load, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "BLOCK", 400)
-    rows = [f"{SENSOR},{utc(2026, 1, 5) + dt.timedelta(minutes=n):%Y-%m-%dT%H:%M:%SZ},1" for n in range(100)]
-    assert load("samples", write(tmp_path / "s.csv", HEADER, *rows, f"{SENSOR},never,1")).exit_code == 1
+    rows = [
+        f"{SENSOR},{utc(2026, 1, 5) + dt.timedelta(minutes=n):%Y-%m-%dT%H:%M:%SZ},1"
+        for n in range(100)
+    ]
+    assert (
+        load("samples", write(tmp_path / "s.csv", HEADER, *rows, f"{SENSOR},never,1")).exit_code
+        == 1
+    )
     with database.transaction() as connection:
         counts = "SELECT (SELECT count(*) FROM farm.sample) + (SELECT count(*) FROM farm.point)"
         assert connection.scalar(sa.text(counts)) == 0
@@ -235,7 +278,14 @@ def test_a_byte_order_mark_quotes_extra_and_reordered_columns_are_read(
     )
     assert load("samples", file).exit_code == 0
     assert stored(database) == [
-        ("611", "mushroom_env_status", "env, 611", "temperature", utc(2026, 1, 5, 10, minute), value)
+        (
+            "611",
+            "mushroom_env_status",
+            "env, 611",
+            "temperature",
+            utc(2026, 1, 5, 10, minute),
+            value,
+        )
         for minute, value in enumerate((17.5, 18.5))
     ]
 
@@ -250,7 +300,13 @@ def test_nan_and_infinities_are_values(load: Load, tmp_path: Path, database: Dat
 
 
 def test_decimals_are_the_nearest_floats(load: Load, tmp_path: Path, database: Database) -> None:
-    texts = ["0.1", "17.30000000000000071", "123456.789", "2.2250738585072014e-308", "89.69999999999999"]
+    texts = [
+        "0.1",
+        "17.30000000000000071",
+        "123456.789",
+        "2.2250738585072014e-308",
+        "89.69999999999999",
+    ]
     rows = [f"{SENSOR},2026-01-05T10:0{n}:00Z,{text}" for n, text in enumerate(texts)]
     load("samples", write(tmp_path / "s.csv", HEADER, *rows))
     assert [row[5] for row in stored(database)] == [float(text) for text in texts]
@@ -262,7 +318,9 @@ def test_rooms_that_the_farm_file_does_not_list_are_loaded_and_named(
     rows = [f"{room},air_cooler,c,on_off,2026-01-05T10:00:00Z,1" for room in ("700", "612", "699")]
     result = load("samples", write(tmp_path / "s.csv", HEADER, *rows))
     assert result.exit_code == 0
-    assert "nothing is computed for rooms that the farm file does not list: 699, 700" in result.output
+    assert (
+        "nothing is computed for rooms that the farm file does not list: 699, 700" in result.output
+    )
     assert [row[0] for row in stored(database)] == ["612", "699", "700"]
 
 
@@ -294,9 +352,14 @@ def test_a_file_that_is_no_such_table_is_refused_in_one_message(
     assert f"mushroom: {tmp_path / name} {told}" in result.output
 
 
-def test_a_file_with_only_a_header_loads_nothing_and_is_no_fault(load: Load, tmp_path: Path) -> None:
+def test_a_file_with_only_a_header_loads_nothing_and_is_no_fault(
+    load: Load, tmp_path: Path
+) -> None:
     result = load("samples", write(tmp_path / "s.csv", HEADER))
-    assert (result.exit_code, result.output.splitlines()[-1]) == (0, "0 rows read: 0 added, 0 already there, 0 bad")
+    assert (result.exit_code, result.output.splitlines()[-1]) == (
+        0,
+        "0 rows read: 0 added, 0 already there, 0 bad",
+    )
 
 
 def parquet(path: Path, sampled_at: pa.Array, value: pa.Array) -> Path:
@@ -323,9 +386,15 @@ NOON = dt.datetime(2026, 1, 5, 12, 0, 0, 123456)  # noqa: DTZ001 - farm time wit
 def test_parquet_timestamps_are_instants_or_farm_time(
     load: Load, tmp_path: Path, database: Database, kind: pa.DataType, expected: dt.datetime
 ) -> None:
-    at = pa.array([NOON.isoformat()]) if kind == pa.string() else pa.array([NOON]).cast(kind, safe=False)
+    at = (
+        pa.array([NOON.isoformat()])
+        if kind == pa.string()
+        else pa.array([NOON]).cast(kind, safe=False)
+    )
     assert load("samples", parquet(tmp_path / "s.parquet", at, pa.array([17.5]))).exit_code == 0
-    assert stored(database) == [("611", "mushroom_env_status", "env_611", "temperature", expected, 17.5)]
+    assert stored(database) == [
+        ("611", "mushroom_env_status", "env_611", "temperature", expected, 17.5)
+    ]
 
 
 def test_parquet_rows_are_numbered_from_one_and_judged_like_lines(
@@ -334,7 +403,11 @@ def test_parquet_rows_are_numbered_from_one_and_judged_like_lines(
     monkeypatch.setattr(files, "PARQUET_ROWS", 2)
     texts = pa.array(["2026-01-05T10:00:00Z", None, "2026-01-05T10:02:00Z", "2026-01-05T10:03:00Z"])
     file = parquet(tmp_path / "s.parquet", texts, pa.array([1, 2, 3, None], pa.int64()))
-    told = [line.rsplit(": ", 1)[0] for line in load("samples", file).output.splitlines() if "  line" in line]
+    told = [
+        line.rsplit(": ", 1)[0]
+        for line in load("samples", file).output.splitlines()
+        if "  line" in line
+    ]
     assert told == ["  line 2: sampled_at is no ISO 8601 time", "  line 4: value is no number"]
     assert "4 rows read: 2 added" in load("samples", file, "--skip-bad").output
     assert [row[5] for row in stored(database)] == [1.0, 3.0]
@@ -342,16 +415,37 @@ def test_parquet_rows_are_numbered_from_one_and_judged_like_lines(
 
 def batches(database: Database) -> list[tuple[Any, ...]]:
     with database.transaction() as connection:
-        return [tuple(row) for row in connection.execute(sa.text("SELECT * FROM farm.batch ORDER BY 1, 2"))]
+        return [
+            tuple(row)
+            for row in connection.execute(sa.text("SELECT * FROM farm.batch ORDER BY 1, 2"))
+        ]
 
 
 def test_batches_are_added_then_corrected_and_a_repeated_load_changes_nothing(
     load: Load, tmp_path: Path, database: Database
 ) -> None:
-    file = write(tmp_path / "b.csv", "room_id,in_date,bag_count", "611,2026-01-05,9800", "612,2026-01-06,", "")
-    assert load("batches", file).output.splitlines()[-1] == "2 rows read: 2 added, 0 already there, 0 bad"
-    assert load("batches", file).output.splitlines()[-1] == "2 rows read: 0 added, 2 already there, 0 bad"
-    write(file, "room_id,in_date,bag_count", "611,2026-01-05,9750", "612,2026-01-06,", "700,2026-01-05 00:00:00,1.0")
+    file = write(
+        tmp_path / "b.csv",
+        "room_id,in_date,bag_count",
+        "611,2026-01-05,9800",
+        "612,2026-01-06,",
+        "",
+    )
+    assert (
+        load("batches", file).output.splitlines()[-1]
+        == "2 rows read: 2 added, 0 already there, 0 bad"
+    )
+    assert (
+        load("batches", file).output.splitlines()[-1]
+        == "2 rows read: 0 added, 2 already there, 0 bad"
+    )
+    write(
+        file,
+        "room_id,in_date,bag_count",
+        "611,2026-01-05,9750",
+        "612,2026-01-06,",
+        "700,2026-01-05 00:00:00,1.0",
+    )
     result = load("batches", file)
     assert "3 rows read: 2 added, 1 already there, 0 bad" in result.output
     assert "does not list: 700" in result.output
@@ -367,7 +461,9 @@ def test_bad_batches_are_listed_with_their_lines_and_the_others_can_be_loaded(
     file = write(tmp_path / "b.csv", "room_id,in_date,bag_count", *lines)
     refused = load("batches", file)
     assert refused.exit_code == 1
-    assert [line.split(": ")[:2] for line in refused.output.splitlines() if line.startswith("  line")] == [
+    assert [
+        line.split(": ")[:2] for line in refused.output.splitlines() if line.startswith("  line")
+    ] == [
         ["  line 3", "in_date is no date (YYYY-MM-DD)"],
         ["  line 4", "room_id is empty"],
         ["  line 5", "bag_count is no whole number"],
@@ -381,7 +477,9 @@ def test_bad_batches_are_listed_with_their_lines_and_the_others_can_be_loaded(
     assert batches(database) == [("611", dt.date(2026, 1, 5), 9800)]
 
 
-def test_batches_come_from_parquet_with_dates_and_numbers_too(load: Load, tmp_path: Path, database: Database) -> None:
+def test_batches_come_from_parquet_with_dates_and_numbers_too(
+    load: Load, tmp_path: Path, database: Database
+) -> None:
     day = dt.date(2026, 1, 5)
     columns = {
         "room_id": ["611", "612"],
@@ -395,17 +493,23 @@ def test_batches_come_from_parquet_with_dates_and_numbers_too(load: Load, tmp_pa
 
 def test_without_tables_the_remedy_is_told(empty_database_url: str, tmp_path: Path) -> None:
     file = write(tmp_path / "s.csv", HEADER, f"{SENSOR},2026-01-05T10:00:00Z,1")
-    result = mushroom("load", "samples", file, DATABASE_URL=empty_database_url, MUSHROOM_HOME=tmp_path / "home")
+    result = mushroom(
+        "load", "samples", file, DATABASE_URL=empty_database_url, MUSHROOM_HOME=tmp_path / "home"
+    )
     assert result.exit_code == 1
     assert "Remedy: run `mushroom init`" in result.output
 
 
-def test_a_full_disk_of_the_database_is_told_in_one_message(load: Load, tmp_path: Path, database: Database) -> None:
+def test_a_full_disk_of_the_database_is_told_in_one_message(
+    load: Load, tmp_path: Path, database: Database
+) -> None:
     with database.transaction() as connection:
         connection.exec_driver_sql("""
             CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$""")
-        connection.exec_driver_sql("CREATE TRIGGER full_disk BEFORE INSERT ON farm.point EXECUTE FUNCTION full_disk()")
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full_disk BEFORE INSERT ON farm.point EXECUTE FUNCTION full_disk()"
+        )
     result = load("samples", write(tmp_path / "s.csv", HEADER, f"{SENSOR},2026-01-05T10:00:00Z,1"))
     assert result.exit_code == 1
     assert "mushroom: the database's disk is full: could not extend file" in result.output

@@ -1,4 +1,6 @@
-"""`mushroom label`: every label is stored on the bytes that were seen, or named with its line and its fault."""
+"""`mushroom label`: every label is stored on the bytes that were seen, or named with its line and
+its fault.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -84,12 +86,19 @@ def test_a_class_with_16_images_misses_none(growers: Growers) -> None:
         see(growers.database, path, path)
     stages = ["young"] * 15 + ["old"] * 2
     result = growers.label(
-        growers.write("image_path,stage", *[f"{path},{stage}" for path, stage in zip(paths, stages, strict=True)])
+        growers.write(
+            "image_path,stage",
+            *[f"{path},{stage}" for path, stage in zip(paths, stages, strict=True)],
+        )
     )
-    assert "stage: young 15 (1 missing), old 2 (14 missing), gone 0 (16 missing); 0 of 3" in result.output
+    assert (
+        "stage: young 15 (1 missing), old 2 (14 missing), gone 0 (16 missing); 0 of 3"
+        in result.output
+    )
     result = growers.label(growers.write("image_path,stage", f"{A},young"))
-    assert "stage: young 16, old 2 (14 missing), gone 0 (16 missing); 1 of 3 classes have 16, a probe needs 2" in (
-        result.output
+    assert (
+        "stage: young 16, old 2 (14 missing), gone 0 (16 missing); 1 of 3 classes have 16, a probe needs 2"
+        in (result.output)
     )
 
 
@@ -120,22 +129,31 @@ def mixed(growers: Growers) -> Path:
     return growers.write(*[lines[number] for number in sorted(lines)])
 
 
-def test_bad_rows_are_listed_with_their_lines_and_nothing_is_stored(growers: Growers, mixed: Path) -> None:
+def test_bad_rows_are_listed_with_their_lines_and_nothing_is_stored(
+    growers: Growers, mixed: Path
+) -> None:
     result = growers.label(mixed)
     assert result.exit_code == 1
     assert f"{mixed}: 9 of 12 rows are bad, nothing was loaded" in result.output
-    told = [line.split(": ")[:2] for line in result.output.splitlines() if line.startswith("  line ")]
+    told = [
+        line.split(": ")[:2] for line in result.output.splitlines() if line.startswith("  line ")
+    ]
     assert told == [[f"  line {number}", reason] for number, reason, _ in BAD]
     assert "Young" in result.output
     assert "stage is none of the farm file's: young, old, gone" in result.output
     assert growers.stored() == []
 
 
-def test_skip_bad_stores_the_others_and_writes_the_bad_ones_to_a_file(growers: Growers, mixed: Path) -> None:
+def test_skip_bad_stores_the_others_and_writes_the_bad_ones_to_a_file(
+    growers: Growers, mixed: Path
+) -> None:
     result = growers.label(mixed, "--skip-bad")
     assert result.exit_code == 0
     assert "12 rows read: 2 added, 1 already there, 9 bad" in result.output
-    assert growers.stored() == [(A, sha("a"), "young", "healthy", "Li"), (B, sha("b"), None, "mouldy", None)]
+    assert growers.stored() == [
+        (A, sha("a"), "young", "healthy", "Li"),
+        (B, sha("b"), None, "mouldy", None),
+    ]
     written = mixed.with_name("labels.csv.bad.csv").read_text(encoding="utf-8").splitlines()
     assert [int(line.split(",")[0]) for line in written[1:]] == [number for number, _, _ in BAD]
 
@@ -144,17 +162,24 @@ def test_an_image_that_could_not_be_used_has_no_label(growers: Growers) -> None:
     see(growers.database, A, "broken", vector=None, status="unreadable", embedding=None)
     result = growers.label(growers.write(HEADER, f"{A},young,,"))
     assert result.exit_code == 1
-    assert "line 2: no day has seen this image, or could use it: is the path right, " in result.output
+    assert (
+        "line 2: no day has seen this image, or could use it: is the path right, " in result.output
+    )
 
 
 @pytest.mark.parametrize(
     ("header", "told"),
     [
         ("stage,condition", "lacks the columns image_path. It has: stage, condition"),
-        ("image_path,labelled_by", "lacks a column stage or condition. It has: image_path, labelled_by"),
+        (
+            "image_path,labelled_by",
+            "lacks a column stage or condition. It has: image_path, labelled_by",
+        ),
     ],
 )
-def test_a_file_without_its_columns_is_refused_in_one_message(growers: Growers, header: str, told: str) -> None:
+def test_a_file_without_its_columns_is_refused_in_one_message(
+    growers: Growers, header: str, told: str
+) -> None:
     file = growers.write(header, "x,y")
     result = growers.label(file)
     assert (result.exit_code, result.output) == (1, f"mushroom: {file} {told}\n")
@@ -163,10 +188,16 @@ def test_a_file_without_its_columns_is_refused_in_one_message(growers: Growers, 
 def test_labels_come_from_parquet_too(growers: Growers) -> None:
     file = growers.home / "labels.parquet"
     stages = pa.array(["young", None, "wrong"]).dictionary_encode()
-    pq.write_table(pa.table({"image_path": [A, B, C], "stage": stages, "condition": [None, "healthy", None]}), file)
+    pq.write_table(
+        pa.table({"image_path": [A, B, C], "stage": stages, "condition": [None, "healthy", None]}),
+        file,
+    )
     assert "  line 3: stage is none of the farm file's" in growers.label(file).output
     assert growers.label(file, "--skip-bad").exit_code == 0
-    assert growers.stored() == [(A, sha("a"), "young", None, None), (B, sha("b"), None, "healthy", None)]
+    assert growers.stored() == [
+        (A, sha("a"), "young", None, None),
+        (B, sha("b"), None, "healthy", None),
+    ]
 
 
 def test_without_tables_the_remedy_is_told(growers: Growers, empty_database_url: str) -> None:

@@ -1,4 +1,6 @@
-"""A backfill whose process is killed half-way, on whole servers: what is finished stays, and only the rest reruns."""
+"""A backfill whose process is killed half-way, on whole servers: what is finished stays, and only
+the rest reruns.
+"""
 
 import datetime as dt
 import os
@@ -27,15 +29,34 @@ STUCK_DAY = DAYS[100]
 
 @contextmanager
 def serving(small: SmallFarm, home: Path, port: int) -> Iterator[psutil.Process]:
-    """`mushroom up` on the small farm, until its UI answers; without the retries of runs, which would mend the kill."""
-    packaged = resources.files("mushroom_assets").joinpath("dagster.yaml").read_text(encoding="utf-8")
+    """`mushroom up` on the small farm, until its UI answers; without the retries of runs, which
+    would mend the kill.
+    """
+    packaged = (
+        resources.files("mushroom_assets").joinpath("dagster.yaml").read_text(encoding="utf-8")
+    )
     (home / "dagster.yaml").write_text(
         packaged.replace("run_retries:\n  enabled: true", "run_retries:\n  enabled: false")
     )
-    settings = {"DATABASE_URL": small.database.url, "MUSHROOM_CONFIG": str(small.path), "DAGSTER_HOME": str(home)}
-    command = [sys.executable, "-m", "mushroom_assets.cli.main", "up", "--no-demo", "--port", str(port)]
+    settings = {
+        "DATABASE_URL": small.database.url,
+        "MUSHROOM_CONFIG": str(small.path),
+        "DAGSTER_HOME": str(home),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "mushroom_assets.cli.main",
+        "up",
+        "--no-demo",
+        "--port",
+        str(port),
+    ]
     environment = os.environ | settings | {"MUSHROOM_HOME": str(home)}
-    with (home / "log").open("w") as log, subprocess.Popen(command, env=environment, stdout=log) as process:
+    with (
+        (home / "log").open("w") as log,
+        subprocess.Popen(command, env=environment, stdout=log) as process,
+    ):
         try:
             until(lambda: ui_fault("127.0.0.1", port) is None)
             yield psutil.Process(process.pid)
@@ -59,7 +80,11 @@ def backfill(port: int, days: list[str]) -> None:
 
 def kill_run_worker(server: psutil.Process) -> None:
     """`kill -9` of the process that the code server made for the run."""
-    (worker,) = (child for child in server.children(recursive=True) if "spawn_main" in " ".join(child.cmdline()))
+    (worker,) = (
+        child
+        for child in server.children(recursive=True)
+        if "spawn_main" in " ".join(child.cmdline())
+    )
     worker.kill()
 
 
@@ -93,17 +118,28 @@ def test_of_a_killed_backfill_exactly_the_unfinished_partitions_are_red_and_reru
             kill_run_worker(server)
             scalar(small, f"SELECT count(pg_terminate_backend(pid)) {sleeping}")
             small.execute(f"DROP TRIGGER sleep ON farm.{ASSET}")
-            until(lambda: instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])) == 1)
+            until(
+                lambda: (
+                    instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+                    == 1
+                )
+            )
 
-            kept = {f"{row['stat_date']}": row["run_id"] for row in small.rows(ASSET, provenance=True)}
+            kept = {
+                f"{row['stat_date']}": row["run_id"] for row in small.rows(ASSET, provenance=True)
+            }
             done, rest = list(kept), DAYS[len(kept) :]
             assert done == DAYS[: len(done)]
             assert STUCK_DAY in rest
             assert done
-            assert health(instance) == dict.fromkeys(done, "MATERIALIZED") | dict.fromkeys(rest, "FAILED")
+            assert health(instance) == dict.fromkeys(done, "MATERIALIZED") | dict.fromkeys(
+                rest, "FAILED"
+            )
             (run,) = instance.get_runs()
             told = [
-                entry.user_message for entry in instance.all_logs(run.run_id) if "are finished" in entry.user_message
+                entry.user_message
+                for entry in instance.all_logs(run.run_id)
+                if "are finished" in entry.user_message
             ]
             assert told[-1] == f"{len(done)} of 120 partitions are finished, up to {done[-1]}"
 

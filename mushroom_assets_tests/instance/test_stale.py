@@ -1,8 +1,14 @@
-"""What an edit of the farm file makes stale, as Dagster itself sees it: the partitions whose rows depend on it."""
+"""What an edit of the farm file makes stale, as Dagster itself sees it: the partitions whose rows
+depend on it.
+"""
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleCauseCategory, StaleStatus
+from dagster._core.definitions.data_version import (
+    CachingStaleStatusResolver,
+    StaleCauseCategory,
+    StaleStatus,
+)
 from dagster._core.loader import LoadingContextForTest
 
 from mushroom_assets.definitions import build_definitions
@@ -24,9 +30,13 @@ FRESH = ("FRESH", set[tuple[str, str]]())
 
 
 def state(small: SmallFarm, asset: str, partition: str | None) -> tuple[str, set[tuple[str, str]]]:
-    """What the UI says of a partition under the farm file of now: its status, and (asset, kind) of each cause."""
+    """What the UI says of a partition under the farm file of now: its status, and (asset, kind) of
+    each cause.
+    """
     graph = build_definitions(small.farm).resolve_asset_graph()
-    resolver = CachingStaleStatusResolver(small.instance, graph, LoadingContextForTest(small.instance))
+    resolver = CachingStaleStatusResolver(
+        small.instance, graph, LoadingContextForTest(small.instance)
+    )
     causes = resolver.get_stale_root_causes(dg.AssetKey(asset), partition)
     found = {(cause.key.asset_key.to_user_string(), cause.category.value) for cause in causes}
     return resolver.get_status(dg.AssetKey(asset), partition).value, found
@@ -50,12 +60,20 @@ def done(small: SmallFarm) -> SmallFarm:
     small.run(ENV, DAY, NEXT)
     small.run(SETPOINTS, f"{DAY}-00:00", f"{NEXT}-23:00")
     small.run(REPORT, DAY, NEXT)
-    for asset, partition in ((ENV, DAY), (ENV, NEXT), (SETPOINTS, HOUR), (REPORT, DAY), (REPORT, NEXT)):
+    for asset, partition in (
+        (ENV, DAY),
+        (ENV, NEXT),
+        (SETPOINTS, HOUR),
+        (REPORT, DAY),
+        (REPORT, NEXT),
+    ):
         assert state(small, asset, partition) == FRESH
     return small
 
 
-def test_another_band_makes_statistics_and_reports_stale_until_they_are_made_anew(done: SmallFarm) -> None:
+def test_another_band_makes_statistics_and_reports_stale_until_they_are_made_anew(
+    done: SmallFarm,
+) -> None:
     code = StaleCauseCategory.CODE
     edit(done, "[17, 19]", "[16, 19]")
     assert state(done, ENV, DAY) == state(done, ENV, NEXT) == stale((ENV, code))
@@ -69,7 +87,9 @@ def test_another_band_makes_statistics_and_reports_stale_until_they_are_made_ane
     assert state(done, REPORT, DAY) == state(done, REPORT, NEXT) == FRESH
 
 
-def test_other_words_make_changes_stale_and_their_report_when_they_are_made_anew(done: SmallFarm) -> None:
+def test_other_words_make_changes_stale_and_their_report_when_they_are_made_anew(
+    done: SmallFarm,
+) -> None:
     edit(done, "description: setpoint", "description: target")
     assert state(done, SETPOINTS, HOUR) == stale((SETPOINTS, StaleCauseCategory.CODE))
     assert state(done, ENV, DAY) == state(done, REPORT, DAY) == FRESH
@@ -79,7 +99,9 @@ def test_other_words_make_changes_stale_and_their_report_when_they_are_made_anew
     assert state(done, REPORT, NEXT) == FRESH
 
 
-def test_a_report_is_stale_when_its_day_was_computed_anew_under_the_same_farm_file(done: SmallFarm) -> None:
+def test_a_report_is_stale_when_its_day_was_computed_anew_under_the_same_farm_file(
+    done: SmallFarm,
+) -> None:
     done.put([("A", "t", done.at(DAY, 2), 25.0)])  # came late
     done.run(ENV, DAY)
     assert state(done, ENV, DAY) == FRESH
@@ -101,11 +123,14 @@ def test_who_made_a_partition_can_be_asked_of_all_at_once(done: SmallFarm) -> No
     assert versions[NEXT] != before
     assert made_by(done.instance, dg.AssetKey(ENV)) == versions
     assert made_by(done.instance, dg.AssetKey(ENV), [DAY]) == {DAY: before}
-    done.instance.report_runless_asset_event(dg.AssetMaterialization(ENV, partition=DAY))  # by hand: nobody knows
+    # By hand: nobody knows
+    done.instance.report_runless_asset_event(dg.AssetMaterialization(ENV, partition=DAY))
     assert made_by(done.instance, dg.AssetKey(ENV)) == {NEXT: versions[NEXT]}
 
 
-def test_other_classes_make_the_probe_stale_but_another_day_of_images_does_not(judged: Relabelled) -> None:
+def test_other_classes_make_the_probe_stale_but_another_day_of_images_does_not(
+    judged: Relabelled,
+) -> None:
     fit(judged)
     assert state(judged, PROBE, None) == FRESH
     judged.judge("2026-01-12", "2026-01-12")

@@ -1,4 +1,6 @@
-"""Dagster's storage that writes together: the same rows as dagster-postgres, in a handful of statements."""
+"""Dagster's storage that writes together: the same rows as dagster-postgres, in a handful of
+statements.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,14 +39,18 @@ Open = Callable[..., dg.DagsterInstance]
 
 
 @pytest.fixture
-def open_on(empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+def open_on(
+    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Open]:
     """Opens an instance with the given storage on the test's database."""
     opened: list[dg.DagsterInstance] = []
     monkeypatch.setenv("DATABASE_URL", empty_database_url)
 
     def make(storage: str, *, batch: int = 500) -> dg.DagsterInstance:
         monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", str(batch))
-        (tmp_path / "dagster.yaml").write_text(storage + "\ntelemetry: {enabled: false}\n", encoding="utf-8")
+        (tmp_path / "dagster.yaml").write_text(
+            storage + "\ntelemetry: {enabled: false}\n", encoding="utf-8"
+        )
         opened.append(dg.DagsterInstance.from_config(str(tmp_path)))
         return opened[-1]
 
@@ -70,7 +76,9 @@ def job(*, stops_at: str = "") -> dg.JobDefinition:
         with together(context.instance):
             for key in context.partition_keys:
                 passed = int(key[-2:]) % 2 == 0
-                evaluation = dg.AssetCheckEvaluation(days.key, "even", passed, {}, targets.get(key), partition=key)
+                evaluation = dg.AssetCheckEvaluation(
+                    days.key, "even", passed, {}, targets.get(key), partition=key
+                )
                 context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type]
         return dg.AssetCheckResult(passed=True)
 
@@ -80,21 +88,28 @@ def job(*, stops_at: str = "") -> dg.JobDefinition:
 
 def run(instance: dg.DagsterInstance, **options: Any) -> dg.ExecuteInProcessResult:
     tags = range_tags(KEYS[0], KEYS[-1])
-    return job(**options).execute_in_process(QUIET, instance=instance, tags=tags, raise_on_error=False)
+    return job(**options).execute_in_process(
+        QUIET, instance=instance, tags=tags, raise_on_error=False
+    )
 
 
 def written(instance: dg.DagsterInstance) -> list[list[tuple[Any, ...]]]:
     """What a run left in Dagster's tables, which are empty afterwards."""
     engine = sa.create_engine(instance.event_log_storage.postgres_url)  # type: ignore[attr-defined]
     with engine.connect() as connection:
-        found = [[tuple(row) for row in connection.execute(sa.text(query))] for query in (EVENTS, CHECKS, ASSETS)]
+        found = [
+            [tuple(row) for row in connection.execute(sa.text(query))]
+            for query in (EVENTS, CHECKS, ASSETS)
+        ]
     engine.dispose()
     instance.wipe()
     return found
 
 
 @pytest.mark.parametrize("stops_at", ["", KEYS[3]])
-def test_a_run_leaves_the_rows_that_dagsters_own_storage_writes(open_on: Open, stops_at: str) -> None:
+def test_a_run_leaves_the_rows_that_dagsters_own_storage_writes(
+    open_on: Open, stops_at: str
+) -> None:
     plain = open_on(PLAIN, batch=0)
     run(plain, stops_at=stops_at)
     expected = written(plain)
@@ -102,7 +117,9 @@ def test_a_run_leaves_the_rows_that_dagsters_own_storage_writes(open_on: Open, s
     run(farm, stops_at=stops_at)
     assert written(farm) == expected
     _, checks, _ = expected
-    assert {status for _, _, status, *_ in checks} == ({"PLANNED"} if stops_at else {"SUCCEEDED", "FAILED"})
+    assert {status for _, _, status, *_ in checks} == (
+        {"PLANNED"} if stops_at else {"SUCCEEDED", "FAILED"}
+    )
 
 
 def test_of_a_failed_run_exactly_the_unfinished_partitions_are_red(open_on: Open) -> None:
@@ -119,7 +136,13 @@ def test_each_partition_is_recorded_once(open_on: Open) -> None:
     assert run(instance).success
     recorded = instance.fetch_materializations(dg.AssetKey("days"), limit=100).records
     assert sorted(record.partition_key or "" for record in recorded) == KEYS
-    assert {record.asset_materialization.metadata["rows"].value for record in recorded} == {1, 2, 3, 4, 5}  # type: ignore[union-attr]
+    assert {record.asset_materialization.metadata["rows"].value for record in recorded} == {
+        1,
+        2,
+        3,
+        4,
+        5,
+    }  # type: ignore[union-attr]
 
 
 def test_evaluations_of_a_range_count_as_of_the_latest_materialization(open_on: Open) -> None:
@@ -132,16 +155,23 @@ def test_evaluations_of_a_range_count_as_of_the_latest_materialization(open_on: 
 
 def test_the_states_of_checks_are_those_that_dagster_adds_up(open_on: Open) -> None:
     instance = open_on(FARM)
-    storage, wanted = instance.event_log_storage, [(dg.AssetCheckKey(dg.AssetKey("days"), "even"), DAYS)]
+    storage, wanted = (
+        instance.event_log_storage,
+        [(dg.AssetCheckKey(dg.AssetKey("days"), "even"), DAYS)],
+    )
     for prepare in (
         lambda: None,
         lambda: run(instance),
-        lambda: instance.report_runless_asset_event(dg.AssetMaterialization("days", partition=KEYS[1])),
+        lambda: instance.report_runless_asset_event(
+            dg.AssetMaterialization("days", partition=KEYS[1])
+        ),
         lambda: run(instance, stops_at=KEYS[3]),
         lambda: instance.create_run_for_job(job(), tags=range_tags(KEYS[4], KEYS[4])),
     ):
         prepare()
-        assert storage.get_asset_check_state(wanted) == EventLogStorage.get_asset_check_state(storage, wanted)
+        assert storage.get_asset_check_state(wanted) == EventLogStorage.get_asset_check_state(
+            storage, wanted
+        )
 
 
 def test_a_range_is_planned_by_one_insert(open_on: Open) -> None:
@@ -149,7 +179,9 @@ def test_a_range_is_planned_by_one_insert(open_on: Open) -> None:
     storage = instance.event_log_storage
     assert isinstance(storage, EventStorage)
     statements: list[str] = []
-    sa.event.listen(storage._engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    sa.event.listen(
+        storage._engine, "before_cursor_execute", lambda *given: statements.append(given[2])
+    )
     instance.create_run_for_job(job(), tags=range_tags(KEYS[0], KEYS[-1]))
     assert sum("INSERT INTO event_logs" in statement for statement in statements) == 1
 
@@ -166,7 +198,10 @@ def test_what_was_logged_before_an_error_is_written(open_on: Open) -> None:
 def test_a_connection_that_the_server_closed_is_replaced(open_on: Open, server_uri: str) -> None:
     instance = open_on(FARM)
     assert instance.get_runs_count() == 0
-    execute(server_uri, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname LIKE 't\\_%'")
+    execute(
+        server_uri,
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname LIKE 't\\_%'",
+    )
     assert instance.get_runs_count() == 0
 
 

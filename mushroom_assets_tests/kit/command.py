@@ -1,4 +1,6 @@
-"""The `mushroom` command in this process, without what it leaves behind: settings, log handlers, signal handlers."""
+"""The `mushroom` command in this process, without what it leaves behind: settings, log handlers,
+signal handlers.
+"""
 
 import logging
 import os
@@ -16,7 +18,9 @@ def mushroom(*arguments: object, **settings: object) -> Result:
     handlers, level = list(root.handlers), root.level
     try:
         with mock.patch.dict(os.environ, {name: str(value) for name, value in settings.items()}):
-            return CliRunner().invoke(cli.main, [str(argument) for argument in arguments], catch_exceptions=False)
+            return CliRunner().invoke(
+                cli.main, [str(argument) for argument in arguments], catch_exceptions=False
+            )
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)

@@ -19,7 +19,10 @@ def checks_only(
     small: SmallFarm, asset: str, first: str, last: str | None = None, *, only: str | None = None
 ) -> dg.ExecuteInProcessResult:
     """A run of the asset's partitioned checks, or of one, on the rows as they are."""
-    doors = {"postgres": PostgresResource(url=small.database.url), "farm_file": FarmFile(path=str(small.path))}
+    doors = {
+        "postgres": PostgresResource(url=small.database.url),
+        "farm_file": FarmFile(path=str(small.path)),
+    }
     key = dg.AssetKey(asset)
     selection = dg.AssetSelection.checks_for_assets(asset) - dg.AssetSelection.checks(
         dg.AssetCheckKey(key, "partitions_complete")
@@ -43,7 +46,9 @@ def verdicts(result: dg.ExecuteInProcessResult, partition: str = DAY) -> Evaluat
 
 def failing(result: dg.ExecuteInProcessResult, partition: str = DAY) -> set[str]:
     """Which checks of one partition did not pass."""
-    return {name for name, evaluation in verdicts(result, partition).items() if not evaluation.passed}
+    return {
+        name for name, evaluation in verdicts(result, partition).items() if not evaluation.passed
+    }
 
 
 def offending(evaluation: dg.AssetCheckEvaluation) -> int:
@@ -53,4 +58,6 @@ def offending(evaluation: dg.AssetCheckEvaluation) -> int:
 
 
 def examples(evaluation: dg.AssetCheckEvaluation) -> list[str]:
-    return [line.removeprefix("- ") for line in str(evaluation.metadata["examples"].value).splitlines()]
+    return [
+        line.removeprefix("- ") for line in str(evaluation.metadata["examples"].value).splitlines()
+    ]

@@ -1,4 +1,6 @@
-"""Helpers of the tests about labels: images that a day has seen, with their vectors, and labels of them."""
+"""Helpers of the tests about labels: images that a day has seen, with their vectors, and labels of
+them.
+"""
 
 import datetime as dt
 import hashlib
@@ -36,7 +38,9 @@ def see(
     at: dt.datetime = NOON,
     **judged: Any,
 ) -> None:
-    """Let a day have seen an image: its row of `daily_clip_inference`, and its vector unless that is None."""
+    """Let a day have seen an image: its row of `daily_clip_inference`, and its vector unless that
+    is None.
+    """
     room, day, _ = path.split("/")
     row = {
         "image_path": path,
@@ -52,7 +56,9 @@ def see(
     with database.transaction() as connection:
         table = daily_clip_inference.c
         connection.execute(
-            sa.delete(daily_clip_inference).where(table.image_path == path, table.model_id == row["model_id"])
+            sa.delete(daily_clip_inference).where(
+                table.image_path == path, table.model_id == row["model_id"]
+            )
         )
         connection.execute(sa.insert(daily_clip_inference).values(**row))
     if vector is not None:
@@ -60,24 +66,46 @@ def see(
 
 
 def keep_vector(
-    database: Database, content: str, vector: Sequence[float], *, encoder: str = ENCODER, at: dt.datetime = NOON
+    database: Database,
+    content: str,
+    vector: Sequence[float],
+    *,
+    encoder: str = ENCODER,
+    at: dt.datetime = NOON,
 ) -> None:
     """Let a model have a vector of an image's bytes."""
-    row = {"content_sha256": sha(content), "encoder": encoder, "embedding": list(vector), "computed_at": at}
+    row = {
+        "content_sha256": sha(content),
+        "encoder": encoder,
+        "embedding": list(vector),
+        "computed_at": at,
+    }
     measures = {"width": 160, "height": 120, "sharpness": 1.0, "brightness": 0.5}
     with database.transaction() as connection:
         table = image_embedding.c
         connection.execute(
-            sa.delete(image_embedding).where(table.content_sha256 == sha(content), table.encoder == encoder)
+            sa.delete(image_embedding).where(
+                table.content_sha256 == sha(content), table.encoder == encoder
+            )
         )
         connection.execute(sa.insert(image_embedding).values(**row, **measures))
 
 
 def say(
-    database: Database, path: str, stage: str | None = None, condition: str | None = None, by: str | None = None
+    database: Database,
+    path: str,
+    stage: str | None = None,
+    condition: str | None = None,
+    by: str | None = None,
 ) -> int:
     """Store a label of an image as a day last saw it; returns how many rows changed."""
     with database.transaction() as connection:
         content = seen_contents(connection, [path])[path]
-        row = {"image_path": path, "content_sha256": content, "stage": stage, "condition": condition, "labelled_by": by}
+        row = {
+            "image_path": path,
+            "content_sha256": content,
+            "stage": stage,
+            "condition": condition,
+            "labelled_by": by,
+        }
         return store_labels(connection, [row])

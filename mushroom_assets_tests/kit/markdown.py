@@ -1,4 +1,6 @@
-"""Markdown as a reader sees it, by another implementation than the UI's: cells of tables, pictures in them."""
+"""Markdown as a reader sees it, by another implementation than the UI's: cells of tables, pictures
+in them.
+"""
 
 import base64
 import io
@@ -48,7 +50,11 @@ def pictures(source: str) -> dict[str, Image.Image]:
 
 def _cell(token: Token) -> Cell:
     children = token.children or []
-    shown = {_alternative(child): _decoded(str(child.attrs["src"])) for child in children if child.type == "image"}
+    shown = {
+        _alternative(child): _decoded(str(child.attrs["src"]))
+        for child in children
+        if child.type == "image"
+    }
     return Cell("".join(child.content for child in children if child.type != "image"), shown)
 
 

@@ -27,7 +27,8 @@ class ObjectStore:
         self.configure(
             AWS_ENDPOINT_URL=self.url, AWS_ACCESS_KEY_ID="grower", AWS_SECRET_ACCESS_KEY="chanterelle",
             AWS_DEFAULT_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE=os.devnull,
-            AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_MAX_ATTEMPTS="1",  # botocore's own five take 6 s
+            # botocore's own five take 6 s
+            AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_MAX_ATTEMPTS="1",
         )  # fmt: skip
 
     @property
@@ -35,7 +36,9 @@ class ObjectStore:
         return f"http://127.0.0.1:{self.port}"
 
     def configure(self, **variables: str | None) -> None:
-        """Set (or with None remove) environment variables; a connection made before does not see them."""
+        """Set (or with None remove) environment variables; a connection made before does not see
+        them.
+        """
         for name, value in variables.items():
             if value is None:
                 self._monkeypatch.delenv(name, raising=False)

@@ -1,4 +1,6 @@
-"""Helpers of the tests: a plant's rows into the tables, Dagster runs over them, and the results back."""
+"""Helpers of the tests: a plant's rows into the tables, Dagster runs over them, and the results
+back.
+"""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -40,12 +42,22 @@ def put_samples(
     frame["received_at"] = pd.Timestamp(received, tz="UTC")
     points = frame[columns[:4]].drop_duplicates()
     with database.transaction() as connection:
-        ids = dict(zip(points.itertuples(index=False, name=None), register_points(connection, points), strict=True))
-        frame["point_id"] = [ids[key] for key in frame[columns[:4]].itertuples(index=False, name=None)]
+        ids = dict(
+            zip(
+                points.itertuples(index=False, name=None),
+                register_points(connection, points),
+                strict=True,
+            )
+        )
+        frame["point_id"] = [
+            ids[key] for key in frame[columns[:4]].itertuples(index=False, name=None)
+        ]
         insert_samples(connection, frame)
 
 
-def put_batch(database: Database, room_id: str, in_date: dt.date, bag_count: int | None = None) -> None:
+def put_batch(
+    database: Database, room_id: str, in_date: dt.date, bag_count: int | None = None
+) -> None:
     """Store one batch."""
     with database.transaction() as connection:
         frame = pd.DataFrame({"room_id": [room_id], "in_date": [in_date], "bag_count": [bag_count]})
@@ -76,9 +88,13 @@ def materialize(
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     tags = range_tags(first, last or first)
     if instance is not None:
-        return job.execute_in_process(quiet, instance=instance, tags=tags, raise_on_error=raise_on_error)
+        return job.execute_in_process(
+            quiet, instance=instance, tags=tags, raise_on_error=raise_on_error
+        )
     with dg.DagsterInstance.ephemeral() as ephemeral:
-        return job.execute_in_process(quiet, instance=ephemeral, tags=tags, raise_on_error=raise_on_error)
+        return job.execute_in_process(
+            quiet, instance=ephemeral, tags=tags, raise_on_error=raise_on_error
+        )
 
 
 def rows(database: Database, table: sa.Table, *, provenance: bool = False) -> list[dict[str, Any]]:

@@ -34,7 +34,9 @@ def stats(**changed: dict[str, Any]) -> list[dict[str, Any]]:
     return [stat(name, **changed.get(name, {})) for name in names]
 
 
-def image(condition: str | None = "healthy", stage: str | None = "fruiting", status: str = "ok") -> dict[str, Any]:
+def image(
+    condition: str | None = "healthy", stage: str | None = "fruiting", status: str = "ok"
+) -> dict[str, Any]:
     return {"status": status, "stage": stage, "condition": condition}
 
 

@@ -55,7 +55,9 @@ class SmallFarm:
             ],
         )
 
-    def run(self, asset: str, first: str, last: str | None = None, **options: Any) -> dg.ExecuteInProcessResult:
+    def run(
+        self, asset: str, first: str, last: str | None = None, **options: Any
+    ) -> dg.ExecuteInProcessResult:
         options = {"farm_file": self.path, "instance": self.instance} | options
         return materialize(asset, self.database.url, self.farm, first, last, **options)
 

@@ -26,7 +26,9 @@ def clusters(count: int, dimensions: int, seed: int = 0) -> Floats:
     """Unit vectors around eight middles, as cameras make them."""
     random = np.random.default_rng(seed)
     middles = np.random.default_rng(99).standard_normal((8, dimensions))
-    return unit(middles[random.integers(0, 8, count)] + 0.5 * random.standard_normal((count, dimensions)))
+    return unit(
+        middles[random.integers(0, 8, count)] + 0.5 * random.standard_normal((count, dimensions))
+    )
 
 
 def content(number: int | str) -> str:
@@ -37,7 +39,9 @@ def path(number: int | str) -> str:
     return f"611/20260110/{number}.jpg"
 
 
-def put_vectors(database: Database, vectors: npt.ArrayLike, encoder: str = ENCODER, first: int = 0) -> None:
+def put_vectors(
+    database: Database, vectors: npt.ArrayLike, encoder: str = ENCODER, first: int = 0
+) -> None:
     """`image_embedding`: contents first, first + 1, ..."""
     rows = [
         {
@@ -72,5 +76,9 @@ def put(database: Database, vectors: npt.ArrayLike, **changed: Any) -> None:
     """Vectors and an image of each."""
     put_vectors(database, vectors)
     put_images(
-        database, [image(number, vector, **changed) for number, vector in enumerate(np.asarray(vectors, np.float32))]
+        database,
+        [
+            image(number, vector, **changed)
+            for number, vector in enumerate(np.asarray(vectors, np.float32))
+        ],
     )

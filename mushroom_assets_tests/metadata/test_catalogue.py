@@ -17,7 +17,9 @@ from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import ASSETS, metadata
 from mushroom_assets.storage.schema.dictionary import ORIGINS, farm_keys
 
-FARM = "{{timezone: Asia/Shanghai, first_day: 2026-01-01, rooms: {{611: {{}}}}, language: {language}}}"
+FARM = (
+    "{{timezone: Asia/Shanghai, first_day: 2026-01-01, rooms: {{611: {{}}}}, language: {language}}}"
+)
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 FILES = {"room_images"}  # no table
 SCHEDULED = {
@@ -26,8 +28,11 @@ SCHEDULED = {
     "daily_clip_inference": "03:02",
 }
 CJK = re.compile("[\u4e00-\u9fff]")
-# Words that are not the farm's own names, units or code: what is left of English in a Chinese text would be prose.
-NAMES = re.compile(r"`[^`]*`|\[[^\]]*\]\([^)]*\)|<[^>]*>|[A-Z][A-Za-z0-9-]*[A-Z0-9][A-Za-z0-9-]*|\b\w*_\w*\b")
+# Words that are not the farm's own names, units or code: what is left of English in a Chinese text
+# would be prose.
+NAMES = re.compile(
+    r"`[^`]*`|\[[^\]]*\]\([^)]*\)|<[^>]*>|[A-Z][A-Za-z0-9-]*[A-Z0-9][A-Za-z0-9-]*|\b\w*_\w*\b"
+)
 
 
 def definitions(language: str) -> dg.Definitions:
@@ -61,7 +66,9 @@ def test_every_asset_is_there_and_described(told: Told) -> None:
         what, *paragraphs = str(spec.description).split("\n\n")
         assert len(what) > (40 if language == "en" else 15), name
         begins = [f"**{heading[language]}** " for heading in HEADINGS.values()]
-        assert [paragraph.partition("** ")[0] + "** " for paragraph in paragraphs[:-1]] == begins, name
+        assert [paragraph.partition("** ")[0] + "** " for paragraph in paragraphs[:-1]] == begins, (
+            name
+        )
         assert all(len(paragraph.partition("** ")[2]) > 0 for paragraph in paragraphs[:-1]), name
         assert re.fullmatch(r"```sql\nSELECT [^`]*;\n```", paragraphs[-1]), name
         assert "[[" not in str(spec.description)
@@ -85,9 +92,13 @@ def test_every_column_has_a_meaning_and_every_number_a_unit(told: Told) -> None:
     numbers = ("integer", "double precision", "double precision[]", "vector")
     for name, spec in specs.items():
         declared = ASSETS[name].columns
-        assert [column.name for column in schema(spec).columns] == [column.name for column in declared]
+        assert [column.name for column in schema(spec).columns] == [
+            column.name for column in declared
+        ]
         for column, of in zip(schema(spec).columns, declared, strict=True):
-            assert str(column.description).startswith(of.info["meaning"][language]), f"{name}.{column.name}"
+            assert str(column.description).startswith(of.info["meaning"][language]), (
+                f"{name}.{column.name}"
+            )
             unit = of.info["unit"]
             assert (unit is not None) == (column.type in numbers), f"{name}.{column.name}"
             assert unit in (None, "1") or unit in str(column.description).partition("\n")[0]
@@ -107,23 +118,37 @@ def test_every_column_of_a_result_says_what_it_is_computed_from(told: Told) -> N
                 assert dep.column_name in {other.name for other in schema(specs[of]).columns}
             rest = set(column.info["origin"]) & set(ORIGINS) or farm_keys(column)
             assert deps or rest, f"{name}.{column.name}"
-            shown = next(one for one in schema(specs[name]).columns if one.name == column.name).description
-            assert all(f"[{dep.asset_key.to_user_string()}.{dep.column_name}](" in str(shown) for dep in deps)
+            shown = next(
+                one for one in schema(specs[name]).columns if one.name == column.name
+            ).description
+            assert all(
+                f"[{dep.asset_key.to_user_string()}.{dep.column_name}](" in str(shown)
+                for dep in deps
+            )
 
 
 def test_the_columns_of_a_result_draw_on_all_its_upstream_assets(told: Told) -> None:
     _, specs = told
     for name in CODE:
         lineage = specs[name].metadata["dagster/column_lineage"]
-        named = {dep.asset_key.to_user_string() for deps in lineage.deps_by_column.values() for dep in deps}
+        named = {
+            dep.asset_key.to_user_string()
+            for deps in lineage.deps_by_column.values()
+            for dep in deps
+        }
         assert named == upstreams(specs, name)
 
 
 def test_what_links_to_assets_leads_to_assets_and_neighbours_are_linked(told: Told) -> None:
     language, specs = told
     for name, spec in specs.items():
-        texts = [str(spec.description), *(str(column.description) for column in schema(spec).columns)]
-        assert set(re.findall(r"\]\(([^)]*)\)", "".join(texts))) <= {f"/assets/{other}" for other in specs}
+        texts = [
+            str(spec.description),
+            *(str(column.description) for column in schema(spec).columns),
+        ]
+        assert set(re.findall(r"\]\(([^)]*)\)", "".join(texts))) <= {
+            f"/assets/{other}" for other in specs
+        }
         (line,) = re.findall(rf"\*\*{HEADINGS['neighbours'][language]}\*\* (.*)", texts[0])
         before, after = line.split(f"`{name}`")
         assert set(re.findall(r"/assets/(\w+)", before)) == upstreams(specs, name)
@@ -142,16 +167,26 @@ def test_the_code_version_of_a_result_is_that_of_its_parts_of_the_farm_file(told
 @pytest.mark.parametrize("name", CODE)
 def test_the_farm_files_keys_in_the_version_are_those_that_the_columns_name(name: str) -> None:
     farm = parse_farm(FARM.format(language="en"))
-    assert set(farm_parts(name, farm)) == {key for column in ASSETS[name].columns for key in farm_keys(column)}
+    assert set(farm_parts(name, farm)) == {
+        key for column in ASSETS[name].columns for key in farm_keys(column)
+    }
 
 
 def test_the_schedules_time_is_the_one_that_the_page_says(told: Told) -> None:
     language, specs = told
-    crons = {s.name: s.cron_schedule for s in definitions(language).schedules or () if hasattr(s, "cron_schedule")}
+    crons = {
+        s.name: s.cron_schedule
+        for s in definitions(language).schedules or ()
+        if hasattr(s, "cron_schedule")
+    }
     for name, said in SCHEDULED.items():
         assert re.search(said, str(specs[name].description))
         minute, hour, *_ = str(crons[f"{name}_schedule"]).split()
-        assert said == f"{int(hour):02}:{int(minute):02}" if hour != "*" else said.startswith(f"{minute} ")
+        assert (
+            said == f"{int(hour):02}:{int(minute):02}"
+            if hour != "*"
+            else said.startswith(f"{minute} ")
+        )
 
 
 @pytest.mark.parametrize("name", ASSETS)
@@ -162,7 +197,8 @@ def test_the_page_is_as_long_in_both_languages_and_none_is_a_copy(name: str) -> 
         assert set(said) == set(LANGUAGES)
         assert not CJK.search(said["en"]), (name, section)
         assert CJK.search(said["zh"]), (name, section)
-        assert 1.2 < len(said["en"]) / len(said["zh"]) < 5, (name, section)  # a Chinese character is a short word
+        # A Chinese character is a short word
+        assert 1.2 < len(said["en"]) / len(said["zh"]) < 5, (name, section)
 
 
 def prose(text: str) -> list[str]:
@@ -182,11 +218,15 @@ def prose(text: str) -> list[str]:
         "name",
         "x",
     }
-    return [word for word in re.findall("[A-Za-z]{3,}", NAMES.sub(" ", text)) if word not in allowed]
+    return [
+        word for word in re.findall("[A-Za-z]{3,}", NAMES.sub(" ", text)) if word not in allowed
+    ]
 
 
 def test_no_english_is_left_on_a_chinese_page() -> None:
-    specs = {spec.key.to_user_string(): spec for spec in definitions("zh").resolve_all_asset_specs()}
+    specs = {
+        spec.key.to_user_string(): spec for spec in definitions("zh").resolve_all_asset_specs()
+    }
     for name, spec in specs.items():
         text = str(spec.description).partition("```")[0]
         assert prose(text) == [], name
@@ -237,7 +277,9 @@ def test_the_farm_says_who_its_people_are() -> None:
     assert owners["sample"] == ["team:data-engineering"]
 
 
-@pytest.mark.parametrize("owners", ["{growers: [mei]}", "{pickers: [team:pickers]}", "{growers: ['team:']}"])
+@pytest.mark.parametrize(
+    "owners", ["{growers: [mei]}", "{pickers: [team:pickers]}", "{growers: ['team:']}"]
+)
 def test_an_owner_that_dagster_would_refuse_is_a_mistake_in_the_farm_file(owners: str) -> None:
     with pytest.raises(FarmFileError, match=r"owners\.(growers|pickers)"):
         parse_farm(FARM.format(language="en")[:-1] + f", owners: {owners}" + "}")

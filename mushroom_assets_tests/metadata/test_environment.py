@@ -21,7 +21,11 @@ def shown(small: SmallFarm) -> dict[str, dict]:
 
 
 def drawn(small: SmallFarm) -> set[str]:
-    return {day for day, metadata in shown(small).items() if "data:image/png" in str(metadata["ribbons"].value)}
+    return {
+        day
+        for day, metadata in shown(small).items()
+        if "data:image/png" in str(metadata["ribbons"].value)
+    }
 
 
 def test_the_days_of_a_short_run_are_drawn_and_of_a_long_one_none(small: SmallFarm) -> None:
@@ -36,12 +40,18 @@ def test_the_days_of_a_short_run_are_drawn_and_of_a_long_one_none(small: SmallFa
 
 
 def test_a_line_a_room_says_mean_extremes_and_share_in_range(small: SmallFarm) -> None:
-    small.put([("A", "t", small.at(DAYS[0], tenth / 6), 17.0 if tenth < 36 else 21.0) for tenth in range(144)])
+    small.put(
+        [
+            ("A", "t", small.at(DAYS[0], tenth / 6), 17.0 if tenth < 36 else 21.0)
+            for tenth in range(144)
+        ]
+    )
     small.run(ASSET, DAYS[0])
     heading, *lines = statistics(small, DAYS[0])
     assert [line[0] for line in lines] == ["A", "B"]
     assert heading[:3] == ["room", "growth day", "temperature °C"]
-    assert lines[0][1:3] == ["–", "20.0 (17.0–21.0)"]  # a quarter of the day at 17; no batch, no band
+    # A quarter of the day at 17; no batch, no band
+    assert lines[0][1:3] == ["–", "20.0 (17.0–21.0)"]
     assert lines[1][1:3] == ["–", "–"]
 
 

@@ -1,4 +1,6 @@
-"""What the UI shows of a table and of each partition: numbers of that partition alone, columns of the whole table."""
+"""What the UI shows of a table and of each partition: numbers of that partition alone, columns of
+the whole table.
+"""
 
 from collections import Counter
 
@@ -8,7 +10,15 @@ import sqlalchemy as sa
 
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.storage.schema import RESULTS, SCHEMA, batch, clip_probe, image_label, point, sample
+from mushroom_assets.storage.schema import (
+    RESULTS,
+    SCHEMA,
+    batch,
+    clip_probe,
+    image_label,
+    point,
+    sample,
+)
 from mushroom_assets_tests.kit.small import SmallFarm
 
 TABLES = {table.name: table for table in (sample, point, batch, image_label, clip_probe)} | RESULTS
@@ -34,7 +44,11 @@ def test_each_day_of_a_range_run_has_its_own_numbers(small: SmallFarm) -> None:
     found = by_partition(small, "daily_env_stats")
     assert set(found) == set(DAYS)
     names = ("dagster/partition_row_count", "samples", "rejected", "rooms_without_data")
-    assert [numbers(found[day], *names) for day in DAYS] == [(8, 1, 0, 1), (8, 3, 1, 0), (8, 0, 0, 2)]
+    assert [numbers(found[day], *names) for day in DAYS] == [
+        (8, 1, 0, 1),
+        (8, 3, 1, 0),
+        (8, 0, 0, 2),
+    ]
     assert found[DAYS[0]]["mean_temperature"].value == 18
     assert found[DAYS[1]]["mean_temperature"].value == 20  # rooms at 19 and 21
     assert "mean_temperature" not in found[DAYS[2]]
@@ -48,10 +62,13 @@ def test_each_hour_of_a_range_run_has_its_own_count(small: SmallFarm) -> None:
     found = by_partition(small, "hourly_setpoint_changes")
     zone = small.farm.zone
     stored = Counter(
-        f"{row['changed_at'].astimezone(zone):%Y-%m-%d-%H:00}" for row in small.rows("hourly_setpoint_changes")
+        f"{row['changed_at'].astimezone(zone):%Y-%m-%d-%H:00}"
+        for row in small.rows("hourly_setpoint_changes")
     )
     expected = {f"{DAYS[0]}-0{hour}:00": count for hour, count in enumerate((0, 3, 0, 2, 0))}
-    assert {key: metadata["dagster/partition_row_count"].value for key, metadata in found.items()} == expected
+    assert {
+        key: metadata["dagster/partition_row_count"].value for key, metadata in found.items()
+    } == expected
     assert {key: count for key, count in expected.items() if count} == stored
     assert {key for key, metadata in found.items() if "changes" in metadata} == set(stored)
 
@@ -62,7 +79,11 @@ def test_a_single_days_run_has_the_same_numbers_as_the_range(small: SmallFarm) -
     ranged = by_partition(small, "daily_env_stats")[DAYS[0]]
     small.run("daily_env_stats", DAYS[0])
     single = by_partition(small, "daily_env_stats")[DAYS[0]]
-    own = {name for name in single if not name.startswith("dagster/") or name == "dagster/partition_row_count"}
+    own = {
+        name
+        for name in single
+        if not name.startswith("dagster/") or name == "dagster/partition_row_count"
+    }
     assert {"samples", "statistics", "mean_temperature"} < own
     assert {name: single[name] for name in own} == {name: ranged[name] for name in own}
 
@@ -97,7 +118,9 @@ def test_an_assets_page_lists_every_column_of_its_table(farm: Farm, name: str) -
 def test_the_columns_shown_are_those_of_the_database(small: SmallFarm) -> None:
     with small.database.transaction() as connection:
         inspector = sa.inspect(connection)
-        live = {name: [c["name"] for c in inspector.get_columns(name, schema=SCHEMA)] for name in TABLES}
+        live = {
+            name: [c["name"] for c in inspector.get_columns(name, schema=SCHEMA)] for name in TABLES
+        }
     graph = build_definitions(small.farm).resolve_asset_graph()
     for name, columns in live.items():
         schema = graph.get(dg.AssetKey(name)).metadata["dagster/column_schema"]

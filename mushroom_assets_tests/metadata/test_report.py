@@ -1,4 +1,6 @@
-"""The report's page: rooms at a glance without a click, cards with pictures within a budget, the way to the newest."""
+"""The report's page: rooms at a glance without a click, cards with pictures within a budget, the
+way to the newest.
+"""
 
 import datetime as dt
 
@@ -17,7 +19,9 @@ HIDDEN_FROM = 1000  # characters of Markdown that the UI hides behind a click
 
 def farm(rooms: int, language: str = "en") -> Farm:
     names = ", ".join(f"'{600 + number}': {{}}" for number in range(rooms))
-    return parse_farm(f"timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nlanguage: {language}\nrooms: {{{names}}}")
+    return parse_farm(
+        f"timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nlanguage: {language}\nrooms: {{{names}}}"
+    )
 
 
 def cards(of: Farm, *, bad: tuple[str, ...] = (), moves: int = 3) -> list[Card]:
@@ -25,7 +29,10 @@ def cards(of: Farm, *, bad: tuple[str, ...] = (), moves: int = 3) -> list[Card]:
     found = []
     for room in of.rooms:
         statistics = stats(co2={"in_range": 0.3}) if room in bad else stats()
-        changes = [change(minute, room_id=room, device_alias=f"air_cooler_{room}") for minute in range(moves)]
+        changes = [
+            change(minute, room_id=room, device_alias=f"air_cooler_{room}")
+            for minute in range(moves)
+        ]
         found.append(card(RoomDay(room, DAY, statistics, changes, [], True), of))
     return found
 
@@ -44,7 +51,9 @@ def test_each_room_is_told_at_a_glance() -> None:
         "    - 09:02 air cooler: setpoint 18.0 → 17.5 °C",
     ]
     assert "**‼ act**" in shown["room_601"].value
-    assert "- CO2 in its band of 1500 to 3800 ppm for 30% of the known time" in shown["room_601"].value
+    assert (
+        "- CO2 in its band of 1500 to 3800 ppm for 30% of the known time" in shown["room_601"].value
+    )
     assert (shown["good"], shown["act"], shown["watch"], shown["insufficient_data"]) == (1, 1, 0, 0)
 
 

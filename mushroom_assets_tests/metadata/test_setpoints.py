@@ -1,4 +1,6 @@
-"""What an hour of `hourly_setpoint_changes` shows, in both languages, and how little an hour without changes."""
+"""What an hour of `hourly_setpoint_changes` shows, in both languages, and how little an hour
+without changes.
+"""
 
 import datetime as dt
 from typing import Any
@@ -16,7 +18,9 @@ def farm(language: str = "en") -> Farm:
     return parse_farm(reference_farm_text().replace("\nlanguage: en", f"\nlanguage: {language}"))
 
 
-def change(minute: int, room: str, device: str, point: str, description: str, **values: Any) -> dict[str, Any]:
+def change(
+    minute: int, room: str, device: str, point: str, description: str, **values: Any
+) -> dict[str, Any]:
     """A change after 09:00 in Shanghai."""
     row = {
         "point_id": 1, "changed_at": dt.datetime(2026, 1, 5, 1, tzinfo=dt.UTC) + dt.timedelta(minutes=minute),
@@ -33,8 +37,17 @@ def moves(language: str) -> list[dict[str, Any]]:
     switched = {"previous_label": power[1], "current_label": power[2]}
     return [
         change(50, "612", "air_cooler", "on_off", power[0], **switched),
-        change(42, "611", "air_cooler", "temp_set", setpoint, previous_value=18.0, current_value=17.5),
-        change(43, "611", "left_humidifier", "on", {"en": "on time", "zh": "开启时间"}[language], previous_value=9.0),
+        change(
+            42, "611", "air_cooler", "temp_set", setpoint, previous_value=18.0, current_value=17.5
+        ),
+        change(
+            43,
+            "611",
+            "left_humidifier",
+            "on",
+            {"en": "on time", "zh": "开启时间"}[language],
+            previous_value=9.0,
+        ),
         change(59, "611", "air_cooler", "on_off", power[0], **switched),
     ]
 
@@ -62,7 +75,9 @@ COUNTED = {
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_an_hours_changes_are_told_in_order_of_time_and_counted_by_room_and_device(language: str) -> None:
+def test_an_hours_changes_are_told_in_order_of_time_and_counted_by_room_and_device(
+    language: str,
+) -> None:
     found = setpoint_metadata(moves(language), farm(language))
     assert (found["dagster/partition_row_count"], found["rooms_changed"]) == (4, 2)
     (told,), (counts,) = tables(found["changes"].value), tables(found["rooms"].value)
@@ -83,6 +98,12 @@ def test_an_hour_without_changes_has_two_numbers_and_nothing_else() -> None:
 
 
 def test_what_is_plotted_has_the_same_keys_every_hour() -> None:
-    hours = [dg.AssetMaterialization("a", metadata=setpoint_metadata(rows, farm())) for rows in ([], moves("en"))]
-    numbers = [{key for key, value in hour.metadata.items() if isinstance(value.value, int | float)} for hour in hours]
+    hours = [
+        dg.AssetMaterialization("a", metadata=setpoint_metadata(rows, farm()))
+        for rows in ([], moves("en"))
+    ]
+    numbers = [
+        {key for key, value in hour.metadata.items() if isinstance(value.value, int | float)}
+        for hour in hours
+    ]
     assert numbers == [{"dagster/partition_row_count", "rooms_changed"}] * 2

@@ -1,4 +1,7 @@
-"""What a day of `daily_clip_inference` shows, against counting by hand; Markdown is read by another implementation."""
+"""What a day of `daily_clip_inference` shows, against counting by hand.
+
+Markdown is read by another implementation.
+"""
 
 import datetime as dt
 import io
@@ -16,7 +19,13 @@ from PIL import Image
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.inference.images import thumbnail
-from mushroom_assets.metadata.contact_sheet import LEAST_CERTAIN, contact_sheet, least_certain, room_pictures, spread
+from mushroom_assets.metadata.contact_sheet import (
+    LEAST_CERTAIN,
+    contact_sheet,
+    least_certain,
+    room_pictures,
+    spread,
+)
 from mushroom_assets.metadata.vision import NAMED, vision_metadata
 from mushroom_assets_tests.kit.markdown import pictures, tables, texts
 
@@ -26,7 +35,9 @@ STAGES = ("substrate", "primordia", "fruiting", "harvest", "harvested")
 
 def farm(language: str = "en", rooms: Sequence[str] = ("607", "611")) -> Farm:
     listed = ", ".join(f'"{room}": {{}}' for room in rooms)
-    return parse_farm(f"timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nlanguage: {language}\nrooms: {{{listed}}}\n")
+    return parse_farm(
+        f"timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nlanguage: {language}\nrooms: {{{listed}}}\n"
+    )
 
 
 def image(hour: float, room: str = "611", camera: str = "cam1", **changed: Any) -> dict[str, Any]:
@@ -47,7 +58,15 @@ def image(hour: float, room: str = "611", camera: str = "cam1", **changed: Any) 
 
 def broken(number: int, reason: str = "the file is empty (0 bytes)") -> dict[str, Any]:
     row = image(number % 24, camera=f"cam{number:03}")
-    unset = ("stage", "stage_probability", "stage_margin", "condition", "condition_probability", "scores", "brightness")
+    unset = (
+        "stage",
+        "stage_probability",
+        "stage_margin",
+        "condition",
+        "condition_probability",
+        "scores",
+        "brightness",
+    )
     return row | dict.fromkeys(unset) | {"status": "unreadable", "error": reason}
 
 
@@ -89,7 +108,8 @@ def hours(rows: Sequence[dict[str, Any] | None]) -> list[int | None]:
 
 def test_pictures_are_spread_over_the_day_and_a_gap_stays_a_gap() -> None:
     day = [image(hour + 1 / 60) for hour in range(24)]
-    assert hours(spread(day, 6, farm())) == [2, 6, 10, 14, 18, 22]  # the middles of parts of 4 hours
+    # The middles of parts of 4 hours
+    assert hours(spread(day, 6, farm())) == [2, 6, 10, 14, 18, 22]
     assert hours(spread(day, 4, farm())) == [3, 9, 15, 21]
     assert hours(spread(day, 1, farm())) == [12]
     dark = [row for row, hour in zip(day, range(24), strict=True) if not 4 <= hour < 9]
@@ -105,17 +125,29 @@ def test_a_rooms_few_pictures_are_of_one_camera_after_the_other() -> None:
     (strip,) = tables(room_pictures([*day, broken(7)], farm(), draw, trained=True))
     assert texts(strip)[0] == ["03:00", "09:00", "15:00", "21:00"]
     assert texts(strip)[2:] == [["fruiting 97%"] * 4, ["healthy 88%"] * 4]
-    assert [list(cell.pictures) for cell in strip[1]] == [[path.split("/")[-1]] for path in draw.asked[0]]
+    assert [list(cell.pictures) for cell in strip[1]] == [
+        [path.split("/")[-1]] for path in draw.asked[0]
+    ]
     assert room_pictures([broken(7)], farm(), draw, trained=True) == ""
 
 
 def test_the_sheet_has_a_line_a_camera_in_order_with_captions() -> None:
-    rows = [image(hour, room, camera) for room in ("611", "607") for camera in ("b", "a") for hour in (22, 2, 10)]
+    rows = [
+        image(hour, room, camera)
+        for room in ("611", "607")
+        for camera in ("b", "a")
+        for hour in (22, 2, 10)
+    ]
     sheet = contact_sheet(rows, farm(), Draw(), trained=True)
-    assert sheet.splitlines()[0] == "12 of the day's 12 pictures, spread over the day, at most 6 a camera."
+    assert (
+        sheet.splitlines()[0]
+        == "12 of the day's 12 pictures, spread over the day, at most 6 a camera."
+    )
     headings = [line for line in sheet.splitlines() if line.startswith("#")]
     assert headings == [
-        f"#### Room {room}, camera {camera}, growth day 6" for room in ("607", "611") for camera in "ab"
+        f"#### Room {room}, camera {camera}, growth day 6"
+        for room in ("607", "611")
+        for camera in "ab"
     ]
     for strip in tables(sheet):
         assert texts(strip) == [
@@ -156,13 +188,17 @@ def test_a_file_that_vanished_is_a_cell_without_its_picture() -> None:
 
 
 def test_the_least_certain_come_first_and_dark_frames_last() -> None:
-    rows = [image(hour, shares={"fruiting": 0.9 - hour / 100, "harvest": 0.05}) for hour in range(12)]
+    rows = [
+        image(hour, shares={"fruiting": 0.9 - hour / 100, "harvest": 0.05}) for hour in range(12)
+    ]
     rows += [image(20, shares={"harvest": 0.31, "primordia": 0.3}, brightness=0.02)]
     draw = Draw()
     (found,) = tables(least_certain(rows, farm(), draw))
     assert draw.asked == [[image(hour)["image_path"] for hour in range(11, 11 - LEAST_CERTAIN, -1)]]
     assert texts(found)[0] == ["picture", "image", "stage", "second", "lead"]
-    first = "Room 611, camera cam1, growth day 6, 11:00 611/20260110/611_cam1_202615_20260110110000.jpg"
+    first = (
+        "Room 611, camera cam1, growth day 6, 11:00 611/20260110/611_cam1_202615_20260110110000.jpg"
+    )
     assert texts(found)[1] == ["", first, "fruiting 79.0%", "harvest 5.0%", "74.0%"]
     (dark,) = tables(least_certain(rows[-1:], farm(), None))
     assert texts(dark)[1][1:] == ["harvest 31.0%", "primordia 30.0%", "1.0%"]
@@ -182,26 +218,59 @@ def test_the_farms_own_probe_stands_beside_the_zero_shot_label() -> None:
 def test_shares_by_room_and_of_the_farm_are_those_counted_by_hand() -> None:
     rows = [image(hour) for hour in range(3)] + [image(3, shares={"harvest": 0.9, "fruiting": 0.1})]
     rows += [image(4, shares={"harvest": 0.5, "fruiting": 0.45}, condition="blotch"), broken(5)]
-    rows += [image(hour, "607", growth_day=None, shares={"substrate": 0.9, "harvest": 0.1}) for hour in range(3)]
+    rows += [
+        image(hour, "607", growth_day=None, shares={"substrate": 0.9, "harvest": 0.1})
+        for hour in range(3)
+    ]
     found = shown(rows)
     assert table(found["stages"]) == [
         {"room": "607", "growth day": None, "images": 3, "share of the images": "substrate 100%"},
-        {"room": "611", "growth day": 6, "images": 6, "share of the images": "fruiting 60%, harvest 20%, unknown 20%"},
+        {
+            "room": "611",
+            "growth day": 6,
+            "images": 6,
+            "share of the images": "fruiting 60%, harvest 20%, unknown 20%",
+        },
     ]
     assert [line["share of the images"] for line in table(found["conditions"])] == [
         "healthy 100%", "healthy 80%, bacterial blotch 20%",
     ]  # fmt: skip
-    stages = {"substrate": 3, "primordia": 0, "fruiting": 3, "harvest": 1, "harvested": 0, "unknown": 1}
-    assert {name: found[f"stage_{name}"] for name in stages} == {name: count / 8 for name, count in stages.items()}
-    conditions = {name: found[f"condition_{name}"] for name in (*farm().vision.conditions, "unknown")}
-    assert {name: share for name, share in conditions.items() if share} == {"healthy": 7 / 8, "blotch": 1 / 8}
-    counts = ("dagster/partition_row_count", "images_ok", "images_not_ok", "rooms_without_images", "strays")
+    stages = {
+        "substrate": 3,
+        "primordia": 0,
+        "fruiting": 3,
+        "harvest": 1,
+        "harvested": 0,
+        "unknown": 1,
+    }
+    assert {name: found[f"stage_{name}"] for name in stages} == {
+        name: count / 8 for name, count in stages.items()
+    }
+    conditions = {
+        name: found[f"condition_{name}"] for name in (*farm().vision.conditions, "unknown")
+    }
+    assert {name: share for name, share in conditions.items() if share} == {
+        "healthy": 7 / 8,
+        "blotch": 1 / 8,
+    }
+    counts = (
+        "dagster/partition_row_count",
+        "images_ok",
+        "images_not_ok",
+        "rooms_without_images",
+        "strays",
+    )
     assert [found[name] for name in counts] == [9, 8, 1, 0, 0]
 
 
 def test_what_is_plotted_has_the_same_keys_every_day() -> None:
-    days = [shown([image(2)]), shown([image(3, shares={"harvest": 0.5, "fruiting": 0.45}), broken(1)], draw=None)]
-    first, second = ({key for key, value in day.items() if isinstance(value, int | float)} for day in days)
+    days = [
+        shown([image(2)]),
+        shown([image(3, shares={"harvest": 0.5, "fruiting": 0.45}), broken(1)], draw=None),
+    ]
+    first, second = (
+        {key for key, value in day.items() if isinstance(value, int | float)} for day in days
+    )
     assert first == second
     assert len(first) == 5 + len(STAGES) + len(farm().vision.conditions) + 2
 
@@ -228,7 +297,9 @@ def test_of_random_weights_nothing_is_claimed() -> None:
     assert not [name for name in (*STAGES, "healthy", "97%") if name in said]
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "Materialize this day alone"), ("zh", "单独物化")])
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "Materialize this day alone"), ("zh", "单独物化")]
+)
 def test_a_day_without_pictures_says_how_to_get_them(language: str, said: str) -> None:
     found = shown([image(2)], farm(language), draw=None)
     assert said in found["contact_sheet"]
@@ -242,13 +313,19 @@ def test_forty_rooms_of_the_noisiest_pictures_stay_below_a_megabyte() -> None:
     noise = thumbnail(jpeg(np.random.default_rng(0).integers(0, 256, (1616, 2880, 3))))
     padded = noise + bytes(6000 - len(noise))  # as large as a thumbnail may be
     rows = [
-        image(hour, room, camera) for room in rooms for camera in ("1921681001", "1921681002") for hour in range(24)
+        image(hour, room, camera)
+        for room in rooms
+        for camera in ("1921681001", "1921681002")
+        for hour in range(24)
     ]
     metadata = vision_metadata(rows, "m", trained=True, farm=farm(rooms=rooms), draw=Draw(padded))
     assert len(serialize_value(dg.AssetMaterialization("a", metadata=metadata))) < 1_000_000
     sheet = str(metadata["contact_sheet"].value)
     assert sheet.startswith("80 of the day's 1920 pictures")
-    drawn = [name.replace("\\", "").split("_") for name in re.findall(r"!\[(.*?)\]\(data:image/jpeg;base64,", sheet)]
+    drawn = [
+        name.replace("\\", "").split("_")
+        for name in re.findall(r"!\[(.*?)\]\(data:image/jpeg;base64,", sheet)
+    ]
     assert sorted((room, camera) for room, camera, *_ in drawn) == sorted(
         {(row["room_id"], row["camera"]) for row in rows}
     )

@@ -1,4 +1,7 @@
-"""One machine: what stops it before any work, and how its processes are kept running and stopped. Real processes."""
+"""One machine: what stops it before any work, and how its processes are kept running and stopped.
+
+Real processes.
+"""
 
 import os
 import signal
@@ -11,12 +14,18 @@ import yaml
 
 from mushroom_assets.service import children
 from mushroom_assets.service.children import Child
-from mushroom_assets.service.home import ServerError, prepare_dagster_home, require_free_port, require_space
+from mushroom_assets.service.home import (
+    ServerError,
+    prepare_dagster_home,
+    require_free_port,
+    require_space,
+)
 from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.service.ui import wait_for_ui
 from mushroom_assets.settings import load_settings
 
-# A leader that starts a process which says on a pipe that it is there, keeps the pipe open and ignores SIGTERM.
+# A leader that starts a process which says on a pipe that it is there, keeps the pipe open and
+# ignores SIGTERM.
 LEADER = """
 import subprocess, sys, time
 subprocess.Popen([sys.executable, "-c", '''
@@ -47,18 +56,24 @@ def test_a_disk_that_is_too_small_is_told_before_any_work(tmp_path: Path) -> Non
     with pytest.raises(ServerError) as caught:
         require_space(tmp_path / "new", 10**18)
     assert str(caught.value).startswith(f"{tmp_path / 'new'} has ")
-    assert "GB free, 1000000000.0 GB are needed. Remedy: make room, or set MUSHROOM_HOME" in str(caught.value)
+    assert "GB free, 1000000000.0 GB are needed. Remedy: make room, or set MUSHROOM_HOME" in str(
+        caught.value
+    )
     require_space(tmp_path / "new", 1)
 
 
 def test_an_embedded_database_that_cannot_start_is_told_with_a_way_out(tmp_path: Path) -> None:
     (tmp_path / "postgres").write_text("a file where a folder should be", encoding="utf-8")
-    with pytest.raises(ServerError, match=r"embedded PostgreSQL in .* does not start.*or set DATABASE_URL"):
+    with pytest.raises(
+        ServerError, match=r"embedded PostgreSQL in .* does not start.*or set DATABASE_URL"
+    ):
         with embedded_postgres(tmp_path / "postgres"):
             pass
 
 
-def test_the_dagster_home_of_the_farm_is_renewed_and_one_s_own_is_left_alone(tmp_path: Path) -> None:
+def test_the_dagster_home_of_the_farm_is_renewed_and_one_s_own_is_left_alone(
+    tmp_path: Path,
+) -> None:
     settings = load_settings({"MUSHROOM_HOME": str(tmp_path)})
     file = tmp_path / "dagster" / "dagster.yaml"
     prepare_dagster_home(settings)
@@ -166,10 +181,14 @@ def test_stop_ends_the_whole_group_even_those_that_ignore_it(tmp_path: Path) -> 
     assert worker.process.returncode == -signal.SIGTERM
 
 
-def test_a_process_that_does_not_stop_in_time_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_does_not_stop_in_time_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(children, "STOP_TIMEOUT_S", 0.1)
     os.mkfifo(tmp_path / "pipe")
-    worker = child("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + LEADER, tmp_path / "pipe")
+    worker = child(
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + LEADER, tmp_path / "pipe"
+    )
     worker.start()
     with (tmp_path / "pipe").open() as pipe:
         assert pipe.readline() == "there\n"

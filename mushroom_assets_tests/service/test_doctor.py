@@ -1,4 +1,7 @@
-"""`mushroom doctor` examines every door and says what to do; `mushroom init` makes what a run needs, or waits."""
+"""`mushroom doctor` examines every door and says what to do.
+
+`mushroom init` makes what a run needs, or waits.
+"""
 
 import functools
 import shutil
@@ -58,7 +61,9 @@ def failing(result: Result) -> list[str]:
     return [subject for subject, (verdict, _) in findings(result).items() if verdict == "FAIL"]
 
 
-def test_where_all_is_well_every_door_has_a_line_and_the_exit_code_is_0(database_url: str, tmp_path: Path) -> None:
+def test_where_all_is_well_every_door_has_a_line_and_the_exit_code_is_0(
+    database_url: str, tmp_path: Path
+) -> None:
     (tmp_path / "images" / "611").mkdir(parents=True)
     result = mushroom("doctor", DATABASE_URL=database_url, MUSHROOM_HOME=tmp_path)
     assert failing(result) == []
@@ -93,7 +98,9 @@ def test_a_table_that_was_dropped_is_named(
 ) -> None:
     with database.transaction() as connection:
         connection.exec_driver_sql("DROP TABLE farm.daily_room_report")
-    result = mushroom("doctor", DATABASE_URL=database_url, MUSHROOM_HOME=tmp_path, DAGSTER_HOME=own_dagster)
+    result = mushroom(
+        "doctor", DATABASE_URL=database_url, MUSHROOM_HOME=tmp_path, DAGSTER_HOME=own_dagster
+    )
     assert (result.exit_code, failing(result)) == (1, ["tables"])
     assert findings(result)["tables"][1].startswith("tables missing: daily_room_report. Remedy: ")
 
@@ -102,7 +109,9 @@ def test_each_fault_is_told_beside_the_others_with_its_remedy(
     server_uri: str, tmp_path: Path, own_dagster: Path
 ) -> None:
     farm = tmp_path / "farm.yaml"
-    farm.write_text('timezone: Nowhere/Farm\nfirst_day: 2026-01-01\nrooms: {"611": {}}\n', encoding="utf-8")
+    farm.write_text(
+        'timezone: Nowhere/Farm\nfirst_day: 2026-01-01\nrooms: {"611": {}}\n', encoding="utf-8"
+    )
     result = mushroom(
         "doctor",
         DATABASE_URL=uri_of(server_uri, "no_such_farm"), MUSHROOM_HOME=tmp_path, MUSHROOM_CONFIG=farm,
@@ -110,7 +119,14 @@ def test_each_fault_is_told_beside_the_others_with_its_remedy(
         DAGSTER_HOME=own_dagster,
     )  # fmt: skip
     assert result.exit_code == 1
-    assert failing(result) == ["farm file", "database", "tables", "vector extension", "image store", "model"]
+    assert failing(result) == [
+        "farm file",
+        "database",
+        "tables",
+        "vector extension",
+        "image store",
+        "model",
+    ]
     told = {subject: text for subject, (_, text) in findings(result).items()}
     assert "line 1, timezone: unknown time zone 'Nowhere/Farm'" in told["farm file"]
     assert 'database "no_such_farm" does not exist. Remedy: create the database' in told["database"]
@@ -125,7 +141,9 @@ def test_a_missing_image_store_of_ones_own_is_told_and_not_made(
         MUSHROOM_IMAGE_ROOT=tmp_path / "nowhere",
     )  # fmt: skip
     assert failing(result) == ["image store"]
-    assert findings(result)["image store"][1].endswith("Remedy: create it or correct MUSHROOM_IMAGE_ROOT")
+    assert findings(result)["image store"][1].endswith(
+        "Remedy: create it or correct MUSHROOM_IMAGE_ROOT"
+    )
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -134,7 +152,9 @@ def test_what_no_day_will_look_at_is_counted_and_the_first_one_named(
 ) -> None:
     for folder in ("611/20260110", "elsewhere/20260110", "611/january"):
         (tmp_path / "images" / folder).mkdir(parents=True)
-    result = mushroom("doctor", DATABASE_URL=database_url, MUSHROOM_HOME=tmp_path, DAGSTER_HOME=own_dagster)
+    result = mushroom(
+        "doctor", DATABASE_URL=database_url, MUSHROOM_HOME=tmp_path, DAGSTER_HOME=own_dagster
+    )
     verdict, told = findings(result)["image store"]
     assert verdict == "ok"
     assert told.startswith(
@@ -144,12 +164,20 @@ def test_what_no_day_will_look_at_is_counted_and_the_first_one_named(
 
 def months(database: Database) -> set[str]:
     with database.transaction() as connection:
-        return set(connection.scalars(sa.text("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'")))
+        return set(
+            connection.scalars(
+                sa.text("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'")
+            )
+        )
 
 
-def test_init_makes_tables_and_months_and_a_second_one_changes_nothing(empty_database_url: str, tmp_path: Path) -> None:
+def test_init_makes_tables_and_months_and_a_second_one_changes_nothing(
+    empty_database_url: str, tmp_path: Path
+) -> None:
     farm = tmp_path / "farm.yaml"
-    farm.write_text('timezone: Asia/Shanghai\nfirst_day: 2024-03-01\nrooms: {"611": {}}\n', encoding="utf-8")
+    farm.write_text(
+        'timezone: Asia/Shanghai\nfirst_day: 2024-03-01\nrooms: {"611": {}}\n', encoding="utf-8"
+    )
     where: dict[str, Any] = {
         "DATABASE_URL": empty_database_url, "MUSHROOM_HOME": tmp_path, "MUSHROOM_CONFIG": farm
     }  # fmt: skip
@@ -158,9 +186,12 @@ def test_init_makes_tables_and_months_and_a_second_one_changes_nothing(empty_dat
     assert f"are at revision {migrations.head()}" in first.output
     database = Database(empty_database_url)
     made = months(database)
-    assert {"sample_2024_01", "sample_2024_02", "sample_2024_03"} <= made  # the lookback reaches before the first day
+    # The lookback reaches before the first day
+    assert {"sample_2024_01", "sample_2024_02", "sample_2024_03"} <= made
     with database.transaction() as connection:
-        in_a_year = connection.scalar(sa.text("SELECT to_char(now() + interval '1 year', '\"sample_\"YYYY_MM')"))
+        in_a_year = connection.scalar(
+            sa.text("SELECT to_char(now() + interval '1 year', '\"sample_\"YYYY_MM')")
+        )
         connection.exec_driver_sql("INSERT INTO farm.batch VALUES ('611', '2026-01-05', 9800)")
     assert in_a_year in made
     assert mushroom("init", **where).exit_code == 0
@@ -184,8 +215,9 @@ def test_init_waits_for_the_database_five_attempts_ten_seconds_apart_unless_told
         result = mushroom("init", *options, DATABASE_URL=url, MUSHROOM_HOME=tmp_path)
     assert result.exit_code == 1
     assert waits == expected
-    assert f"mushroom: no connection to grower@127.0.0.1:{url.split(':')[-1]} after {len(waits) + 1} attempts" in (
-        result.output
+    assert (
+        f"mushroom: no connection to grower@127.0.0.1:{url.split(':')[-1]} after {len(waits) + 1} attempts"
+        in (result.output)
     )
     assert "chanterelle" not in result.output
 
@@ -195,12 +227,16 @@ def test_init_in_a_database_that_refuses_ends_at_once(
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr(ground, "Database", functools.partial(Database, sleep=waits.append))
-    result = mushroom("init", DATABASE_URL=uri_of(server_uri, "no_such_farm"), MUSHROOM_HOME=tmp_path)
+    result = mushroom(
+        "init", DATABASE_URL=uri_of(server_uri, "no_such_farm"), MUSHROOM_HOME=tmp_path
+    )
     assert (result.exit_code, waits) == (1, [])
     assert "Remedy: create the database, or correct its name in DATABASE_URL" in result.output
 
 
-def test_init_without_a_database_url_uses_the_embedded_one(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+def test_init_without_a_database_url_uses_the_embedded_one(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
     monkeypatch.chdir(home)
     result = mushroom("init", MUSHROOM_HOME=home / "m")
     assert result.exit_code == 0, result.output

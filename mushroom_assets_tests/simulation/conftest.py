@@ -13,4 +13,6 @@ def farm() -> Farm:
 
 @pytest.fixture(scope="session")
 def brussels() -> Farm:
-    return parse_farm("{timezone: Europe/Brussels, first_day: 2026-01-01, rooms: {north: {}, '612': {}}}")
+    return parse_farm(
+        "{timezone: Europe/Brussels, first_day: 2026-01-01, rooms: {north: {}, '612': {}}}"
+    )

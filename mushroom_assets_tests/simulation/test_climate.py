@@ -27,7 +27,11 @@ def climate(farm: Farm) -> pd.DataFrame:
 
 def test_daily_medians_in_growth_lie_where_the_plants_do(climate: pd.DataFrame) -> None:
     medians = climate[climate.age > 1].groupby(["quantity", "day", "room_id"]).value.median()
-    for quantity, low, high in (("temperature", 18.0, 19.1), ("humidity", 89, 93), ("co2", 1780, 3730)):
+    for quantity, low, high in (
+        ("temperature", 18.0, 19.1),
+        ("humidity", 89, 93),
+        ("co2", 1780, 3730),
+    ):
         assert medians[quantity].between(low, high).all(), medians[quantity].describe()
     assert medians["co2"].max() - medians["co2"].min() > 700
     assert medians["temperature"].max() - medians["temperature"].min() > 0.5
@@ -42,7 +46,11 @@ def test_a_changeover_is_cold_dry_and_fresh(climate: pd.DataFrame) -> None:
 
 def test_sensors_have_their_steps_and_inertia(climate: pd.DataFrame) -> None:
     for quantity, decimals in (("temperature", 1), ("humidity", 2), ("co2", 0)):
-        rows = climate[(climate.quantity == quantity) & (climate.room_id == "611") & climate.day.str.startswith("1/")]
+        rows = climate[
+            (climate.quantity == quantity)
+            & (climate.room_id == "611")
+            & climate.day.str.startswith("1/")
+        ]
         assert (rows.value == rows.value.round(decimals)).all()
         assert rows.value.autocorr() > 0.98  # a whole cycle with its changeover
 
@@ -61,7 +69,9 @@ def test_days_join_at_midnight(farm: Farm) -> None:
 
 
 def test_the_air_follows_its_setpoints(farm: Farm) -> None:
-    """Over a cycle the cooler's air stays near its setpoint and band, and the CO2-driven fan runs where it should."""
+    """Over a cycle the cooler's air stays near its setpoint and band, and the CO2-driven fan runs
+    where it should.
+    """
     table = points(farm, ["611"]).reset_index().set_index(["device_type", "point_alias"])["index"]
     for later in range(3, 20):
         day = dt.date(2026, 1, 1) + dt.timedelta(days=later)
@@ -73,6 +83,11 @@ def test_the_air_follows_its_setpoints(farm: Farm) -> None:
         high = low + wide[table["air_cooler", "temp_diffset"]]
         assert ((temp > low - 0.4) & (temp < high + 0.4)).mean() > 0.95
         by_co2 = wide[table["fresh_air_fan", "control"]] == 1
-        running, co2 = wide[table["fresh_air_fan", "status"]] == 0, wide[table["mushroom_env_status", "co2"]]
+        running, co2 = (
+            wide[table["fresh_air_fan", "status"]] == 0,
+            wide[table["mushroom_env_status", "co2"]],
+        )
         if by_co2.sum() > 300:
-            assert co2[by_co2 & running].diff().median() < 0 < co2[by_co2 & ~running].diff().median()
+            assert (
+                co2[by_co2 & running].diff().median() < 0 < co2[by_co2 & ~running].diff().median()
+            )

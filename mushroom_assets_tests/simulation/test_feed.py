@@ -1,4 +1,6 @@
-"""The faults of the feed: each kind occurs, none breaks what a feed guarantees, the truth stays untouched."""
+"""The faults of the feed: each kind occurs, none breaks what a feed guarantees, the truth stays
+untouched.
+"""
 
 import datetime as dt
 
@@ -27,9 +29,13 @@ def env(farm: Farm, feed: list[PlantDay]) -> pd.DataFrame:
     rows = pd.concat([day.samples for day in feed]).drop_duplicates(["point", "sampled_at"])
     rows = rows[rows.point.isin(sensors.index)].join(sensors, on="point")
     rows = rows.assign(minute=rows.sampled_at.dt.round("min"))
-    truth = pd.concat([day.truth.climate for day in feed]).rename(columns={"value": "true", "sampled_at": "minute"})
+    truth = pd.concat([day.truth.climate for day in feed]).rename(
+        columns={"value": "true", "sampled_at": "minute"}
+    )
     keys = ["room_id", "point_alias", "minute"]
-    return truth.rename(columns={"quantity": "point_alias"}).merge(rows, on=keys, how="left", indicator=True)
+    return truth.rename(columns={"quantity": "point_alias"}).merge(
+        rows, on=keys, how="left", indicator=True
+    )
 
 
 def test_rows_come_in_order_of_arrival_and_after_they_were_sampled(feed: list[PlantDay]) -> None:
@@ -42,7 +48,9 @@ def test_repeats_are_exact_and_occur(feed: list[PlantDay]) -> None:
     repeats = 0
     for day in feed:
         copies = day.samples[day.samples.duplicated(["point", "sampled_at"], keep=False)]
-        first, last = (copies.drop_duplicates(["point", "sampled_at"], keep=keep) for keep in ("first", "last"))
+        first, last = (
+            copies.drop_duplicates(["point", "sampled_at"], keep=keep) for keep in ("first", "last")
+        )
         order = ["point", "sampled_at"]
         assert_frame_equal(
             first.sort_values(order)[[*order, "value"]].reset_index(drop=True),
@@ -63,18 +71,23 @@ def test_rows_come_late_and_out_of_order(feed: list[PlantDay]) -> None:
     delays = pd.concat([day.samples.received_at - day.samples.sampled_at for day in feed])
     assert (delays < pd.Timedelta(seconds=7)).mean() > 0.97
     assert (delays > pd.Timedelta(hours=1)).any()
-    assert any(not day.samples[day.samples.point == 0].sampled_at.is_monotonic_increasing for day in feed)
+    assert any(
+        not day.samples[day.samples.point == 0].sampled_at.is_monotonic_increasing for day in feed
+    )
 
 
 def test_holes_of_minutes_of_hours_and_of_a_day(env: pd.DataFrame, feed: list[PlantDay]) -> None:
     lost = env[env["_merge"] == "left_only"]
-    holes = lost.groupby(["room_id", "point_alias", lost.minute.dt.tz_convert("Asia/Shanghai").dt.date]).size()
+    holes = lost.groupby(
+        ["room_id", "point_alias", lost.minute.dt.tz_convert("Asia/Shanghai").dt.date]
+    ).size()
     assert holes.between(2, 16).any()
     assert holes.between(20, 400).any()
     assert (holes == 1440).any()
     assert (
         0.95
-        < sum(len(day.samples.drop_duplicates(["point", "sampled_at"])) for day in feed) / (len(DAYS) * 264_960)
+        < sum(len(day.samples.drop_duplicates(["point", "sampled_at"])) for day in feed)
+        / (len(DAYS) * 264_960)
         < 1
     )
 
@@ -101,7 +114,9 @@ def test_faults_leave_the_truth_alone(farm: Farm, feed: list[PlantDay]) -> None:
         assert_frame_equal(plant.truth.changes, clean.truth.changes)
         settings = plant.samples[~plant.samples.point.mod(46).isin([43, 44, 45])]
         both = settings.assign(minute=settings.sampled_at.dt.round("min")).merge(
-            clean.samples.rename(columns={"sampled_at": "minute"}), on=["point", "minute"], suffixes=("", "_true")
+            clean.samples.rename(columns={"sampled_at": "minute"}),
+            on=["point", "minute"],
+            suffixes=("", "_true"),
         )
         assert len(both) == len(settings)
         assert np.array_equal(both.value, both.value_true)

@@ -24,14 +24,17 @@ def named(farm: Farm, rooms: list[str], rows: pd.DataFrame) -> pd.DataFrame:
 def watched_rows(farm: Farm, rooms: list[str], samples: pd.DataFrame) -> pd.DataFrame:
     table = points(farm, rooms)
     is_watched = [
-        alias in farm.points.get(kind, {}) for kind, alias in zip(table.device_type, table.point_alias, strict=True)
+        alias in farm.points.get(kind, {})
+        for kind, alias in zip(table.device_type, table.point_alias, strict=True)
     ]
     return samples[np.array(is_watched)[samples.point]]
 
 
 def seen_changes(farm: Farm, rooms: list[str], days: list[PlantDay]) -> pd.DataFrame:
     """Changes of watched points as anybody sees them who has the samples alone."""
-    rows = pd.concat(watched_rows(farm, rooms, day.samples) for day in days).sort_values(["point", "sampled_at"])
+    rows = pd.concat(watched_rows(farm, rooms, day.samples) for day in days).sort_values(
+        ["point", "sampled_at"]
+    )
     rows = rows.assign(previous=rows.groupby("point").value.shift())
     moved = rows[rows.previous.notna() & (rows.value != rows.previous)]
     renamed = moved.rename(columns={"sampled_at": "changed_at", "value": "current"})
@@ -82,8 +85,12 @@ def test_a_faultless_day_has_every_minute_of_every_point(farm: Farm) -> None:
 
 
 @pytest.mark.parametrize("faults", [True, False])
-def test_the_same_seed_gives_the_same_day_and_another_seed_another(farm: Farm, faults: bool) -> None:
-    one, two, other = (simulate_day(farm, ["611"], DAY, seed=seed, faults=faults) for seed in (1, 1, 2))
+def test_the_same_seed_gives_the_same_day_and_another_seed_another(
+    farm: Farm, faults: bool
+) -> None:
+    one, two, other = (
+        simulate_day(farm, ["611"], DAY, seed=seed, faults=faults) for seed in (1, 1, 2)
+    )
     assert_frame_equal(one.samples, two.samples)
     assert_frame_equal(one.truth.changes, two.truth.changes)
     assert not one.samples.value.equals(other.samples.value)
@@ -104,7 +111,9 @@ def test_a_day_cut_short_is_the_beginning_of_the_whole_day(farm: Farm) -> None:
     until = dt.datetime(2026, 1, 10, 15, 30, 20, tzinfo=farm.zone)
     cut, whole = (simulate_day(farm, ["608"], DAY, seed=3, until=end) for end in (until, None))
     assert cut.samples.sampled_at.max() < until
-    assert_frame_equal(cut.samples, whole.samples[whole.samples.sampled_at < until].reset_index(drop=True))
+    assert_frame_equal(
+        cut.samples, whole.samples[whole.samples.sampled_at < until].reset_index(drop=True)
+    )
     assert (cut.truth.climate.sampled_at < until).all()
     assert len(cut.truth.changes) == (whole.truth.changes.changed_at < until).sum()
     with pytest.raises(ValueError, match="time zone"):
@@ -112,21 +121,35 @@ def test_a_day_cut_short_is_the_beginning_of_the_whole_day(farm: Farm) -> None:
 
 
 def test_the_truth_is_what_the_faultless_samples_show_also_across_midnight(farm: Farm) -> None:
-    days = [DAY + dt.timedelta(days=later) for later in range(18)]  # four rooms: every growth day in one of them
+    # Four rooms: every growth day in one of them
+    days = [DAY + dt.timedelta(days=later) for later in range(18)]
     plant = [simulate_day(farm, ROOMS, day, seed=5, faults=False) for day in days]
-    truth = pd.concat([day.truth.changes for day in plant]).sort_values(["point", "changed_at"], ignore_index=True)
+    truth = pd.concat([day.truth.changes for day in plant]).sort_values(
+        ["point", "changed_at"], ignore_index=True
+    )
     assert_frame_equal(truth, seen_changes(farm, ROOMS, plant), check_dtype=False)
     assert 5 <= len(truth) / (len(days) * len(ROOMS)) <= 10
     hours = truth.changed_at.dt.tz_convert(farm.zone).dt.hour
     assert hours.isin([9, 10, 14, 15, 16, 17, 18]).mean() > 0.8
     kinds = points(farm, ROOMS).loc[truth.point.unique()]
     assert set(kinds.device_type) == set(farm.points)
-    assert {"mode", "model", "on_off", "control", "temp_set", "co2_on", "choose1", "on_mset"} <= set(kinds.point_alias)
+    assert {
+        "mode",
+        "model",
+        "on_off",
+        "control",
+        "temp_set",
+        "co2_on",
+        "choose1",
+        "on_mset",
+    } <= set(kinds.point_alias)
 
 
 def test_every_step_reaches_the_threshold_of_its_point(farm: Farm) -> None:
     changes = pd.concat(
-        simulate_day(farm, ROOMS, DAY + dt.timedelta(days=later), seed=6, faults=False).truth.changes
+        simulate_day(
+            farm, ROOMS, DAY + dt.timedelta(days=later), seed=6, faults=False
+        ).truth.changes
         for later in range(9)
     ).join(points(farm, ROOMS), on="point")
     least = [
@@ -141,13 +164,18 @@ def test_steps_below_a_farms_own_threshold_are_no_changes() -> None:
         "{timezone: Asia/Shanghai, first_day: 2026-01-01, rooms: {'611': {}},"
         " points: {air_cooler: {temp_set: {change_type: analog_value, threshold: 0.4}}}}"
     )
-    days = [simulate_day(coarse, ["611"], DAY + dt.timedelta(days=later), seed=1).truth.changes for later in range(27)]
+    days = [
+        simulate_day(coarse, ["611"], DAY + dt.timedelta(days=later), seed=1).truth.changes
+        for later in range(27)
+    ]
     steps = pd.concat(days).eval("abs(current - previous)")
     assert len(steps) > 0
     assert steps.min() > 0.39
 
 
-@pytest.mark.parametrize(("day", "hours"), [(dt.date(2026, 3, 29), 23), (dt.date(2026, 10, 25), 25), (DAY, 24)])
+@pytest.mark.parametrize(
+    ("day", "hours"), [(dt.date(2026, 3, 29), 23), (dt.date(2026, 10, 25), 25), (DAY, 24)]
+)
 def test_days_on_which_the_clocks_change(brussels: Farm, day: dt.date, hours: int) -> None:
     plant = simulate_day(brussels, ["north"], day, seed=1, faults=False)
     assert len(plant.samples) == 46 * 60 * hours
@@ -160,8 +188,14 @@ def test_days_on_which_the_clocks_change(brussels: Farm, day: dt.date, hours: in
 
 def test_batches_of_the_reference_rooms_and_of_others(farm: Farm, brussels: Farm) -> None:
     table = batches(farm, ROOMS, dt.date(2025, 12, 31), dt.date(2026, 1, 27), seed=1)
-    assert table[table.room_id == "607"].in_date.tolist() == [dt.date(2025, 12, 31), dt.date(2026, 1, 27)]
-    assert table[table.room_id == "612"].in_date.tolist() == [dt.date(2025, 12, 18), dt.date(2026, 1, 14)]
+    assert table[table.room_id == "607"].in_date.tolist() == [
+        dt.date(2025, 12, 31),
+        dt.date(2026, 1, 27),
+    ]
+    assert table[table.room_id == "612"].in_date.tolist() == [
+        dt.date(2025, 12, 18),
+        dt.date(2026, 1, 14),
+    ]
     assert table.bag_count.between(9_500, 9_800).all()
     other = batches(brussels, ["north"], DAY, DAY, seed=1).in_date.tolist()
     assert len(other) == 1
@@ -175,8 +209,20 @@ def test_the_controller_shows_the_batch_and_is_reset_by_hand_at_midday(farm: Far
         index="sampled_at", columns="point_alias", values="value"
     )
     first, last = wide.iloc[0], wide.iloc[-1]
-    assert first[["in_year", "in_month", "in_day", "in_day_num", "in_time"]].tolist() == [2025, 12, 31, 28, 7]
-    assert last[["in_year", "in_month", "in_day", "in_day_num", "in_time"]].tolist() == [2026, 1, 27, 1, 7]
+    assert first[["in_year", "in_month", "in_day", "in_day_num", "in_time"]].tolist() == [
+        2025,
+        12,
+        31,
+        28,
+        7,
+    ]
+    assert last[["in_year", "in_month", "in_day", "in_day_num", "in_time"]].tolist() == [
+        2026,
+        1,
+        27,
+        1,
+        7,
+    ]
     reset = wide.index[np.argmax(wide.in_day_num == 1)].tz_convert(farm.zone)
     assert 11 <= reset.hour <= 13
 
@@ -186,7 +232,12 @@ def test_short_cycles_leave_the_settings_as_the_next_batch_finds_them() -> None:
         farm = parse_farm(
             f"{{timezone: Asia/Shanghai, first_day: 2026-01-01, cycle_days: {cycle}, rooms: {{a: {{}}}}}}"
         )
-        plant = [simulate_day(farm, ["a"], DAY + dt.timedelta(days=later), seed=2, faults=False) for later in range(7)]
-        truth = pd.concat([day.truth.changes for day in plant]).sort_values(["point", "changed_at"], ignore_index=True)
+        plant = [
+            simulate_day(farm, ["a"], DAY + dt.timedelta(days=later), seed=2, faults=False)
+            for later in range(7)
+        ]
+        truth = pd.concat([day.truth.changes for day in plant]).sort_values(
+            ["point", "changed_at"], ignore_index=True
+        )
         seen = seen_changes(farm, ["a"], plant)
         assert_frame_equal(truth, seen, check_dtype=False)

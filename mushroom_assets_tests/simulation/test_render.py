@@ -1,4 +1,6 @@
-"""What the cameras' pictures look like: geometry, growth, and what lens and light do, by arithmetic and by contrast."""
+"""What the cameras' pictures look like: geometry, growth, and what lens and light do, by arithmetic
+and by contrast.
+"""
 
 import itertools
 from collections.abc import Callable
@@ -36,9 +38,11 @@ def test_a_point_twice_as_far_lies_half_as_far_from_the_vanishing_point():
 def test_a_stream_gives_one_view_and_half_of_the_cameras_hang_close():
     assert view(640, 360, stream(3)) == view(640, 360, stream(3))
     views = [view(640, 360, stream(4, n)) for n in range(400)]
-    close = [v for v in views if v.focal > 640 * 1.04]  # along the aisle the focal length is 0.74 to 1.04 widths
+    # Along the aisle the focal length is 0.74 to 1.04 widths
+    close = [v for v in views if v.focal > 640 * 1.04]
     assert abs(len(close) / 400 - 0.5) < 4 * (0.25 / 400) ** 0.5
-    assert all(abs(v.across / 640 - 0.5) > 0.29 for v in close)  # they look at one rack, not down the aisle
+    # They look at one rack, not down the aisle
+    assert all(abs(v.across / 640 - 0.5) > 0.29 for v in close)
     assert {v.across < 320 for v in close} == {True, False}
 
 
@@ -53,7 +57,8 @@ def test_the_crop_follows_the_growth_day():
         assert later.radius > earlier.radius
         assert later.flat <= earlier.flat
     assert on(5).radius < 0.1 < 0.3 < on(27).radius < 0.5  # of half a bag's width
-    # The stages' edges are where the crop changes most: rising clusters from day 8, open caps from day 24.
+    # The stages' edges are where the crop changes most: rising clusters from day 8, open caps from
+    # day 24.
     steps = {day: on(day + 1).radius - on(day).radius for day in range(9, 27)}
     assert max(steps, key=lambda day: steps[day]) == 23
     rising = {day: on(day + 1).height - on(day).height for day in range(5, 27)}
@@ -71,20 +76,27 @@ def test_bags_leave_at_the_harvest():
 
 
 def test_grain_has_the_spread_of_its_arithmetic():
-    """Whole numbers -5..5 have a variance of 10; they are scaled by 0.8 + 0.6 / (0.3 + light), more in the dark."""
+    """Whole numbers -5..5 have a variance of 10; they are scaled by 0.8 + 0.6 / (0.3 + light), more
+    in the dark.
+    """
     for tint in (1.0, 0.3):
         seen = through(
-            Image.new("RGB", (400, 400), (200, 200, 200)), FREE._replace(tint=(tint,) * 3, grain=1.0), stream(6)
+            Image.new("RGB", (400, 400), (200, 200, 200)),
+            FREE._replace(tint=(tint,) * 3, grain=1.0),
+            stream(6),
         )
         middle = np.asarray(seen, dtype=float)[180:220, 180:220, 0]
-        # Cutting off decimals adds 1/12, and the corners' fall takes less than 1 over the 40 px in the middle.
+        # Cutting off decimals adds 1/12, and the corners' fall takes less than 1 over the 40 px in
+        # the middle.
         expected = np.sqrt(10 * (0.8 + 0.6 / (0.3 + tint)) ** 2 + 1 / 12)
         assert middle.std() == pytest.approx(expected, rel=0.05)
         assert middle.mean() == pytest.approx(200 * tint, abs=1)
 
 
 def test_the_corners_are_darker():
-    seen = np.asarray(through(Image.new("RGB", (200, 100), (100, 100, 100)), FREE, stream(7)), dtype=float)
+    seen = np.asarray(
+        through(Image.new("RGB", (200, 100), (100, 100, 100)), FREE, stream(7)), dtype=float
+    )
     assert seen[50, 100].max() == pytest.approx(100, abs=1)
     assert seen[0, 0].max() == pytest.approx(100 * (1 - 2 * 0.16), abs=1)
 
@@ -93,7 +105,9 @@ def test_fog_takes_contrast_and_blur_takes_edges():
     board = np.zeros((180, 320, 3), dtype=np.uint8)
     board[:, 160:] = 200
     clear, fogged, blurred = (
-        np.asarray(through(Image.fromarray(board), FREE._replace(**state), stream(8)), dtype=float)[90, :, 0]
+        np.asarray(through(Image.fromarray(board), FREE._replace(**state), stream(8)), dtype=float)[
+            90, :, 0
+        ]
         for state in ({}, {"fog": 0.5}, {"blur": 0.004})
     )
     # The clouds are 0.625 to 1.25 times the fog, so a contrast of 1 becomes one of 0.375 to 0.69.
@@ -106,7 +120,9 @@ def test_fog_takes_contrast_and_blur_takes_edges():
 def test_a_covered_lens_hides_a_part_of_the_room():
     room = Image.new("RGB", (320, 180), (250, 0, 0))
     for number in range(12):
-        seen = np.asarray(through(room.copy(), FREE._replace(cover=0.2), stream(9, number)), dtype=float)
+        seen = np.asarray(
+            through(room.copy(), FREE._replace(cover=0.2), stream(9, number)), dtype=float
+        )
         hidden = (seen[..., 1] > 10).mean()
         assert hidden < 0.45
     shares = [lens("white", stream(10, n)).cover > 0 for n in range(2000)]
@@ -124,11 +140,13 @@ def test_some_frames_of_the_plant_are_fogged_or_blurred_and_most_are_clear():
 
 def test_light_decides_colour_and_brightness():
     by_light = {
-        light: pixels(Scene(15, "fruiting", "healthy", light)).mean(axis=(0, 1)) for light in ("white", "blue", "dim")
+        light: pixels(Scene(15, "fruiting", "healthy", light)).mean(axis=(0, 1))
+        for light in ("white", "blue", "dim")
     }
     assert by_light["blue"][2] > 1.5 * by_light["blue"][0]
     assert by_light["white"][2] < 1.2 * by_light["white"][0]
-    ratio = by_light["dim"].mean() / by_light["white"].mean()  # one stream: the same room, the same exposure
+    # One stream: the same room, the same exposure
+    ratio = by_light["dim"].mean() / by_light["white"].mean()
     assert ratio == pytest.approx(np.mean(LIGHTS["dim"]) / np.mean(LIGHTS["white"]), rel=0.1)
     assert pixels(Scene(15, "fruiting", "dark_frame", "white")).mean() < 10
 
@@ -141,7 +159,9 @@ def small(scene: Scene, number: int) -> np.ndarray:
 
 def shares(condition: str, seen: Callable[[np.ndarray], np.ndarray], day: int = 20) -> float:
     stage = "harvested" if condition == "empty_room" else "fruiting"
-    return float(np.mean([seen(small(Scene(day, stage, condition, "white"), n)).mean() for n in range(8)]))
+    return float(
+        np.mean([seen(small(Scene(day, stage, condition, "white"), n)).mean() for n in range(8)])
+    )
 
 
 def test_conditions_show_in_a_models_few_pixels():

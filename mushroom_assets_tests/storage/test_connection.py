@@ -1,4 +1,5 @@
-"""The connect: how long it waits between attempts, what it never retries, what it tells, and what is in force after it.
+"""The connect: how long it waits between attempts, what it never retries, what it tells, and what
+is in force after it.
 
 Waits are recorded by an injected `sleep`, never slept.
 """
@@ -47,7 +48,10 @@ def closed_url(closed_port: int) -> str:
 
 @pytest.fixture(scope="session")
 def guarded(server_uri: str) -> str:
-    """The server's URI without a user; `keeper` needs the password `t0adstool`, `outcast` is let in from nowhere."""
+    """The server's URI without a user.
+
+    `keeper` needs the password `t0adstool`, `outcast` is let in from nowhere.
+    """
     execute(server_uri, "CREATE ROLE keeper LOGIN PASSWORD 't0adstool'")
     execute(server_uri, "CREATE ROLE outcast LOGIN")
     with psycopg.connect(server_uri) as connection:
@@ -81,7 +85,9 @@ def test_waits_have_full_jitter_under_a_bound_that_doubles_up_to_the_cap() -> No
 def test_the_default_jitter_draws_anew_within_the_bound(closed_url: str) -> None:
     waits: list[float] = []
     with pytest.raises(DatabaseUnavailable):
-        Database(closed_url, retry=Retry(attempts=40, base_s=8, cap_s=8), sleep=waits.append).connect()
+        Database(
+            closed_url, retry=Retry(attempts=40, base_s=8, cap_s=8), sleep=waits.append
+        ).connect()
     assert all(0 <= wait <= 8 for wait in waits)
     assert len(set(waits)) == 39
 
@@ -90,7 +96,9 @@ def test_a_refusing_port_is_retried_and_then_reported_with_endpoint_attempts_and
     closed_url: str, closed_port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     waits: list[float] = []
-    database = Database(closed_url, retry=Retry(attempts=5, base_s=2, cap_s=10), sleep=waits.append, jitter=longest)
+    database = Database(
+        closed_url, retry=Retry(attempts=5, base_s=2, cap_s=10), sleep=waits.append, jitter=longest
+    )
     with caplog.at_level(logging.INFO), pytest.raises(DatabaseUnavailable) as caught:
         database.connect()
     assert waits == [2, 4, 8, 10]
@@ -174,7 +182,9 @@ def test_an_unknown_role_is_refused_at_once(server_uri: str) -> None:
 
 
 @pytest.mark.parametrize("login", ["keeper:wr0ng-secret", "keeper"], ids=["wrong", "none"])
-def test_a_wrong_or_missing_password_is_refused_at_once_and_not_repeated(guarded: str, login: str) -> None:
+def test_a_wrong_or_missing_password_is_refused_at_once_and_not_repeated(
+    guarded: str, login: str
+) -> None:
     message = refusal(guarded.format(login))
     assert message.endswith("Remedy: check the user name and password in DATABASE_URL.")
     assert message.startswith("keeper@")
@@ -221,7 +231,10 @@ def test_a_malformed_url_is_refused_without_quoting_it(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "name"),
     [
-        ("postgresql://grower:secret@db.farm:5433/plant?sslmode=require", "grower@db.farm:5433/plant"),
+        (
+            "postgresql://grower:secret@db.farm:5433/plant?sslmode=require",
+            "grower@db.farm:5433/plant",
+        ),
         ("postgresql://grower:se%40cr%2Fet@db/plant", "grower@db:5432/plant"),
         ("postgresql://postgres:@/plant?host=/run/pg", "postgres@/run/pg:5432/plant"),
         ("postgresql://postgres@/plant?host=/run/pg&port=6000", "postgres@/run/pg:6000/plant"),
@@ -250,7 +263,9 @@ def show(connection: sa.Connection, name: str) -> Any:
 
 
 def test_timeout_time_zone_and_name_are_in_force(database_url: str) -> None:
-    database = Database(database_url, Limits(statement_timeout_s=77), application_name="mushroom_assets run-4711")
+    database = Database(
+        database_url, Limits(statement_timeout_s=77), application_name="mushroom_assets run-4711"
+    )
     with database.transaction() as connection:
         assert show(connection, "statement_timeout") == "77s"
         assert show(connection, "timezone") == "UTC"
@@ -278,10 +293,23 @@ def test_the_statement_timeout_ends_a_statement(database_url: str) -> None:
 
 
 def test_the_pool_has_the_limits_given(database_url: str) -> None:
-    pool: Any = Database(database_url, Limits(3, 4, pool_recycle_s=900, pool_timeout_s=11)).engine.pool
-    assert (pool.size(), pool._max_overflow, pool._recycle, pool._timeout, pool._pre_ping) == (3, 4, 900, 11, True)
+    pool: Any = Database(
+        database_url, Limits(3, 4, pool_recycle_s=900, pool_timeout_s=11)
+    ).engine.pool
+    assert (pool.size(), pool._max_overflow, pool._recycle, pool._timeout, pool._pre_ping) == (
+        3,
+        4,
+        900,
+        11,
+        True,
+    )
     default: Any = Database(database_url).engine.pool
-    assert (default.size(), default._max_overflow, default._recycle, default._timeout) == (5, 10, 1800, 30)
+    assert (default.size(), default._max_overflow, default._recycle, default._timeout) == (
+        5,
+        10,
+        1800,
+        30,
+    )
 
 
 def test_an_exhausted_pool_is_transient_and_reported_after_its_timeout(database_url: str) -> None:
@@ -294,7 +322,9 @@ def test_an_exhausted_pool_is_transient_and_reported_after_its_timeout(database_
 
 
 def test_libpq_is_told_to_notice_a_peer_that_is_gone(database_url: str) -> None:
-    database = Database(database_url, Limits(connect_timeout_s=7, tcp_user_timeout_ms=12_345, keepalives_idle_s=21))
+    database = Database(
+        database_url, Limits(connect_timeout_s=7, tcp_user_timeout_ms=12_345, keepalives_idle_s=21)
+    )
     with database.transaction() as connection:
         told = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
     expected = {"connect_timeout": "7", "tcp_user_timeout": "12345", "keepalives_idle": "21"}
@@ -309,7 +339,9 @@ def backend(connection: sa.Connection) -> int:
 def terminate(url: str, pid: int) -> None:
     """End a backend and wait until it is gone."""
     with psycopg.connect(url, autocommit=True) as connection:
-        assert connection.execute("SELECT pg_terminate_backend(%s, 30000)", (pid,)).fetchone() == (True,)
+        assert connection.execute("SELECT pg_terminate_backend(%s, 30000)", (pid,)).fetchone() == (
+            True,
+        )
 
 
 def test_a_connection_killed_in_the_pool_is_replaced_unnoticed(database_url: str) -> None:
@@ -326,7 +358,9 @@ def test_a_connection_killed_in_the_pool_is_replaced_unnoticed(database_url: str
     database.dispose()
 
 
-def test_a_connection_killed_within_a_transaction_is_transient_and_leaves_no_rows(database: Database) -> None:
+def test_a_connection_killed_within_a_transaction_is_transient_and_leaves_no_rows(
+    database: Database,
+) -> None:
     insert = sa.text("INSERT INTO farm.batch (room_id, in_date) VALUES (:room, '2026-01-05')")
     with pytest.raises(exc.DBAPIError) as caught, database.transaction() as connection:
         connection.execute(insert, {"room": "611"})
@@ -352,7 +386,9 @@ class Interrupt(BaseException):
     """As Dagster's, of which a cancelled run ends."""
 
 
-@pytest.mark.parametrize("statement", ["SELECT pg_sleep(600)", "COPY (SELECT pg_sleep(600)) TO STDOUT"])
+@pytest.mark.parametrize(
+    "statement", ["SELECT pg_sleep(600)", "COPY (SELECT pg_sleep(600)) TO STDOUT"]
+)
 def test_an_interrupt_within_a_statement_stands_and_ends_what_the_server_does(
     database: Database, statement: str
 ) -> None:
@@ -362,7 +398,9 @@ def test_an_interrupt_within_a_statement_stands_and_ends_what_the_server_does(
     handler = signal.signal(signal.SIGALRM, interrupt)
     try:
         with pytest.raises(Interrupt), database.transaction() as connection:
-            connection.exec_driver_sql("INSERT INTO farm.batch (room_id, in_date) VALUES ('607', '2026-01-05')")
+            connection.exec_driver_sql(
+                "INSERT INTO farm.batch (room_id, in_date) VALUES ('607', '2026-01-05')"
+            )
             number = backend(connection)
             signal.setitimer(signal.ITIMER_REAL, 0.5)
             if statement.startswith("COPY"):
@@ -401,7 +439,9 @@ PROVOKED = [
 ]
 
 
-@pytest.mark.parametrize(("code", "statement", "transient"), PROVOKED, ids=[row[0] for row in PROVOKED])
+@pytest.mark.parametrize(
+    ("code", "statement", "transient"), PROVOKED, ids=[row[0] for row in PROVOKED]
+)
 def test_errors_of_the_server_are_transient_or_not(
     database: Database, code: str, statement: str, transient: bool
 ) -> None:
@@ -433,7 +473,9 @@ def test_a_serialization_failure_is_transient(database: Database) -> None:
 
 def test_a_deadlock_is_transient_for_its_victim_and_the_other_goes_on(database: Database) -> None:
     with database.transaction() as connection:
-        connection.exec_driver_sql("INSERT INTO farm.batch VALUES ('611', '2026-01-05', 0), ('612', '2026-01-05', 0)")
+        connection.exec_driver_sql(
+            "INSERT INTO farm.batch VALUES ('611', '2026-01-05', 0), ('612', '2026-01-05', 0)"
+        )
     both_hold_one, errors = threading.Barrier(2, timeout=60), []
 
     def take(first: str, second: str) -> None:
@@ -446,7 +488,10 @@ def test_a_deadlock_is_transient_for_its_victim_and_the_other_goes_on(database: 
         except exc.DBAPIError as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=take, args=rooms) for rooms in itertools.permutations(("611", "612"))]
+    threads = [
+        threading.Thread(target=take, args=rooms)
+        for rooms in itertools.permutations(("611", "612"))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -473,6 +518,8 @@ def test_a_deadlock_is_transient_for_its_victim_and_the_other_goes_on(database: 
         (ConnectionError("of another kind"), False),
     ],
 )
-def test_errors_that_cannot_be_provoked_here_are_told_apart_too(error: Exception, transient: bool) -> None:
+def test_errors_that_cannot_be_provoked_here_are_told_apart_too(
+    error: Exception, transient: bool
+) -> None:
     assert is_transient(error) is transient
     assert is_transient(exc.DBAPIError("SELECT 1", None, error)) is transient

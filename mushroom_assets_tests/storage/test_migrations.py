@@ -1,4 +1,7 @@
-"""The migrations make what the schema declares: tables, columns, comments, keys, checks, indexes. Once, wholly."""
+"""The migrations make what the schema declares: tables, columns, comments, keys, checks, indexes.
+
+Once, wholly.
+"""
 
 import threading
 
@@ -35,7 +38,10 @@ def catalogue(connection: sa.Connection) -> dict[str, list[tuple[object, ...]]]:
     """What PostgreSQL itself says of schema farm."""
     texts = {"columns": COLUMNS, "constraints": CONSTRAINTS, "indexes": INDEXES, "options": OPTIONS}
     texts["partitioning"] = PARTITIONING
-    return {name: [tuple(row) for row in connection.execute(sa.text(text))] for name, text in texts.items()}
+    return {
+        name: [tuple(row) for row in connection.execute(sa.text(text))]
+        for name, text in texts.items()
+    }
 
 
 @pytest.fixture
@@ -46,8 +52,14 @@ def empty(empty_database_url: str) -> Database:
 def test_the_migrations_make_exactly_what_the_schema_declares(empty: Database) -> None:
     with empty.transaction() as connection:
         migrations.upgrade(connection)
-        options = {"include_schemas": True, "include_name": migrations.include, "compare_server_default": True}
-        context = MigrationContext.configure(connection, opts={**options, "version_table_schema": "farm"})
+        options = {
+            "include_schemas": True,
+            "include_name": migrations.include,
+            "compare_server_default": True,
+        }
+        context = MigrationContext.configure(
+            connection, opts={**options, "version_table_schema": "farm"}
+        )
         assert compare_metadata(context, metadata) == []
 
 
@@ -55,12 +67,20 @@ def test_the_comparison_sees_a_difference_in_a_comment_alone(empty: Database) ->
     with empty.transaction() as connection:
         migrations.upgrade(connection)
         connection.exec_driver_sql("COMMENT ON COLUMN farm.batch.bag_count IS 'something else'")
-        options = {"include_schemas": True, "include_name": migrations.include, "version_table_schema": "farm"}
-        differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+        options = {
+            "include_schemas": True,
+            "include_name": migrations.include,
+            "version_table_schema": "farm",
+        }
+        differences = compare_metadata(
+            MigrationContext.configure(connection, opts=options), metadata
+        )
     assert [difference[0][0] for difference in differences] == ["modify_comment"]
 
 
-def test_checks_keys_indexes_and_defaults_are_those_of_tables_made_from_the_schema(empty: Database) -> None:
+def test_checks_keys_indexes_and_defaults_are_those_of_tables_made_from_the_schema(
+    empty: Database,
+) -> None:
     with empty.transaction() as connection:
         migrations.upgrade(connection)
         migrated = catalogue(connection)
@@ -85,7 +105,9 @@ def test_vectors_lie_in_their_rows(database: Database) -> None:
         beside = connection.exec_driver_sql(
             "SELECT pg_relation_size(reltoastrelid) FROM pg_class WHERE oid = 'farm.image_embedding'::regclass"
         ).scalar_one()
-    assert options == [(name, ["toast_tuple_target=8160"]) for name in ("daily_clip_inference", "image_embedding")]
+    assert options == [
+        (name, ["toast_tuple_target=8160"]) for name in ("daily_clip_inference", "image_embedding")
+    ]
     assert beside == 0
 
 
@@ -146,11 +168,17 @@ def test_a_failing_migration_leaves_the_database_as_it_was(empty: Database) -> N
         connection.execute(sa.schema.CreateSchema("farm"))
         connection.exec_driver_sql("CREATE TABLE farm.sample (somebody_elses int)")
         before = catalogue_of_names(connection)
-    with pytest.raises(exc.ProgrammingError, match='relation "sample" already exists'), empty.transaction() as failing:
+    with (
+        pytest.raises(exc.ProgrammingError, match='relation "sample" already exists'),
+        empty.transaction() as failing,
+    ):
         migrations.upgrade(failing)
     with empty.transaction() as connection:
         assert catalogue_of_names(connection) == before == [("sample", "somebody_elses")]
-        assert connection.scalar(sa.text("SELECT count(*) FROM pg_extension WHERE extname = 'vector'")) == 0
+        assert (
+            connection.scalar(sa.text("SELECT count(*) FROM pg_extension WHERE extname = 'vector'"))
+            == 0
+        )
         connection.exec_driver_sql("DROP TABLE farm.sample")
     with empty.transaction() as connection:
         assert migrations.upgrade(connection) == migrations.head()

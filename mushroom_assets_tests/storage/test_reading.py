@@ -1,4 +1,6 @@
-"""How samples are read: which months and indexes the server touches, and what reading ahead does when it is left."""
+"""How samples are read: which months and indexes the server touches, and what reading ahead does
+when it is left.
+"""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -31,7 +33,9 @@ def filled(database: Database) -> Database:
     return database
 
 
-def scans(database: Database, query: str, since: dt.datetime, before: dt.datetime) -> dict[str, list[dict[str, Any]]]:
+def scans(
+    database: Database, query: str, since: dt.datetime, before: dt.datetime
+) -> dict[str, list[dict[str, Any]]]:
     """The nodes of the plan that read something, by table, for the query as it is sent."""
 
     def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -41,11 +45,16 @@ def scans(database: Database, query: str, since: dt.datetime, before: dt.datetim
 
     with psycopg.connect(database.url) as connection:
         connection.execute(samples._ALONE)
-        (plans,) = connection.execute(f"EXPLAIN (FORMAT json) {query}", (POINTS, since, before)).fetchone() or ()
+        (plans,) = (
+            connection.execute(f"EXPLAIN (FORMAT json) {query}", (POINTS, since, before)).fetchone()
+            or ()
+        )
     found: dict[str, list[dict[str, Any]]] = {}
     for node in nodes(plans[0]["Plan"]):
         if "Index Cond" in node or "Relation Name" in node:
-            found.setdefault(node.get("Relation Name") or node["Index Name"].removesuffix("_pkey"), []).append(node)
+            found.setdefault(
+                node.get("Relation Name") or node["Index Name"].removesuffix("_pkey"), []
+            ).append(node)
     return found
 
 
@@ -68,15 +77,21 @@ def test_only_the_months_of_the_window_are_read_and_those_by_their_index(
         conditions = [node["Index Cond"] for node in nodes if "Index Cond" in node]
         assert not [node for node in nodes if node["Node Type"] == "Seq Scan"]
         assert conditions
-        assert all("point_id" in condition and "sampled_at" in condition for condition in conditions)
+        assert all(
+            "point_id" in condition and "sampled_at" in condition for condition in conditions
+        )
 
 
 def test_the_carried_sample_comes_before_the_points_own(filled: Database) -> None:
     with filled.transaction() as connection:
-        carried = read_samples(connection, [2, 1, 99], START, START + HOUR, carried_since=START - HOUR)
+        carried = read_samples(
+            connection, [2, 1, 99], START, START + HOUR, carried_since=START - HOUR
+        )
         own = read_samples(connection, [1, 2], START, START + HOUR)
     assert carried["point_id"].tolist() == [1] * 5 + [2] * 5
-    assert np.diff(carried["at"]).tolist() == [900_000_000] * 4 + [-3_600_000_000] + [900_000_000] * 4
+    assert (
+        np.diff(carried["at"]).tolist() == [900_000_000] * 4 + [-3_600_000_000] + [900_000_000] * 4
+    )
     first_of_each = [0, 5]
     assert carried.drop(index=first_of_each).reset_index(drop=True).equals(own)
     assert carried["value"].iloc[first_of_each].tolist() == [46, 47]  # the quarter before the hour
@@ -87,9 +102,19 @@ def test_late_samples_are_put_in_their_place(database: Database) -> None:
         for minutes in ((0, 30, 60), (10, 50), (20, 40)):
             for minute in minutes:
                 row = {"at": START + dt.timedelta(minutes=minute), "value": minute}
-                connection.exec_driver_sql("INSERT INTO farm.sample VALUES (1, %(at)s, %(value)s)", row)
+                connection.exec_driver_sql(
+                    "INSERT INTO farm.sample VALUES (1, %(at)s, %(value)s)", row
+                )
     with database.transaction() as connection:
-        assert read_samples(connection, [1], START, START + DAY)["value"].tolist() == [0, 10, 20, 30, 40, 50, 60]
+        assert read_samples(connection, [1], START, START + DAY)["value"].tolist() == [
+            0,
+            10,
+            20,
+            30,
+            40,
+            50,
+            60,
+        ]
 
 
 def test_spans_are_read_ahead_in_their_order(filled: Database) -> None:
@@ -98,13 +123,18 @@ def test_spans_are_read_ahead_in_their_order(filled: Database) -> None:
         with reading_ahead(connection, POINTS, spans) as read:
             parts = list(read)
         whole = [read_samples(connection, POINTS, *span) for span in spans]
-    assert [part.equals(expected) for part, expected in zip(parts, whole, strict=True)] == [True] * 5
+    assert [part.equals(expected) for part, expected in zip(parts, whole, strict=True)] == [
+        True
+    ] * 5
 
 
 def test_nothing_is_read_any_more_once_the_block_is_left(filled: Database) -> None:
     spans = [(START + number * HOUR, START + (number + 1) * HOUR) for number in range(50)]
     with filled.transaction() as connection:
-        with pytest.raises(ValueError, match="enough"), reading_ahead(connection, POINTS, spans) as read:
+        with (
+            pytest.raises(ValueError, match="enough"),
+            reading_ahead(connection, POINTS, spans) as read,
+        ):
             next(read)
             raise ValueError("enough")
         read_samples(connection, POINTS, *spans[0])

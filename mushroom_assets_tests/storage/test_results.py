@@ -39,7 +39,9 @@ def replace(database: Database, window: sa.ColumnElement[bool], *new: dict[str, 
 
 
 def summaries(database: Database) -> list[tuple[int, str, str]]:
-    return [(row["stat_date"].day, row["room_id"], row["summary_md"]) for row in rows(database, table)]
+    return [
+        (row["stat_date"].day, row["room_id"], row["summary_md"]) for row in rows(database, table)
+    ]
 
 
 def test_a_window_is_replaced_and_its_neighbours_stay(database: Database) -> None:
@@ -60,11 +62,15 @@ def test_texts_json_and_nulls_come_back_as_they_went_in(database: Database) -> N
     replace(database, days(5, 5), given)
     with database.transaction() as connection:
         assert read_rows(connection, table, days(1, 31)) == [given]
-        kinds = connection.execute(sa.text("SELECT jsonb_typeof(reasons) FROM farm.daily_room_report")).scalar()
+        kinds = connection.execute(
+            sa.text("SELECT jsonb_typeof(reasons) FROM farm.daily_room_report")
+        ).scalar()
     assert kinds == "array"
 
 
-def image(path: str, model: str, computed_at: dt.datetime, embedding: list[float]) -> dict[str, Any]:
+def image(
+    path: str, model: str, computed_at: dt.datetime, embedding: list[float]
+) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(column.name for column in daily_clip_inference.columns)
     return row | {
         "image_path": path, "model_id": model, "room_id": "611", "image_date": dt.date(2026, 1, 5), "status": "ok",
@@ -76,11 +82,17 @@ def test_a_vector_keeps_its_float32_values_and_is_not_read_along(database: Datab
     embedding = [1 / 3, -1e-7, 0.1, 2 / 7]
     window = daily_clip_inference.c.image_date == dt.date(2026, 1, 5)
     with database.transaction() as connection:
-        replace_rows(connection, daily_clip_inference, window, [image("611/a.jpg", "m", NOON, embedding)])
-        stored = connection.scalar(sa.text("SELECT embedding::float4[] FROM farm.daily_clip_inference"))
+        replace_rows(
+            connection, daily_clip_inference, window, [image("611/a.jpg", "m", NOON, embedding)]
+        )
+        stored = connection.scalar(
+            sa.text("SELECT embedding::float4[] FROM farm.daily_clip_inference")
+        )
         (read,) = read_rows(connection, daily_clip_inference, window)
     with database.transaction() as connection:
-        exact = connection.scalar(sa.text("SELECT CAST(:values AS float4[])"), {"values": embedding})
+        exact = connection.scalar(
+            sa.text("SELECT CAST(:values AS float4[])"), {"values": embedding}
+        )
     assert stored == exact
     assert "embedding" not in read
     assert (read["scores"], read["captured_at"]) == ({"fruiting": 0.75}, None)
@@ -111,10 +123,15 @@ def test_a_backend_killed_between_delete_and_insert_leaves_the_old_rows(database
     class Killing(list[dict[str, Any]]):
         def __iter__(self) -> Any:
             with psycopg.connect(database.url, autocommit=True) as other:
-                assert other.execute("SELECT pg_terminate_backend(%s, 30000)", (pid,)).fetchone() == (True,)
+                assert other.execute(
+                    "SELECT pg_terminate_backend(%s, 30000)", (pid,)
+                ).fetchone() == (True,)
             return super().__iter__()
 
-    with pytest.raises((exc.DBAPIError, psycopg.Error)) as caught, database.transaction() as connection:
+    with (
+        pytest.raises((exc.DBAPIError, psycopg.Error)) as caught,
+        database.transaction() as connection,
+    ):
         lock_for_replace(connection, table)
         pid = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
         replace_rows(connection, table, days(5, 5), Killing([report(5, "611", "new")]))
@@ -123,7 +140,9 @@ def test_a_backend_killed_between_delete_and_insert_leaves_the_old_rows(database
     assert replace(database, days(5, 5), report(5, "611", "new")) == 1  # nothing is left locked
 
 
-def test_a_second_replace_waits_until_the_first_has_committed_and_reads_what_it_wrote(database: Database) -> None:
+def test_a_second_replace_waits_until_the_first_has_committed_and_reads_what_it_wrote(
+    database: Database,
+) -> None:
     holds, seen = threading.Event(), []
 
     def second() -> None:
@@ -137,7 +156,9 @@ def test_a_second_replace_waits_until_the_first_has_committed_and_reads_what_it_
     with database.transaction() as connection:
         lock_for_replace(connection, table)
         holds.set()
-        waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        waiting = sa.text(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        )
         while not connection.scalar(waiting):
             assert thread.is_alive()
         replace_rows(connection, table, days(5, 5), [report(5, "611", "first")])
@@ -145,15 +166,23 @@ def test_a_second_replace_waits_until_the_first_has_committed_and_reads_what_it_
     assert seen == ["first"]
 
 
-def test_those_that_share_the_lock_work_at_once_and_a_replace_waits_for_all_of_them(database: Database) -> None:
+def test_those_that_share_the_lock_work_at_once_and_a_replace_waits_for_all_of_them(
+    database: Database,
+) -> None:
     with database.transaction() as one, database.transaction() as other:
         for connection in (one, other):
             lock_for_replace(connection, table, shared=True)
-        with database.transaction() as alone, pytest.raises(exc.OperationalError, match="lock timeout"):
+        with (
+            database.transaction() as alone,
+            pytest.raises(exc.OperationalError, match="lock timeout"),
+        ):
             alone.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
             lock_for_replace(alone, table)
         one.rollback()
-        with database.transaction() as alone, pytest.raises(exc.OperationalError, match="lock timeout"):
+        with (
+            database.transaction() as alone,
+            pytest.raises(exc.OperationalError, match="lock timeout"),
+        ):
             alone.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
             lock_for_replace(alone, table)
     assert replace(database, days(5, 5), report(5, "611", "new")) == 1
@@ -161,7 +190,9 @@ def test_those_that_share_the_lock_work_at_once_and_a_replace_waits_for_all_of_t
 
 def climate(first: dt.datetime) -> list[tuple[str, str, str, str, dt.datetime, float]]:
     minutes = [(first + dt.timedelta(minutes=n), 18 + n % 7 / 10) for n in range(1440)]
-    return [("611", "mushroom_env_status", "env_611", "temperature", at, value) for at, value in minutes]
+    return [
+        ("611", "mushroom_env_status", "env_611", "temperature", at, value) for at, value in minutes
+    ]
 
 
 def test_parallel_runs_of_one_partition_leave_the_rows_of_one_run(
@@ -175,7 +206,9 @@ def test_parallel_runs_of_one_partition_leave_the_rows_of_one_run(
     def run() -> None:
         together.wait()
         with dg.DagsterInstance.ephemeral() as instance:
-            done.append(materialize("daily_env_stats", database_url, farm, "2026-01-05", instance=instance))
+            done.append(
+                materialize("daily_env_stats", database_url, farm, "2026-01-05", instance=instance)
+            )
 
     threads = [threading.Thread(target=run) for _ in range(3)]
     for thread in threads:

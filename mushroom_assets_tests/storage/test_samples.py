@@ -40,7 +40,9 @@ def put(database: Database, *triples: Triple) -> tuple[int, int]:
 
 def triples(samples: pd.DataFrame) -> list[tuple[int, dt.datetime, float]]:
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    rows = zip(samples["point_id"].tolist(), samples["at"].tolist(), samples["value"].tolist(), strict=True)
+    rows = zip(
+        samples["point_id"].tolist(), samples["at"].tolist(), samples["value"].tolist(), strict=True
+    )
     return [(point, epoch + dt.timedelta(microseconds=at), value) for point, at, value in rows]
 
 
@@ -65,10 +67,15 @@ def test_values_and_instants_come_back_bit_by_bit(database: Database) -> None:
 
 
 def test_instants_before_1970_and_far_ahead_are_kept(database: Database) -> None:
-    given = [(1, dt.datetime(year, 6, 1, 1, 2, 3, 456789, dt.UTC), float(year)) for year in (1969, 1999, 2300)]
+    given = [
+        (1, dt.datetime(year, 6, 1, 1, 2, 3, 456789, dt.UTC), float(year))
+        for year in (1969, 1999, 2300)
+    ]
     assert put(database, *given) == (3, 0)
     with database.transaction() as connection:
-        everything = read_samples(connection, [1], dt.datetime(1900, 1, 1, tzinfo=dt.UTC), given[-1][1] + MINUTE)
+        everything = read_samples(
+            connection, [1], dt.datetime(1900, 1, 1, tzinfo=dt.UTC), given[-1][1] + MINUTE
+        )
     assert triples(everything) == given
 
 
@@ -109,7 +116,9 @@ def test_a_repeated_load_adds_nothing_and_changes_nothing(database: Database) ->
     assert repr(stored(database)) == before
 
 
-def test_another_value_for_a_stored_sample_is_counted_and_the_first_stays(database: Database) -> None:
+def test_another_value_for_a_stored_sample_is_counted_and_the_first_stays(
+    database: Database,
+) -> None:
     put(database, (1, DAY, 1.0), (1, DAY + MINUTE, 2.0))
     given = [(1, DAY, 9.0), (1, DAY + MINUTE, math.nan), (1, DAY + 2 * MINUTE, 3.0)]
     assert put(database, *given) == (1, 2)
@@ -131,11 +140,19 @@ def test_reading_is_half_open_ordered_and_of_the_points_asked_for(database: Data
     with database.transaction() as connection:
         read = read_samples(connection, [3, 1], DAY, DAY + 3 * MINUTE)
         assert read_samples(connection, [], DAY, DAY + 3 * MINUTE).empty
-        assert list(read_samples(connection, [4], DAY, DAY + MINUTE).columns) == ["point_id", "at", "value"]
-    assert triples(read) == [(point, DAY + n * MINUTE, point * 10.0) for point in (1, 3) for n in (0, 1, 2)]
+        assert list(read_samples(connection, [4], DAY, DAY + MINUTE).columns) == [
+            "point_id",
+            "at",
+            "value",
+        ]
+    assert triples(read) == [
+        (point, DAY + n * MINUTE, point * 10.0) for point in (1, 3) for n in (0, 1, 2)
+    ]
 
 
-def test_the_last_sample_is_the_last_finite_one_of_each_point_within_the_bounds(database: Database) -> None:
+def test_the_last_sample_is_the_last_finite_one_of_each_point_within_the_bounds(
+    database: Database,
+) -> None:
     before, since = DAY, DAY - 60 * MINUTE
     put(
         database,
@@ -152,7 +169,9 @@ def test_the_last_sample_is_the_last_finite_one_of_each_point_within_the_bounds(
 
 
 def points(*rows: tuple[str, str, str, str], **more: Any) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["room_id", "device_type", "device_alias", "point_alias"]).assign(**more)
+    return pd.DataFrame(
+        rows, columns=["room_id", "device_type", "device_alias", "point_alias"]
+    ).assign(**more)
 
 
 COOLER = ("611", "air_cooler", "air_cooler_611", "temp_set")
@@ -163,13 +182,17 @@ def test_points_are_registered_once_and_keep_their_number(database: Database) ->
     with database.transaction() as connection:
         first = register_points(connection, points(COOLER, LAMP))
     with database.transaction() as connection:
-        again = register_points(connection, points(LAMP, COOLER, LAMP).set_index(pd.Index([7, 8, 9])))
+        again = register_points(
+            connection, points(LAMP, COOLER, LAMP).set_index(pd.Index([7, 8, 9]))
+        )
         known = {point.point_id: point for point in read_points(connection)}
     assert again.to_dict() == {7: first[1], 8: first[0], 9: first[1]}
     assert str(again.dtype) == "int32"
     assert len(known) == 2
     with database.transaction() as connection:
-        names = connection.execute(sa.text("SELECT device_name, point_name, unit FROM farm.point ORDER BY point_id"))
+        names = connection.execute(
+            sa.text("SELECT device_name, point_name, unit FROM farm.point ORDER BY point_id")
+        )
         assert [tuple(row) for row in names] == [
             ("air_cooler_611", "temp_set", None),
             ("grow_light_611", "model", None),
@@ -177,12 +200,23 @@ def test_points_are_registered_once_and_keep_their_number(database: Database) ->
 
 
 def test_names_and_units_are_stored_and_a_missing_unit_is_null(database: Database) -> None:
-    given = points(COOLER, LAMP, device_name="TD1_Q1MDCH01", point_name=["TemSet", "Model"], unit=["°C", np.nan])
+    given = points(
+        COOLER,
+        LAMP,
+        device_name="TD1_Q1MDCH01",
+        point_name=["TemSet", "Model"],
+        unit=["°C", np.nan],
+    )
     with database.transaction() as connection:
         register_points(connection, given)
         register_points(connection, points(COOLER, device_name="another name"))
-        names = connection.execute(sa.text("SELECT device_name, point_name, unit FROM farm.point ORDER BY point_id"))
-        assert [tuple(row) for row in names] == [("TD1_Q1MDCH01", "TemSet", "°C"), ("TD1_Q1MDCH01", "Model", None)]
+        names = connection.execute(
+            sa.text("SELECT device_name, point_name, unit FROM farm.point ORDER BY point_id")
+        )
+        assert [tuple(row) for row in names] == [
+            ("TD1_Q1MDCH01", "TemSet", "°C"),
+            ("TD1_Q1MDCH01", "Model", None),
+        ]
 
 
 def test_no_points_at_all_are_registered_as_none(database: Database) -> None:
@@ -205,13 +239,25 @@ def batches(*rows: tuple[str, dt.date, Any]) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("unknown", [None, math.nan, pd.NA])
-def test_a_batch_is_added_corrected_and_otherwise_left_alone(database: Database, unknown: Any) -> None:
+def test_a_batch_is_added_corrected_and_otherwise_left_alone(
+    database: Database, unknown: Any
+) -> None:
     january, february = dt.date(2026, 1, 5), dt.date(2026, 2, 1)
     with database.transaction() as connection:
         assert insert_batches(connection, batches()) == 0
-        assert insert_batches(connection, batches(("611", february, 9800), ("611", january, unknown))) == 2
-        assert insert_batches(connection, batches(("611", january, unknown), ("611", february, 9800.0))) == 0
+        assert (
+            insert_batches(connection, batches(("611", february, 9800), ("611", january, unknown)))
+            == 2
+        )
+        assert (
+            insert_batches(
+                connection, batches(("611", january, unknown), ("611", february, 9800.0))
+            )
+            == 0
+        )
         assert insert_batches(connection, batches(("611", january, 9750), ("612", january, 1))) == 2
         assert read_batches(connection) == {"611": [january, february], "612": [january]}
-        counts = connection.scalars(sa.text("SELECT bag_count FROM farm.batch ORDER BY room_id, in_date")).all()
+        counts = connection.scalars(
+            sa.text("SELECT bag_count FROM farm.batch ORDER BY room_id, in_date")
+        ).all()
     assert counts == [9750, 9800, 1]

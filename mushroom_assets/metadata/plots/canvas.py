@@ -21,10 +21,14 @@ GAP, GROUND_OF_GAP = "#8f8f8f", "#d6d6d6"
 
 
 def _font() -> Path:
-    """Noto Sans SC, found without importing the package that carries it: that would change matplotlib's settings."""
+    """Noto Sans SC, found without importing the package that carries it: that would change
+    matplotlib's settings.
+    """
     spec = importlib.util.find_spec("zhplot")
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("zhplot, which carries the font of the plots, is not installed: pip install zhplot")
+        raise ModuleNotFoundError(
+            "zhplot, which carries the font of the plots, is not installed: pip install zhplot"
+        )
     return Path(spec.origin).parent / "fonts" / "NotoSansSC-Regular.ttf"
 
 

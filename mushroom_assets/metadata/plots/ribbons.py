@@ -1,4 +1,6 @@
-"""A room's day as ribbons: median, quartiles and extremes by quarter of an hour, against band, setpoints and gaps."""
+"""A room's day as ribbons: median, quartiles and extremes by quarter of an hour, against band,
+setpoints and gaps.
+"""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -41,7 +43,10 @@ def overview(ribbons: Sequence[Ribbon], farm: Farm) -> bytes:
 
 
 def card(ribbons: Sequence[Ribbon], farm: Farm) -> bytes:
-    """One room's day, two panels a row, each with the share of time below, in and above its band; PNG."""
+    """One room's day, two panels a row, each with the share of time below, in and above its band.
+
+    PNG.
+    """
     rows, colours = -(-len(ribbons) // 2), _colours(ribbons)
     with canvas.style():
         figure = canvas.sheet(HEAD + CARD_PANEL * rows + FOOT)
@@ -70,7 +75,9 @@ def _axes(figure: "Figure", row: int, column: int, rows: int, columns: int) -> "
 
 
 def _title(ribbon: Ribbon, farm: Farm) -> str:
-    """Quantity, unit and the share in band, or without one how much is known: there is room for one of them."""
+    """Quantity, unit and the share in band, or without one how much is known: there is room for one
+    of them.
+    """
     name = f"{quantity_name(ribbon.quantity, farm.language)} {ribbon.unit}"
     if ribbon.shares:
         return f"{name}   {text('in_band', farm.language).format(share=ribbon.shares[1])}"
@@ -89,7 +96,14 @@ def _draw(axes: "Axes", ribbon: Ribbon, farm: Farm, colours: Mapping[str, str], 
     axes.plot(ribbon.bins + BIN / 2, median, color=canvas.MEDIAN, linewidth=1.3)
     for steps in ribbon.setpoints:
         at = np.append(np.clip(steps.at, ribbon.start, ribbon.end), ribbon.end)
-        axes.step(at, _held(steps.value), where="post", color=colours[steps.name], linewidth=1.1, linestyle=(0, (4, 2)))
+        axes.step(
+            at,
+            _held(steps.value),
+            where="post",
+            color=colours[steps.name],
+            linewidth=1.1,
+            linestyle=(0, (4, 2)),
+        )
     _gaps(axes, ribbon, farm)
     axes.set_xlim(ribbon.start, ribbon.end)
     axes.set_ylim(*_limits(ribbon))
@@ -102,7 +116,9 @@ def _held(values: Any) -> Any:
 
 
 def _limits(ribbon: Ribbon) -> tuple[float, float]:
-    """Band, setpoints, quartiles and extremes, with a little air; but a lone spike does not press the rest flat."""
+    """Band, setpoints, quartiles and extremes, with a little air; but a lone spike does not press
+    the rest flat.
+    """
     low, q25, _, q75, high = ribbon.quantiles
     parts = [
         q25,
@@ -128,12 +144,28 @@ def _ends(values: Values) -> Values:
 
 def _gaps(axes: "Axes", ribbon: Ribbon, farm: Farm) -> None:
     for start, end in ribbon.gaps:
-        axes.axvspan(start, end, facecolor=canvas.GROUND_OF_GAP, edgecolor=canvas.GAP, hatch="////", linewidth=0)
+        axes.axvspan(
+            start,
+            end,
+            facecolor=canvas.GROUND_OF_GAP,
+            edgecolor=canvas.GAP,
+            hatch="////",
+            linewidth=0,
+        )
         if end - start >= LABELLED_GAP * (4 if axes.get_position().width < 0.3 else 2):
             words = text("no_data", farm.language)
             paper = {"facecolor": canvas.GROUND, "edgecolor": "none", "pad": 1.5}
             middle, across = (start + end) / 2, axes.get_xaxis_transform()
-            axes.text(middle, 0.5, words, transform=across, ha="center", va="center", fontsize=8, bbox=paper)
+            axes.text(
+                middle,
+                0.5,
+                words,
+                transform=across,
+                ha="center",
+                va="center",
+                fontsize=8,
+                bbox=paper,
+            )
 
 
 def _hours(axes: "Axes", ribbon: Ribbon, farm: Farm, every: int) -> None:
@@ -155,7 +187,14 @@ def _shares(axes: "Axes", shares: tuple[float, float, float]) -> None:
     for share, colour in zip(shares, (canvas.BELOW, canvas.BAND, canvas.ABOVE), strict=True):
         bar.bar(0, share, bottom=bottom, width=1, color=colour, alpha=0.75)
         if share >= 0.005:
-            bar.text(0.75, bottom + share / 2, share_text(share), fontsize=8, va="center", color=canvas.INK)
+            bar.text(
+                0.75,
+                bottom + share / 2,
+                share_text(share),
+                fontsize=8,
+                va="center",
+                color=canvas.INK,
+            )
         bottom += share
     bar.set_xlim(-0.5, 0.5)
     bar.set_ylim(0, 1)
@@ -180,12 +219,19 @@ def _legend(figure: "Figure", farm: Farm, colours: Mapping[str, str]) -> None:
         Patch(color=canvas.QUARTILES, label=say("quartiles")),
         Patch(color=canvas.EXTREMES, label=say("extremes")),
         Patch(facecolor=canvas.BAND, alpha=0.25, label=say("band")),
-        Patch(facecolor=canvas.GROUND_OF_GAP, edgecolor=canvas.GAP, hatch="////", label=say("no_data")),
+        Patch(
+            facecolor=canvas.GROUND_OF_GAP, edgecolor=canvas.GAP, hatch="////", label=say("no_data")
+        ),
     ]
     marks += [
         Line2D([], [], color=colour, linestyle=(0, (4, 2)), linewidth=1.1, label=name)
         for name, colour in colours.items()
     ]
     figure.legend(
-        handles=marks, loc="lower center", ncols=-(-len(marks) // 2), frameon=False, fontsize=9, columnspacing=1.4
+        handles=marks,
+        loc="lower center",
+        ncols=-(-len(marks) // 2),
+        frameon=False,
+        fontsize=9,
+        columnspacing=1.4,
     )

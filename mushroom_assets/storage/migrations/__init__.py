@@ -26,7 +26,8 @@ def _config(connection: sa.Connection | None = None) -> Config:
 
 
 def include(name: str | None, kind: str, parents: Any) -> bool:
-    """What is compared with `schema`: only our schema, and of it not what comes and goes with the data.
+    """What is compared with `schema`: only our schema, and of it not what comes and goes with the
+    data.
 
     That is the monthly partitions that loading creates, and the models' HNSW indexes.
     """
@@ -49,7 +50,8 @@ def current(connection: sa.Connection) -> str | None:
 
 
 def upgrade(connection: sa.Connection) -> str:
-    """Bring the tables to the newest revision inside the caller's transaction; returns the revision.
+    """Bring the tables to the newest revision inside the caller's transaction; returns the
+    revision.
 
     One process at a time; those that come late find nothing to do.
 

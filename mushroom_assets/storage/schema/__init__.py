@@ -1,7 +1,9 @@
-"""The tables of schema `farm`, declared once, a module a noun: every column with its meaning, unit and origin.
+"""The tables of schema `farm`, declared once, a module a noun: every column with its meaning, unit
+and origin.
 
-This is the data dictionary: SQL comments, column schemas and column lineage in the UI and the table docs are generated
-from it, and a test holds the migrations equal to it. Statements live in `samples` and `results`.
+This is the data dictionary: SQL comments, column schemas and column lineage in the UI and the table
+docs are generated from it, and a test holds the migrations equal to it. Statements live in
+`samples` and `results`.
 """
 
 from mushroom_assets.storage.schema.dictionary import SCHEMA, metadata
@@ -39,7 +41,8 @@ __all__ = [
 ]
 
 RESULTS = {
-    table.name: table for table in (daily_env_stats, hourly_setpoint_changes, daily_clip_inference, daily_room_report)
+    table.name: table
+    for table in (daily_env_stats, hourly_setpoint_changes, daily_clip_inference, daily_room_report)
 }
 SOURCES = {table.name: table for table in (point, sample, batch, room_images, image_label)}
 ASSETS = SOURCES | RESULTS | {clip_probe.name: clip_probe}

@@ -1,4 +1,5 @@
-"""How a table of the data dictionary is declared: each column with its meaning in two languages, unit and origin.
+"""How a table of the data dictionary is declared: each column with its meaning in two languages,
+unit and origin.
 
 What the tables are stands in the modules beside this one. The English meaning is the SQL comment.
 """
@@ -36,9 +37,18 @@ ORIGINS: dict[str, dict[Language, str]] = {
 }
 
 
-def table(name: str, meaning: str, chinese: str, *parts: Any, into: MetaData = metadata, **options: Any) -> Table:
+def table(
+    name: str, meaning: str, chinese: str, *parts: Any, into: MetaData = metadata, **options: Any
+) -> Table:
     """A table with what its rows are, in both languages; the English text is the SQL comment."""
-    return Table(name, into, *parts, comment=meaning, info={"meaning": {"en": meaning, "zh": chinese}}, **options)
+    return Table(
+        name,
+        into,
+        *parts,
+        comment=meaning,
+        info={"meaning": {"en": meaning, "zh": chinese}},
+        **options,
+    )
 
 
 def col(
@@ -61,14 +71,18 @@ def col(
         meaning: in English, also the SQL comment.
         chinese: the same in Chinese.
         unit: part of the SQL comment.
-        scale: in place of `unit` where the comment tells none: "1" of counts and identities, the name of the column
-            that holds the unit, or a unit.
-        origin: what the value is computed from, separated by spaces: columns of other tables (`sample.value`), keys of
-            the farm file (`farm.yaml:rooms`), or names in `ORIGINS`.
+        scale: in place of `unit` where the comment tells none: "1" of counts and identities, the
+            name of the column that holds the unit, or a unit.
+        origin: what the value is computed from, separated by spaces: columns of other tables
+            (`sample.value`), keys of the farm file (`farm.yaml:rooms`), or names in `ORIGINS`.
         key: part of the primary key.
         options: of SQLAlchemy's Column.
     """
-    info = {"meaning": {"en": meaning, "zh": chinese}, "unit": unit or scale, "origin": tuple(origin.split())}
+    info = {
+        "meaning": {"en": meaning, "zh": chinese},
+        "unit": unit or scale,
+        "origin": tuple(origin.split()),
+    }
     comment = f"{meaning} [{unit}]" if unit else meaning
     options.setdefault("nullable", False)
     return Column(name, kind, primary_key=key, comment=comment, info=info, **options)
@@ -90,14 +104,26 @@ def growth(origin: str) -> list[Column[Any]]:
             unit="d",
             origin=origin,
         ),
-        opt("batch_date", Date, "in_date of the batch in force", "当时在库批次的入库日期", origin=origin),
+        opt(
+            "batch_date",
+            Date,
+            "in_date of the batch in force",
+            "当时在库批次的入库日期",
+            origin=origin,
+        ),
     ]
 
 
 def provenance(when: str = "computed_at") -> list[Column[Any]]:
     """Which run wrote the row, and when."""
     return [
-        col("run_id", Text, "Dagster run that wrote the row", "写入该行的 Dagster 运行", origin="run"),
+        col(
+            "run_id",
+            Text,
+            "Dagster run that wrote the row",
+            "写入该行的 Dagster 运行",
+            origin="run",
+        ),
         col(when, Instant, "when the row was computed", "该行的计算时间", origin="run"),
     ]
 
@@ -109,7 +135,9 @@ def meaning(thing: Table | Column[Any], language: Language) -> str:
 
 
 def unit(column: Column[Any]) -> str | None:
-    """The unit of a column's numbers; "1" without dimension, the name of a column that tells it, None of no number."""
+    """The unit of a column's numbers; "1" without dimension, the name of a column that tells it,
+    None of no number.
+    """
     found: str | None = column.info["unit"]
     return found
 
@@ -122,17 +150,28 @@ def type_name(column: Column[Any]) -> str:
 
 def column_origins(column: Column[Any]) -> list[tuple[str, str]]:
     """Columns that a column's values are computed from, as (table, column)."""
-    pairs = [origin.partition(".") for origin in column.info["origin"] if not origin.startswith(FARM_FILE)]
+    pairs = [
+        origin.partition(".")
+        for origin in column.info["origin"]
+        if not origin.startswith(FARM_FILE)
+    ]
     return [(table, name) for table, dot, name in pairs if dot]
 
 
 def farm_keys(column: Column[Any]) -> list[str]:
     """Keys of the farm file that a column's values depend on."""
-    return [origin.removeprefix(FARM_FILE) for origin in column.info["origin"] if origin.startswith(FARM_FILE)]
+    return [
+        origin.removeprefix(FARM_FILE)
+        for origin in column.info["origin"]
+        if origin.startswith(FARM_FILE)
+    ]
 
 
 def origins_text(column: Column[Any], language: Language, say: Callable[[str, str], str]) -> str:
-    """All that a column's values are computed from, in words; `say` writes a column, given its table and name."""
+    """All that a column's values are computed from, in words.
+
+    `say` writes a column, given its table and name.
+    """
     keys = ", ".join(f"`{key}`" for key in farm_keys(column))
     columns = [say(table, name) for table, name in column_origins(column)]
     rest = [ORIGINS[name][language] for name in column.info["origin"] if name in ORIGINS]
@@ -140,5 +179,9 @@ def origins_text(column: Column[Any], language: Language, say: Callable[[str, st
 
 
 def upstream(of: Table) -> list[str]:
-    """The tables whose columns a table's rows are computed from, in the order in which its columns name them."""
-    return list(dict.fromkeys(table for column in of.columns for table, _ in column_origins(column)))
+    """The tables whose columns a table's rows are computed from, in the order in which its columns
+    name them.
+    """
+    return list(
+        dict.fromkeys(table for column in of.columns for table, _ in column_origins(column))
+    )

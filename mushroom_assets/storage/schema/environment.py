@@ -20,7 +20,9 @@ daily_env_stats = table(
         key=True,
         origin="sample.sampled_at farm.yaml:timezone",
     ),
-    col("room_id", Text, "growing room", "库房", key=True, origin="sample.point_id farm.yaml:rooms"),
+    col(
+        "room_id", Text, "growing room", "库房", key=True, origin="sample.point_id farm.yaml:rooms"
+    ),
     col(
         "quantity",
         Text,
@@ -29,8 +31,21 @@ daily_env_stats = table(
         key=True,
         origin="sample.point_id farm.yaml:quantities",
     ),
-    col("unit", Text, "unit of the statistics in this row", "本行统计值的单位", origin="farm.yaml:quantities"),
-    col("sample_count", Integer, "accepted samples of the day", "当天有效采样数", scale="1", origin=SAMPLES),
+    col(
+        "unit",
+        Text,
+        "unit of the statistics in this row",
+        "本行统计值的单位",
+        origin="farm.yaml:quantities",
+    ),
+    col(
+        "sample_count",
+        Integer,
+        "accepted samples of the day",
+        "当天有效采样数",
+        scale="1",
+        origin=SAMPLES,
+    ),
     col(
         "rejected_count",
         Integer,
@@ -55,7 +70,9 @@ daily_env_stats = table(
         scale="unit",
         origin=HELD,
     ),
-    opt("min", Double, "smallest accepted sample", "有效采样的最小值", scale="unit", origin=SAMPLES),
+    opt(
+        "min", Double, "smallest accepted sample", "有效采样的最小值", scale="unit", origin=SAMPLES
+    ),
     opt(
         "q25",
         Double,
@@ -64,7 +81,14 @@ daily_env_stats = table(
         scale="unit",
         origin=SAMPLES,
     ),
-    opt("median", Double, "median of the accepted samples", "有效采样的中位数", scale="unit", origin=SAMPLES),
+    opt(
+        "median",
+        Double,
+        "median of the accepted samples",
+        "有效采样的中位数",
+        scale="unit",
+        origin=SAMPLES,
+    ),
     opt(
         "q75",
         Double,

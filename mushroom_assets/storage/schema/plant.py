@@ -1,6 +1,16 @@
 """What the plant delivers: points, samples, batches, and the files of its cameras."""
 
-from sqlalchemy import Date, Double, Identity, Integer, LargeBinary, MetaData, Text, UniqueConstraint, func
+from sqlalchemy import (
+    Date,
+    Double,
+    Identity,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    func,
+)
 
 from mushroom_assets.storage.schema.dictionary import Instant, col, opt, table
 
@@ -8,7 +18,15 @@ point = table(
     "point",
     "Device points and sensors of the plant",
     "工厂的设备点位与传感器",
-    col("point_id", Integer, "identity of the point", "点位编号", scale="1", key=True, server_default=Identity()),
+    col(
+        "point_id",
+        Integer,
+        "identity of the point",
+        "点位编号",
+        scale="1",
+        key=True,
+        server_default=Identity(),
+    ),
     col("room_id", Text, "growing room", "库房"),
     col("device_type", Text, "kind of device, as in the farm file", "设备类型，与农场文件一致"),
     col("device_name", Text, "what the controller calls the device", "设备在控制器中的名称"),
@@ -23,7 +41,15 @@ sample = table(
     "sample",
     "One value of one point at one instant, about once a minute; one partition a month (UTC)",
     "一个点位在一个时刻的数值，约每分钟一次；按月（UTC）分区",
-    col("point_id", Integer, "the point sampled", "被采样的点位", scale="1", key=True, autoincrement=False),
+    col(
+        "point_id",
+        Integer,
+        "the point sampled",
+        "被采样的点位",
+        scale="1",
+        key=True,
+        autoincrement=False,
+    ),
     col("sampled_at", Instant, "source time of the sample", "采样时间，以数据源为准", key=True),
     col(
         "value",
@@ -32,7 +58,13 @@ sample = table(
         "数值，单位见点位；NaN 与无穷大照存，统计时剔除",
         scale="point.unit",
     ),
-    col("received_at", Instant, "when the sample arrived", "数据到达的时间", server_default=func.now()),
+    col(
+        "received_at",
+        Instant,
+        "when the sample arrived",
+        "数据到达的时间",
+        server_default=func.now(),
+    ),
     postgresql_partition_by="RANGE (sampled_at)",
 )
 
@@ -41,11 +73,18 @@ batch = table(
     "Growth cycles: a batch is in force from its in_date to the room's next one",
     "栽培批次：自入库日期起，至该库房下一批入库为止",
     col("room_id", Text, "growing room", "库房", key=True),
-    col("in_date", Date, "day on which the bags came in: growth day 1", "菌包入库日期，即生长第 1 天", key=True),
+    col(
+        "in_date",
+        Date,
+        "day on which the bags came in: growth day 1",
+        "菌包入库日期，即生长第 1 天",
+        key=True,
+    ),
     opt("bag_count", Integer, "bags of the batch", "该批次的菌包数", scale="1"),
 )
 
-# No table: what a file of the image store is. It stands here so that rows can say which part of it they come from.
+# No table: what a file of the image store is. It stands here so that rows can say which part of it
+# they come from.
 room_images = table(
     "room_images",
     "Camera images of the growing rooms, one file each",

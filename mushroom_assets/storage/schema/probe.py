@@ -19,10 +19,26 @@ image_label = table(
         "SHA-256 of the bytes that were looked at, hexadecimal",
         "标注时所见文件内容的 SHA-256，十六进制",
     ),
-    opt("stage", Text, "what a grower saw: a stage of the farm file", "种植人员看到的阶段，名称同农场文件"),
-    opt("condition", Text, "what a grower saw: a condition of the farm file", "种植人员看到的状况，名称同农场文件"),
+    opt(
+        "stage",
+        Text,
+        "what a grower saw: a stage of the farm file",
+        "种植人员看到的阶段，名称同农场文件",
+    ),
+    opt(
+        "condition",
+        Text,
+        "what a grower saw: a condition of the farm file",
+        "种植人员看到的状况，名称同农场文件",
+    ),
     opt("labelled_by", Text, "who looked", "标注人"),
-    col("labelled_at", Instant, "when the label was stored", "标签入库的时间", server_default=func.now()),
+    col(
+        "labelled_at",
+        Instant,
+        "when the label was stored",
+        "标签入库的时间",
+        server_default=func.now(),
+    ),
     CheckConstraint("stage IS NOT NULL OR condition IS NOT NULL", name="label"),
 )
 
@@ -69,7 +85,14 @@ clip_probe = table(
         origin=FITTED,
     ),
     col("intercepts", ARRAY(Double), "one a class", "截距，每个类别一个", scale="1", origin=FITTED),
-    col("label_count", Integer, "labelled images it was fitted on", "参与拟合的已标注图像数", scale="1", origin=FITTED),
+    col(
+        "label_count",
+        Integer,
+        "labelled images it was fitted on",
+        "参与拟合的已标注图像数",
+        scale="1",
+        origin=FITTED,
+    ),
     col(
         "accuracy",
         Double,

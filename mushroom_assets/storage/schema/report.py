@@ -31,7 +31,14 @@ daily_room_report = table(
         key=True,
         origin="daily_env_stats.stat_date hourly_setpoint_changes.changed_at daily_clip_inference.image_date",
     ),
-    col("room_id", Text, "growing room", "库房", key=True, origin="daily_env_stats.room_id farm.yaml:rooms"),
+    col(
+        "room_id",
+        Text,
+        "growing room",
+        "库房",
+        key=True,
+        origin="daily_env_stats.room_id farm.yaml:rooms",
+    ),
     col(
         "verdict",
         Text,

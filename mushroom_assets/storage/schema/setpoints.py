@@ -28,7 +28,14 @@ hourly_setpoint_changes = table(
         autoincrement=False,
         origin="sample.point_id point.point_id farm.yaml:points",
     ),
-    col("changed_at", Instant, "first sample with the new value", "新值首次出现的采样时间", key=True, origin=MOVED),
+    col(
+        "changed_at",
+        Instant,
+        "first sample with the new value",
+        "新值首次出现的采样时间",
+        key=True,
+        origin=MOVED,
+    ),
     col(
         "previous_at",
         Instant,
@@ -95,7 +102,9 @@ hourly_setpoint_changes = table(
     *growth("batch.in_date batch.room_id sample.sampled_at farm.yaml:timezone"),
     *provenance("detected_at"),
     UniqueConstraint("change_id"),
-    CheckConstraint("change_type IN ('digital_on_off', 'enum_state', 'analog_value')", name="change_type"),
+    CheckConstraint(
+        "change_type IN ('digital_on_off', 'enum_state', 'analog_value')", name="change_type"
+    ),
     CheckConstraint("previous_at < changed_at", name="order"),
     Index(None, "changed_at"),
     Index(None, "room_id", "changed_at"),

@@ -1,4 +1,6 @@
-"""What a model makes of the camera images: `daily_clip_inference`, and the vectors that it works with."""
+"""What a model makes of the camera images: `daily_clip_inference`, and the vectors that it works
+with.
+"""
 
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import DDL, CheckConstraint, Date, Double, Index, Integer, Text, event, func
@@ -84,7 +86,14 @@ daily_clip_inference = table(
         unit="0..1",
         origin=ZERO_SHOT,
     ),
-    opt("stage_margin", Double, "its lead over the second", "比第二名领先的幅度", unit="0..1", origin=ZERO_SHOT),
+    opt(
+        "stage_margin",
+        Double,
+        "its lead over the second",
+        "比第二名领先的幅度",
+        unit="0..1",
+        origin=ZERO_SHOT,
+    ),
     opt(
         "condition",
         Text,
@@ -100,7 +109,13 @@ daily_clip_inference = table(
         unit="0..1",
         origin=ZERO_SHOT,
     ),
-    opt("scores", JSONB(none_as_null=True), "probability of every label", "每个标签的概率", origin=ZERO_SHOT),
+    opt(
+        "scores",
+        JSONB(none_as_null=True),
+        "probability of every label",
+        "每个标签的概率",
+        origin=ZERO_SHOT,
+    ),
     opt("sharpness", Double, *SHARPNESS, scale="DN²", origin=CONTENT),
     opt("brightness", Double, *BRIGHTNESS, unit="0..1", origin=CONTENT),
     opt(
@@ -189,14 +204,24 @@ image_embedding = table(
     col("height", Integer, *HEIGHT, unit="px"),
     col("sharpness", Double, *SHARPNESS, scale="DN²"),
     col("brightness", Double, *BRIGHTNESS, unit="0..1"),
-    col("computed_at", Instant, "when the vector was computed", "向量的计算时间", server_default=func.now()),
+    col(
+        "computed_at",
+        Instant,
+        "when the vector was computed",
+        "向量的计算时间",
+        server_default=func.now(),
+    ),
 )
 
-# Vectors of up to 1,900 dimensions lie in their row instead of beside the table (TOAST): rows of 512 dimensions are
-# copied in 0.46 s instead of 0.58 s per 20,000. STORAGE MAIN takes 1.07 s: it puts paths and hashes beside the table
-# instead. SQLAlchemy's Table has no storage parameters.
+# Vectors of up to 1,900 dimensions lie in their row instead of beside the table (TOAST): rows of
+# 512 dimensions are copied in 0.46 s instead of 0.58 s per 20,000. STORAGE MAIN takes 1.07 s: it
+# puts paths and hashes beside the table instead. SQLAlchemy's Table has no storage parameters.
 for with_vectors in (daily_clip_inference, image_embedding):
-    event.listen(with_vectors, "after_create", DDL("ALTER TABLE %(fullname)s SET (toast_tuple_target = 8160)"))
+    event.listen(
+        with_vectors,
+        "after_create",
+        DDL("ALTER TABLE %(fullname)s SET (toast_tuple_target = 8160)"),
+    )
 
 room_day_embedding = table(
     "room_day_embedding",

@@ -1,6 +1,8 @@
-"""What models made of files' bytes: remembered by content, batch by batch, each in a transaction of its own.
+"""What models made of files' bytes: remembered by content, batch by batch, each in a transaction of
+its own.
 
-Not here: rows of a day (`results`), search (`search`, `vector_index`), and how a vector is computed.
+Not here: rows of a day (`results`), search (`search`, `vector_index`), and how a vector is
+computed.
 """
 
 from collections.abc import Sequence
@@ -40,12 +42,16 @@ class EmbeddingMemory:
     def keep(self, images: Sequence[EncodedImage]) -> None:
         """Store a batch; what is kept already stays as it is."""
         rows = [
-            vars(image) | {"encoder": self._encoder} for image in sorted(images, key=lambda one: one.content_sha256)
+            vars(image) | {"encoder": self._encoder}
+            for image in sorted(images, key=lambda one: one.content_sha256)
         ]
-        statement = insert(table)  # in one order for all: two runs that keep the same contents cannot wait in a circle
+        # In one order for all: two runs that keep the same contents cannot wait in a circle
+        statement = insert(table)
         keys = [table.c.content_sha256, table.c.encoder]
         if self._forget:
-            news = {name: statement.excluded[name] for name in FACTS} | {"computed_at": sa.func.now()}
+            news = {name: statement.excluded[name] for name in FACTS} | {
+                "computed_at": sa.func.now()
+            }
             statement = statement.on_conflict_do_update(index_elements=keys, set_=news)
         else:
             statement = statement.on_conflict_do_nothing(index_elements=keys)

@@ -1,7 +1,9 @@
-"""The HNSW index of one model's vectors in `image_embedding`: when there is one, how it is built, how far to trust it.
+"""The HNSW index of one model's vectors in `image_embedding`: when there is one, how it is built,
+how far to trust it.
 
-Each model has a partial index of its own, because each has its own number of dimensions; they come and go with the
-models and are no part of the schema (`migrations.include`). What is asked of the vectors is the business of `search`.
+Each model has a partial index of its own, because each has its own number of dimensions; they come
+and go with the models and are no part of the schema (`migrations.include`). What is asked of the
+vectors is the business of `search`.
 """
 
 import hashlib
@@ -22,21 +24,26 @@ from mushroom_assets.storage.schema import SCHEMA, image_embedding
 
 log = logging.getLogger(__name__)
 
-# Of 512 dimensions, medians on two busy cores: at 1,000 vectors an exact scan takes 15 ms and the index 22, at 2,000 24
-# and 28, at 3,000 36 and 9, at 10,000 127 and 10. Taken while vectors still lay in TOAST instead of in their rows.
+# Of 512 dimensions, medians on two busy cores: at 1,000 vectors an exact scan takes 15 ms and the
+# index 22, at 2,000 24 and 28, at 3,000 36 and 9, at 10,000 127 and 10. Taken while vectors still
+# lay in TOAST instead of in their rows.
 INDEX_FROM = 2_000
 MAX_DIMENSIONS = 2_000  # pgvector indexes no longer ones; they are scanned
-# pgvector's own. 100,000 vectors of 512 dimensions: 35 s to build, 260 MB. With 32 and 200 the build was not done
-# after 9 minutes, and a farm's vectors do not need it (benchmarks/bench_search.py).
+# pgvector's own. 100,000 vectors of 512 dimensions: 35 s to build, 260 MB. With 32 and 200 the
+# build was not done after 9 minutes, and a farm's vectors do not need it
+# (benchmarks/bench_search.py).
 M, EF_CONSTRUCTION = 16, 64
-# Tried in this order until one reaches RECALL. Of 100,000 vectors spread like a farm's 40 finds 0.989 of the 10 nearest
-# but of some queries none; 200 finds 0.998 and of each query 8 at least, in 6 ms, where an exact scan takes 700. Of
-# vectors without any structure even 1,000, pgvector's largest, finds only 0.60: those are scanned.
+# Tried in this order until one reaches RECALL. Of 100,000 vectors spread like a farm's 40 finds
+# 0.989 of the 10 nearest but of some queries none; 200 finds 0.998 and of each query 8 at least, in
+# 6 ms, where an exact scan takes 700. Of vectors without any structure even 1,000, pgvector's
+# largest, finds only 0.60: those are scanned.
 EF_SEARCH = (200, 400, 1_000)
-RECALL = 0.985  # of the 10 nearest, measured; 0.98 is promised, the rest is the error of a sample of 100
+# Of the 10 nearest, measured; 0.98 is promised, the rest is the error of a sample of 100
+RECALL = 0.985
 SAMPLE, NEAREST = 100, 10
 MEMORY_KB = 1_048_576  # at most, for a build: a larger graph is finished on disk, more slowly
-LOCK_TIMEOUT_S = 600  # a build waits for older transactions to end; somebody's forgotten one must not hold it for ever
+# A build waits for older transactions to end; somebody's forgotten one must not hold it for ever
+LOCK_TIMEOUT_S = 600
 
 
 def index_name(encoder: str) -> str:
@@ -47,17 +54,17 @@ def index_name(encoder: str) -> str:
 def ensure_index(database: Database, encoder: str) -> bool:
     """Index a model's vectors where that pays, and measure what the index finds.
 
-    Call it outside any transaction: the build lets others read and write, and waits for transactions older than
-    itself, which would be the caller's own. Of several callers at once one builds, the others return without waiting.
-    A broken build's leftover is dropped and built anew. The recall is measured after the build, and again whenever the
-    vectors have doubled.
+    Call it outside any transaction: the build lets others read and write, and waits for
+    transactions older than itself, which would be the caller's own. Of several callers at once one
+    builds, the others return without waiting. A broken build's leftover is dropped and built anew.
+    The recall is measured after the build, and again whenever the vectors have doubled.
 
     Returns:
         Whether searches go through an index now; False means that they are exact.
 
     Raises:
-        sqlalchemy.exc.OperationalError: the build was interrupted, or waited longer than `LOCK_TIMEOUT_S`; the next
-            call starts afresh.
+        sqlalchemy.exc.OperationalError: the build was interrupted, or waited longer than
+            `LOCK_TIMEOUT_S`; the next call starts afresh.
     """
     with database.session() as connection:
         count, dimensions = _size(connection, encoder)
@@ -72,7 +79,10 @@ def ensure_index(database: Database, encoder: str) -> bool:
 
 
 def usable_ef_search(connection: sa.Connection, encoder: str) -> int | None:
-    """The ef_search with which a model's index was measured to find `RECALL`; None: search exactly."""
+    """The ef_search with which a model's index was measured to find `RECALL`.
+
+    None: search exactly.
+    """
     valid, measured = index_state(connection, encoder)
     return measured.get("ef_search") if valid else None
 
@@ -81,10 +91,11 @@ def distances(encoder: str, vector: npt.ArrayLike, *, exact: bool) -> sa.Select:
     """Content and cosine distance of a model's vectors, nearest first.
 
     Args:
-        encoder: the model's name; it goes into the statement as a literal, or else the planner could not tell that the
-            partial index holds what is asked for.
+        encoder: the model's name; it goes into the statement as a literal, or else the planner
+            could not tell that the partial index holds what is asked for.
         vector: shape (d,).
-        exact: whatever index there is, it is not used: `+ 0` makes the order another expression than the index's.
+        exact: whatever index there is, it is not used: `+ 0` makes the order another expression
+            than the index's.
     """
     probe = np.asarray(vector, dtype=np.float32)
     stored = image_embedding.c
@@ -96,10 +107,11 @@ def distances(encoder: str, vector: npt.ArrayLike, *, exact: bool) -> sa.Select:
 
 @contextmanager
 def through_index(connection: sa.Connection, ef_search: int) -> Iterator[None]:
-    """Statements inside go through the HNSW index, and on and on in it until enough rows pass their filters.
+    """Statements inside go through the HNSW index, and on and on in it until enough rows pass their
+    filters.
 
-    The planner is not asked: it takes vectors in TOAST for free and would scan them all. The settings end with the
-    block, by a savepoint that is rolled back.
+    The planner is not asked: it takes vectors in TOAST for free and would scan them all. The
+    settings end with the block, by a savepoint that is rolled back.
     """
     settings = {
         "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
@@ -112,18 +124,24 @@ def through_index(connection: sa.Connection, ef_search: int) -> Iterator[None]:
 
 
 def _set(connection: sa.Connection, settings: dict[str, str], *, local: bool) -> None:
-    connection.execute(sa.select(*(sa.func.set_config(name, value, local) for name, value in settings.items())))
+    connection.execute(
+        sa.select(*(sa.func.set_config(name, value, local) for name, value in settings.items()))
+    )
 
 
 def _size(connection: sa.Connection, encoder: str) -> tuple[int, int]:
     """How many vectors a model has, and their dimensions (0 without any)."""
     stored, own = image_embedding.c, image_embedding.c.encoder == encoder
-    dimensions = connection.scalar(sa.select(sa.func.vector_dims(stored.embedding)).where(own).limit(1))
+    dimensions = connection.scalar(
+        sa.select(sa.func.vector_dims(stored.embedding)).where(own).limit(1)
+    )
     return connection.scalar(sa.select(sa.func.count()).where(own)) or 0, dimensions or 0
 
 
 def index_state(connection: sa.Connection, encoder: str) -> tuple[bool, dict[str, Any]]:
-    """Whether the index is there and whole, and what was measured of it: that is kept as the index's comment."""
+    """Whether the index is there and whole, and what was measured of it: that is kept as the
+    index's comment.
+    """
     statement = sa.text(
         "SELECT indisvalid, obj_description(indexrelid, 'pg_class') FROM pg_index WHERE indexrelid = to_regclass(:name)"
     )
@@ -132,7 +150,10 @@ def index_state(connection: sa.Connection, encoder: str) -> tuple[bool, dict[str
 
 
 def _lock(connection: sa.Connection, encoder: str) -> bool:
-    """Take the right to build, until the session ends. Waiting for it would hold a snapshot, and the build up."""
+    """Take the right to build, until the session ends.
+
+    Waiting for it would hold a snapshot, and the build up.
+    """
     lock = sa.select(sa.func.pg_try_advisory_lock(sa.func.hashtextextended(index_name(encoder), 0)))
     return bool(connection.scalar(lock))
 
@@ -143,13 +164,21 @@ def _execute(connection: sa.Connection, statement: sql.Composable) -> None:
 
 def _build(connection: sa.Connection, encoder: str, count: int, dimensions: int) -> None:
     log.info("indexing %d vectors of %s", count, encoder)
-    index, table = sql.Identifier(SCHEMA, index_name(encoder)), sql.Identifier(SCHEMA, image_embedding.name)
+    index, table = (
+        sql.Identifier(SCHEMA, index_name(encoder)),
+        sql.Identifier(SCHEMA, image_embedding.name),
+    )
     drop = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(index)
     create = sql.SQL(
         "CREATE INDEX CONCURRENTLY {} ON {} USING hnsw ((embedding::vector({})) vector_cosine_ops)"
         " WITH (m = {}, ef_construction = {}) WHERE encoder = {}"
-    ).format(sql.Identifier(index_name(encoder)), table, *map(sql.Literal, (dimensions, M, EF_CONSTRUCTION, encoder)))
-    graph_kb = count * (4 * dimensions + 64 * M) // 1024  # vectors and their neighbours: 307 MB for 100,000 of 512
+    ).format(
+        sql.Identifier(index_name(encoder)),
+        table,
+        *map(sql.Literal, (dimensions, M, EF_CONSTRUCTION, encoder)),
+    )
+    # Vectors and their neighbours: 307 MB for 100,000 of 512
+    graph_kb = count * (4 * dimensions + 64 * M) // 1024
     settings = {
         "statement_timeout": "0", "lock_timeout": f"{LOCK_TIMEOUT_S}s",
         "maintenance_work_mem": f"{min(max(65_536, graph_kb), MEMORY_KB)}kB", "max_parallel_maintenance_workers": "2",
@@ -161,34 +190,59 @@ def _build(connection: sa.Connection, encoder: str, count: int, dimensions: int)
     except sa.exc.OperationalError as error:
         if not isinstance(error.orig, errors.DiskFull):
             raise
-        # Workers share the graph in /dev/shm, of which a container has 64 MB unless told otherwise; one needs none.
+        # Workers share the graph in /dev/shm, of which a container has 64 MB unless told otherwise;
+        # one needs none.
         _execute(connection, drop)
         _set(connection, {"max_parallel_maintenance_workers": "0"}, local=False)
         _execute(connection, create)
 
 
 def _measure(connection: sa.Connection, encoder: str, count: int) -> None:
-    """Choose the smallest ef_search that finds enough of the exact nearest to stored vectors; note it on the index."""
+    """Choose the smallest ef_search that finds enough of the exact nearest to stored vectors; note
+    it on the index.
+    """
     stored = image_embedding.c
-    sample = sa.select(stored.embedding).where(stored.encoder == encoder).order_by(stored.content_sha256)  # a hash
+    sample = (
+        sa.select(stored.embedding).where(stored.encoder == encoder).order_by(stored.content_sha256)
+    )  # a hash
     vectors = connection.scalars(sample.limit(SAMPLE)).all()
     truth = [_nearest(connection, encoder, vector, exact=True) for vector in vectors]
     found, chosen = 0.0, None
     for ef_search in EF_SEARCH:
         with through_index(connection, ef_search):
             results = [_nearest(connection, encoder, vector, exact=False) for vector in vectors]
-        # By distance: which of several equally near is found does not matter. A vector always finds itself.
-        hits = [sum(near <= true[-1] for near in result) - 1 for result, true in zip(results, truth, strict=True)]
+        # By distance: which of several equally near is found does not matter. A vector always finds
+        # itself.
+        hits = [
+            sum(near <= true[-1] for near in result) - 1
+            for result, true in zip(results, truth, strict=True)
+        ]
         found = float(np.mean(hits)) / NEAREST
         if found >= RECALL:
             chosen = ef_search
             break
-    note = {"encoder": encoder, "vectors": count, "ef_search": chosen, "recall_at_10": round(found, 4)}
-    log.info("index of %s: recall@10 %.3f, ef_search %s", encoder, found, chosen or "none: searches stay exact")
+    note = {
+        "encoder": encoder,
+        "vectors": count,
+        "ef_search": chosen,
+        "recall_at_10": round(found, 4),
+    }
+    log.info(
+        "index of %s: recall@10 %.3f, ef_search %s",
+        encoder,
+        found,
+        chosen or "none: searches stay exact",
+    )
     index = sql.Identifier(SCHEMA, index_name(encoder))
-    _execute(connection, sql.SQL("COMMENT ON INDEX {} IS {}").format(index, sql.Literal(json.dumps(note))))
+    _execute(
+        connection,
+        sql.SQL("COMMENT ON INDEX {} IS {}").format(index, sql.Literal(json.dumps(note))),
+    )
 
 
-def _nearest(connection: sa.Connection, encoder: str, vector: npt.ArrayLike, *, exact: bool) -> Sequence[float]:
-    nearest = distances(encoder, vector, exact=exact).limit(NEAREST + 1)  # the vector itself is the first
+def _nearest(
+    connection: sa.Connection, encoder: str, vector: npt.ArrayLike, *, exact: bool
+) -> Sequence[float]:
+    # The vector itself is the first
+    nearest = distances(encoder, vector, exact=exact).limit(NEAREST + 1)
     return [row.distance for row in connection.execute(nearest)]

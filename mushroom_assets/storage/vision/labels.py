@@ -1,7 +1,8 @@
-"""Labels by people and the probes fitted on them: stored, joined to the vectors by content, read back.
+"""Labels by people and the probes fitted on them: stored, joined to the vectors by content, read
+back.
 
-A label belongs to the bytes that were looked at, whatever lies at their path today. What a fit is made of is the
-business of `domain.probe`, how it is made that of inference.
+A label belongs to the bytes that were looked at, whatever lies at their path today. What a fit is
+made of is the business of `domain.probe`, how it is made that of inference.
 """
 
 import datetime as dt
@@ -14,13 +15,20 @@ from sqlalchemy.dialects.postgresql import insert
 
 from mushroom_assets.domain.probe import KINDS, Labelled, Probe, ProbeFit
 from mushroom_assets.storage.results import replace_rows
-from mushroom_assets.storage.schema import clip_probe, daily_clip_inference, image_embedding, image_label
+from mushroom_assets.storage.schema import (
+    clip_probe,
+    daily_clip_inference,
+    image_embedding,
+    image_label,
+)
 
 NO_LABELS = "no labels"
 
 
 def seen_contents(connection: sa.Connection, paths: Collection[str]) -> dict[str, str]:
-    """The SHA-256 of each image as a day last saw it, by path; without those that no day saw or could use."""
+    """The SHA-256 of each image as a day last saw it, by path; without those that no day saw or
+    could use.
+    """
     image = daily_clip_inference.c
     statement = (
         sa.select(image.image_path, image.content_sha256, image.status)
@@ -28,31 +36,49 @@ def seen_contents(connection: sa.Connection, paths: Collection[str]) -> dict[str
         .where(image.image_path == sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text))))
         .order_by(image.image_path, image.computed_at.desc(), image.model_id)
     )
-    return {path: content for path, content, status in connection.execute(statement) if status == "ok" and content}
+    return {
+        path: content
+        for path, content, status in connection.execute(statement)
+        if status == "ok" and content
+    }
 
 
 def store_labels(connection: sa.Connection, labels: Sequence[Mapping[str, Any]]) -> int:
     """Add or correct labels; returns how many rows are new or changed.
 
-    A later label replaces an earlier one of its kind. A kind that it leaves out (None) stays as it was, unless the
-    image's bytes are others by now.
+    A later label replaces an earlier one of its kind. A kind that it leaves out (None) stays as it
+    was, unless the image's bytes are others by now.
 
     Args:
         connection: a connection in a transaction.
-        labels: mappings with image_path, content_sha256, stage, condition and labelled_by, the last three may be None.
+        labels: mappings with image_path, content_sha256, stage, condition and labelled_by, the last
+            three may be None.
     """
     new, old = insert(image_label), image_label.c
     same = old.content_sha256 == new.excluded.content_sha256
-    merged = {kind: sa.func.coalesce(new.excluded[kind], sa.case((same, old[kind]), else_=sa.null())) for kind in KINDS}
+    merged = {
+        kind: sa.func.coalesce(new.excluded[kind], sa.case((same, old[kind]), else_=sa.null()))
+        for kind in KINDS
+    }
     by = new.excluded.labelled_by
     other_person = sa.and_(by.is_not(None), old.labelled_by.is_distinct_from(by))
     statement = new.on_conflict_do_update(
         index_elements=[old.image_path],
-        set_={"content_sha256": new.excluded.content_sha256, "labelled_by": by, "labelled_at": sa.func.now()} | merged,
-        where=sa.or_(~same, *(old[kind].is_distinct_from(merged[kind]) for kind in KINDS), other_person),
+        set_={
+            "content_sha256": new.excluded.content_sha256,
+            "labelled_by": by,
+            "labelled_at": sa.func.now(),
+        }
+        | merged,
+        where=sa.or_(
+            ~same, *(old[kind].is_distinct_from(merged[kind]) for kind in KINDS), other_person
+        ),
     ).returning(old.image_path)
     columns = ("image_path", "content_sha256", *KINDS, "labelled_by")
-    return sum(len(connection.execute(statement, {name: row[name] for name in columns}).all()) for row in labels)
+    return sum(
+        len(connection.execute(statement, {name: row[name] for name in columns}).all())
+        for row in labels
+    )
 
 
 def _latest(kind: str) -> sa.Subquery:
@@ -68,9 +94,13 @@ def _latest(kind: str) -> sa.Subquery:
 
 
 def count_labels(connection: sa.Connection, kind: str) -> dict[str, int]:
-    """Labelled images by class, those of equal bytes once, whether or not a model has a vector of them."""
+    """Labelled images by class, those of equal bytes once, whether or not a model has a vector of
+    them.
+    """
     latest = _latest(kind)
-    statement = sa.select(latest.c.label, sa.func.count()).group_by(latest.c.label).order_by(latest.c.label)
+    statement = (
+        sa.select(latest.c.label, sa.func.count()).group_by(latest.c.label).order_by(latest.c.label)
+    )
     return {label: count for label, count in connection.execute(statement)}
 
 
@@ -97,20 +127,35 @@ def read_labelled(connection: sa.Connection, encoder: str, kind: str) -> list[La
         .subquery()
     )
     statement = (
-        sa.select(latest.c.content_sha256, latest.c.image_path, latest.c.label, vector.embedding, judged.c.zero_shot)
+        sa.select(
+            latest.c.content_sha256,
+            latest.c.image_path,
+            latest.c.label,
+            vector.embedding,
+            judged.c.zero_shot,
+        )
         .join(image_embedding, vector.content_sha256 == latest.c.content_sha256)
         .join(judged, judged.c.content_sha256 == latest.c.content_sha256, isouter=True)
         .where(vector.encoder == encoder)
         .order_by(latest.c.content_sha256)
     )
     return [
-        Labelled(content, path.rpartition("/")[0], label, np.asarray(embedding, dtype=np.float32), zero_shot)
+        Labelled(
+            content,
+            path.rpartition("/")[0],
+            label,
+            np.asarray(embedding, dtype=np.float32),
+            zero_shot,
+        )
         for content, path, label, embedding, zero_shot in connection.execute(statement)
     ]
 
 
-def replace_probes(connection: sa.Connection, fits: Sequence[ProbeFit], run_id: str, fitted_at: dt.datetime) -> int:
-    """Let these fits be all there are, inside the caller's transaction; returns how many have a probe.
+def replace_probes(
+    connection: sa.Connection, fits: Sequence[ProbeFit], run_id: str, fitted_at: dt.datetime
+) -> int:
+    """Let these fits be all there are, inside the caller's transaction; returns how many have a
+    probe.
 
     A model and kind whose labels no longer suffice loses its probe.
     """
@@ -137,16 +182,31 @@ def replace_probes(connection: sa.Connection, fits: Sequence[ProbeFit], run_id: 
 def read_probes(connection: sa.Connection, encoder: str) -> dict[str, Probe]:
     """A model's probes by kind ("stage", "condition"); a kind that has none is left out."""
     columns = clip_probe.c
-    fields = (columns.kind, columns.probe_id, columns.classes, columns.coefficients, columns.intercepts)
-    found = connection.execute(sa.select(*fields).where(columns.encoder == encoder).order_by(columns.kind))
+    fields = (
+        columns.kind,
+        columns.probe_id,
+        columns.classes,
+        columns.coefficients,
+        columns.intercepts,
+    )
+    found = connection.execute(
+        sa.select(*fields).where(columns.encoder == encoder).order_by(columns.kind)
+    )
     return {
-        kind: Probe(kind, probe_id, tuple(classes), np.array(weights).reshape(len(classes), -1), np.array(intercepts))
+        kind: Probe(
+            kind,
+            probe_id,
+            tuple(classes),
+            np.array(weights).reshape(len(classes), -1),
+            np.array(intercepts),
+        )
         for kind, probe_id, classes, weights, intercepts in found
     }
 
 
 def label_state(connection: sa.Connection) -> str:
-    """Changes when labels are added, corrected or taken away, or when a model gets vectors of labelled images.
+    """Changes when labels are added, corrected or taken away, or when a model gets vectors of
+    labelled images.
 
     "<latest labelled_at> <labels> <their vectors>", or `NO_LABELS`.
     """
@@ -157,5 +217,7 @@ def label_state(connection: sa.Connection) -> str:
         .where(image_embedding.c.content_sha256.in_(sa.select(label.content_sha256)))
         .scalar_subquery()
     )
-    latest, count, known = connection.execute(sa.select(sa.func.max(label.labelled_at), sa.func.count(), vectors)).one()
+    latest, count, known = connection.execute(
+        sa.select(sa.func.max(label.labelled_at), sa.func.count(), vectors)
+    ).one()
     return f"{latest.isoformat()} {count} {known}" if count else NO_LABELS

@@ -1,9 +1,11 @@
-"""Stored vectors out, labels computed anew back in: a chunk of days at a time, in PostgreSQL's binary formats.
+"""Stored vectors out, labels computed anew back in: a chunk of days at a time, in PostgreSQL's
+binary formats.
 
-Of an image the row that counts is the latest of its encoder, under any prompt set. Between the statements of a chunk a
-row is named by its place and version in the table (ctid, xmin); `results.lock_for_replace` keeps our own writers from
-it, and where somebody else changed it the chunk fails. What the labels say is the business of the domain; how rows of
-one day come about otherwise, that of `results`.
+Of an image the row that counts is the latest of its encoder, under any prompt set. Between the
+statements of a chunk a row is named by its place and version in the table (ctid, xmin);
+`results.lock_for_replace` keeps our own writers from it, and where somebody else changed it the
+chunk fails. What the labels say is the business of the domain; how rows of one day come about
+otherwise, that of `results`.
 """
 
 import datetime as dt
@@ -22,7 +24,8 @@ from mushroom_assets.domain.probe import KINDS, Leading
 from mushroom_assets.domain.vision import Judgement
 from mushroom_assets.storage.schema import daily_clip_inference as table
 
-# https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS: 11-byte signature, flags, extension
+# https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS: 11-byte signature,
+# flags, extension
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _PLACE = np.dtype([("block", ">u4"), ("offset", ">u2")])  # a ctid
@@ -38,8 +41,9 @@ _CHOOSE = """
 _COUNT = """
     SELECT image_date, count(*) FILTER (WHERE usable), count(*) FILTER (WHERE NOT usable)
     FROM chosen GROUP BY image_date ORDER BY image_date"""
-# One value a row: 10,000 of 512 dimensions in 40 ms. As one value for all (`string_agg`) they take 70 ms, by COPY 65.
-# OFFSET 0: each row is fetched from its place; a join would read the whole table, or sort the vectors.
+# One value a row: 10,000 of 512 dimensions in 40 ms. As one value for all (`string_agg`) they take
+# 70 ms, by COPY 65. OFFSET 0: each row is fetched from its place; a join would read the whole
+# table, or sort the vectors.
 _READ = """
     SELECT tidsend(source) || vector_send(embedding) FROM chosen CROSS JOIN LATERAL (
         SELECT embedding FROM farm.daily_clip_inference WHERE ctid = source AND xmin = version OFFSET 0) AS image
@@ -73,7 +77,9 @@ class Vectors(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """New labels of n images: by kind what zero-shot says and, where there is one, the probe; and the probes' id."""
+    """New labels of n images: by kind what zero-shot says and, where there is one, the probe; and
+    the probes' id.
+    """
 
     zero_shot: Mapping[str, Judgement]
     probes: Mapping[str, Leading]
@@ -81,7 +87,9 @@ class Labels:
 
 
 class _Column(NamedTuple):
-    """A column of the temporary table `labels`: its type there and in a binary COPY, and its values."""
+    """A column of the temporary table `labels`: its type there and in a binary COPY, and its
+    values.
+    """
 
     name: str
     sql_type: str
@@ -97,9 +105,13 @@ def relabel_alone(connection: sa.Connection) -> None:
 def stored_days(
     connection: sa.Connection, prefix: str, since: dt.date | None, until: dt.date | None
 ) -> list[tuple[dt.date, int]]:
-    """The days from `since` to `until` (both included) with rows whose model_id starts with `prefix`, and how many."""
+    """The days from `since` to `until` (both included) with rows whose model_id starts with
+    `prefix`, and how many.
+    """
     image = table.c
-    statement = sa.select(image.image_date, sa.func.count()).where(sa.func.starts_with(image.model_id, prefix))
+    statement = sa.select(image.image_date, sa.func.count()).where(
+        sa.func.starts_with(image.model_id, prefix)
+    )
     statement = statement if since is None else statement.where(image.image_date >= since)
     statement = statement if until is None else statement.where(image.image_date <= until)
     statement = statement.group_by(image.image_date).order_by(image.image_date)
@@ -109,8 +121,8 @@ def stored_days(
 def choose_rows(connection: sa.Connection, prefix: str, days: Sequence[dt.date]) -> list[DayCount]:
     """Settle which row of each image counts, until the transaction ends; returns the days' images.
 
-    The transaction holds `lock_for_replace`. Of the rows whose model_id starts with `prefix` the latest counts, and of
-    two at one instant the one that a search shows.
+    The transaction holds `lock_for_replace`. Of the rows whose model_id starts with `prefix` the
+    latest counts, and of two at one instant the one that a search shows.
     """
     cursor = _cursor(connection)
     cursor.execute(_CHOSEN)
@@ -124,7 +136,14 @@ def read_vectors(connection: sa.Connection, dimensions: int) -> Vectors:
     Raises:
         ValueError: a vector has another length than `dimensions`.
     """
-    record = np.dtype([("place", _PLACE), ("length", ">i2"), ("unused", ">i2"), ("embedding", ">f4", (dimensions,))])
+    record = np.dtype(
+        [
+            ("place", _PLACE),
+            ("length", ">i2"),
+            ("unused", ">i2"),
+            ("embedding", ">f4", (dimensions,)),
+        ]
+    )
     found = [packed for (packed,) in _cursor(connection).execute(_READ, binary=True)]
     if any(len(packed) != record.itemsize for packed in found):
         raise ValueError(
@@ -135,9 +154,13 @@ def read_vectors(connection: sa.Connection, dimensions: int) -> Vectors:
 
 
 def write_labels(
-    connection: sa.Connection, places: npt.NDArray[np.void], labels: Labels, stamp: Mapping[str, Any]
+    connection: sa.Connection,
+    places: npt.NDArray[np.void],
+    labels: Labels,
+    stamp: Mapping[str, Any],
 ) -> int:
-    """Store a copy of each row chosen under `stamp`'s model_id, with these labels; returns how many there are.
+    """Store a copy of each row chosen under `stamp`'s model_id, with these labels; returns how many
+    there are.
 
     Args:
         connection: in the transaction of `choose_rows`.
@@ -146,13 +169,17 @@ def write_labels(
         stamp: model_id, run_id and computed_at.
 
     Raises:
-        psycopg.errors.SerializationFailure: somebody who takes no lock changed a row since it was chosen; nothing of
-            the transaction may stay, and a retry may succeed.
+        psycopg.errors.SerializationFailure: somebody who takes no lock changed a row since it was
+            chosen; nothing of the transaction may stay, and a retry may succeed.
     """
     cursor = _cursor(connection)
     columns = _label_columns(places, labels)
-    declared = [sql.SQL("{} {}").format(sql.Identifier(c.name), sql.SQL(c.sql_type)) for c in columns]
-    cursor.execute(sql.SQL("CREATE TEMP TABLE labels ({}) ON COMMIT DROP").format(sql.SQL(", ").join(declared)))
+    declared = [
+        sql.SQL("{} {}").format(sql.Identifier(c.name), sql.SQL(c.sql_type)) for c in columns
+    ]
+    cursor.execute(
+        sql.SQL("CREATE TEMP TABLE labels ({}) ON COMMIT DROP").format(sql.SQL(", ").join(declared))
+    )
     with cursor.copy("COPY labels FROM STDIN (FORMAT binary)") as copy:
         copy.write(_encode(columns, len(places)))
     there = cursor.execute(_THERE, (stamp["model_id"],)).fetchone() == (True,)
@@ -172,8 +199,12 @@ def _insert(values: Mapping[str, sql.Composable], *, replace: bool) -> sql.Compo
     replaced = [sql.Identifier(name) for name in names if not table.c[name].primary_key]
     return sql.SQL(_WRITE + (_REPLACE if replace else "")).format(
         columns=sql.SQL(", ").join(map(sql.Identifier, names)),
-        values=sql.SQL(", ").join(values.get(name, sql.Identifier("image", name)) for name in names),
-        replaced=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in replaced),
+        values=sql.SQL(", ").join(
+            values.get(name, sql.Identifier("image", name)) for name in names
+        ),
+        replaced=sql.SQL(", ").join(
+            sql.SQL("{0} = excluded.{0}").format(name) for name in replaced
+        ),
     )
 
 
@@ -189,12 +220,17 @@ def _by_column(labels: Labels) -> dict[str, Judgement | Leading]:
 
 def _label_columns(places: npt.NDArray[np.void], labels: Labels) -> list[_Column]:
     """What travels: numbers of labels (from 1, as SQL counts), not their names."""
-    columns = [_Column("source", "tid", _PLACE, places), _float("stage_margin", labels.zero_shot["stage"].margin)]
+    columns = [
+        _Column("source", "tid", _PLACE, places),
+        _float("stage_margin", labels.zero_shot["stage"].margin),
+    ]
     for name, found in _by_column(labels).items():
         columns.append(_Column(name, "int2", np.dtype(">i2"), found.number + 1))
         columns.append(_float(f"{name}_probability", found.probability))
     for kind, judged in labels.zero_shot.items():
-        columns += [_float(f"{kind} {number}", score) for number, score in enumerate(judged.scores.T)]
+        columns += [
+            _float(f"{kind} {number}", score) for number, score in enumerate(judged.scores.T)
+        ]
     return columns
 
 
@@ -221,7 +257,10 @@ def _new_values(labels: Labels) -> dict[str, sql.Composable]:
         number, names = sql.Identifier("labels", name), sql.Literal(list(found.names))
         values[name] = sql.SQL("({}::text[])[{}]").format(names, number)
         values[f"{name}_probability"] = sql.Identifier("labels", f"{name}_probability")
-    values["scores"], values["probe_id"] = _scores(labels.zero_shot), _if_usable(sql.Literal(labels.probe_id))
+    values["scores"], values["probe_id"] = (
+        _scores(labels.zero_shot),
+        _if_usable(sql.Literal(labels.probe_id)),
+    )
     return values
 
 
@@ -230,13 +269,18 @@ def _if_usable(value: sql.Composable) -> sql.Composable:
 
 
 def _scores(zero_shot: Mapping[str, Judgement]) -> sql.Composed:
-    """The jsonb of every label's score, put together as text: two thirds of what jsonb_build_object takes."""
+    """The jsonb of every label's score, put together as text: two thirds of what jsonb_build_object
+    takes.
+    """
     parts: list[sql.Composable] = []
     before = "{"
     for kind, judged in zero_shot.items():
         before += f"{json.dumps(kind)}: {{"
         for number, name in enumerate(judged.names[:-1]):
-            parts += [sql.Literal(f"{before}{json.dumps(name)}: "), sql.Identifier("labels", f"{kind} {number}")]
+            parts += [
+                sql.Literal(f"{before}{json.dumps(name)}: "),
+                sql.Identifier("labels", f"{kind} {number}"),
+            ]
             before = ", "
         before = "}, "
     return sql.SQL("({} || '}}}}')::jsonb").format(sql.SQL(" || ").join(parts))

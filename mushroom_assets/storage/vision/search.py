@@ -1,7 +1,8 @@
-"""What looks alike: the images nearest to a vector, room days as vectors, and the past days most like one.
+"""What looks alike: the images nearest to a vector, room days as vectors, and the past days most
+like one.
 
-Similarity is the cosine, -1 to 1. Only vectors of one model are ever compared. How vectors come about is the business
-of inference, the index that makes the search quick that of `vector_index`.
+Similarity is the cosine, -1 to 1. Only vectors of one model are ever compared. How vectors come
+about is the business of inference, the index that makes the search quick that of `vector_index`.
 """
 
 import datetime as dt
@@ -12,15 +13,27 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from mushroom_assets.storage.schema import daily_clip_inference, daily_room_report, image_embedding, room_day_embedding
-from mushroom_assets.storage.vision.index import INDEX_FROM, distances, through_index, usable_ef_search
+from mushroom_assets.storage.schema import (
+    daily_clip_inference,
+    daily_room_report,
+    image_embedding,
+    room_day_embedding,
+)
+from mushroom_assets.storage.vision.index import (
+    INDEX_FROM,
+    distances,
+    through_index,
+    usable_ef_search,
+)
 
 TRIVIAL_DAYS = 3  # of its own room: yesterday always looks alike, and says nothing
 MAX_EF_SEARCH = 1_000  # pgvector's
 
 
 class NearImage(NamedTuple):
-    """An image and how like it is; stage and condition are those of the latest prompt set, None where not judged."""
+    """An image and how like it is; stage and condition are those of the latest prompt set, None
+    where not judged.
+    """
 
     image_path: str
     similarity: float
@@ -46,9 +59,16 @@ class NearRoomDay(NamedTuple):
 
 
 def stored_vector(
-    connection: sa.Connection, encoder: str, *, content_sha256: str | None = None, image_path: str | None = None
+    connection: sa.Connection,
+    encoder: str,
+    *,
+    content_sha256: str | None = None,
+    image_path: str | None = None,
 ) -> npt.NDArray[np.float32] | None:
-    """A model's vector of an image, by its bytes or by the path at which a day saw it last; None without one."""
+    """A model's vector of an image, by its bytes or by the path at which a day saw it last.
+
+    None without one.
+    """
     stored = image_embedding.c
     wanted = [stored.encoder == encoder]
     if content_sha256 is not None:
@@ -64,7 +84,9 @@ def stored_vector(
 
 def has_vectors(connection: sa.Connection, encoder: str) -> bool:
     """Whether anything of a model is stored."""
-    return bool(connection.scalar(sa.select(sa.exists().where(image_embedding.c.encoder == encoder))))
+    return bool(
+        connection.scalar(sa.select(sa.exists().where(image_embedding.c.encoder == encoder)))
+    )
 
 
 def nearest_images(
@@ -80,7 +102,8 @@ def nearest_images(
 ) -> list[NearImage]:
     """The k images most like a vector, the most like first; fewer only where there are no more.
 
-    Several paths with the same bytes are several images. Vectors whose image is gone, or was replaced, do not count.
+    Several paths with the same bytes are several images. Vectors whose image is gone, or was
+    replaced, do not count.
 
     Args:
         connection: a connection in a transaction.
@@ -90,8 +113,8 @@ def nearest_images(
         rooms: only these rooms.
         since: from this farm day on.
         until: up to this farm day, included.
-        exact: scan all vectors also where there is an index. For vectors unlike any image, of texts say: the index
-            was measured with images.
+        exact: scan all vectors also where there is an index. For vectors unlike any image, of texts
+            say: the index was measured with images.
     """
     image = daily_clip_inference.c
     filters: list[sa.ColumnElement[bool]] = [] if rooms is None else [image.room_id.in_(rooms)]
@@ -102,27 +125,42 @@ def nearest_images(
     if ef_search is not None and _many(connection, filters):
         with through_index(connection, min(max(ef_search, 2 * k), MAX_EF_SEARCH)):
             found = _nearest(connection, encoder, vector, k, wanted, exact=False)
-        if len(found) == k:  # else the scan of the index ended before its 20,000 tuples gave as many
+        # Else the scan of the index ended before its 20,000 tuples gave as many
+        if len(found) == k:
             return found
     return _nearest(connection, encoder, vector, k, wanted, exact=True)
 
 
 def _in_force(encoder: str) -> Sequence[sa.ColumnElement[bool]]:
-    """Of each path the row of the latest prompt set, if it has a vector: only that says what lies there."""
+    """Of each path the row of the latest prompt set, if it has a vector: only that says what lies
+    there.
+    """
     image, newer = daily_clip_inference.c, daily_clip_inference.alias("newer")
     prompts = f"{encoder}/prompts-"
-    later = sa.tuple_(newer.c.computed_at, newer.c.model_id) > sa.tuple_(image.computed_at, image.model_id)
+    later = sa.tuple_(newer.c.computed_at, newer.c.model_id) > sa.tuple_(
+        image.computed_at, image.model_id
+    )
     replaced = sa.exists().where(
-        newer.c.image_path == image.image_path, newer.c.model_id.startswith(prompts, autoescape=True), later
+        newer.c.image_path == image.image_path,
+        newer.c.model_id.startswith(prompts, autoescape=True),
+        later,
     )
     return image.model_id.startswith(prompts, autoescape=True), image.status == "ok", ~replaced
 
 
 def _many(connection: sa.Connection, filters: Sequence[sa.ColumnElement[bool]]) -> bool:
-    """Whether the filters leave so many images that to look at each would take longer than the index."""
+    """Whether the filters leave so many images that to look at each would take longer than the
+    index.
+    """
     if not filters:
         return True  # or there would be no index
-    some = sa.select(sa.literal(1)).select_from(daily_clip_inference).where(*filters).limit(INDEX_FROM).subquery()
+    some = (
+        sa.select(sa.literal(1))
+        .select_from(daily_clip_inference)
+        .where(*filters)
+        .limit(INDEX_FROM)
+        .subquery()
+    )
     return connection.scalar(sa.select(sa.func.count()).select_from(some)) == INDEX_FROM
 
 
@@ -137,7 +175,13 @@ def _nearest(
 ) -> list[NearImage]:
     image = daily_clip_inference.c
     there = sa.exists().where(image.content_sha256 == image_embedding.c.content_sha256, *wanted)
-    near = distances(encoder, vector, exact=exact).where(there).limit(k).cte("near").prefix_with("MATERIALIZED")
+    near = (
+        distances(encoder, vector, exact=exact)
+        .where(there)
+        .limit(k)
+        .cte("near")
+        .prefix_with("MATERIALIZED")
+    )
     similarity = (1 - near.c.distance).label("similarity")
     columns = [similarity if name == "similarity" else image[name] for name in NearImage._fields]
     statement = (
@@ -150,14 +194,20 @@ def _nearest(
     return [NearImage(*row) for row in connection.execute(statement)]
 
 
-def replace_room_days(connection: sa.Connection, encoder: str, model_id: str, day: dt.date, run_id: str) -> int:
-    """Replace a day's rows of `room_day_embedding`, inside the caller's transaction; returns how many rooms have one.
+def replace_room_days(
+    connection: sa.Connection, encoder: str, model_id: str, day: dt.date, run_id: str
+) -> int:
+    """Replace a day's rows of `room_day_embedding`, inside the caller's transaction; returns how
+    many rooms have one.
 
-    A room's vector is the mean of its images' vectors, scaled to length 1, from the day's `ok` rows of `model_id` in
-    `daily_clip_inference`; its growth day is that of most images (the earlier of two with as many).
+    A room's vector is the mean of its images' vectors, scaled to length 1, from the day's `ok` rows
+    of `model_id` in `daily_clip_inference`; its growth day is that of most images (the earlier of
+    two with as many).
     """
     image, table = daily_clip_inference.c, room_day_embedding
-    connection.execute(sa.delete(table).where(table.c.image_date == day, table.c.encoder == encoder))
+    connection.execute(
+        sa.delete(table).where(table.c.image_date == day, table.c.encoder == encoder)
+    )
     mean = sa.func.avg(image.embedding)
     days = (
         sa.select(
@@ -172,19 +222,35 @@ def replace_room_days(connection: sa.Connection, encoder: str, model_id: str, da
     return len(connection.execute(insert.returning(table.c.room_id)).all())
 
 
-def similar_room_days(connection: sa.Connection, encoder: str, room_id: str, day: dt.date, k: int) -> list[NearRoomDay]:
-    """The k past days, of any room, that looked most like a room's day, the most like first; none without its vector.
+def similar_room_days(
+    connection: sa.Connection, encoder: str, room_id: str, day: dt.date, k: int
+) -> list[NearRoomDay]:
+    """The k past days, of any room, that looked most like a room's day, the most like first; none
+    without its vector.
 
-    Days after it, the same day elsewhere, and the `TRIVIAL_DAYS` before it in the same room are left out. Exact: a
-    farm of 100 rooms has 36,500 room days a year.
+    Days after it, the same day elsewhere, and the `TRIVIAL_DAYS` before it in the same room are
+    left out. Exact: a farm of 100 rooms has 36,500 room days a year.
     """
-    own, past, report = room_day_embedding.alias("own").c, room_day_embedding.alias("past").c, daily_room_report.c
+    own, past, report = (
+        room_day_embedding.alias("own").c,
+        room_day_embedding.alias("past").c,
+        daily_room_report.c,
+    )
     distance = past.embedding.cosine_distance(own.embedding)
     trivial = sa.and_(past.room_id == own.room_id, past.image_date >= own.image_date - TRIVIAL_DAYS)
     written = sa.and_(report.room_id == past.room_id, report.stat_date == past.image_date)
     statement = (
-        sa.select(past.room_id, past.image_date, 1 - distance, past.growth_day, past.image_count, report.verdict)
-        .select_from(sa.join(own.embedding.table, past.embedding.table, own.encoder == past.encoder))
+        sa.select(
+            past.room_id,
+            past.image_date,
+            1 - distance,
+            past.growth_day,
+            past.image_count,
+            report.verdict,
+        )
+        .select_from(
+            sa.join(own.embedding.table, past.embedding.table, own.encoder == past.encoder)
+        )
         .outerjoin(daily_room_report, written)
         .where(own.encoder == encoder, own.room_id == room_id, own.image_date == day)
         .where(past.image_date < own.image_date, ~trivial)

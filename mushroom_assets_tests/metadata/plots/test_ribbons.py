@@ -1,4 +1,6 @@
-"""Ribbons on paper: the size the UI shows, few bytes, every glyph of both languages, marks where they belong."""
+"""Ribbons on paper: the size the UI shows, few bytes, every glyph of both languages, marks where
+they belong.
+"""
 
 import datetime as dt
 import io
@@ -22,7 +24,9 @@ MINUTE = 60_000_000
 
 def farm(language: str = "en", rooms: int = 4) -> Farm:
     names = ", ".join(f"'{600 + number}': {{}}" for number in range(rooms))
-    return parse_farm(f"timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nlanguage: {language}\nrooms: {{{names}}}")
+    return parse_farm(
+        f"timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nlanguage: {language}\nrooms: {{{names}}}"
+    )
 
 
 def day() -> Window:
@@ -38,14 +42,23 @@ def ribbons(of: Farm, *, gap_hours: int = 0, value: float | None = None) -> list
     for point, (room, name) in enumerate(((room, name) for room in of.rooms for name in levels), 1):
         middle, spread = levels[name]
         values = rng.normal(middle, spread, at.size) if value is None else np.full(at.size, value)
-        frames.append(pd.DataFrame({"point_id": np.full(at.size, point, np.int32), "at": at, "value": values}))
+        frames.append(
+            pd.DataFrame({"point_id": np.full(at.size, point, np.int32), "at": at, "value": values})
+        )
         sources[room, name] = [point]
     setpoint = Steps(
-        "温度设定" if of.language == "zh" else "temperature setpoint", at[[0, 500]], np.array([17.5, 17.0])
+        "温度设定" if of.language == "zh" else "temperature setpoint",
+        at[[0, 500]],
+        np.array([17.5, 17.0]),
     )
     setting = {(room, "temperature"): [setpoint] for room in of.rooms}
     return day_ribbons(
-        pd.concat(frames), window, sources, setting, of, {room: [dt.date(2026, 1, 1)] for room in of.rooms}
+        pd.concat(frames),
+        window,
+        sources,
+        setting,
+        of,
+        {room: [dt.date(2026, 1, 1)] for room in of.rooms},
     )
 
 
@@ -79,14 +92,21 @@ def test_a_day_is_a_small_picture_as_wide_as_the_dialog_of_the_ui(rooms: int, li
 def test_hours_without_data_are_hatched() -> None:
     of = farm(rooms=1)
     own = [part for part in ribbons(of, value=18.0) if part.quantity == "temperature"]
-    gone = [part for part in ribbons(of, value=18.0, gap_hours=12) if part.quantity == "temperature"]
+    gone = [
+        part for part in ribbons(of, value=18.0, gap_hours=12) if part.quantity == "temperature"
+    ]
     band = (228, 240, 233)  # 13 % of #2e8b57 on white; the hatching hides it
-    whole, half = share(pixels(plots.card(own, of)), band), share(pixels(plots.card(gone, of)), band)
+    whole, half = (
+        share(pixels(plots.card(own, of)), band),
+        share(pixels(plots.card(gone, of)), band),
+    )
     assert half / whole == pytest.approx(0.5, abs=0.05)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize(("gap_hours", "said"), [(0, ["100%"] * 3), (1, ["100%"] * 3 + ["96%"]), (12, ["50%"] * 4)])
+@pytest.mark.parametrize(
+    ("gap_hours", "said"), [(0, ["100%"] * 3), (1, ["100%"] * 3 + ["96%"]), (12, ["50%"] * 4)]
+)
 def test_titles_say_the_share_in_band_or_how_little_is_known_and_keep_clear_of_each_other(
     language: str, gap_hours: int, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,7 +114,9 @@ def test_titles_say_the_share_in_band_or_how_little_is_known_and_keep_clear_of_e
     monkeypatch.setattr(plots.canvas, "png", lambda figure: figures.append(figure) or b"")
     plots.overview(ribbons(of, gap_hours=gap_hours), of)
     named = [(axes, axes.get_title(loc="left")) for axes in figures[0].axes]
-    titles = [next(text for text in axes.findobj(Text) if text.get_text() == name) for axes, name in named]
+    titles = [
+        next(text for text in axes.findobj(Text) if text.get_text() == name) for axes, name in named
+    ]
     shares = [re.findall(r"\d+%", title.get_text()) for title in titles]
     assert [share for found in shares for share in found] == said * 4
     boxes = [title.get_window_extent() for title in titles]
@@ -115,7 +137,9 @@ def test_the_share_of_time_in_the_band_is_drawn_beside_it() -> None:
 def test_a_room_without_any_sample_is_a_panel_without_data() -> None:
     of = farm(rooms=2)
     nothing = day_ribbons(
-        pd.DataFrame({"point_id": np.empty(0, np.int32), "at": np.empty(0, np.int64), "value": np.empty(0)}),
+        pd.DataFrame(
+            {"point_id": np.empty(0, np.int32), "at": np.empty(0, np.int64), "value": np.empty(0)}
+        ),
         day(),
         {(room, name): [] for room in of.rooms for name in of.quantities},
         {},

@@ -1,4 +1,6 @@
-"""The index of a model's vectors on PostgreSQL: built once, whole, by one process, and used only as far as it finds."""
+"""The index of a model's vectors on PostgreSQL: built once, whole, by one process, and used only as
+far as it finds.
+"""
 
 import threading
 from typing import Any
@@ -67,7 +69,9 @@ def test_few_vectors_get_no_index(database: Database) -> None:
 
 
 @pytest.mark.parametrize("encoder", [ENCODER, ODD, "x" * 300])
-def test_many_get_one_of_their_own_which_is_measured_and_kept(database: Database, encoder: str) -> None:
+def test_many_get_one_of_their_own_which_is_measured_and_kept(
+    database: Database, encoder: str
+) -> None:
     put_vectors(database, clusters(600, 16), encoder)
     put_vectors(database, clusters(600, 8, seed=1), "another/model")
     assert ensure_index(database, encoder)
@@ -91,7 +95,9 @@ def test_the_planner_uses_the_index_and_only_where_asked(database: Database, enc
     ensure_index(database, encoder)
     with database.transaction() as connection:
         with through_index(connection, 200):
-            assert f"Index Scan using {index_name(encoder)}" in plan(connection, encoder, vectors[0], exact=False)
+            assert f"Index Scan using {index_name(encoder)}" in plan(
+                connection, encoder, vectors[0], exact=False
+            )
             assert "hnsw" not in plan(connection, encoder, vectors[0], exact=True)
             assert "hnsw" not in plan(connection, "another/model", vectors[0], exact=False)
             assert connection.scalar(sa.text("SHOW hnsw.ef_search")) == "200"
@@ -99,7 +105,9 @@ def test_the_planner_uses_the_index_and_only_where_asked(database: Database, enc
         assert connection.scalar(sa.text("SHOW hnsw.iterative_scan")) == "off"
 
 
-def test_a_statement_that_is_prepared_and_planned_once_for_all_still_uses_it(database: Database) -> None:
+def test_a_statement_that_is_prepared_and_planned_once_for_all_still_uses_it(
+    database: Database,
+) -> None:
     vectors = clusters(600, 16)
     put_vectors(database, vectors)
     ensure_index(database, ENCODER)
@@ -125,7 +133,10 @@ def test_it_finds_what_numpy_finds(database: Database) -> None:
     with database.transaction() as connection, through_index(connection, 200):
         found = np.array(
             [
-                [row.distance for row in connection.execute(distances(ENCODER, query, exact=False).limit(10))]
+                [
+                    row.distance
+                    for row in connection.execute(distances(ENCODER, query, exact=False).limit(10))
+                ]
                 for query in queries
             ]
         )
@@ -133,7 +144,9 @@ def test_it_finds_what_numpy_finds(database: Database) -> None:
     assert (np.diff(found, axis=1) >= 0).all()
 
 
-def test_an_index_that_finds_too_little_is_not_used(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_finds_too_little_is_not_used(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_vectors(database, unit(np.random.default_rng(0).standard_normal((2000, 256))))
     monkeypatch.setattr(vector_index, "EF_SEARCH", (1, 2))
     assert not ensure_index(database, ENCODER)
@@ -149,7 +162,9 @@ def test_recall_is_measured_anew_when_the_vectors_have_doubled(database: Databas
     ensure_index(database, ENCODER)
     (built,) = indexes(database)
     for first, known in ((600, 600), (1100, 1200)):
-        put_vectors(database, clusters(1200 - first if first > 600 else 500, 16, seed=first), first=first)
+        put_vectors(
+            database, clusters(1200 - first if first > 600 else 500, 16, seed=first), first=first
+        )
         assert ensure_index(database, ENCODER)
         with database.transaction() as connection:
             assert index_state(connection, ENCODER)[1]["vectors"] == known
@@ -177,7 +192,9 @@ def test_a_build_that_cannot_end_stops_and_the_next_one_begins_anew(
     assert whole[0] != broken[0]
 
 
-def test_the_statement_timeout_does_not_cut_a_long_build_and_is_back_afterwards(database_url: str) -> None:
+def test_the_statement_timeout_does_not_cut_a_long_build_and_is_back_afterwards(
+    database_url: str,
+) -> None:
     impatient = Database(database_url, limits=Limits(statement_timeout_s=1, pool_size=1))
     put_vectors(impatient, clusters(600, 16))
     started = threading.Event()
@@ -199,7 +216,10 @@ def test_the_statement_timeout_does_not_cut_a_long_build_and_is_back_afterwards(
     with impatient.transaction() as connection:
         assert connection.scalar(sa.text("SHOW statement_timeout")) == "1s"
         assert connection.scalar(sa.text("SHOW maintenance_work_mem")) == "64MB"
-        assert connection.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")) == 0
+        assert (
+            connection.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"))
+            == 0
+        )
     impatient.dispose()
 
 
@@ -233,9 +253,13 @@ def test_without_shared_memory_for_workers_one_process_builds_alone(database: Da
     @sa.event.listens_for(database.engine, "before_cursor_execute")
     def no_space(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith("CREATE INDEX"):
-            built_with.append(cursor.connection.execute("SHOW max_parallel_maintenance_workers").fetchone()[0])
+            built_with.append(
+                cursor.connection.execute("SHOW max_parallel_maintenance_workers").fetchone()[0]
+            )
             if len(built_with) == 1:
-                raise exc.OperationalError(statement, None, errors.DiskFull("could not resize shared memory segment"))
+                raise exc.OperationalError(
+                    statement, None, errors.DiskFull("could not resize shared memory segment")
+                )
 
     assert ensure_index(database, ENCODER)
     assert built_with == ["2", "0"]
@@ -246,6 +270,12 @@ def test_migrations_and_doctor_pass_over_the_indexes(database: Database) -> None
     put_vectors(database, clusters(600, 16))
     ensure_index(database, ENCODER)
     with database.transaction() as connection:
-        options = {"include_schemas": True, "include_name": migrations.include, "version_table_schema": "farm"}
-        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+        options = {
+            "include_schemas": True,
+            "include_name": migrations.include,
+            "version_table_schema": "farm",
+        }
+        assert (
+            compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+        )
     assert doctor._tables(database).startswith("revision ")

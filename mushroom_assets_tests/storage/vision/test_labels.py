@@ -1,4 +1,6 @@
-"""Labels by people: the latest word on the bytes that were looked at, vectors joined by content; and probes."""
+"""Labels by people: the latest word on the bytes that were looked at, vectors joined by content;
+and probes.
+"""
 
 import datetime as dt
 from typing import Any
@@ -27,14 +29,22 @@ LATER = NOON + dt.timedelta(days=1)
 
 def stored(database: Database) -> dict[str, tuple[Any, ...]]:
     columns = ("content_sha256", "stage", "condition", "labelled_by")
-    return {row["image_path"]: tuple(row[name] for name in columns) for row in rows(database, image_label)}
+    return {
+        row["image_path"]: tuple(row[name] for name in columns)
+        for row in rows(database, image_label)
+    }
 
 
-def labelled(database: Database, kind: str = "stage", encoder: str = ENCODER) -> list[tuple[Any, ...]]:
+def labelled(
+    database: Database, kind: str = "stage", encoder: str = ENCODER
+) -> list[tuple[Any, ...]]:
     """Content, room-day, label, vector and zero-shot label, in the order they come."""
     with database.transaction() as connection:
         found = read_labelled(connection, encoder, kind)
-    return [(one.content_sha256, one.room_day, one.label, one.vector.tolist(), one.zero_shot) for one in found]
+    return [
+        (one.content_sha256, one.room_day, one.label, one.vector.tolist(), one.zero_shot)
+        for one in found
+    ]
 
 
 def state(database: Database) -> str:
@@ -52,13 +62,24 @@ def test_the_content_of_an_image_is_that_which_a_day_saw_last(database: Database
     see(database, A, "new", prompts="p2", at=LATER)
     see(database, B, "broken", vector=None, status="unreadable", embedding=None)
     see(database, C, "once fine", at=NOON)
-    see(database, C, "broken", vector=None, prompts="p2", at=LATER, status="unreadable", embedding=None)
+    see(
+        database,
+        C,
+        "broken",
+        vector=None,
+        prompts="p2",
+        at=LATER,
+        status="unreadable",
+        embedding=None,
+    )
     with database.transaction() as connection:
         assert seen_contents(connection, [A, B, C, "611/20260110/never.jpg"]) == {A: sha("new")}
         assert seen_contents(connection, []) == {}
 
 
-def test_a_label_is_stored_with_the_content_and_a_repeated_one_changes_nothing(database: Database) -> None:
+def test_a_label_is_stored_with_the_content_and_a_repeated_one_changes_nothing(
+    database: Database,
+) -> None:
     see(database, A, "a")
     assert say(database, A, "fruiting", "healthy", "Li") == 1
     assert stored(database) == {A: (sha("a"), "fruiting", "healthy", "Li")}
@@ -76,7 +97,8 @@ def test_the_latest_word_counts_and_what_it_leaves_out_stays(database: Database)
     assert stored(database) == {A: (sha("a"), "harvest", "healthy", "Wang")}
     assert second["labelled_at"] > first["labelled_at"]
     assert say(database, A, condition="blotch") == 1
-    assert stored(database) == {A: (sha("a"), "harvest", "blotch", None)}  # nobody's name on another's word
+    # nobody's name on another's word
+    assert stored(database) == {A: (sha("a"), "harvest", "blotch", None)}
     assert say(database, A, by="Wang", stage="harvest") == 1
     assert stored(database) == {A: (sha("a"), "harvest", "blotch", "Wang")}
 
@@ -106,7 +128,8 @@ def test_labels_join_the_vectors_of_one_model_by_content_in_its_order(database: 
         label for _, label in sorted([(sha("b"), "healthy"), (sha("c"), "blotch")])
     ]
     assert [row[3] for row in labelled(database, encoder="other/weights")] == [[9.0, 9.0, 9.0]] * 2
-    assert labelled(database, encoder="tiny/weights") == []  # a part of a model's name is not its name
+    # A part of a model's name is not its name
+    assert labelled(database, encoder="tiny/weights") == []
 
 
 def test_a_label_belongs_to_the_bytes_that_were_looked_at(database: Database) -> None:
@@ -116,7 +139,9 @@ def test_a_label_belongs_to_the_bytes_that_were_looked_at(database: Database) ->
     assert labelled(database) == [(sha("old"), "611/20260110", "fruiting", [1.0, 0.0], None)]
 
 
-def test_equal_bytes_at_two_paths_are_one_image_and_the_latest_label_counts(database: Database) -> None:
+def test_equal_bytes_at_two_paths_are_one_image_and_the_latest_label_counts(
+    database: Database,
+) -> None:
     elsewhere = image_path("612", 11, 8)
     for path in (A, elsewhere):
         see(database, path, "same")
@@ -133,7 +158,14 @@ def test_equal_bytes_at_two_paths_are_one_image_and_the_latest_label_counts(data
 def test_the_zero_shot_label_is_the_latest_of_that_model(database: Database) -> None:
     see(database, A, "a", prompts="p1", at=NOON, stage="first")
     see(database, A, "a", prompts="p2", at=LATER, stage="second")
-    see(database, A, "a", encoder=f"{ENCODER}0", at=LATER + dt.timedelta(days=1), stage="another model's")
+    see(
+        database,
+        A,
+        "a",
+        encoder=f"{ENCODER}0",
+        at=LATER + dt.timedelta(days=1),
+        stage="another model's",
+    )
     say(database, A, "fruiting")
     assert [row[4] for row in labelled(database)] == ["second"]
 
@@ -142,14 +174,21 @@ def test_labels_are_counted_by_class_with_or_without_vectors(database: Database)
     for number in range(5):
         path = image_path("611", 10, number)
         see(database, path, str(number), vector=(1.0, 0.0) if number else None)
-        say(database, path, "fruiting" if number < 3 else "harvest", "healthy" if number == 4 else None)
+        say(
+            database,
+            path,
+            "fruiting" if number < 3 else "harvest",
+            "healthy" if number == 4 else None,
+        )
     with database.transaction() as connection:
         assert count_labels(connection, "stage") == {"fruiting": 3, "harvest": 2}
         assert count_labels(connection, "condition") == {"healthy": 1}
     assert len(labelled(database)) == 4
 
 
-def test_the_models_with_vectors_of_labelled_images_come_with_the_newest_last(database: Database) -> None:
+def test_the_models_with_vectors_of_labelled_images_come_with_the_newest_last(
+    database: Database,
+) -> None:
     see(database, A, "a", encoder="new/w", at=LATER)
     see(database, A, "a", encoder="an-old/w", at=NOON)
     see(database, B, "not labelled", encoder="idle/w", at=LATER)
@@ -161,12 +200,24 @@ def test_the_models_with_vectors_of_labelled_images_come_with_the_newest_last(da
 # --- probes
 
 
-def fit_of(encoder: str, kind: str, number: int, classes: tuple[str, ...] = ("a", "b", "c")) -> ProbeFit:
+def fit_of(
+    encoder: str, kind: str, number: int, classes: tuple[str, ...] = ("a", "b", "c")
+) -> ProbeFit:
     random = np.random.default_rng(number)
     size = len(classes)
-    probe = Probe(kind, f"{kind}-{number:08x}", classes, random.normal(size=(size, 4)), random.normal(size=size))
+    probe = Probe(
+        kind,
+        f"{kind}-{number:08x}",
+        classes,
+        random.normal(size=(size, 4)),
+        random.normal(size=size),
+    )
     evaluation = Evaluation(
-        classes, np.full((size, size), 2, dtype=np.int64), np.zeros((size, 2), dtype=np.int64), 5, True
+        classes,
+        np.full((size, size), 2, dtype=np.int64),
+        np.zeros((size, 2), dtype=np.int64),
+        5,
+        True,
     )
     return ProbeFit(encoder, kind, dict.fromkeys(classes, 2 * size), {}, probe, evaluation, 10.0)
 
@@ -191,7 +242,11 @@ def test_a_probe_comes_back_to_the_last_bit(database: Database) -> None:
     for kind, probe in found.items():
         expected = given[kind].probe
         assert expected is not None
-        assert (probe.kind, probe.probe_id, probe.classes) == (kind, expected.probe_id, expected.classes)
+        assert (probe.kind, probe.probe_id, probe.classes) == (
+            kind,
+            expected.probe_id,
+            expected.classes,
+        )
         np.testing.assert_array_equal(probe.coefficients, expected.coefficients)
         np.testing.assert_array_equal(probe.intercepts, expected.intercepts)
         assert probe.predict(np.eye(4)) == expected.predict(np.eye(4))
@@ -211,7 +266,9 @@ def test_the_fits_of_a_run_are_all_there_is(database: Database) -> None:
     replace(database, fit_of(ENCODER, "stage", 1), fit_of(ENCODER, "condition", 2))
     bare = ProbeFit(ENCODER, "stage", {"a": 3}, {})
     assert replace(database, bare, fit_of(ENCODER, "condition", 4)) == 1
-    assert {kind: probe.probe_id for kind, probe in probes(database).items()} == {"condition": "condition-00000004"}
+    assert {kind: probe.probe_id for kind, probe in probes(database).items()} == {
+        "condition": "condition-00000004"
+    }
     assert replace(database) == 0
     assert probes(database) == {}
 
@@ -219,7 +276,9 @@ def test_the_fits_of_a_run_are_all_there_is(database: Database) -> None:
 # --- what the sensor looks at
 
 
-def test_the_state_changes_with_every_label_and_every_vector_of_one_and_with_nothing_else(database: Database) -> None:
+def test_the_state_changes_with_every_label_and_every_vector_of_one_and_with_nothing_else(
+    database: Database,
+) -> None:
     seen = [state(database)]
     assert seen == [NO_LABELS]
     see(database, A, "a")

@@ -10,11 +10,20 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.schema import daily_clip_inference, daily_room_report, room_day_embedding
+from mushroom_assets.storage.schema import (
+    daily_clip_inference,
+    daily_room_report,
+    room_day_embedding,
+)
 from mushroom_assets.storage.vision import index as vector_index
 from mushroom_assets.storage.vision import search
 from mushroom_assets.storage.vision.index import ensure_index, through_index
-from mushroom_assets.storage.vision.search import nearest_images, replace_room_days, similar_room_days, stored_vector
+from mushroom_assets.storage.vision.search import (
+    nearest_images,
+    replace_room_days,
+    similar_room_days,
+    stored_vector,
+)
 from mushroom_assets_tests.kit.vectors import (
     DAY,
     ENCODER,
@@ -56,7 +65,12 @@ def put_farm(database: Database, vectors: Floats) -> None:
     put_images(
         database,
         [
-            image(number, vector, room_id=ROOMS[number % 3], image_date=DAY + dt.timedelta(days=number // 10))
+            image(
+                number,
+                vector,
+                room_id=ROOMS[number % 3],
+                image_date=DAY + dt.timedelta(days=number // 10),
+            )
             for number, vector in enumerate(vectors)
         ],
     )
@@ -103,7 +117,9 @@ def test_the_index_finds_what_numpy_finds(database: Database, indexed: Floats) -
     assert np.mean(hits) >= 9.8
 
 
-def test_rooms_and_days_limit_the_search_to_their_last_image(database: Database, indexed: Floats) -> None:
+def test_rooms_and_days_limit_the_search_to_their_last_image(
+    database: Database, indexed: Floats
+) -> None:
     first, last = DAY + dt.timedelta(days=100), DAY + dt.timedelta(days=110)
 
     def kept(number: int) -> bool:
@@ -118,26 +134,39 @@ def test_rooms_and_days_limit_the_search_to_their_last_image(database: Database,
     assert len(near(database, query, 600)) == 600
 
 
-def test_an_index_scan_goes_on_until_enough_images_pass_the_filter(database: Database, indexed: Floats) -> None:
+def test_an_index_scan_goes_on_until_enough_images_pass_the_filter(
+    database: Database, indexed: Floats
+) -> None:
     wanted = daily_clip_inference.c.image_date == DAY + dt.timedelta(days=110)  # 10 of 1,200
     query = indexed[0]
     with database.transaction() as connection, through_index(connection, 20):
         found = search._nearest(connection, ENCODER, query, 8, [wanted], exact=False)
-    assert paths(found) == [path(number) for number in by_numpy(indexed, query, lambda n: 1100 <= n < 1110)[:8]]
+    assert paths(found) == [
+        path(number) for number in by_numpy(indexed, query, lambda n: 1100 <= n < 1110)[:8]
+    ]
 
 
-def test_where_the_index_gives_up_the_exact_scan_takes_over(database: Database, indexed: Floats) -> None:
+def test_where_the_index_gives_up_the_exact_scan_takes_over(
+    database: Database, indexed: Floats
+) -> None:
     far = by_numpy(indexed, indexed[0])[-40:]
     rare = [path(number) for number in far]
     with database.transaction() as connection:
         connection.execute(
-            sa.update(daily_clip_inference).where(daily_clip_inference.c.image_path.in_(rare)).values(room_id="999")
+            sa.update(daily_clip_inference)
+            .where(daily_clip_inference.c.image_path.in_(rare))
+            .values(room_id="999")
         )
         connection.execute(sa.text("SET LOCAL hnsw.max_scan_tuples = 1"))
         connection.execute(sa.text("SET LOCAL hnsw.scan_mem_multiplier = 1"))
         with through_index(connection, 200):
             few = search._nearest(
-                connection, ENCODER, indexed[0], 40, [daily_clip_inference.c.room_id == "999"], exact=False
+                connection,
+                ENCODER,
+                indexed[0],
+                40,
+                [daily_clip_inference.c.room_id == "999"],
+                exact=False,
             )
         assert len(few) < 40
         assert paths(nearest_images(connection, ENCODER, indexed[0], 40, rooms=["999"])) == rare
@@ -148,7 +177,12 @@ def test_what_a_search_sets_ends_with_it(database: Database, indexed: Floats) ->
     with database.transaction() as connection:
         for _ in range(12):
             nearest_images(connection, ENCODER, indexed[0], 500)
-        assert [connection.scalar(sa.text(f"SHOW {name}")) for name in settings] == ["on", "on", "40", "off"]
+        assert [connection.scalar(sa.text(f"SHOW {name}")) for name in settings] == [
+            "on",
+            "on",
+            "40",
+            "off",
+        ]
     with (
         database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as loose,
         pytest.raises(exc.DBAPIError, match="SAVEPOINT can only be used in transaction blocks"),
@@ -163,14 +197,23 @@ def test_equal_bytes_at_several_paths_are_several_images(
     monkeypatch.setattr(vector_index, "INDEX_FROM", 50 if with_index else 10_000)
     vectors = clusters(60, 8)
     put(database, vectors)
-    put_images(database, [image(name, vectors[0], content_sha256=content(0)) for name in ("copy", "again")])
+    put_images(
+        database, [image(name, vectors[0], content_sha256=content(0)) for name in ("copy", "again")]
+    )
     assert ensure_index(database, ENCODER) is with_index
     found = near(database, vectors[0], 4)
-    assert paths(found) == [path(0), path("again"), path("copy"), path(by_numpy(vectors, vectors[0])[1])]
+    assert paths(found) == [
+        path(0),
+        path("again"),
+        path("copy"),
+        path(by_numpy(vectors, vectors[0])[1]),
+    ]
     assert paths(near(database, vectors[0], 2)) == [path(0), path("again")]
 
 
-def test_vectors_whose_image_is_gone_replaced_or_another_models_do_not_count(database: Database) -> None:
+def test_vectors_whose_image_is_gone_replaced_or_another_models_do_not_count(
+    database: Database,
+) -> None:
     vectors = unit([[1, 0.01 * number] for number in range(6)])
     put_vectors(database, vectors)
     put_images(
@@ -262,7 +305,9 @@ def test_replacing_a_day_touches_no_other_day_and_no_other_model(database: Datab
             sa.insert(room_day_embedding),
             [{**days(database)[10, "611"], "encoder": "another/model", "room_id": "607"}],
         )
-        connection.execute(sa.delete(daily_clip_inference).where(daily_clip_inference.c.image_date == DAY))
+        connection.execute(
+            sa.delete(daily_clip_inference).where(daily_clip_inference.c.image_date == DAY)
+        )
     assert replace(database) == 0
     assert {key: row["run_id"] for key, row in days(database).items()} == {
         (9, "611"): "run-1", (10, "607"): "run-1", (11, "611"): "run-1",
@@ -282,7 +327,9 @@ def test_the_rows_are_the_callers_to_commit(database: Database) -> None:
     assert days(database) == {}
 
 
-def put_days(database: Database, vectors: dict[tuple[str, int], Any], encoder: str = ENCODER) -> None:
+def put_days(
+    database: Database, vectors: dict[tuple[str, int], Any], encoder: str = ENCODER
+) -> None:
     rows = [
         {
             "image_date": dt.date(2026, 1, day), "room_id": room, "encoder": encoder, "embedding": unit(vector),
@@ -310,7 +357,9 @@ def test_similar_days_lie_in_the_past_and_not_next_door(database: Database) -> N
         found = similar_room_days(connection, ENCODER, "608", dt.date(2026, 1, 20), 100)
         first = similar_room_days(connection, ENCODER, "608", dt.date(2026, 1, 20), 1)
     assert [(row.room_id, row.day.day) for row in found] == best
-    assert [row.similarity for row in found] == pytest.approx([cosines[key] for key in best], abs=1e-6)
+    assert [row.similarity for row in found] == pytest.approx(
+        [cosines[key] for key in best], abs=1e-6
+    )
     assert first == found[:1]
     assert (found[0].growth_day, found[0].image_count, found[0].verdict) == (best[0][1], 48, None)
 

@@ -15,7 +15,12 @@ def upgrade() -> None:
     op.create_table(
         "batch",
         sa.Column("room_id", sa.Text(), nullable=False, comment="growing room"),
-        sa.Column("in_date", sa.Date(), nullable=False, comment="day on which the bags came in: growth day 1"),
+        sa.Column(
+            "in_date",
+            sa.Date(),
+            nullable=False,
+            comment="day on which the bags came in: growth day 1",
+        ),
         sa.Column("bag_count", sa.Integer(), nullable=True, comment="bags of the batch"),
         sa.PrimaryKeyConstraint("room_id", "in_date", name=op.f("pk_batch")),
         schema="farm",
@@ -38,7 +43,10 @@ def upgrade() -> None:
             comment="day folder of the image, farm-local: the partition that the row belongs to",
         ),
         sa.Column(
-            "camera", sa.Text(), nullable=True, comment="camera, as in the file name; null if the name cannot be read"
+            "camera",
+            sa.Text(),
+            nullable=True,
+            comment="camera, as in the file name; null if the name cannot be read",
         ),
         sa.Column(
             "captured_at",
@@ -46,7 +54,12 @@ def upgrade() -> None:
             nullable=True,
             comment="time of capture, from the file name; null if the name cannot be read",
         ),
-        sa.Column("growth_day", sa.Integer(), nullable=True, comment="days since the batch came in, from 1 [d]"),
+        sa.Column(
+            "growth_day",
+            sa.Integer(),
+            nullable=True,
+            comment="days since the batch came in, from 1 [d]",
+        ),
         sa.Column("batch_date", sa.Date(), nullable=True, comment="in_date of the batch in force"),
         sa.Column(
             "status",
@@ -56,15 +69,44 @@ def upgrade() -> None:
         ),
         sa.Column("error", sa.Text(), nullable=True, comment="why the image is not ok"),
         sa.Column("width", sa.Integer(), nullable=True, comment="width of the original image [px]"),
-        sa.Column("height", sa.Integer(), nullable=True, comment="height of the original image [px]"),
-        sa.Column("content_sha256", sa.Text(), nullable=True, comment="SHA-256 of the file's bytes, hexadecimal"),
-        sa.Column("embedding", VECTOR(), nullable=True, comment="L2-normalised vector of the image alone"),
-        sa.Column("stage", sa.Text(), nullable=True, comment="zero-shot growth stage, unknown below the set margin"),
-        sa.Column("stage_probability", sa.Double(), nullable=True, comment="probability of the likeliest stage [0..1]"),
-        sa.Column("stage_margin", sa.Double(), nullable=True, comment="its lead over the second [0..1]"),
-        sa.Column("condition", sa.Text(), nullable=True, comment="zero-shot condition, unknown below the set margin"),
         sa.Column(
-            "condition_probability", sa.Double(), nullable=True, comment="probability of the likeliest condition [0..1]"
+            "height", sa.Integer(), nullable=True, comment="height of the original image [px]"
+        ),
+        sa.Column(
+            "content_sha256",
+            sa.Text(),
+            nullable=True,
+            comment="SHA-256 of the file's bytes, hexadecimal",
+        ),
+        sa.Column(
+            "embedding", VECTOR(), nullable=True, comment="L2-normalised vector of the image alone"
+        ),
+        sa.Column(
+            "stage",
+            sa.Text(),
+            nullable=True,
+            comment="zero-shot growth stage, unknown below the set margin",
+        ),
+        sa.Column(
+            "stage_probability",
+            sa.Double(),
+            nullable=True,
+            comment="probability of the likeliest stage [0..1]",
+        ),
+        sa.Column(
+            "stage_margin", sa.Double(), nullable=True, comment="its lead over the second [0..1]"
+        ),
+        sa.Column(
+            "condition",
+            sa.Text(),
+            nullable=True,
+            comment="zero-shot condition, unknown below the set margin",
+        ),
+        sa.Column(
+            "condition_probability",
+            sa.Double(),
+            nullable=True,
+            comment="probability of the likeliest condition [0..1]",
         ),
         sa.Column(
             "scores",
@@ -91,17 +133,37 @@ def upgrade() -> None:
             nullable=True,
             comment="relative humidity at the capture, null if older than 5 min [%]",
         ),
-        sa.Column("co2_ppm", sa.Double(), nullable=True, comment="CO2 at the capture, null if older than 5 min [ppm]"),
+        sa.Column(
+            "co2_ppm",
+            sa.Double(),
+            nullable=True,
+            comment="CO2 at the capture, null if older than 5 min [ppm]",
+        ),
         sa.Column("run_id", sa.Text(), nullable=False, comment="Dagster run that wrote the row"),
-        sa.Column("computed_at", sa.DateTime(timezone=True), nullable=False, comment="when the row was computed"),
-        sa.CheckConstraint("(status = 'ok') = (embedding IS NOT NULL)", name=op.f("ck_daily_clip_inference_embedding")),
-        sa.CheckConstraint("status IN ('ok', 'unreadable', 'rejected')", name=op.f("ck_daily_clip_inference_status")),
+        sa.Column(
+            "computed_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="when the row was computed",
+        ),
+        sa.CheckConstraint(
+            "(status = 'ok') = (embedding IS NOT NULL)",
+            name=op.f("ck_daily_clip_inference_embedding"),
+        ),
+        sa.CheckConstraint(
+            "status IN ('ok', 'unreadable', 'rejected')",
+            name=op.f("ck_daily_clip_inference_status"),
+        ),
         sa.PrimaryKeyConstraint("image_path", "model_id", name=op.f("pk_daily_clip_inference")),
         schema="farm",
         comment="CLIP inference on the camera images, one row per image and model",
     )
     op.create_index(
-        op.f("ix_daily_clip_inference_image_date"), "daily_clip_inference", ["image_date"], unique=False, schema="farm"
+        op.f("ix_daily_clip_inference_image_date"),
+        "daily_clip_inference",
+        ["image_date"],
+        unique=False,
+        schema="farm",
     )
     op.create_index(
         op.f("ix_daily_clip_inference_room_id_captured_at"),
@@ -112,7 +174,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "daily_env_stats",
-        sa.Column("stat_date", sa.Date(), nullable=False, comment="farm-local day, half-open [00:00, 24:00)"),
+        sa.Column(
+            "stat_date",
+            sa.Date(),
+            nullable=False,
+            comment="farm-local day, half-open [00:00, 24:00)",
+        ),
         sa.Column("room_id", sa.Text(), nullable=False, comment="growing room"),
         sa.Column(
             "quantity",
@@ -121,7 +188,9 @@ def upgrade() -> None:
             comment="temperature, humidity, co2, and per sample derived vpd, dew_point",
         ),
         sa.Column("unit", sa.Text(), nullable=False, comment="unit of the statistics in this row"),
-        sa.Column("sample_count", sa.Integer(), nullable=False, comment="accepted samples of the day"),
+        sa.Column(
+            "sample_count", sa.Integer(), nullable=False, comment="accepted samples of the day"
+        ),
         sa.Column(
             "rejected_count",
             sa.Integer(),
@@ -142,16 +211,30 @@ def upgrade() -> None:
         ),
         sa.Column("min", sa.Double(), nullable=True, comment="smallest accepted sample"),
         sa.Column(
-            "q25", sa.Double(), nullable=True, comment="lower quartile of the accepted samples, linear interpolation"
+            "q25",
+            sa.Double(),
+            nullable=True,
+            comment="lower quartile of the accepted samples, linear interpolation",
         ),
         sa.Column("median", sa.Double(), nullable=True, comment="median of the accepted samples"),
         sa.Column(
-            "q75", sa.Double(), nullable=True, comment="upper quartile of the accepted samples, linear interpolation"
+            "q75",
+            sa.Double(),
+            nullable=True,
+            comment="upper quartile of the accepted samples, linear interpolation",
         ),
         sa.Column("max", sa.Double(), nullable=True, comment="largest accepted sample"),
-        sa.Column("coverage", sa.Double(), nullable=False, comment="share of the day in which a value is known [0..1]"),
         sa.Column(
-            "longest_gap_s", sa.Double(), nullable=False, comment="longest stretch of the day without a known value [s]"
+            "coverage",
+            sa.Double(),
+            nullable=False,
+            comment="share of the day in which a value is known [0..1]",
+        ),
+        sa.Column(
+            "longest_gap_s",
+            sa.Double(),
+            nullable=False,
+            comment="longest stretch of the day without a known value [s]",
         ),
         sa.Column(
             "in_range",
@@ -159,14 +242,31 @@ def upgrade() -> None:
             nullable=True,
             comment="share of the known time inside the target band of the growth day [0..1]",
         ),
-        sa.Column("growth_day", sa.Integer(), nullable=True, comment="days since the batch came in, from 1 [d]"),
+        sa.Column(
+            "growth_day",
+            sa.Integer(),
+            nullable=True,
+            comment="days since the batch came in, from 1 [d]",
+        ),
         sa.Column("batch_date", sa.Date(), nullable=True, comment="in_date of the batch in force"),
-        sa.Column("is_growth_phase", sa.Boolean(), nullable=True, comment="growth day within 1..cycle_days"),
+        sa.Column(
+            "is_growth_phase",
+            sa.Boolean(),
+            nullable=True,
+            comment="growth day within 1..cycle_days",
+        ),
         sa.Column("run_id", sa.Text(), nullable=False, comment="Dagster run that wrote the row"),
-        sa.Column("computed_at", sa.DateTime(timezone=True), nullable=False, comment="when the row was computed"),
+        sa.Column(
+            "computed_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="when the row was computed",
+        ),
         sa.CheckConstraint("coverage BETWEEN 0 AND 1", name=op.f("ck_daily_env_stats_coverage")),
         sa.CheckConstraint("in_range BETWEEN 0 AND 1", name=op.f("ck_daily_env_stats_in_range")),
-        sa.PrimaryKeyConstraint("stat_date", "room_id", "quantity", name=op.f("pk_daily_env_stats")),
+        sa.PrimaryKeyConstraint(
+            "stat_date", "room_id", "quantity", name=op.f("pk_daily_env_stats")
+        ),
         schema="farm",
         comment="Daily environment statistics, one row per room, day and quantity",
     )
@@ -181,7 +281,9 @@ def upgrade() -> None:
         "daily_room_report",
         sa.Column("stat_date", sa.Date(), nullable=False, comment="farm-local day"),
         sa.Column("room_id", sa.Text(), nullable=False, comment="growing room"),
-        sa.Column("verdict", sa.Text(), nullable=False, comment="good, watch, act or insufficient_data"),
+        sa.Column(
+            "verdict", sa.Text(), nullable=False, comment="good, watch, act or insufficient_data"
+        ),
         sa.Column(
             "reasons",
             postgresql.JSONB(astext_type=sa.Text()),
@@ -189,12 +291,21 @@ def upgrade() -> None:
             comment="what led to the verdict, most serious first",
         ),
         sa.Column(
-            "summary_md", sa.Text(), nullable=False, comment="the room's day in words, Markdown, in the farm's language"
+            "summary_md",
+            sa.Text(),
+            nullable=False,
+            comment="the room's day in words, Markdown, in the farm's language",
         ),
         sa.Column("run_id", sa.Text(), nullable=False, comment="Dagster run that wrote the row"),
-        sa.Column("computed_at", sa.DateTime(timezone=True), nullable=False, comment="when the row was computed"),
+        sa.Column(
+            "computed_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="when the row was computed",
+        ),
         sa.CheckConstraint(
-            "verdict IN ('good', 'watch', 'act', 'insufficient_data')", name=op.f("ck_daily_room_report_verdict")
+            "verdict IN ('good', 'watch', 'act', 'insufficient_data')",
+            name=op.f("ck_daily_room_report_verdict"),
         ),
         sa.PrimaryKeyConstraint("stat_date", "room_id", name=op.f("pk_daily_room_report")),
         schema="farm",
@@ -208,8 +319,19 @@ def upgrade() -> None:
             nullable=False,
             comment="version 5 UUID of point and time: the same change has the same id everywhere",
         ),
-        sa.Column("point_id", sa.Integer(), autoincrement=False, nullable=False, comment="the watched point"),
-        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False, comment="first sample with the new value"),
+        sa.Column(
+            "point_id",
+            sa.Integer(),
+            autoincrement=False,
+            nullable=False,
+            comment="the watched point",
+        ),
+        sa.Column(
+            "changed_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="first sample with the new value",
+        ),
         sa.Column(
             "previous_at",
             sa.DateTime(timezone=True),
@@ -221,25 +343,60 @@ def upgrade() -> None:
         sa.Column("device_alias", sa.Text(), nullable=False, comment="the device"),
         sa.Column("point_alias", sa.Text(), nullable=False, comment="the setpoint"),
         sa.Column("point_description", sa.Text(), nullable=True, comment="the setpoint in words"),
-        sa.Column("change_type", sa.Text(), nullable=False, comment="digital_on_off, enum_state or analog_value"),
-        sa.Column("previous_value", sa.Double(), nullable=False, comment="value before, in the point's unit"),
-        sa.Column("current_value", sa.Double(), nullable=False, comment="value after, in the point's unit"),
         sa.Column(
-            "previous_label", sa.Text(), nullable=True, comment="name of the value before, for on/off and enumerations"
+            "change_type",
+            sa.Text(),
+            nullable=False,
+            comment="digital_on_off, enum_state or analog_value",
         ),
         sa.Column(
-            "current_label", sa.Text(), nullable=True, comment="name of the value after, for on/off and enumerations"
+            "previous_value",
+            sa.Double(),
+            nullable=False,
+            comment="value before, in the point's unit",
         ),
-        sa.Column("delta", sa.Double(), nullable=False, comment="value after minus value before, in the point's unit"),
-        sa.Column("growth_day", sa.Integer(), nullable=True, comment="days since the batch came in, from 1 [d]"),
+        sa.Column(
+            "current_value", sa.Double(), nullable=False, comment="value after, in the point's unit"
+        ),
+        sa.Column(
+            "previous_label",
+            sa.Text(),
+            nullable=True,
+            comment="name of the value before, for on/off and enumerations",
+        ),
+        sa.Column(
+            "current_label",
+            sa.Text(),
+            nullable=True,
+            comment="name of the value after, for on/off and enumerations",
+        ),
+        sa.Column(
+            "delta",
+            sa.Double(),
+            nullable=False,
+            comment="value after minus value before, in the point's unit",
+        ),
+        sa.Column(
+            "growth_day",
+            sa.Integer(),
+            nullable=True,
+            comment="days since the batch came in, from 1 [d]",
+        ),
         sa.Column("batch_date", sa.Date(), nullable=True, comment="in_date of the batch in force"),
         sa.Column("run_id", sa.Text(), nullable=False, comment="Dagster run that wrote the row"),
-        sa.Column("detected_at", sa.DateTime(timezone=True), nullable=False, comment="when the row was computed"),
+        sa.Column(
+            "detected_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="when the row was computed",
+        ),
         sa.CheckConstraint(
             "change_type IN ('digital_on_off', 'enum_state', 'analog_value')",
             name=op.f("ck_hourly_setpoint_changes_change_type"),
         ),
-        sa.CheckConstraint("previous_at < changed_at", name=op.f("ck_hourly_setpoint_changes_order")),
+        sa.CheckConstraint(
+            "previous_at < changed_at", name=op.f("ck_hourly_setpoint_changes_order")
+        ),
         sa.PrimaryKeyConstraint("point_id", "changed_at", name=op.f("pk_hourly_setpoint_changes")),
         sa.UniqueConstraint("change_id", name=op.f("uq_hourly_setpoint_changes_change_id")),
         schema="farm",
@@ -261,25 +418,51 @@ def upgrade() -> None:
     )
     op.create_table(
         "point",
-        sa.Column("point_id", sa.Integer(), sa.Identity(always=False), nullable=False, comment="identity of the point"),
+        sa.Column(
+            "point_id",
+            sa.Integer(),
+            sa.Identity(always=False),
+            nullable=False,
+            comment="identity of the point",
+        ),
         sa.Column("room_id", sa.Text(), nullable=False, comment="growing room"),
-        sa.Column("device_type", sa.Text(), nullable=False, comment="kind of device, as in the farm file"),
-        sa.Column("device_name", sa.Text(), nullable=False, comment="what the controller calls the device"),
+        sa.Column(
+            "device_type", sa.Text(), nullable=False, comment="kind of device, as in the farm file"
+        ),
+        sa.Column(
+            "device_name", sa.Text(), nullable=False, comment="what the controller calls the device"
+        ),
         sa.Column("device_alias", sa.Text(), nullable=False, comment="what people call the device"),
-        sa.Column("point_name", sa.Text(), nullable=False, comment="what the controller calls the point"),
+        sa.Column(
+            "point_name", sa.Text(), nullable=False, comment="what the controller calls the point"
+        ),
         sa.Column("point_alias", sa.Text(), nullable=False, comment="what people call the point"),
         sa.Column("unit", sa.Text(), nullable=True, comment="unit of the point's values"),
         sa.PrimaryKeyConstraint("point_id", name=op.f("pk_point")),
         sa.UniqueConstraint(
-            "room_id", "device_alias", "point_alias", name=op.f("uq_point_room_id_device_alias_point_alias")
+            "room_id",
+            "device_alias",
+            "point_alias",
+            name=op.f("uq_point_room_id_device_alias_point_alias"),
         ),
         schema="farm",
         comment="Device points and sensors of the plant",
     )
     op.create_table(
         "sample",
-        sa.Column("point_id", sa.Integer(), autoincrement=False, nullable=False, comment="the point sampled"),
-        sa.Column("sampled_at", sa.DateTime(timezone=True), nullable=False, comment="source time of the sample"),
+        sa.Column(
+            "point_id",
+            sa.Integer(),
+            autoincrement=False,
+            nullable=False,
+            comment="the point sampled",
+        ),
+        sa.Column(
+            "sampled_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="source time of the sample",
+        ),
         sa.Column(
             "value",
             sa.Double(),
@@ -305,14 +488,28 @@ def downgrade() -> None:
     op.drop_table("sample", schema="farm")
     op.drop_table("point", schema="farm")
     op.drop_index(
-        op.f("ix_hourly_setpoint_changes_room_id_changed_at"), table_name="hourly_setpoint_changes", schema="farm"
+        op.f("ix_hourly_setpoint_changes_room_id_changed_at"),
+        table_name="hourly_setpoint_changes",
+        schema="farm",
     )
-    op.drop_index(op.f("ix_hourly_setpoint_changes_changed_at"), table_name="hourly_setpoint_changes", schema="farm")
+    op.drop_index(
+        op.f("ix_hourly_setpoint_changes_changed_at"),
+        table_name="hourly_setpoint_changes",
+        schema="farm",
+    )
     op.drop_table("hourly_setpoint_changes", schema="farm")
     op.drop_table("daily_room_report", schema="farm")
-    op.drop_index(op.f("ix_daily_env_stats_room_id_stat_date"), table_name="daily_env_stats", schema="farm")
+    op.drop_index(
+        op.f("ix_daily_env_stats_room_id_stat_date"), table_name="daily_env_stats", schema="farm"
+    )
     op.drop_table("daily_env_stats", schema="farm")
-    op.drop_index(op.f("ix_daily_clip_inference_room_id_captured_at"), table_name="daily_clip_inference", schema="farm")
-    op.drop_index(op.f("ix_daily_clip_inference_image_date"), table_name="daily_clip_inference", schema="farm")
+    op.drop_index(
+        op.f("ix_daily_clip_inference_room_id_captured_at"),
+        table_name="daily_clip_inference",
+        schema="farm",
+    )
+    op.drop_index(
+        op.f("ix_daily_clip_inference_image_date"), table_name="daily_clip_inference", schema="farm"
+    )
     op.drop_table("daily_clip_inference", schema="farm")
     op.drop_table("batch", schema="farm")
