@@ -1,10 +1,11 @@
-"""Everything Dagster loads.
+"""Everything Dagster loads: the only module that sees every room.
 
-The only module that sees every room; nobody imports it but the command line.
+Nobody imports it but the command line.
 """
 
 import gc
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -17,12 +18,17 @@ from mushroom_assets.assets.setpoints import setpoints_asset
 from mushroom_assets.assets.sources import source_assets
 from mushroom_assets.assets.vision import vision_asset
 from mushroom_assets.automation import schedules, sensors, timetable
-from mushroom_assets.checks import asset_checks
-from mushroom_assets.checks.standing import standing_checks
+from mushroom_assets.automation.timetable import TIMETABLE
+from mushroom_assets.checks import environment, report, setpoints, vision
+from mushroom_assets.checks.evaluation import table_checks
+from mushroom_assets.checks.standing import standing_check
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.partitions import farm_clock
+from mushroom_assets.metadata.catalogue import catalogued
+from mushroom_assets.partitions import FarmClock, farm_clock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets.settings import SettingsError, load_settings
+
+Asset = dg.AssetsDefinition | dg.AssetSpec
 
 # Beta and preview features that are used on purpose, each pinned with Dagster itself in
 # constraints.txt and held by a test: backfill policies, and partitions of asset checks.
@@ -44,37 +50,61 @@ def build_definitions(
     if settings.startup_error:
         raise SettingsError(settings.startup_error)
     farm = farm or settings.read_farm()
-    clock, policy = farm_clock(farm), timetable.policies(farm.timezone)
+    clock = farm_clock(farm)
     jobs = schedules.jobs()
+    doors = {
+        "postgres": PostgresResource(),
+        "image_store": ImageStore(),
+        "clip": ClipResource(),
+        "farm_file": FarmFile(),
+    }
     return dg.Definitions(
-        assets=[
-            *source_assets(farm),
-            environment_asset(clock, farm, **policy["daily_env_stats"]),
-            setpoints_asset(clock, farm, **policy["hourly_setpoint_changes"]),
-            vision_asset(clock, farm, **policy["daily_clip_inference"]),
-            probe_asset(farm, **policy["clip_probe"]),
-            report_asset(clock, farm, **policy["daily_room_report"]),
-        ],
-        asset_checks=[
-            *asset_checks(clock, farm, retry_policy=timetable.RETRY),
-            *standing_checks(clock, farm, timetable.DUE_AFTER, retry_policy=timetable.RETRY),
-        ],
-        jobs=[*jobs.values(), relabel_job(clock, retry_policy=timetable.RETRY, pool="clip")],
+        assets=_told([*source_assets(), *_results(clock)], farm),
+        asset_checks=_checks(clock, farm),
+        jobs=[*jobs.values(), relabel_job(clock, timetable.RETRY, pool="clip")],
         schedules=schedules.schedules(clock, jobs, farm.timezone),
         sensors=sensors.sensors(jobs, notify=bool(settings.notify)),
-        resources={
-            "postgres": PostgresResource(),
-            "image_store": ImageStore(),
-            "clip": ClipResource(),
-            "farm_file": FarmFile(),
-        }
-        | (resources or {}),
+        resources=doors | (resources or {}),
         # One process a run: 3.9 s against 6.4 s with a process a step, and each step would import
         # the package anew.
         executor=dg.in_process_executor,
     )
 
 
+def _told(assets: Sequence[Asset], farm: Farm) -> Sequence[Asset]:
+    """The assets with what the timetable and the catalogue say of them, put on all at once."""
+    timed = dg.map_asset_specs(lambda spec: timetable.timed(spec, farm), assets)
+    return dg.map_asset_specs(lambda spec: catalogued(spec, farm), timed)
+
+
+def _results(clock: FarmClock) -> list[dg.AssetsDefinition]:
+    """The assets that are made here, with the policies of the timetable."""
+    retry = timetable.RETRY
+    environment_slot = TIMETABLE["daily_env_stats"]
+    setpoints_slot = TIMETABLE["hourly_setpoint_changes"]
+    vision_slot = TIMETABLE["daily_clip_inference"]
+    report_slot = TIMETABLE["daily_room_report"]
+    return [
+        environment_asset(clock, retry, environment_slot.backfill_policy),
+        setpoints_asset(clock, retry, setpoints_slot.backfill_policy),
+        vision_asset(clock, retry, vision_slot.backfill_policy, vision_slot.pool),
+        probe_asset(retry),
+        report_asset(clock, retry, report_slot.backfill_policy),
+    ]
+
+
+def _checks(clock: FarmClock, farm: Farm) -> list[dg.AssetChecksDefinition]:
+    """The checks of every result table's rows, one step a table, and the standing checks."""
+    retry = timetable.RETRY
+    return [
+        table_checks(environment.RULES, clock.daily, farm, retry),
+        table_checks(setpoints.RULES, clock.hourly, farm, retry),
+        table_checks(vision.RULES, clock.daily, farm, retry),
+        table_checks(report.RULES, clock.daily, farm, retry),
+        *(standing_check(watched, farm, retry) for watched in timetable.watched(clock)),
+    ]
+
+
 defs = build_definitions()
-# What is imported stays: to look through it for garbage again and again took a sixth of a long run
+# What is imported stays: to look through it for garbage took a sixth of a long run.
 gc.freeze()

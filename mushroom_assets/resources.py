@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from pydantic import Field, PrivateAttr
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.image_store.store import ImageStore
 from mushroom_assets.settings import load_settings
@@ -139,6 +140,8 @@ class FarmFile(dg.ConfigurableResource):
         """The validated farm file.
 
         Raises:
-            FarmFileError: it is not there or has a mistake.
+            dg.Failure: it is not there or has a mistake; not retried.
         """
-        return load_settings({"MUSHROOM_CONFIG": self.path} if self.path else None).read_farm()
+        settings = load_settings({"MUSHROOM_CONFIG": self.path} if self.path else None)
+        with permanent_faults_fail_at_once():
+            return settings.read_farm()

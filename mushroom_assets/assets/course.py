@@ -1,8 +1,9 @@
 """The course of a day, minute by minute, for the assets that draw it."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import pandas as pd
 import sqlalchemy as sa
@@ -34,6 +35,13 @@ class Course:
             self.samples, self.day, self.sources, self.setpoints, self.farm, self.in_dates
         )
 
+    def ribbons_by_room(self) -> dict[str, list[Ribbon]]:
+        """The day's ribbons by room."""
+        found: dict[str, list[Ribbon]] = {}
+        for ribbon in self.ribbons():
+            found.setdefault(ribbon.room_id, []).append(ribbon)
+        return found
+
     def climate(self) -> dict[tuple[str, str], Series]:
         """The measured series by (room, quantity)."""
         return environment.climate(self.samples, self.sources, self.farm)
@@ -42,12 +50,21 @@ class Course:
 def read_course(connection: sa.Connection, day: Window, farm: Farm) -> Course:
     """Read a day's course."""
     points = read_points(connection)
-    sources, setting = environment.sources(points, farm), setpoint_points(points, farm)
+    sources = environment.sources(points, farm)
+    watched = setpoint_points(points, farm)
     since = day.before(dt.timedelta(seconds=environment.lookback_s(farm)) + MARGIN)
-    measured = [point for ids in sources.values() for point in ids]
-    samples = read_samples(connection, measured, since, day.end.astimezone(dt.UTC) + MARGIN)
-    set_ids = [point.point_id for found in setting.values() for point in found]
-    carried_since = day.before(setpoints.LOOKBACK)
-    set_samples = read_samples(connection, set_ids, day.start, day.end, carried_since=carried_since)
-    lines = {key: steps(set_samples, found, farm) for key, found in setting.items()}
+    until = day.end.astimezone(dt.UTC) + MARGIN
+    samples = read_samples(connection, list(chain.from_iterable(sources.values())), since, until)
+    setting = [point.point_id for point in chain.from_iterable(watched.values())]
+    carried = day.before(setpoints.LOOKBACK)
+    moves = read_samples(connection, setting, day.start, day.end, carried_since=carried)
+    lines = {key: steps(moves, found, farm) for key, found in watched.items()}
     return Course(day, farm, samples, sources, lines, read_batches(connection))
+
+
+def read_ribbons(
+    connection: sa.Connection, days: Sequence[Window], drawn: Collection[str], farm: Farm
+) -> dict[str, list[Ribbon]]:
+    """Read the ribbons of those days that are drawn, by the days' keys."""
+    courses = [read_course(connection, day, farm) for day in days if day.key in drawn]
+    return {course.day.key: course.ribbons() for course in courses}

@@ -1,14 +1,13 @@
 """`clip_probe`: what the farm's own labels make of the model's vectors."""
 
 import datetime as dt
-from typing import Any
+from collections.abc import Mapping
 
 import dagster as dg
+import sqlalchemy as sa
 
-from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.probe import KINDS, class_names
+from mushroom_assets.domain.probe import KINDS, ProbeFit, class_names
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
-from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.probe import probe_metadata
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.results import lock_for_replace
@@ -24,31 +23,32 @@ from mushroom_assets.storage.vision.labels import (
 NO_MODEL = "none"
 
 
-def probe_asset(farm: Farm, **policy: Any) -> dg.AssetsDefinition:
-    """The asset; `policy` holds its retry policy."""
+def probe_asset(retry_policy: dg.RetryPolicy) -> dg.AssetsDefinition:
+    """The asset, which has no partitions."""
 
-    @dg.asset(
-        deps=["image_label", "daily_clip_inference"],
-        **definition(table, farm),
-        **policy,
-    )
+    @dg.asset(deps=["image_label", "daily_clip_inference"], retry_policy=retry_policy)
     def clip_probe(
         context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
-    ) -> dg.MaterializeResult:
-        with permanent_faults_fail_at_once():
-            # Brings scikit-learn: seconds, only here
-            from mushroom_assets.inference.probe import fit_probe
-
-            names = class_names(farm_file.read().vision)
-            with postgres.transaction(context.run.run_id) as connection:
-                lock_for_replace(connection, table)
-                labels = sum(sum(count_labels(connection, kind).values()) for kind in KINDS)
-                fits = [
-                    fit_probe(encoder, kind, read_labelled(connection, encoder, kind), names[kind])
-                    for encoder in labelled_encoders(connection) or [NO_MODEL]
-                    for kind in KINDS
-                ]
-                replace_probes(connection, fits, context.run.run_id, dt.datetime.now(dt.UTC))
+    ) -> dg.MaterializeResult[None]:
+        names = class_names(farm_file.read().vision)
+        run_id = context.run.run_id
+        with permanent_faults_fail_at_once(), postgres.transaction(run_id) as connection:
+            lock_for_replace(connection, table)
+            labels = sum(sum(count_labels(connection, kind).values()) for kind in KINDS)
+            fits = fit_probes(connection, names)
+            replace_probes(connection, fits, run_id, dt.datetime.now(dt.UTC))
         return dg.MaterializeResult(metadata=probe_metadata(fits, labels))
 
     return clip_probe
+
+
+def fit_probes(connection: sa.Connection, names: Mapping[str, list[str]]) -> list[ProbeFit]:
+    """Fit a probe for each model that has labelled vectors and each kind of label."""
+    from mushroom_assets.inference.probe import fit_probe  # brings scikit-learn: seconds, only here
+
+    fits: list[ProbeFit] = []
+    for encoder in labelled_encoders(connection) or [NO_MODEL]:
+        for kind in KINDS:
+            labelled = read_labelled(connection, encoder, kind)
+            fits.append(fit_probe(encoder, kind, labelled, names[kind]))
+    return fits

@@ -1,19 +1,20 @@
-"""`relabel_images_job`: new prompts, labels or probes for images that are already vectors; no image
-is read.
+"""`relabel_images_job`: new prompts, labels or probes for images that are already vectors.
 
-Which row of an image counts, and how rows travel, is the business of `storage.relabel`; what a
-vector says about labels, that of the domain.
+No image is read. Which row of an image counts, and how rows travel, is the business of
+`storage.vision.relabel`; what a vector says about labels, that of the domain.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import dagster as dg
+import sqlalchemy as sa
 from pydantic import Field
 
 from mushroom_assets.domain import vision
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.probe import probes_id
 from mushroom_assets.domain.versions import code_version, relabelled
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
@@ -36,6 +37,9 @@ from mushroom_assets.storage.vision.relabel import (
     write_labels,
 )
 
+if TYPE_CHECKING:
+    from mushroom_assets.inference.encoder import ClipEncoder
+
 # Of one transaction: 20 MB of vectors of 512 dimensions, and the least that a killed job loses
 CHUNK_ROWS = 10_000
 AT_ONCE = 2  # chunks: one is read and scored while the other is written
@@ -52,10 +56,10 @@ class RelabelConfig(dg.Config):
     )
 
 
-def relabel_job(clock: FarmClock, **policy: Any) -> dg.JobDefinition:
-    """The job on a farm's clock; `policy` holds its op's retry policy and pool."""
+def relabel_job(clock: FarmClock, retry_policy: dg.RetryPolicy, pool: str) -> dg.JobDefinition:
+    """The job on a farm's clock."""
 
-    @dg.op(**policy)
+    @dg.op(retry_policy=retry_policy, pool=pool)
     def relabel_images(
         context: dg.OpExecutionContext,
         config: RelabelConfig,
@@ -63,45 +67,25 @@ def relabel_job(clock: FarmClock, **policy: Any) -> dg.JobDefinition:
         clip: ClipResource,
         farm_file: FarmFile,
     ) -> None:
-        """Labels of the stored vectors under the prompts and labels of the farm file and the latest
-        probes.
+        """Label the stored vectors by the farm file's prompts and labels and the latest probes.
 
         Every image of the model, whatever prompts it was judged with, gets a row under the current
         `model_id`: its latest row with new labels. Rows of other prompts stay. Each chunk of whole
         days is a transaction.
         """
+        farm = farm_file.read()
+        partitions = set(clock.daily.get_partition_keys())
         with permanent_faults_fail_at_once():
-            since, until = (_day(name, getattr(config, name)) for name in ("since", "until"))
-            farm, encoder = farm_file.read(), clip.encoder()
-            model_id, prefix = (
-                vision.model_id(encoder.name, farm.vision),
-                f"{encoder.name}/prompts-",
-            )
-            labeller = vision.Labeller(farm.vision, encoder.encode_texts, encoder.logit_scale)
-            partitions = set(clock.daily.get_partition_keys())
-            task = Relabelling(
-                prefix, encoder.name, encoder.dimensions, labeller, model_id, context.run_id
-            )
-            version = code_version(table.name, farm)
-            for counts in relabel(postgres.database(context.run_id), task, since, until):
-                images = sum(day.ok + day.not_ok for day in counts)
-                context.log.info(f"{counts[0].day} to {counts[-1].day}: {images} images")
-                days = {
-                    day.day.isoformat(): day for day in counts if day.day.isoformat() in partitions
-                }
-                before = made_by(context.instance, dg.AssetKey(table.name), list(days))
-                with together(context.instance):
-                    for key, day in days.items():
-                        shown = relabel_metadata(day, model_id, trained=encoder.trained)
-                        tags = _tags(before.get(key), version, context.run_id)
-                        context.log_event(
-                            dg.AssetMaterialization(
-                                table.name, partition=key, metadata=shown, tags=tags
-                            )
-                        )
+            since = _day("since", config.since)
+            until = _day("until", config.until)
+            task = relabelling(farm, clip.encoder(), context.run_id)
+            database = postgres.database(context.run_id)
+            for counts in relabel(database, task, since, until):
+                _record(context, counts, task, partitions)
 
     @dg.job(
-        description="New labels for stored vectors, after a change of prompts, labels or probes; reads no image."
+        description="New labels for stored vectors, after a change of prompts, labels or probes; "
+        "reads no image."
     )
     def relabel_images_job() -> None:
         relabel_images()
@@ -110,49 +94,77 @@ def relabel_job(clock: FarmClock, **policy: Any) -> dg.JobDefinition:
 
 
 class Relabelling(NamedTuple):
-    """Which vectors, by the start of their model_id, are labelled by what, and under which name the
-    rows are stored.
+    """Which vectors are labelled by what, and under which names the rows are stored.
+
+    Attributes:
+        prefix: of the model_id of the rows that are read.
+        encoder: the encoder's name.
+        dimensions: of a vector.
+        trained: whether the model's labels mean anything.
+        labeller: the farm's labels as the model sees them.
+        model_id: of the rows that are written.
+        version: the asset's code version.
+        run_id: the run's.
     """
 
     prefix: str
     encoder: str
     dimensions: int
+    trained: bool
     labeller: vision.Labeller
     model_id: str
+    version: str
     run_id: str
+
+
+def relabelling(farm: Farm, encoder: "ClipEncoder", run_id: str) -> Relabelling:
+    """The task of a run with a model, under a farm file."""
+    return Relabelling(
+        prefix=f"{encoder.name}/prompts-",
+        encoder=encoder.name,
+        dimensions=encoder.dimensions,
+        trained=encoder.trained,
+        labeller=vision.Labeller(farm.vision, encoder.encode_texts, encoder.logit_scale),
+        model_id=vision.model_id(encoder.name, farm.vision),
+        version=code_version(vision, farm),
+        run_id=run_id,
+    )
 
 
 def relabel(
     database: Database, task: Relabelling, since: dt.date | None, until: dt.date | None
 ) -> Iterator[list[DayCount]]:
-    """Store the days' rows under the task's model_id with labels computed anew; yields each chunk's
-    days when stored.
+    """Store the days' rows under the task's model_id with labels computed anew.
 
     `AT_ONCE` chunks are in work at a time, each in a transaction of its own.
+
+    Yields:
+        each chunk's days when they are stored.
     """
 
     def store(days: Sequence[dt.date]) -> list[DayCount]:
         with database.transaction() as connection:
-            lock_for_replace(connection, table, shared=True)
-            counts = choose_rows(connection, task.prefix, days)
-            probes = read_probes(connection, task.encoder)
-            found = read_vectors(connection, task.dimensions)
-            judged = {kind: probe.judge(found.embeddings) for kind, probe in probes.items()}
-            labels = Labels(task.labeller.judge(found.embeddings), judged, probes_id(probes))
-            stamp = {
-                "model_id": task.model_id,
-                "run_id": task.run_id,
-                "computed_at": dt.datetime.now(dt.UTC),
-            }
-            write_labels(connection, found.places, labels, stamp)
-        return counts
+            return _store(connection, task, days)
 
     with database.transaction() as connection, ThreadPoolExecutor(AT_ONCE) as pool:
-        # Chunks share the lock on the table: two jobs must not write the same rows
+        # Chunks share the lock on the table: two jobs must not write the same rows.
         relabel_alone(connection)
-        yield from pool.map(
-            store, chunks(stored_days(connection, task.prefix, since, until), CHUNK_ROWS)
-        )
+        stored = stored_days(connection, task.prefix, since, until)
+        yield from pool.map(store, chunks(stored, CHUNK_ROWS))
+
+
+def _store(connection: sa.Connection, task: Relabelling, days: Sequence[dt.date]) -> list[DayCount]:
+    lock_for_replace(connection, table, shared=True)
+    counts = choose_rows(connection, task.prefix, days)
+    probes = read_probes(connection, task.encoder)
+    found = read_vectors(connection, task.dimensions)
+    zero_shot = task.labeller.judge(found.embeddings)
+    by_probe = {kind: probe.judge(found.embeddings) for kind, probe in probes.items()}
+    labels = Labels(zero_shot, by_probe, probes_id(probes))
+    now = dt.datetime.now(dt.UTC)
+    stamp = {"model_id": task.model_id, "run_id": task.run_id, "computed_at": now}
+    write_labels(connection, found.places, labels, stamp)
+    return counts
 
 
 def chunks(stored: Sequence[tuple[dt.date, int]], rows: int) -> Iterator[list[dt.date]]:
@@ -162,20 +174,43 @@ def chunks(stored: Sequence[tuple[dt.date, int]], rows: int) -> Iterator[list[dt
     for day, count in stored:
         if days and filled + count > rows:
             yield days
-            days, filled = [], 0
+            days = []
+            filled = 0
         days.append(day)
         filled += count
     if days:
         yield days
 
 
-def _tags(before: str | None, version: str, run_id: str) -> dict[str, str] | None:
-    """Rows with new labels that are otherwise as old as they were.
+def _record(
+    context: dg.OpExecutionContext,
+    counts: Sequence[DayCount],
+    task: Relabelling,
+    partitions: Collection[str],
+) -> None:
+    """Tell Dagster of a chunk's days: those that are partitions of the asset."""
+    images = sum(day.ok + day.not_ok for day in counts)
+    context.log.info(f"{counts[0].day} to {counts[-1].day}: {images} images")
+    by_key = {day.day.isoformat(): day for day in counts}
+    days = {key: day for key, day in by_key.items() if key in partitions}
+    before = made_by(context.instance, dg.AssetKey(table.name), list(days))
+    with together(context.instance):
+        for key, day in days.items():
+            shown = relabel_metadata(day, task.model_id, trained=task.trained)
+            tags = _tags(before.get(key), task)
+            event = dg.AssetMaterialization(table.name, partition=key, metadata=shown, tags=tags)
+            context.log_event(event)
+
+
+def _tags(before: str | None, task: Relabelling) -> dict[str, str] | None:
+    """Version tags of rows with new labels that are otherwise as old as they were.
 
     None where nobody knows what made them.
     """
+    if before is None:
+        return None
     inputs = {dg.AssetKey(name): UNRECORDED for name in upstream(table)}
-    return None if before is None else version_tags(relabelled(before, version), run_id, inputs)
+    return version_tags(relabelled(before, task.version), task.run_id, inputs)
 
 
 def _day(name: str, text: str | None) -> dt.date | None:

@@ -3,22 +3,19 @@
 import datetime as dt
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 import sqlalchemy as sa
 
 from mushroom_assets.assets.course import Course, read_course
 from mushroom_assets.assets.windows import pictured, replace_windows
-from mushroom_assets.domain.card import card
+from mushroom_assets.domain.card import Card, card
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.report import Likeness, RoomDay, effects
-from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults.image_store import ImageStoreRefused
-from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
-from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.report import report_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
@@ -38,60 +35,65 @@ from mushroom_assets.storage.schema import daily_room_report as table
 from mushroom_assets.storage.vision.search import similar_room_days
 
 
-def report_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefinition:
-    """The asset on a farm's clock; `policy` holds its retry, backfill and automation policies."""
+def report_asset(
+    clock: FarmClock, retry_policy: dg.RetryPolicy, backfill_policy: dg.BackfillPolicy
+) -> dg.AssetsDefinition:
+    """The asset on a farm's clock; the timetable adds when its inputs call for it."""
 
     @dg.asset(
         partitions_def=clock.daily,
         deps=["daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"],
-        **definition(table, farm),
-        **policy,
+        retry_policy=retry_policy,
+        backfill_policy=backfill_policy,
     )
     def daily_room_report(
         context: dg.AssetExecutionContext,
         postgres: PostgresResource,
         image_store: ImageStore,
         farm_file: FarmFile,
-    ) -> dg.MaterializeResult:
-        with permanent_faults_fail_at_once():
-            farm = farm_file.read()
-
+    ) -> dg.MaterializeResult[None]:
+        farm = farm_file.read()
+        run_id = context.run.run_id
         drawn = pictured(context)
+        pictures = partial(_thumbnails, context, image_store)
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days
-            with postgres.transaction(context.run.run_id) as connection:
-                lock_for_replace(connection, table)
-                course = read_course(connection, day, farm)
-                cards = [card(room_day, farm) for room_day in _room_days(connection, course)]
-                stamp = {"run_id": context.run.run_id, "computed_at": dt.datetime.now(dt.UTC)}
-                replace_rows(
-                    connection,
-                    table,
-                    table.c.stat_date == day.date,
-                    [card.row() | stamp for card in cards],
-                )
-                newest = connection.scalar(sa.select(sa.func.max(table.c.stat_date)))
-            ribbons: dict[str, list[Ribbon]] = {}
-            for ribbon in course.ribbons() if day.key in drawn else ():
-                ribbons.setdefault(ribbon.room_id, []).append(ribbon)
-            return {
-                day.key: report_metadata(
-                    cards, farm, newest, ribbons, partial(_thumbnails, context, image_store)
-                )
-            }
+            with postgres.transaction(run_id) as connection:
+                written = replace_day(connection, day, farm, run_id)
+            ribbons = written.course.ribbons_by_room() if day.key in drawn else {}
+            shown = report_metadata(written.cards, farm, written.newest, ribbons, pictures)
+            return {day.key: shown}
 
         return replace_windows(context, clock.daily, replace, chunk=1)
 
     return daily_room_report
 
 
+class WrittenDay(NamedTuple):
+    """A day's reports as they are stored, its course, and the newest day that has any."""
+
+    course: Course
+    cards: list[Card]
+    newest: dt.date
+
+
+def replace_day(connection: sa.Connection, day: Window, farm: Farm, run_id: str) -> WrittenDay:
+    """Write a day's reports anew, in the caller's transaction, and replace them."""
+    lock_for_replace(connection, table)
+    course = read_course(connection, day, farm)
+    cards = [card(room_day, farm) for room_day in _room_days(connection, course)]
+    stamp = {"run_id": run_id, "computed_at": dt.datetime.now(dt.UTC)}
+    rows = [card.row() | stamp for card in cards]
+    replace_rows(connection, table, table.c.stat_date == day.date, rows)
+    newest = connection.execute(sa.select(sa.func.max(table.c.stat_date))).scalar_one()
+    return WrittenDay(course, cards, newest)
+
+
 def _thumbnails(
     context: dg.AssetExecutionContext, store: ImageStore, paths: Sequence[str]
 ) -> dict[str, bytes]:
-    """Small pictures by path; of a store that refuses to be read none, for the report does not
-    stand on them.
-    """
+    """Small pictures by path; none of a store that refuses: the report does not stand on them."""
     from mushroom_assets.inference.thumbnails import thumbnails  # brings Pillow
 
     try:
@@ -103,37 +105,39 @@ def _thumbnails(
 
 def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
     """What is known of the day, room by room."""
-    day, farm = course.day, course.farm
+    day = course.day
     model = latest_model(connection, day.date)
-    changed_at, images = hourly_setpoint_changes.c.changed_at, daily_clip_inference.c
+    changed_at = hourly_setpoint_changes.c.changed_at
+    images = daily_clip_inference.c
+    within = (changed_at >= day.start) & (changed_at < day.end)
     judged = (images.image_date == day.date) & (images.model_id == model)
     statistics = read_rows(connection, daily_env_stats, daily_env_stats.c.stat_date == day.date)
-    moves = read_rows(
-        connection, hourly_setpoint_changes, (changed_at >= day.start) & (changed_at < day.end)
-    )
+    changes = read_rows(connection, hourly_setpoint_changes, within)
     seen = read_rows(connection, daily_clip_inference, judged)
-    growth_days = {row["room_id"]: row["growth_day"] for row in statistics}
-    peers = read_peers(
-        connection, day.date, {age for age in growth_days.values() if age is not None}
-    )
+    ages = {row["room_id"]: row["growth_day"] for row in statistics}
+    peers = read_peers(connection, day.date, {age for age in ages.values() if age is not None})
     climate = course.climate()
 
     def of(room: str) -> RoomDay:
-        own = [row for row in moves if row["room_id"] == room]
+        own = _of_room(changes, room)
         felt = {quantity: series for (place, quantity), series in climate.items() if place == room}
         return RoomDay(
             room_id=room,
             day=day.date,
-            statistics=[row for row in statistics if row["room_id"] == room],
+            statistics=_of_room(statistics, room),
             changes=own,
-            images=[row for row in seen if row["room_id"] == room],
+            images=_of_room(seen, room),
             images_trained=model is not None and "/random-" not in model,
             alike=_alike(connection, model, room, day.date),
-            effects=effects(own, felt, farm),
-            peers=[row for row in peers if row["growth_day"] == growth_days.get(room)],
+            effects=effects(own, felt, course.farm),
+            peers=[row for row in peers if row["growth_day"] == ages.get(room)],
         )
 
-    return [of(room) for room in farm.rooms]
+    return [of(room) for room in course.farm.rooms]
+
+
+def _of_room(rows: Sequence[dict[str, Any]], room: str) -> list[dict[str, Any]]:
+    return [row for row in rows if row["room_id"] == room]
 
 
 def _alike(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import dagster as dg
@@ -11,9 +12,7 @@ from mushroom_assets.assets.windows import replace_windows
 from mushroom_assets.domain import setpoints
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.windows import Window
-from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
-from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.setpoints import setpoint_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
@@ -23,27 +22,30 @@ from mushroom_assets.storage.schema import hourly_setpoint_changes as table
 
 # What is read, computed and committed at once: a week, of many rooms less, so that they take no
 # more memory.
-CHUNK_HOURS, CHUNK_SAMPLES = 7 * 24, 1_000_000
+CHUNK_HOURS = 7 * 24
+CHUNK_SAMPLES = 1_000_000
 
 
-def setpoints_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefinition:
-    """The asset on a farm's clock; `policy` holds its retry and backfill policies."""
+def setpoints_asset(
+    clock: FarmClock, retry_policy: dg.RetryPolicy, backfill_policy: dg.BackfillPolicy
+) -> dg.AssetsDefinition:
+    """The asset on a farm's clock."""
 
     @dg.asset(
         partitions_def=clock.hourly,
         deps=["sample", "point", "batch"],
-        **definition(table, farm),
-        **policy,
+        retry_policy=retry_policy,
+        backfill_policy=backfill_policy,
     )
     def hourly_setpoint_changes(
         context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
-    ) -> dg.MaterializeResult:
-        with permanent_faults_fail_at_once():
-            farm = farm_file.read()
+    ) -> dg.MaterializeResult[None]:
+        farm = farm_file.read()
+        run_id = context.run.run_id
 
         def replace(hours: Sequence[Window]) -> dict[str, Metadata]:
-            with postgres.transaction(context.run.run_id) as connection:
-                rows = replace_hours(connection, hours, farm, context.run.run_id)
+            with postgres.transaction(run_id) as connection:
+                rows = replace_hours(connection, hours, farm, run_id)
             return {key: setpoint_metadata(part, farm) for key, part in rows.items()}
 
         return replace_windows(context, clock.hourly, replace, chunk=chunk_hours(farm))
@@ -59,20 +61,32 @@ def chunk_hours(farm: Farm) -> int:
 def replace_hours(
     connection: sa.Connection, hours: Sequence[Window], farm: Farm, run_id: str
 ) -> dict[str, list[dict[str, Any]]]:
-    """Compute the rows of consecutive hours anew, in the caller's transaction; returns them by the
-    hours' keys.
+    """Compute the rows of consecutive hours anew, in the caller's transaction, and replace them.
+
+    Returns:
+        the rows by the hours' keys.
     """
     lock_for_replace(connection, table)
-    start, end = hours[0].start, hours[-1].end
+    rows = find_changes(connection, hours, farm)
+    stamp = {"run_id": run_id, "detected_at": dt.datetime.now(dt.UTC)}
+    stamped = {key: [row | stamp for row in part] for key, part in rows.items()}
+    window = (table.c.changed_at >= hours[0].start) & (table.c.changed_at < hours[-1].end)
+    replace_rows(connection, table, window, list(chain.from_iterable(stamped.values())))
+    return stamped
+
+
+def find_changes(
+    connection: sa.Connection, hours: Sequence[Window], farm: Farm
+) -> dict[str, list[dict[str, Any]]]:
+    """Find the changes of consecutive hours in the stored samples, by the hours' keys."""
     points = read_points(connection)
     watched = setpoints.watched_points(points, farm)
-    carried_since = hours[0].before(setpoints.LOOKBACK)
-    samples = read_samples(connection, list(watched), start, end, carried_since=carried_since)
-    found = setpoints.records(
-        setpoints.detect(samples, watched), hours, points, farm, read_batches(connection)
+    samples = read_samples(
+        connection,
+        list(watched),
+        hours[0].start,
+        hours[-1].end,
+        carried_since=hours[0].before(setpoints.LOOKBACK),
     )
-    stamp = {"run_id": run_id, "detected_at": dt.datetime.now(dt.UTC)}
-    rows = {key: [row | stamp for row in part] for key, part in found.items()}
-    window = (table.c.changed_at >= start) & (table.c.changed_at < end)
-    replace_rows(connection, table, window, [row for part in rows.values() for row in part])
-    return rows
+    changes = setpoints.detect(samples, watched)
+    return setpoints.records(changes, hours, points, farm, read_batches(connection))

@@ -2,11 +2,9 @@
 
 import dagster as dg
 
-from mushroom_assets.domain.farm import Farm
-from mushroom_assets.metadata.definition import definition
 from mushroom_assets.storage.schema import SOURCES
 
 
-def source_assets(farm: Farm) -> list[dg.AssetSpec]:
+def source_assets() -> list[dg.AssetSpec]:
     """The external assets `point`, `sample`, `batch`, `room_images` and `image_label`."""
-    return [dg.AssetSpec(name, **definition(table, farm)) for name, table in SOURCES.items()]
+    return [dg.AssetSpec(name) for name in SOURCES]

@@ -20,7 +20,6 @@ from mushroom_assets.domain.series import Series, known_at
 from mushroom_assets.domain.windows import Window, to_us
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
-from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.vision import vision_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
@@ -48,14 +47,20 @@ class VisionConfig(dg.Config):
     )
 
 
-def vision_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefinition:
-    """The asset on a farm's clock; `policy` holds its retry and backfill policies and its pool."""
+def vision_asset(
+    clock: FarmClock,
+    retry_policy: dg.RetryPolicy,
+    backfill_policy: dg.BackfillPolicy,
+    pool: str | None,
+) -> dg.AssetsDefinition:
+    """The asset on a farm's clock; one run at a time holds the pool, and with it the model."""
 
     @dg.asset(
         partitions_def=clock.daily,
         deps=["room_images", "sample", "batch"],
-        **definition(table, farm),
-        **policy,
+        retry_policy=retry_policy,
+        backfill_policy=backfill_policy,
+        pool=pool,
     )
     def daily_clip_inference(
         context: dg.AssetExecutionContext,
@@ -64,7 +69,7 @@ def vision_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefini
         image_store: ImageStore,
         clip: ClipResource,
         farm_file: FarmFile,
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         run_id = context.run.run_id
         with permanent_faults_fail_at_once():
             farm, encoder, database = farm_file.read(), clip.encoder(), postgres.database(run_id)

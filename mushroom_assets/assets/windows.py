@@ -37,7 +37,7 @@ def replace_windows(
     replace: Replace,
     *,
     chunk: int,
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """Run `replace` over the run's partitions, oldest first, at most `chunk` of them at a time.
 
     A retry within the run goes on where it stopped. The run's log says how far a long range has

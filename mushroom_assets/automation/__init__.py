@@ -1,1 +1,1 @@
-"""All that decides when: timetable, schedules, sensors, notification, the first filling of a farm."""
+"""All that decides when: timetable, schedules, sensors, notification, first filling of a farm."""

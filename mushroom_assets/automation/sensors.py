@@ -1,34 +1,46 @@
-"""The sensors: the report's automation, the watch over labels and over failed runs."""
+"""Sensors: what follows its inputs, and the watch over labels and over failed runs.
+
+All are on unless switched off in the UI. What people are told is the business of `notification`.
+"""
 
 from typing import Any
 
 import dagster as dg
 
 from mushroom_assets.automation.notification import Target, tell_failures
+from mushroom_assets.automation.schedules import Jobs
+from mushroom_assets.automation.timetable import TIMETABLE
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.vision.labels import NO_LABELS, label_state
 
+ON = dg.DefaultSensorStatus.RUNNING
 UI_URL = "http://127.0.0.1:3000"  # where `mushroom up` serves it
 
 
-def sensors(jobs: dict[str, Any], *, notify: bool) -> list[dg.SensorDefinition]:
-    """The report's automation, the watch over the labels and, if there is somebody to `notify`,
-    over failed runs.
+def sensors(jobs: Jobs, *, notify: bool) -> list[dg.SensorDefinition]:
+    """Automation of what follows its inputs, and the watch over labels and over failed runs.
 
-    On unless switched off in the UI.
+    Args:
+        jobs: by asset.
+        notify: whether there is somebody to be told of failed runs.
     """
+    following = [asset for asset, slot in TIMETABLE.items() if slot.follows_inputs]
     return [
-        dg.AutomationConditionSensorDefinition(
-            "daily_room_report_automation",
-            target=dg.AssetSelection.assets("daily_room_report"),
-            default_status=dg.DefaultSensorStatus.RUNNING,
-            description="Writes a day's report when the last of its inputs is there.",
-        ),
+        *(_automation(asset) for asset in following),
         _watching_labels(jobs["clip_probe"]),
         _watching_failures(on=notify),
     ]
+
+
+def _automation(asset: str) -> dg.SensorDefinition:
+    return dg.AutomationConditionSensorDefinition(
+        f"{asset}_automation",
+        target=dg.AssetSelection.assets(asset),
+        default_status=ON,
+        description="Makes a day's partition when the last of its inputs is there.",
+    )
 
 
 def _watching_labels(job: Any) -> dg.SensorDefinition:
@@ -36,21 +48,18 @@ def _watching_labels(job: Any) -> dg.SensorDefinition:
         job=job,
         name="clip_probe_sensor",
         minimum_interval_seconds=60,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Fits the probe anew when labels, or the vectors of labelled images, have changed.",
+        default_status=ON,
+        description="Fits the probe anew when labels, or vectors of labelled images, have changed.",
     )
     def tick(
         context: dg.SensorEvaluationContext, postgres: PostgresResource
     ) -> dg.SensorResult | dg.SkipReason:
-        # A fault of the database fails the tick and leaves the cursor where it was: the next tick
-        # asks again.
+        # A fault of the database fails the tick and leaves the cursor: the next tick asks again.
         with permanent_faults_fail_at_once(), postgres.transaction() as connection:
             state = label_state(connection)
         before = context.cursor or NO_LABELS
         if state == before:
-            return dg.SkipReason(
-                "Labels, and the vectors of labelled images, are those of the last run."
-            )
+            return dg.SkipReason("Labels and their vectors are those of the last run.")
         # With both states in the key: to take away all labels is news each time.
         return dg.SensorResult([dg.RunRequest(run_key=f"{before} -> {state}")], cursor=state)
 
@@ -58,18 +67,17 @@ def _watching_labels(job: Any) -> dg.SensorDefinition:
 
 
 def _watching_failures(*, on: bool) -> dg.SensorDefinition:
-    status = dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED
-    told = (
-        "Tells the targets of MUSHROOM_NOTIFY of every failed run; one that is down is told later."
+    told = "Tells the targets of MUSHROOM_NOTIFY of every failed run, one that is down later."
+    off = (
+        "Off until MUSHROOM_NOTIFY is set: one or more URLs as "
+        "https://github.com/caronc/apprise/wiki shows them."
     )
-    off = "Off until MUSHROOM_NOTIFY is set: one or more URLs as https://github.com/caronc/apprise/wiki shows them."
 
-    # Not Dagster's own run_failure_sensor, which forgets a run whose message could not be
-    # delivered.
+    # Not Dagster's own run_failure_sensor, which forgets a run whose message was not delivered.
     @dg.sensor(
         name="run_failure_notification",
         minimum_interval_seconds=30,
-        default_status=status,
+        default_status=ON if on else dg.DefaultSensorStatus.STOPPED,
         description=told if on else off,
     )
     def tick(context: dg.SensorEvaluationContext, farm_file: FarmFile) -> dg.SkipReason:
@@ -77,7 +85,8 @@ def _watching_failures(*, on: bool) -> dg.SensorDefinition:
         if not settings.notify:
             return dg.SkipReason(off)
         targets = [Target(url) for url in settings.notify]
-        done = tell_failures(context.instance, targets, farm_file.read(), settings.ui_url or UI_URL)
+        ui_url = settings.ui_url or UI_URL
+        done = tell_failures(context.instance, targets, farm_file.read(), ui_url)
         return dg.SkipReason(done or "No run has failed since.")
 
     return tick

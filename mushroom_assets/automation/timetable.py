@@ -1,25 +1,24 @@
-"""When each asset is due, and how it is retried and backfilled."""
+"""When each asset is due and in what portions it is made: one entry an asset.
+
+Policies, jobs, schedules, freshness, the standing checks and the order of the first filling follow
+from it. What a tick asks for is the business of `schedules`; nothing here asks or runs.
+"""
 
 import datetime as dt
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import dagster as dg
 
-LOOKBACK = dt.timedelta(days=7)
+from mushroom_assets.checks.standing import Watched
+from mushroom_assets.domain import environment, probe, report, setpoints, vision
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.versions import Noun, code_version
+from mushroom_assets.partitions import FarmClock
 
-
+Cadence = Literal["daily", "hourly"]
 HOUR = dt.timedelta(hours=1)
-
-
-# How long after its window has closed a partition should be there, retries included: the
-# timetable's 01:03, five past and 03:02, and the report with the last of them.
-DUE_AFTER = {
-    "daily_env_stats": 2 * HOUR,
-    "hourly_setpoint_changes": HOUR,
-    "daily_clip_inference": 5 * HOUR,
-    "daily_room_report": 6 * HOUR,
-}
-
+LOOKBACK = dt.timedelta(days=7)  # how far back a tick catches up
 
 # Waits of 10, 30 and 70 s, give or take: EXPONENTIAL is (2**n - 1) * delay. Only transient faults
 # get here, permanent ones fail at once (assets.windows).
@@ -28,52 +27,109 @@ RETRY = dg.RetryPolicy(
 )
 
 
-def _on_last_input() -> dg.AutomationCondition:
-    """When every input of a day is there: once, and again after any of them was redone; for the
-    days of the lookback.
+@dataclass(frozen=True)
+class Slot:
+    """An asset's place in the timetable.
 
-    `eager()` looks at the newest day only; a day that was caught up later would never get its
-    report.
+    Attributes:
+        noun: the module of the domain that its rows come from; it knows their version.
+        cadence: its partitions; None for an asset without.
+        cron: when its schedule ticks, in farm time; None for an asset that follows its inputs.
+        due_after: how long after its window has closed a partition should be there, retries
+            included.
+        partitions_a_run: of a backfill; None for a whole range in one run.
+        filled_a_run: partitions a run of the first filling, whose progress bar moves run by run;
+            each run has a fixed cost of 0.2 s. None for all in one run.
+        pool: what one run at a time may hold.
     """
-    window = dg.AutomationCondition.in_latest_time_window(lookback_delta=LOOKBACK)
-    return dg.AutomationCondition.eager().replace("in_latest_time_window", window)
+
+    noun: Noun
+    cadence: Cadence | None = None
+    cron: str | None = None
+    due_after: dt.timedelta = dt.timedelta()
+    partitions_a_run: int | None = None
+    filled_a_run: int | None = None
+    pool: str | None = None
+
+    def partitions(self, clock: FarmClock) -> dg.TimeWindowPartitionsDefinition:
+        """Its partitions on a farm's clock."""
+        if self.cadence is None:
+            raise TypeError("the asset has no partitions")
+        return clock.hourly if self.cadence == "hourly" else clock.daily
+
+    @property
+    def backfill_policy(self) -> dg.BackfillPolicy:
+        """How a range is divided into runs."""
+        if self.partitions_a_run is None:
+            return dg.BackfillPolicy.single_run()
+        return dg.BackfillPolicy.multi_run(self.partitions_a_run)
+
+    @property
+    def follows_inputs(self) -> bool:
+        """Whether a partition is made when its inputs are there, not at an hour of its own."""
+        return self.cadence is not None and self.cron is None
+
+    @property
+    def automation_condition(self) -> dg.AutomationCondition[Any] | None:
+        """When every input of a day is there, and again after any of them was redone.
+
+        It holds for the days of the lookback. `eager()` looks at the newest day only: a day that
+        was caught up later would never get its report.
+        """
+        if not self.follows_inputs:
+            return None
+        window = dg.AutomationCondition.in_latest_time_window(lookback_delta=LOOKBACK)
+        return dg.AutomationCondition.eager().replace("in_latest_time_window", window)
+
+    def freshness_policy(self, timezone: str) -> dg.FreshnessPolicy | None:
+        """A day is there by its hour of the next morning, an hour within the next hour."""
+        if self.cadence is None:
+            return None
+        if self.cadence == "hourly":
+            return dg.FreshnessPolicy.time_window(fail_window=HOUR + self.due_after)
+        by = f"0 {self.due_after // HOUR} * * *"
+        return dg.FreshnessPolicy.cron(by, lower_bound_delta=self.due_after, timezone=timezone)
 
 
-def policies(timezone: str) -> dict[str, dict[str, Any]]:
-    """Retry, backfill, freshness and automation policies by asset.
-
-    Environment, setpoints and report take a whole range in one run, of which what is finished stays
-    so if it fails (assets.windows). CLIP takes a week a run: it holds its pool no longer than that,
-    and other runs get their turn.
-    """
-    whole_range = dg.BackfillPolicy.single_run()
-    found: dict[str, dict[str, Any]] = {
-        "daily_env_stats": {"retry_policy": RETRY, "backfill_policy": whole_range},
-        "hourly_setpoint_changes": {"retry_policy": RETRY, "backfill_policy": whole_range},
-        "daily_clip_inference": {
-            "retry_policy": RETRY,
-            "backfill_policy": dg.BackfillPolicy.multi_run(7),
-            "pool": "clip",
-        },
-        "clip_probe": {"retry_policy": RETRY},
-        "daily_room_report": {
-            "retry_policy": RETRY,
-            "backfill_policy": whole_range,
-            "automation_condition": _on_last_input(),
-        },
-    }
-    for asset in DUE_AFTER:
-        found[asset]["freshness_policy"] = _freshness(asset, timezone)
-    return found
+# In the order of the lineage: the first filling goes through it from top to bottom. Environment,
+# setpoints and report take a whole range in one run; what is finished stays so if the rest fails
+# (assets.windows). CLIP takes a week a run: it holds its pool no longer than that, and other runs
+# get their turn.
+TIMETABLE = {
+    "daily_env_stats": Slot(environment, "daily", cron="3 1 * * *", due_after=2 * HOUR),
+    "hourly_setpoint_changes": Slot(
+        setpoints, "hourly", cron="5 * * * *", due_after=HOUR, filled_a_run=7 * 24
+    ),
+    "daily_clip_inference": Slot(
+        vision,
+        "daily",
+        cron="2 3 * * *",
+        due_after=5 * HOUR,
+        partitions_a_run=7,
+        filled_a_run=1,
+        pool="clip",
+    ),
+    "clip_probe": Slot(probe),  # after new labels: `sensors` watches them
+    "daily_room_report": Slot(report, "daily", due_after=6 * HOUR),
+}
+PARTITIONED = {asset: slot for asset, slot in TIMETABLE.items() if slot.cadence is not None}
 
 
-def _freshness(asset: str, timezone: str) -> dg.FreshnessPolicy:
-    """A day's partition is there by its hour of the next morning, made since midnight; an hour's
-    within the next.
-    """
-    due = DUE_AFTER[asset]
-    if asset == "hourly_setpoint_changes":
-        return dg.FreshnessPolicy.time_window(fail_window=HOUR + due)
-    return dg.FreshnessPolicy.cron(
-        f"0 {due // HOUR} * * *", lower_bound_delta=due, timezone=timezone
+def watched(clock: FarmClock) -> list[Watched]:
+    """What the standing checks look at."""
+    return [
+        Watched(dg.AssetKey(asset), slot.partitions(clock), slot.due_after, slot.noun)
+        for asset, slot in PARTITIONED.items()
+    ]
+
+
+def timed(spec: dg.AssetSpec, farm: Farm) -> dg.AssetSpec:
+    """A spec with what follows from its place in the timetable; sources have none and stay."""
+    slot = TIMETABLE.get(spec.key.to_user_string())
+    if slot is None:
+        return spec
+    return spec.replace_attributes(
+        code_version=code_version(slot.noun, farm),
+        freshness_policy=slot.freshness_policy(farm.timezone),
+        automation_condition=slot.automation_condition,
     )

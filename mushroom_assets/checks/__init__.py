@@ -5,24 +5,3 @@ Structural faults are errors and block what comes after; coverage, plausibility 
 warnings: a check that cries wolf is ignored. What a rule and a verdict are is the business of
 `rule` and `evaluation`. Nothing is mended here.
 """
-
-from typing import Any
-
-import dagster as dg
-
-from mushroom_assets.checks import environment, report, setpoints, vision
-from mushroom_assets.checks.evaluation import table_checks
-from mushroom_assets.domain.farm import Farm
-from mushroom_assets.partitions import FarmClock
-
-
-def asset_checks(clock: FarmClock, farm: Farm, **policy: Any) -> list[dg.AssetChecksDefinition]:
-    """The checks of every result table's rows, one step a table.
-
-    `policy` holds their retry policy.
-    """
-    daily = [
-        table_checks(rules, clock.daily, farm, **policy)
-        for rules in (environment.RULES, vision.RULES, report.RULES)
-    ]
-    return [*daily, table_checks(setpoints.RULES, clock.hourly, farm, **policy)]

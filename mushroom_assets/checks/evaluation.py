@@ -32,7 +32,10 @@ Rows = Sequence[sa.Row[Any]]
 
 
 def table_checks(
-    rules: Sequence[Rule], definition: dg.TimeWindowPartitionsDefinition, farm: Farm, **policy: Any
+    rules: Sequence[Rule],
+    definition: dg.TimeWindowPartitionsDefinition,
+    farm: Farm,
+    retry_policy: dg.RetryPolicy,
 ) -> dg.AssetChecksDefinition:
     """The checks of one table, any of which can be executed alone.
 
@@ -42,7 +45,10 @@ def table_checks(
     specs = {rule.name: _spec(rule, definition, farm) for rule in rules}
 
     @dg.multi_asset_check(
-        name=f"{rules[0].table.name}_checks", specs=list(specs.values()), can_subset=True, **policy
+        name=f"{rules[0].table.name}_checks",
+        specs=list(specs.values()),
+        can_subset=True,
+        retry_policy=retry_policy,
     )
     def checks(
         context: dg.AssetCheckExecutionContext, postgres: PostgresResource, farm_file: FarmFile

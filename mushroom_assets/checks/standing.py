@@ -11,14 +11,14 @@ runs, which have other things to do. What is due when is told by `automation`.
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 from dagster import AssetPartitionStatus
 
 from mushroom_assets.checks.rule import ERROR, WARN, Said
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.versions import code_version
+from mushroom_assets.domain.versions import Noun, code_version
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.instance.outstanding import closed, keys_of, ranges
 from mushroom_assets.instance.reporting import made_by, together
@@ -49,71 +49,60 @@ OUTDATED: Said = {
 }
 
 
-def standing_checks(
-    clock: FarmClock, farm: Farm, due_after: Mapping[str, dt.timedelta], **policy: Any
-) -> list[dg.AssetChecksDefinition]:
-    """One check an asset.
+class Watched(NamedTuple):
+    """An asset whose partitions are watched.
 
-    Args:
-        clock: the partitions.
-        farm: language of the descriptions.
-        due_after: by asset, how long after its window has closed a partition should be there.
-        policy: their retry policy.
+    Attributes:
+        asset: its key.
+        partitions: all of them.
+        due_after: how long after its window has closed a partition should be there.
+        noun: knows the code version that a partition should have.
     """
-    hourly = {hourly_setpoint_changes.name}
-    return [
-        _check(
-            dg.AssetKey(asset),
-            clock.hourly if asset in hourly else clock.daily,
-            farm,
-            after,
-            **policy,
-        )
-        for asset, after in due_after.items()
-    ]
+
+    asset: dg.AssetKey
+    partitions: dg.TimeWindowPartitionsDefinition
+    due_after: dt.timedelta
+    noun: Noun
 
 
-def _check(
-    asset: dg.AssetKey,
-    definition: dg.TimeWindowPartitionsDefinition,
-    farm: Farm,
-    due_after: dt.timedelta,
-    **policy: Any,
+def standing_check(
+    watched: Watched, farm: Farm, retry_policy: dg.RetryPolicy
 ) -> dg.AssetChecksDefinition:
-    spec = dg.AssetCheckSpec(NAME, asset=asset, description=farm.say(HOLDS))
+    """The check of an asset; its description is in the farm's language."""
+    spec = dg.AssetCheckSpec(NAME, asset=watched.asset, description=farm.say(HOLDS))
 
-    @dg.multi_asset_check(name=spec.get_python_identifier(), specs=[spec], **policy)
+    @dg.multi_asset_check(
+        name=spec.get_python_identifier(), specs=[spec], retry_policy=retry_policy
+    )
     def check(
         context: dg.AssetCheckExecutionContext, farm_file: FarmFile
     ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
-        with permanent_faults_fail_at_once():
-            farm = farm_file.read()
+        farm = farm_file.read()
         # Dagster plans the check for every partition of a run that has some, and waits for each.
         with together(context.instance):
-            for key in keys_of(context.run, definition):
-                yield dg.AssetCheckEvaluation(asset, NAME, passed=True, partition=key)
-        due_by = dt.datetime.now(farm.zone) - due_after
-        yield dg.AssetCheckResult(**completeness(context.instance, asset, definition, due_by, farm))
+            for key in keys_of(context.run, watched.partitions):
+                yield dg.AssetCheckEvaluation(watched.asset, NAME, passed=True, partition=key)
+        due_by = dt.datetime.now(farm.zone) - watched.due_after
+        yield dg.AssetCheckResult(**completeness(context.instance, watched, due_by, farm))
 
     return check
 
 
 def completeness(
-    instance: dg.DagsterInstance,
-    asset: dg.AssetKey,
-    definition: dg.TimeWindowPartitionsDefinition,
-    due_by: dt.datetime,
-    farm: Farm,
+    instance: dg.DagsterInstance, watched: Watched, due_by: dt.datetime, farm: Farm
 ) -> dict[str, Any]:
     """What the check says of the windows that closed by `due_by`.
 
     Only a failed partition is an error.
     """
-    keys = [window.key for window in closed(definition, dt.timedelta(days=DAYS), due_by)]
-    status = instance.get_status_by_partition(asset, keys, definition) or {}
+    asset = watched.asset
+    span = dt.timedelta(days=DAYS)
+    keys = [window.key for window in closed(watched.partitions, span, due_by)]
+    status = instance.get_status_by_partition(asset, keys, watched.partitions) or {}
     failed = {key for key in keys if status.get(key) is AssetPartitionStatus.FAILED}
     missing = {key for key in keys if status.get(key) is None}
-    current, made = code_version(asset.to_user_string(), farm), made_by(instance, asset, keys)
+    current = code_version(watched.noun, farm)
+    made = made_by(instance, asset, keys)
     outdated = {key for key, version in made.items() if version != current}
     count = len(failed | missing | outdated)
     metadata: dict[str, dg.MetadataValue] = {"offending": dg.MetadataValue.int(count)}

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from mushroom_assets.automation import backfill
 from mushroom_assets.cli.command import EXPECTED, fail, log
 from mushroom_assets.cli.ground import machine, open_database, prepare_tables
+from mushroom_assets.cli.progress import progress_bar
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.ingestion import simulated
@@ -140,7 +141,9 @@ def _demo_farm(
     state = simulated.deliver(database, ImageStore(), farm, state, now)
     state.save(settings.home)
     with dg.DagsterInstance.get() as instance:
-        for failure in backfill.materialize_missing(defs, instance, state.first_day, now):
+        for failure in backfill.materialize_missing(
+            defs, instance, state.first_day, now, progress_bar
+        ):
             log.error("%s", failure)
     return state
 

@@ -19,8 +19,10 @@ from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.psychrometrics import derive
 from mushroom_assets.domain.series import SECOND, Flags, Series, Times, Values, known_time
+from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.windows import Window
 
+VERSION = 1  # of the code: raised with what the rows mean, see `versions`
 Columns = pd.DataFrame | Mapping[str, npt.NDArray[Any]]
 
 
@@ -287,3 +289,21 @@ def _select(samples: Columns, points: Sequence[int], since: int, before: int) ->
     rows = np.concatenate([np.arange(0), *(np.arange(part.start, part.stop) for part in parts)])
     rows = rows[np.argsort(at[rows], kind="stable")]
     return {"at": at[rows], "value": value[rows]}
+
+
+def depends_on(farm: Farm) -> list[Parts]:
+    """What of the farm file the rows of `daily_env_stats` depend on."""
+    # A quantity may say more, how to draw it for instance: no number depends on that.
+    said = {"device_type", "point_alias", "unit", "plausible", "spike", "stuck_s"}
+    quantities = farm.quantities.items()
+    return [
+        {
+            "timezone": farm.timezone,
+            "rooms": sorted(farm.rooms),
+            "cycle_days": farm.cycle_days,
+            "max_hold_s": farm.max_hold_s,
+            "pair_within_s": farm.pair_within_s,
+            "quantities": {name: one.model_dump(include=said) for name, one in quantities},
+            "stages": sorted([stage.days, sorted(stage.bands.items())] for stage in farm.stages),
+        }
+    ]

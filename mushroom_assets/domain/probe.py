@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mushroom_assets.domain.farm import Vision
+from mushroom_assets.domain.farm import Farm, Vision
+from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.vision import DECIMALS
 
+VERSION = 1  # of the code: raised with what the rows mean, see `versions`
 KINDS = ("stage", "condition")
 # Images a class needs: with fewer, five folds would judge a class by one or two images at a time
 MIN_LABELS = 16
@@ -226,3 +228,8 @@ def missing_labels(counts: Mapping[str, int]) -> dict[str, int]:
     none.
     """
     return {name: MIN_LABELS - count for name, count in counts.items() if count < MIN_LABELS}
+
+
+def depends_on(farm: Farm) -> list[Parts]:
+    """What of the farm file the rows of `clip_probe` depend on."""
+    return [{"vision": [sorted(farm.vision.stages), sorted(farm.vision.conditions)]}]

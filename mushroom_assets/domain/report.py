@@ -15,8 +15,10 @@ from mushroom_assets.domain.environment import mean_between
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.series import SECOND, Series
 from mushroom_assets.domain.texts import quantity_name, text
+from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.windows import to_us
 
+VERSION = 1  # of the code: raised with what the rows mean, see `versions`
 Verdict = Literal["good", "watch", "act", "insufficient_data"]
 # The worst reason decides
 SEVERITY: tuple[Verdict, ...] = ("good", "watch", "act", "insufficient_data")
@@ -191,3 +193,29 @@ def growth_text(room_day: RoomDay, farm: Farm) -> str:
     if first is None or first["growth_day"] is None:
         return text("no_batch", farm.language)
     return text("growth", farm.language).format(day=first["growth_day"], batch=first["batch_date"])
+
+
+def depends_on(farm: Farm) -> list[Parts]:
+    """What of the farm file the rows of `daily_room_report` depend on."""
+    points: Parts = {}
+    for device_type, watched in farm.points.items():
+        for alias, point in watched.items():
+            # A move's unit and decimals; its words are stored.
+            points[f"{device_type} {alias}"] = [point.unit, point.threshold]
+    stages = {name: farm.say(label.text) for name, label in farm.vision.stages.items()}
+    conditions = {name: farm.say(label.text) for name, label in farm.vision.conditions.items()}
+    quantities = farm.quantities.items()
+    return [
+        {
+            "timezone": farm.timezone,
+            "rooms": sorted(farm.rooms),
+            "language": farm.language,
+            "report": farm.report.model_dump(),
+            "max_hold_s": farm.max_hold_s,
+            "quantities": {name: one.model_dump(exclude={"setpoints"}) for name, one in quantities},
+            "points": points,
+            "devices": {name: farm.say(device) for name, device in farm.devices.items()},
+            "stages": [stage.model_dump() for stage in farm.stages],
+            "vision": {"stages": stages, "conditions": conditions},
+        }
+    ]

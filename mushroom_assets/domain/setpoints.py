@@ -16,8 +16,10 @@ import pandas as pd
 from mushroom_assets.domain.farm import Farm, WatchedPoint
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.points import Point
+from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.windows import Window, to_instant
 
+VERSION = 1  # of the code: raised with what the rows mean, see `versions`
 LOOKBACK = dt.timedelta(days=7)
 CHANGE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "mushroom_assets/hourly_setpoint_changes")
 
@@ -193,3 +195,23 @@ def device_text(change: Mapping[str, Any], farm: Farm) -> str:
 def _places(number: float) -> int:
     """Decimals that a number needs, three at most: of 17.799999 one."""
     return len(f"{number:.3f}".rstrip("0").partition(".")[2])
+
+
+def depends_on(farm: Farm) -> list[Parts]:
+    """What of the farm file the rows of `hourly_setpoint_changes` depend on."""
+    points: Parts = {}
+    for device_type, watched in farm.points.items():
+        for alias, point in watched.items():
+            points[f"{device_type} {alias}"] = {
+                **point.model_dump(include={"change_type", "threshold"}),
+                "description": farm.say(point.description),
+                "labels": {value: farm.say(label) for value, label in point.labels.items()},
+            }
+    return [
+        {
+            "timezone": farm.timezone,
+            "rooms": sorted(farm.rooms),
+            "language": farm.language,
+            "points": points,
+        }
+    ]

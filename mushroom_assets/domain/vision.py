@@ -15,13 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from mushroom_assets.domain.farm import Farm, Label, Vision
+from mushroom_assets.domain.versions import Parts
 
 Array = npt.NDArray[np.floating]
 Encode = Callable[[Sequence[str]], Array]  # n texts to n vectors: `ClipEncoder.encode_texts`
 Kind = Literal["stage", "condition"]
+VERSION = 1  # of the code: raised with what the rows mean, see `versions`
 UNKNOWN = "unknown"  # stored instead of a label that hardly leads the next
 # The reason of a row whose file was listed and then not there to be read
 VANISHED = "the file vanished"
+# Columns of the climate at the capture, and the quantities that they show.
+CLIMATE = {"temperature_c": "temperature", "humidity_pct": "humidity", "co2_ppm": "co2"}
 DECIMALS = 6  # decimals kept of a probability: finer than any image's noise, and short in jsonb
 
 
@@ -253,3 +257,16 @@ def leading_two(scores: Mapping[str, float]) -> list[tuple[str, float]]:
     unknown.
     """
     return sorted(scores.items(), key=lambda score: -score[1])[:2]
+
+
+def depends_on(farm: Farm) -> list[Parts]:
+    """What of the farm file the rows of `daily_clip_inference` depend on; last, what labels do."""
+    read = {"device_type", "point_alias", "plausible"}
+    climate = [name for name in farm.quantities if name in CLIMATE.values()]
+    rows = {
+        "timezone": farm.timezone,
+        "rooms": {room: farm.folder(room) for room in farm.rooms},
+        "quantities": {name: farm.quantities[name].model_dump(include=read) for name in climate},
+    }
+    labels = {"vision": [prompt_set_version(farm.vision), farm.vision.unknown_margin]}
+    return [rows, labels]

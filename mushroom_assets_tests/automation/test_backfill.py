@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from mushroom_assets.automation.backfill import materialize_missing
+from mushroom_assets.cli.progress import progress_bar
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets_tests.kit.small import SmallFarm
@@ -25,9 +26,9 @@ def fill(small: SmallFarm, images: Path, clip: ClipResource) -> list[str]:
     now = dt.datetime.fromisoformat(NEXT).replace(tzinfo=small.farm.zone) + dt.timedelta(
         hours=1, minutes=30
     )
-    return materialize_missing(
-        build_definitions(small.farm, doors), small.instance, dt.date.fromisoformat(DAY), now
-    )
+    defs = build_definitions(small.farm, doors)
+    first_day = dt.date.fromisoformat(DAY)
+    return materialize_missing(defs, small.instance, first_day, now, progress_bar)
 
 
 def done(small: SmallFarm, asset: str) -> set[str]:

@@ -12,7 +12,7 @@ import pytest
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
-from mushroom_assets.automation.timetable import DUE_AFTER
+from mushroom_assets.automation.timetable import PARTITIONED, watched
 from mushroom_assets.checks.standing import NAME, completeness
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import Farm
@@ -45,10 +45,9 @@ def told(
 ) -> Any:
     """What the check says at a reading of the farm's clock."""
     farm = parse_farm(text)
-    clock = farm_clock(farm)
-    definition = clock.hourly if asset == SETPOINTS else clock.daily
-    due_by = dt.datetime(*now, tzinfo=farm.zone) - DUE_AFTER[asset]  # type: ignore[misc, arg-type]
-    return completeness(instance, dg.AssetKey(asset), definition, due_by, farm)
+    (own,) = [one for one in watched(farm_clock(farm)) if one.asset == dg.AssetKey(asset)]
+    due_by = dt.datetime(*now, tzinfo=farm.zone) - own.due_after  # type: ignore[misc, arg-type]
+    return completeness(instance, own, due_by, farm)
 
 
 def listed(found: dict[str, Any], kind: str) -> list[str]:
@@ -221,7 +220,7 @@ def test_the_job_evaluates_all_four(build: Build) -> None:
     result = job.execute_in_process(QUIET, instance=small.instance)
     found = {each.asset_key.to_user_string(): each for each in result.get_asset_check_evaluations()}
     assert result.success
-    assert set(found) == set(DUE_AFTER)
+    assert set(found) == set(PARTITIONED)
     # The first three days are due whatever the hour is; the fourth by six in the morning at the
     # latest.
     assert found[ENV].metadata["offending"].value in (3, 4)

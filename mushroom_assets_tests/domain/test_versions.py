@@ -5,13 +5,14 @@ import re
 import pytest
 import yaml
 
-from mushroom_assets.domain import versions
+from mushroom_assets.automation.timetable import TIMETABLE
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
-from mushroom_assets.domain.versions import CODE, code_version, relabelled
+from mushroom_assets.domain.versions import code_version, relabelled
 
 ENV, SETPOINTS, VISION = "daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"
 PROBE, REPORT = "clip_probe", "daily_room_report"
+NOUNS = {asset: slot.noun for asset, slot in TIMETABLE.items()}
 REFERENCE = yaml.safe_load(reference_farm_text())
 # What is edited (path and new value), and whose rows that changes.
 EDITS: list[tuple[str, object, set[str]]] = [
@@ -64,7 +65,9 @@ def test_an_edit_concerns_the_assets_whose_rows_depend_on_it(
 ) -> None:
     after = edited(path, value)
     assert {
-        asset for asset in CODE if code_version(asset, farm) != code_version(asset, after)
+        asset
+        for asset, noun in NOUNS.items()
+        if code_version(noun, farm) != code_version(noun, after)
     } == concerned
 
 
@@ -75,26 +78,33 @@ def test_the_order_of_the_file_is_no_edit(farm: Farm) -> None:
     }
     again = parse_farm(yaml.safe_dump(backwards, allow_unicode=True, sort_keys=False))
     assert list(again.rooms) != list(farm.rooms)
-    assert [code_version(asset, again) for asset in CODE] == [
-        code_version(asset, farm) for asset in CODE
+    assert [code_version(noun, again) for noun in NOUNS.values()] == [
+        code_version(noun, farm) for noun in NOUNS.values()
     ]
 
 
-@pytest.mark.parametrize("asset", CODE)
+@pytest.mark.parametrize("asset", NOUNS)
 def test_a_version_is_short_and_begins_with_that_of_the_code(
     farm: Farm, asset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = code_version(asset, farm)
+    noun = NOUNS[asset]
+    before = code_version(noun, farm)
     assert re.fullmatch(r"\d+(-[0-9a-f]{6}){1,2}", before)
-    monkeypatch.setitem(versions.CODE, asset, 7)
-    assert code_version(asset, farm) == "7" + before.removeprefix(before.partition("-")[0])
+    monkeypatch.setattr(noun, "VERSION", 7)
+    assert code_version(noun, farm) == "7" + before.removeprefix(before.partition("-")[0])
 
 
 def test_new_labels_for_old_rows_change_the_labels_part_alone(farm: Farm) -> None:
-    before, prompts = code_version(VISION, farm), edited("vision.templates", ["{}"])
+    before, prompts = code_version(NOUNS[VISION], farm), edited("vision.templates", ["{}"])
     assert (
-        relabelled(before, code_version(VISION, prompts)) == code_version(VISION, prompts) != before
+        relabelled(before, code_version(NOUNS[VISION], prompts))
+        == code_version(NOUNS[VISION], prompts)
+        != before
     )
-    assert relabelled(before, code_version(VISION, farm)) == before
+    assert relabelled(before, code_version(NOUNS[VISION], farm)) == before
     moved = edited("rooms.607.folder", "607")  # new labels do not read images from another folder
-    assert relabelled(before, code_version(VISION, moved)) == before != code_version(VISION, moved)
+    assert (
+        relabelled(before, code_version(NOUNS[VISION], moved))
+        == before
+        != code_version(NOUNS[VISION], moved)
+    )

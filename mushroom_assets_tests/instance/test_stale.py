@@ -12,6 +12,7 @@ from dagster._core.definitions.data_version import (
 from dagster._core.loader import LoadingContextForTest
 
 from mushroom_assets.definitions import build_definitions
+from mushroom_assets.domain import environment
 from mushroom_assets.domain.versions import code_version
 from mushroom_assets.instance.reporting import made_by
 from mushroom_assets_tests.assets.test_probe import fit
@@ -116,10 +117,10 @@ def test_an_edit_that_no_row_depends_on_leaves_everything_fresh(done: SmallFarm)
 
 
 def test_who_made_a_partition_can_be_asked_of_all_at_once(done: SmallFarm) -> None:
-    before = code_version(ENV, done.farm)
+    before = code_version(environment, done.farm)
     edit(done, "max_hold_s: 900", "max_hold_s: 600")
     done.run(ENV, NEXT)
-    versions = {DAY: before, NEXT: code_version(ENV, done.farm)}
+    versions = {DAY: before, NEXT: code_version(environment, done.farm)}
     assert versions[NEXT] != before
     assert made_by(done.instance, dg.AssetKey(ENV)) == versions
     assert made_by(done.instance, dg.AssetKey(ENV), [DAY]) == {DAY: before}

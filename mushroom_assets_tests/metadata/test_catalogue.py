@@ -8,11 +8,12 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
+from mushroom_assets.automation.timetable import TIMETABLE
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import Language
 from mushroom_assets.domain.farm_file import FarmFileError, parse_farm
-from mushroom_assets.domain.versions import CODE, code_version, farm_parts
-from mushroom_assets.metadata.descriptions import HEADINGS, pages
+from mushroom_assets.domain.versions import code_version
+from mushroom_assets.metadata.pages import HEADINGS, pages
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import ASSETS, metadata
 from mushroom_assets.storage.schema.dictionary import ORIGINS, farm_keys
@@ -81,7 +82,7 @@ def test_every_asset_can_be_found_in_the_catalogue(told: Told) -> None:
         assert spec.owners, name
         assert spec.kinds, name
         assert {"domain", "cadence", "layer"} <= set(spec.tags), name
-        assert spec.tags["layer"] == ("result" if name in CODE else "source"), name
+        assert spec.tags["layer"] == ("result" if name in TIMETABLE else "source"), name
         table = spec.metadata.get("dagster/table_name")
         assert table == (None if name in FILES else f"farm.{name}")
         assert name in FILES or f"`{table}`" in str(spec.description)
@@ -106,7 +107,7 @@ def test_every_column_has_a_meaning_and_every_number_a_unit(told: Told) -> None:
 
 def test_every_column_of_a_result_says_what_it_is_computed_from(told: Told) -> None:
     _, specs = told
-    for name in CODE:
+    for name in TIMETABLE:
         lineage = specs[name].metadata["dagster/column_lineage"]
         assert isinstance(lineage, dg.TableColumnLineage)
         assert list(lineage.deps_by_column) == [column.name for column in ASSETS[name].columns]
@@ -129,7 +130,7 @@ def test_every_column_of_a_result_says_what_it_is_computed_from(told: Told) -> N
 
 def test_the_columns_of_a_result_draw_on_all_its_upstream_assets(told: Told) -> None:
     _, specs = told
-    for name in CODE:
+    for name in TIMETABLE:
         lineage = specs[name].metadata["dagster/column_lineage"]
         named = {
             dep.asset_key.to_user_string()
@@ -160,14 +161,16 @@ def test_the_code_version_of_a_result_is_that_of_its_parts_of_the_farm_file(told
     language, specs = told
     farm = parse_farm(FARM.format(language=language))
     assert {name: spec.code_version for name, spec in specs.items()} == {
-        name: code_version(name, farm) if name in CODE else None for name in specs
+        name: code_version(TIMETABLE[name].noun, farm) if name in TIMETABLE else None
+        for name in specs
     }
 
 
-@pytest.mark.parametrize("name", CODE)
+@pytest.mark.parametrize("name", TIMETABLE)
 def test_the_farm_files_keys_in_the_version_are_those_that_the_columns_name(name: str) -> None:
     farm = parse_farm(FARM.format(language="en"))
-    assert set(farm_parts(name, farm)) == {
+    groups = TIMETABLE[name].noun.depends_on(farm)
+    assert set().union(*groups) == {
         key for column in ASSETS[name].columns for key in farm_keys(column)
     }
 

@@ -1,10 +1,10 @@
-"""What an asset's page says in words, in the farm's language: the texts of `pages.yaml` and the
-asset's neighbours.
-"""
+"""What an asset's page says in words: the texts of `pages.yaml`, and the asset's neighbours."""
 
 import functools
 import re
+from collections.abc import Sequence
 from importlib import resources
+from typing import Literal
 
 import sqlalchemy as sa
 import yaml
@@ -26,11 +26,23 @@ HEADINGS: dict[str, Said] = {
 NONE: Said = {"en": "none", "zh": "无"}
 
 
+class Facts(BaseModel):
+    """Under what the catalogue finds an asset; `owners` are roles that the farm file names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    domain: str
+    cadence: str
+    kinds: list[str]
+    owners: list[Literal["growers", "agronomists", "data_engineering"]]
+
+
 class Page(BaseModel):
     """The texts of one asset; `query` is a PostgreSQL statement to start from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    facts: Facts
     what: Said
     source: Said
     cadence: Said
@@ -41,23 +53,24 @@ class Page(BaseModel):
 
 @functools.cache
 def pages() -> dict[str, Page]:
-    """Every asset's texts."""
-    text = (
-        resources.files("mushroom_assets.metadata")
-        .joinpath("pages.yaml")
-        .read_text(encoding="utf-8")
+    """Every asset's page."""
+    file = resources.files("mushroom_assets.metadata").joinpath("pages.yaml")
+    return TypeAdapter(dict[str, Page]).validate_python(
+        yaml.safe_load(file.read_text(encoding="utf-8"))
     )
-    return TypeAdapter(dict[str, Page]).validate_python(yaml.safe_load(text))
 
 
 def description(table: sa.Table, language: Language) -> str:
     """An asset's text as Markdown: what it is, then a paragraph a heading, then the query."""
     page = pages()[table.name]
     paragraphs = {
-        name: getattr(page, name)[language] for name in ("source", "cadence", "units", "meaning")
+        "source": page.source[language],
+        "cadence": page.cadence[language],
+        "units": page.units[language],
+        "meaning": page.meaning[language],
+        "neighbours": _neighbours(table),
+        "table": f"`{table.fullname}`" if table.schema else NONE[language],
     }
-    paragraphs |= {"neighbours": _neighbours(table)}
-    paragraphs |= {"table": f"`{table.fullname}`" if table.schema else NONE[language]}
     lines = [f"**{HEADINGS[name][language]}** {text}" for name, text in paragraphs.items()]
     text = "\n\n".join([page.what[language], *lines, f"```sql\n{page.query}\n```"])
     return re.sub(r"\[\[(\w+)\]\]", lambda name: link(name[1], name[1]), text)
@@ -69,11 +82,12 @@ def link(text: str, asset: str) -> str:
 
 
 def _neighbours(table: sa.Table) -> str:
-    """`sample, batch → daily_env_stats → daily_room_report`: what it is made from, and what is made
-    from it.
-    """
-    after = [name for name, other in ASSETS.items() if table.name in upstream(other)]
-    before, after_it = (
-        ", ".join(f"[[{name}]]" for name in side) for side in (upstream(table), after)
-    )
-    return " → ".join(filter(None, (before, f"`{table.name}`", after_it)))
+    """`sample, batch → daily_env_stats → daily_room_report`: made from what, and what from it."""
+    made_of = upstream(table)
+    goes_into = [name for name, other in ASSETS.items() if table.name in upstream(other)]
+    parts = (_links(made_of), f"`{table.name}`", _links(goes_into))
+    return " → ".join(filter(None, parts))
+
+
+def _links(assets: Sequence[str]) -> str:
+    return ", ".join(f"[[{name}]]" for name in assets)
