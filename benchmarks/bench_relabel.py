@@ -78,7 +78,16 @@ def settle(database: Database, *statements: str) -> None:
 def relabel_s(database: Database, dimensions: int, labeller: vision.Labeller) -> float:
     """Seconds of the job's work."""
     new = "bench/prompts-11111111"
-    task = relabel.Relabelling("bench/prompts-", "bench", dimensions, labeller, new, "x")
+    task = relabel.Relabelling(
+        prefix="bench/prompts-",
+        encoder="bench",
+        dimensions=dimensions,
+        trained=False,
+        labeller=labeller,
+        model_id=new,
+        version="1",
+        run_id="x",
+    )
     started = time.perf_counter()
     stored = sum(day.ok for counts in relabel.relabel(database, task, None, None) for day in counts)
     taken = time.perf_counter() - started

@@ -63,12 +63,7 @@ class Relabelled(Cameras):
 
     def relabel_without_a_run(self, run_id: str) -> int:
         """As the job's body does; returns how many rows were stored."""
-        encoder, asked = load_encoder(None, None), self.farm.vision
-        labeller = Labeller(asked, encoder.encode_texts, encoder.logit_scale)
-        prefix = f"{encoder.name}/prompts-"
-        task = relabel.Relabelling(
-            prefix, encoder.name, encoder.dimensions, labeller, self.model(), run_id
-        )
+        task = relabel.relabelling(self.farm, load_encoder(None, None), run_id)
         return sum(
             day.ok + day.not_ok
             for days in relabel.relabel(self.database, task, None, None)
