@@ -1,10 +1,9 @@
-"""How every partitioned asset runs: its windows in chunks, one transaction a chunk, one report a
-partition.
+"""How every partitioned asset runs: windows in chunks, a transaction a chunk, a report a partition.
 
 A chunk's partitions are reported when its transaction is committed, and a chunk that fails for good
-is halved until the faulty windows stand alone. So of a run over a range exactly the faulty
-partitions are failed, or what was not reached when it was killed, and "failed and missing" reruns
-only those. What a chunk does is the business of the asset.
+is halved until the faulty windows stand alone. So after a run over a range exactly the faulty
+partitions are failed, or those that it had not reached when it was killed, and "failed and missing"
+reruns only those. What a chunk does is the business of the asset.
 """
 
 from collections import deque
@@ -22,12 +21,12 @@ from mushroom_assets.instance.reporting import REPORTED, report, reported
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.partitions import windows
 
-# Partitions of a run, its newest: to draw a year of days would take minutes, and 100 MB of
-# Dagster's log
+# The newest partitions of a run: a year of days would take minutes to draw, and 100 MB of Dagster's
+# log.
 PICTURED = 7
-# Faulty windows of a run: so many are no fault of their own, and the rest would fail like them
+# Faulty windows of a run: so many are no fault of their own, and the rest would fail like them.
 GIVE_UP = 10
-# Replaces the windows' rows, returns metadata by key
+# Replaces the windows' rows, returns metadata by key.
 Replace = Callable[[Sequence[Window]], dict[str, Metadata]]
 
 
@@ -52,27 +51,37 @@ def replace_windows(
         finished = reported(context) if context.retry_number else set()
         todo = [window for window in everything if window.key not in finished]
         parts = deque(todo[first : first + chunk] for first in range(0, len(todo), chunk))
-        count, faults = len(everything) - len(todo), dict[str, dg.Failure]()
+        faults: dict[str, dg.Failure] = {}
+        left = len(todo)
         while parts and len(faults) < GIVE_UP:
             part = parts.popleft()
-            try:
-                with permanent_faults_fail_at_once():
-                    done = replace(part)
-            except RunCancelled:
-                raise
-            except dg.Failure as fault:
-                if len(part) == 1:
-                    faults[part[0].key] = fault
-                else:
-                    half = len(part) // 2
-                    parts.extendleft((part[half:], part[:half]))
-                continue
-            count += len(part)
-            note = f"{count} of {len(everything)} partitions are finished, up to {part[-1].key}"
-            report(context, done, note if len(everything) > chunk else "")
+            done = _attempt(replace, part)
+            if isinstance(done, dict):
+                left -= len(part)
+                count = len(everything) - left - len(faults)
+                note = f"{count} of {len(everything)} partitions are finished, up to {part[-1].key}"
+                report(context, done, note if len(everything) > chunk else "")
+            elif len(part) > 1:
+                half = len(part) // 2
+                parts.appendleft(part[half:])
+                parts.appendleft(part[:half])
+            else:
+                left -= 1
+                faults[part[0].key] = done
     if faults:
-        raise _failure(faults, len(everything), len(everything) - count - len(faults))
+        raise _failure(faults, len(everything), untried=left)
     return dg.MaterializeResult(metadata=REPORTED)
+
+
+def _attempt(replace: Replace, part: Sequence[Window]) -> dict[str, Metadata] | dg.Failure:
+    """What `replace` returns, or the fault that no retry mends; a cancellation goes through."""
+    try:
+        with permanent_faults_fail_at_once():
+            return replace(part)
+    except RunCancelled:
+        raise
+    except dg.Failure as fault:
+        return fault
 
 
 def _failure(faults: Mapping[str, dg.Failure], partitions: int, untried: int) -> dg.Failure:
@@ -81,13 +90,10 @@ def _failure(faults: Mapping[str, dg.Failure], partitions: int, untried: int) ->
     if partitions == 1:
         return first
     left = f", {untried} were not tried after so many" if untried else ""
-    message = f"{len(faults)} of {partitions} partitions failed{left}: {', '.join(faults)}\n{first.description}"
-    return dg.Failure(message, allow_retries=False)
+    message = f"{len(faults)} of {partitions} partitions failed{left}: {', '.join(faults)}"
+    return dg.Failure(f"{message}\n{first.description}", allow_retries=False)
 
 
 def pictured(context: dg.AssetExecutionContext) -> frozenset[str]:
-    """The partitions of the run that show pictures: the newest.
-
-    Of another day its own run draws them.
-    """
+    """The partitions of the run that show pictures: the newest. Another day's own run draws it."""
     return frozenset(context.partition_keys[-PICTURED:])
