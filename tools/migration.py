@@ -18,12 +18,20 @@ from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 
+LOCATION = "mushroom_assets.storage:migrations"
 
-def write_migration(connection: sa.Connection, message: str) -> Path:
-    """Write the next revision, numbered after the newest one; the file it is in."""
+
+def write_migration(connection: sa.Connection, message: str, location: str = LOCATION) -> Path:
+    """Write the next migration, numbered after the newest one; returns its file.
+
+    Args:
+        connection: an empty database, or one at the newest revision.
+        message: what changes; it names the file.
+        location: Alembic's script location.
+    """
     revision = f"{int(migrations.upgrade(connection)) + 1:04d}"
     config = Config()
-    config.set_main_option("script_location", "mushroom_assets.storage:migrations")
+    config.set_main_option("script_location", location)
     config.attributes["connection"] = connection
     script = command.revision(config, message, autogenerate=True, rev_id=revision)
     path = Path(script.path)

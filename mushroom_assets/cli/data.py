@@ -71,15 +71,15 @@ def load_samples(file: Path, skip_bad: bool) -> None:
         machine() as settings,
         open_database(settings) as database,
         progress_bar(None, "samples", "row") as bar,
+        database.transaction() as connection,
     ):
-        with database.transaction() as connection:
-            report = load_samples_file(
-                connection,
-                file,
-                farm,
-                skip_bad=skip_bad,
-                progress=lambda rows: bar.update(rows - bar.n),
-            )
+        report = load_samples_file(
+            connection,
+            file,
+            farm,
+            skip_bad=skip_bad,
+            progress=lambda rows: bar.update(rows - bar.n),
+        )
     _tell(report, file)
 
 

@@ -112,11 +112,11 @@ def up(host: str, port: int, with_demo: bool, days: int, seed: int, attempts: in
     retry = Retry(attempts=attempts, fixed_s=10, deadline_s=float("inf"))
     with machine() as settings, open_database(settings, retry) as database:
         prepare_dagster_home(settings)
-        settings = _tables_or_report(settings, database, farm)
+        prepared = _tables_or_report(settings, database, farm)
         state = None
-        if with_demo and settings.startup_error is None:
-            state = _demo_farm(settings, database, farm, days, seed)
-        _serve(settings, database, farm, host, port, state)
+        if with_demo and prepared.startup_error is None:
+            state = _demo_farm(prepared, database, farm, days, seed)
+        _serve(prepared, database, farm, host, port, state)
 
 
 def _tables_or_report(settings: Settings, database: Database, farm: Farm) -> Settings:
