@@ -3,7 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 PORT ?= 3000
 BIN = $(VENV)/bin
-DAGSTER = dagster dagster-webserver dagster-postgres
+# Lower bounds: pip would go back for years to find three that fit each other
+DAGSTER = 'dagster>=1.13.27' 'dagster-webserver>=1.13.27' 'dagster-postgres>=0.29.27'
 MIGRATIONS = mushroom_assets/storage/migrations/versions
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e
 
