@@ -3,15 +3,29 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 PORT ?= 3000
 BIN = $(VENV)/bin
+MIGRATIONS = mushroom_assets/storage/migrations/versions
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e
 
-.PHONY: demo test lint validate wheel-check bench train clean help
+# Another environment, with the newest Dagster that setup.py allows; and the tests of what we lean on in Dagster
+NEWEST = $(VENV)-newest
+OF_DAGSTER = $(addprefix mushroom_assets_tests/,instance automation checks test_definitions.py test_partitions.py)
+
+.PHONY: help demo check test test-newest test-storage lint validate bench train migration lock clean
 
 help:
-	@echo "make demo    the farm on this machine, UI on http://127.0.0.1:$(PORT)"
-	@echo "make test    lint, types, definitions, wheel, tests"
-	@echo "make bench   figures of this machine"
-	@echo "make train   the packaged model anew, and the numbers of its card; ten minutes"
-	@echo "make clean   remove the virtual environment and the demo farm"
+	@echo "make demo             the farm on this machine, UI on http://127.0.0.1:$(PORT)"
+	@echo "make check            lint, types and the quick tests; before every commit"
+	@echo "make test             lint, types, definitions, wheel, all tests; ten minutes"
+	@echo "make lint             lint and types alone"
+	@echo "make validate         do the definitions load?"
+	@echo "make test-newest      the tests of what we lean on in Dagster, with its newest version; ten minutes"
+	@echo "make test-storage     Dagster's own storage tests on our storage and on its own; ten minutes"
+	@echo "make bench            figures of this machine"
+	@echo "make train            the packaged model anew, and the numbers of its card; ten minutes"
+	@echo 'make migration m="…"  a new migration: what the declared tables have and the last one has not'
+	@echo "make lock             constraints.txt anew, as setup.py asks; pins that still fit stay"
+	@echo '                      UPGRADE="-P dagster" renews one package, UPGRADE=-U all'
+	@echo "make clean            remove the virtual environment and the demo farm"
 
 $(VENV)/pip.ok:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -20,19 +34,41 @@ $(VENV)/pip.ok:
 	@touch $@
 
 $(VENV)/demo.ok: $(VENV)/pip.ok setup.py constraints.txt
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -q -c constraints.txt -e . \
+	@$(INSTALL) . --progress-bar on \
 		|| { echo "The install failed. Without network, set PIP_FIND_LINKS to a folder of wheels and PIP_NO_INDEX=1."; exit 1; }
 	@touch $@
 
+# The extras by the targets that need them. Types are checked in the browser's tests too.
 $(VENV)/test.ok: $(VENV)/demo.ok
-	@$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[test]'
+	@$(INSTALL) '.[test,browser]'
+	@touch $@
+
+$(VENV)/bench.ok: $(VENV)/test.ok
+	@$(INSTALL) '.[bench]'
+	@touch $@
+
+$(VENV)/lock.ok: $(VENV)/demo.ok
+	@$(INSTALL) '.[lock]'
 	@touch $@
 
 demo: $(VENV)/demo.ok
 	@exec $(BIN)/mushroom up --port $(PORT)
 
+check: lint
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not long"
+
 test: lint validate
 	$(BIN)/python -m pytest -n 2 --dist loadgroup  # they wait for servers a lot: ten minutes instead of sixteen
+
+test-newest:  # the other packages as in constraints.txt
+	$(PYTHON) -m venv --clear $(NEWEST)
+	sed '/^dagster/d' constraints.txt > $(NEWEST)/constraints.txt
+	$(NEWEST)/bin/python -m pip install --disable-pip-version-check -q -c $(NEWEST)/constraints.txt -e '.[test]'
+	$(NEWEST)/bin/python -m pip freeze | grep '^dagster'
+	$(NEWEST)/bin/python -m pytest -W error::FutureWarning $(OF_DAGSTER)
+
+test-storage: $(VENV)/test.ok
+	$(BIN)/python tools/storage_tests/run.py $(VENV)/storage-tests
 
 lint: $(VENV)/test.ok
 	$(BIN)/ruff check .
@@ -43,7 +79,7 @@ validate: $(VENV)/test.ok  # with a Dagster home of its own: dagster.yaml here a
 	mkdir -p $(VENV)/dagster && touch $(VENV)/dagster/dagster.yaml
 	DAGSTER_HOME=$(abspath $(VENV))/dagster $(BIN)/dagster definitions validate -w workspace.yaml
 
-bench: $(VENV)/test.ok
+bench: $(VENV)/bench.ok
 	$(BIN)/python benchmarks/bench_assets.py
 	$(BIN)/python benchmarks/bench_backfill.py --json $(VENV)/bench_backfill.json
 	$(BIN)/python benchmarks/bench_clip.py
@@ -57,5 +93,20 @@ bench: $(VENV)/test.ok
 train: $(VENV)/test.ok
 	$(BIN)/python -m training.train --out mushroom_assets/inference/models --cache $(VENV)/renders
 
+migration: $(VENV)/test.ok
+	@test -n "$(m)" || { echo 'Say what changes: make migration m="quantiles of the environment"'; exit 1; }
+	@$(BIN)/python -m tools.migration "$(m)"
+	@$(BIN)/ruff check --quiet --select I --fix $(MIGRATIONS)
+	@$(BIN)/ruff format --quiet $(MIGRATIONS)
+	@$(BIN)/ruff check --quiet --select F $(MIGRATIONS)  # a column type that is not imported
+
+# The comments stay. What torch brings for a GPU is left out: torch pins it by itself, and its CPU build has none of it.
+lock: $(VENV)/lock.ok
+	cp constraints.txt $(VENV)/lock.txt
+	$(BIN)/uv pip compile setup.py --all-extras --python-version 3.11 --python-platform linux $(UPGRADE) \
+		--quiet --no-header --no-annotate --output-file $(VENV)/lock.txt
+	{ grep '^#' constraints.txt; grep -vE '^(cuda|nvidia|triton|setuptools)' $(VENV)/lock.txt; } > $(VENV)/constraints.txt
+	mv $(VENV)/constraints.txt constraints.txt
+
 clean:
-	rm -rf $(VENV) .mushroom build dist *.egg-info
+	rm -rf $(VENV) $(NEWEST) .mushroom build dist *.egg-info

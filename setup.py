@@ -1,11 +1,32 @@
-"""Packaging of mushroom_assets. Tool settings live in pyproject.toml, exact versions in constraints.txt."""
+"""Packaging of mushroom_assets.
+
+Tool settings live in pyproject.toml, exact versions in constraints.txt.
+"""
+
+from pathlib import Path
 
 from setuptools import find_packages, setup
 
+README = Path(__file__).parent / "README.md"
+
 setup(
     name="mushroom_assets",
-    version="0.1.0",
+    version="0.1.0",  # CHANGELOG.md says what is in it
     description="The data assets of a commercial mushroom farm on Dagster and PostgreSQL",
+    long_description=README.read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    # No url and no project_urls: the code has no public address yet.
+    keywords=["dagster", "postgresql", "mushroom", "farming", "time series", "clip"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Manufacturing",
+        "Natural Language :: Chinese (Simplified)",
+        "Natural Language :: English",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering",
+    ],
     python_requires=">=3.11",
     packages=find_packages(include=["mushroom_assets", "mushroom_assets.*"]),
     package_data={
@@ -19,10 +40,12 @@ setup(
         ]
     },
     install_requires=[
-        "dagster",  # assets, partitions, schedules, runs
-        "dagster-webserver",  # the UI
-        "dagster-postgres",  # runs, events and schedules in PostgreSQL
-        "SQLAlchemy>=2.0,<2.1",  # tables and statements; 2.1 breaks dagster-postgres (its default driver is psycopg 3)
+        # The minor release that was tested: `instance` stands on Dagster's private side.
+        "dagster>=1.13.27,<1.14",  # assets, partitions, schedules, runs
+        "dagster-webserver>=1.13.27,<1.14",  # the UI
+        "dagster-postgres>=0.29.27,<0.30",  # runs, events and schedules in PostgreSQL
+        # 2.1 breaks dagster-postgres: its default driver is psycopg 3
+        "SQLAlchemy>=2.0,<2.1",  # tables and statements
         "psycopg[binary]",  # PostgreSQL driver with COPY
         "alembic",  # migrations
         "pgvector",  # the vector column type
@@ -56,16 +79,21 @@ setup(
             "PsychroLib",  # independent psychrometrics (ASHRAE) as oracle
             "s3fs",  # image stores on s3://, as in the extra `s3`
             "moto[s3]",  # an S3 server to test them against
-            "Flask",  # moto's server; its extra `server` would bring 20 packages for other services
-            "flask-cors",  # the same
-            "playwright",  # the UI in a browser: tests, pictures, benchmark; Chromium comes from the system
-            "duckdb",  # a peer of the backfill benchmark
+            # moto's extra `server` would bring 20 packages for other services
+            "Flask",  # moto's server
+            "flask-cors",  # moto's server too
+            "psutil",  # which processes are left when a command has stopped
             "ruff",  # lint and format
             "mypy",  # types
-            "pandas-stubs",
-            "types-PyYAML",
-            "types-tqdm",
+            "pandas-stubs",  # types of pandas
+            "types-PyYAML",  # types of PyYAML
+            "types-psutil",  # types of psutil
+            "types-tqdm",  # types of tqdm
         ],
+        # Chromium itself comes from the system
+        "browser": ["playwright"],  # the UI in a browser: tests, pictures, benchmark
+        "bench": ["duckdb"],  # a peer of the backfill benchmark
+        "lock": ["uv"],  # `make lock`
     },
     entry_points={"console_scripts": ["mushroom = mushroom_assets.cli.main:main"]},
 )

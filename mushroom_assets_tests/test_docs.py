@@ -11,6 +11,7 @@ from mushroom_assets.cli.data import load
 from mushroom_assets.cli.main import main
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.schema import RESULTS
+from mushroom_assets_tests.test_imports import MAY
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,3 +48,82 @@ def test_both_readmes_name_every_result_table():
 def test_links_and_pictures_of_the_readmes_exist():
     for target in re.findall(r"\]\((?!http)([^)#]+)", README + CHINESE):
         assert (ROOT / target).exists(), target
+
+
+GUIDES = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PACKAGE = ROOT / "mushroom_assets"
+# Without the package itself, and without a former name that is kept for one release
+ROOMS = set(MAY) - {"", "event_storage"}
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
+def test_every_file_that_a_guide_names_exists(guide: Path) -> None:
+    """Paths in backticks, of the package or of the repository; `<noun>` stands for any name."""
+    text = guide.read_text(encoding="utf-8")
+    named = re.findall(r"`([\w.-]+(?:/[\w.-]+)*(?:\.(?:py|yaml|md|txt|mako)|/))`", text)
+    assert [path for path in named if not named_file_exists(path)] == []
+
+
+def named_file_exists(path: str) -> bool:
+    places = (ROOT, PACKAGE, ROOT / "docs")
+    return any((place / path).exists() for place in places)
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)
+def test_links_of_the_guides_exist(guide: Path) -> None:
+    targets = re.findall(r"\]\((?!http)([^)#]+)", guide.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (guide.parent / target).exists()] == []
+
+
+def test_every_make_target_that_a_guide_names_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    known = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+    guides = [ROOT / "README.md", ROOT / "README.zh.md", ROOT / "CHANGELOG.md", *GUIDES]
+    for guide in guides:
+        text = guide.read_text(encoding="utf-8")
+        named = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, flags=re.MULTILINE))
+        assert named - known == set(), guide.name
+
+
+def frames(picture: str) -> dict[str, set[str]]:
+    """The rooms of each frame (`subgraph`) of a picture."""
+    found = re.findall(r"subgraph (\w+).*?\n(.*?)\n  end", picture, flags=re.DOTALL)
+    return {frame: set(rooms.split()) for frame, rooms in found}
+
+
+def drawn_imports(picture: str) -> dict[str, set[str]]:
+    """What each room may import by the arrows of a picture; one of a frame counts for its rooms."""
+    framed = frames(picture)
+    drawn: dict[str, set[str]] = {}
+    for source, target in re.findall(r"^  (\w+) (?:-->|==>) (\w+)$", picture, flags=re.MULTILINE):
+        for room in framed.get(source, {source}):
+            drawn.setdefault(room, set()).update(framed.get(target, {target}))
+    return drawn
+
+
+def test_the_picture_of_the_rooms_shows_who_may_import_whom() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    picture = text.split("```mermaid")[1].split("```")[0]
+    drawn = drawn_imports(picture)
+    ground = frames(picture)["ground"]
+    for room in ROOMS - {"cli"}:
+        allowed = drawn.get(room, set()) | (set() if room in ground else ground)
+        assert allowed == MAY[room], room
+    assert ROOMS - {"cli"} <= MAY["cli"]  # as the picture says in words
+
+
+def test_the_table_of_the_rooms_and_the_readmes_name_every_room() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)(?:\.py)?` \|", text, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(ROOMS)
+    for readme in (README, CHINESE):
+        assert set(re.findall(r"([a-z_]+)(?:\.py|/)", readme)) >= ROOMS
+
+
+def test_the_chinese_readme_has_the_settings_and_links_of_the_english_one() -> None:
+    names = [name for name in load_settings({}).environment() if name != "MUSHROOM_STARTUP_ERROR"]
+    assert [name for name in names if f"`{name}`" not in CHINESE] == []
+    english = set(re.findall(r"\]\((?!http)([^)#]+)", README))
+    chinese = set(re.findall(r"\]\((?!http)([^)#]+)", CHINESE))
+    own = {"README.zh.md", "docs/tables.md", "docs/speed.md"}  # each has a Chinese twin
+    assert english - own <= chinese

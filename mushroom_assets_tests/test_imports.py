@@ -134,8 +134,8 @@ def test_every_module_says_what_lives_in_it() -> None:
 def test_the_environment_is_read_in_few_places() -> None:
     assert {path for path, _, source in sources() if reads_environment(source)} <= {
         "settings.py",
-        "server.py",
-        "cli.py",
+        "service/children.py",
+        "cli/ground.py",
     }
 
 

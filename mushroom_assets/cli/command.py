@@ -1,5 +1,6 @@
-"""How a fault reaches a person at the terminal: one line with the remedy and exit code 1, no
-traceback.
+"""How a fault reaches a person at the terminal: one line with the remedy, and exit code 1.
+
+A fault that nobody foresaw keeps its traceback. The subcommands live in `data` and `server`.
 """
 
 import errno
@@ -46,19 +47,25 @@ class Command(click.Group):
             fail(str(error))
         except KeyboardInterrupt:
             fail("stopped. The same command again goes on from here")
-        except (sa.exc.DBAPIError, psycopg.Error) as error:  # the latter, bare, from COPY
-            fault = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-            if isinstance(fault, psycopg.errors.DiskFull):
-                fail(f"the database's disk is full: {fault}. Remedy: make room and start again")
-            if isinstance(fault, psycopg.errors.UndefinedTable):
-                fail(f"the farm's tables are not there: {fault}. Remedy: run `mushroom init`")
+        except sa.exc.DBAPIError as error:
+            _fail_if_mendable(error.orig)
+            raise
+        except psycopg.Error as error:  # bare, from COPY
+            _fail_if_mendable(error)
             raise
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            fail(
-                f"the disk is full: {error}. Remedy: make room, or set MUSHROOM_HOME to a larger disk"
-            )
+            remedy = "make room, or set MUSHROOM_HOME to a larger disk"
+            fail(f"the disk is full: {error}. Remedy: {remedy}")
+
+
+def _fail_if_mendable(fault: BaseException | None) -> None:
+    """End with a message if a user can mend the database's fault."""
+    if isinstance(fault, psycopg.errors.DiskFull):
+        fail(f"the database's disk is full: {fault}. Remedy: make room and start again")
+    if isinstance(fault, psycopg.errors.UndefinedTable):
+        fail(f"the farm's tables are not there: {fault}. Remedy: run `mushroom init`")
 
 
 def fail(message: str) -> NoReturn:

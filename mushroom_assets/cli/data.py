@@ -1,4 +1,7 @@
-"""Subcommands about data: `simulate`, `load`, `label`, `similar`."""
+"""Subcommands about data: `simulate`, `load`, `label`, `similar`.
+
+They read arguments and print what comes back. What they call lives in `ingestion` and `similar`.
+"""
 
 import datetime as dt
 from pathlib import Path
@@ -59,23 +62,24 @@ def load() -> None:
     "--skip-bad", is_flag=True, help="Load the good rows, and write the bad ones to FILE.bad.csv."
 )
 def load_samples(file: Path, skip_bad: bool) -> None:
-    """CSV or Parquet: room_id, device_type, device_alias, point_alias, sampled_at (ISO 8601),
-    value.
+    """CSV or Parquet with one sample a row.
+
+    Columns: room_id, device_type, device_alias, point_alias, sampled_at (ISO 8601), value.
     """
     farm = load_settings().read_farm()
     with (
         machine() as settings,
         open_database(settings) as database,
         progress_bar(None, "samples", "row") as bar,
+        database.transaction() as connection,
     ):
-        with database.transaction() as connection:
-            report = load_samples_file(
-                connection,
-                file,
-                farm,
-                skip_bad=skip_bad,
-                progress=lambda rows: bar.update(rows - bar.n),
-            )
+        report = load_samples_file(
+            connection,
+            file,
+            farm,
+            skip_bad=skip_bad,
+            progress=lambda rows: bar.update(rows - bar.n),
+        )
     _tell(report, file)
 
 
@@ -85,7 +89,10 @@ def load_samples(file: Path, skip_bad: bool) -> None:
     "--skip-bad", is_flag=True, help="Load the good rows, and write the bad ones to FILE.bad.csv."
 )
 def load_batches(file: Path, skip_bad: bool) -> None:
-    """CSV or Parquet: room_id, in_date (YYYY-MM-DD), bag_count (may be empty)."""
+    """CSV or Parquet with one batch a row.
+
+    Columns: room_id, in_date (YYYY-MM-DD), bag_count (may be empty).
+    """
     farm = load_settings().read_farm()
     with (
         machine() as settings,
@@ -111,8 +118,9 @@ def _tell(report: LoadReport, file: Path) -> None:
     "--skip-bad", is_flag=True, help="Store the good rows, and write the bad ones to FILE.bad.csv."
 )
 def label(file: Path, skip_bad: bool) -> None:
-    """What growers see on images, CSV or Parquet: image_path, stage and/or condition, labelled_by
-    (may be left out).
+    """CSV or Parquet with what growers see on images.
+
+    Columns: image_path, stage and/or condition, labelled_by (may be left out).
     """
     farm = load_settings().read_farm()
     with (
@@ -146,15 +154,19 @@ def run_similar(
     The packaged model learned only the farm file's prompts: other words mean little to it.
     """
     farm = load_settings().read_farm()
-    if strangers := set(rooms) - set(farm.rooms):
-        raise click.BadParameter(
-            f"the farm file has no room {', '.join(sorted(strangers))}", param_hint="--room"
-        )
-    days = [day.date() if day else None for day in (since, until)]
+    unknown = sorted(set(rooms) - set(farm.rooms))
+    if unknown:
+        message = f"the farm file has no room {', '.join(unknown)}"
+        raise click.BadParameter(message, param_hint="--room")
+    filters = similar.Filters(
+        rooms=rooms,
+        since=since.date() if since else None,
+        until=until.date() if until else None,
+    )
     with (
         machine() as settings,
         open_database(settings) as database,
         database.transaction() as connection,
     ):
-        lines = similar.similar(connection, settings, farm, image_or_text, k, rooms, *days)
+        lines = similar.similar(connection, settings, farm, image_or_text, k, filters)
     click.echo("\n".join(lines))

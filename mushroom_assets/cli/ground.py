@@ -1,4 +1,7 @@
-"""What every subcommand stands on: the settings, a database behind them, and its tables."""
+"""What every subcommand stands on: the settings, a database behind them, and its tables.
+
+No subcommand lives here.
+"""
 
 import contextlib
 import dataclasses
@@ -22,7 +25,7 @@ from mushroom_assets.storage.samples import ensure_months
 def machine() -> Iterator[Settings]:
     """The settings with a database behind them: the embedded one where no other is set.
 
-    Exported to this process.
+    This process and all that it starts find them in the environment.
     """
     settings = load_settings()
     with contextlib.ExitStack() as stack:
@@ -49,13 +52,14 @@ def open_database(settings: Settings, retry: Retry | None = None) -> Iterator[Da
 
 
 def prepare_tables(database: Database, farm: Farm) -> None:
-    """Newest tables, and the months of `sample` from the farm's first day (and the lookback before
-    it) to a year on.
+    """Bring the tables to the newest revision and make the months of `sample`.
+
+    The months reach from 31 days before the farm's first day to a year from today.
     """
     with database.transaction() as connection:
         revision = migrations.upgrade(connection)
         today = dt.datetime.now(farm.zone).date()
-        ensure_months(
-            connection, farm.first_day - dt.timedelta(days=31), today + dt.timedelta(days=366)
-        )
+        first = farm.first_day - dt.timedelta(days=31)
+        last = today + dt.timedelta(days=366)
+        ensure_months(connection, first, last)
     click.echo(f"tables of schema farm at {database.endpoint} are at revision {revision}")

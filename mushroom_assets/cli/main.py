@@ -1,5 +1,6 @@
-"""The `mushroom` command: every subcommand prepares settings and database in the same way, then
-calls one room.
+"""The `mushroom` command: its subcommands put together, logging and signals set up.
+
+Every subcommand prepares settings and database in the same way (`ground`), then calls one room.
 """
 
 import logging
@@ -22,8 +23,8 @@ def main() -> None:
         force=True,
     )
     log.setLevel(logging.INFO)
-    # As on Ctrl-C, what was started is stopped. SIGINT is set too: a shell script that starts this
-    # with `&` has it ignored, and the children would inherit that.
+    # SIGTERM stops what was started, as Ctrl-C does. SIGINT is set too: a shell script that starts
+    # this with `&` has it ignored, and the children would inherit that.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,4 +1,7 @@
-"""Subcommands about the machine: `init`, `doctor`, `health`, `up`."""
+"""Subcommands about the machine: `init`, `doctor`, `health`, `up`.
+
+How processes are kept running and what is examined lives in `service`.
+"""
 
 import dataclasses
 import datetime as dt
@@ -46,29 +49,32 @@ def init(attempts: int, wait: float) -> None:
 
 @click.command("doctor")
 def run_doctor() -> None:
-    """Check database, tables, extension, image store, model and Dagster's storage; a line each,
-    exit code 0 or 1.
+    """Check database, tables, extension, image store, model and Dagster's storage.
+
+    Prints a line for each. Exit code 0 or 1.
     """
-    findings = []
+    well = True
     try:
         with machine() as settings:
             prepare_dagster_home(settings)
             for finding in doctor.examine(settings):
                 click.echo(finding.line())
-                findings.append(finding)
+                well = well and finding.ok
     except (SettingsError, ServerError) as error:
         fail(str(error))
-    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+    sys.exit(0 if well else 1)
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the UI.")
 @click.option("--port", default=3000, show_default=True, help="Port of the UI.")
 def health(host: str, port: int) -> None:
-    """Does the UI answer from its database, and does the daemon beat? Exit code 0 or 1; for
-    container checks.
+    """Does the UI answer from its database, and does the daemon beat?
+
+    Exit code 0 or 1; for container checks.
     """
-    if fault := ui_fault(host, port):
+    fault = ui_fault(host, port)
+    if fault:
         fail(fault)
     click.echo("healthy")
 
@@ -97,28 +103,33 @@ def health(host: str, port: int) -> None:
     help="Attempts to connect to the database, 10 s apart.",
 )
 def up(host: str, port: int, with_demo: bool, days: int, seed: int, attempts: int) -> None:
-    """One machine, everything: database, tables, demo farm if the database is empty, UI and daemon."""
+    """Run everything on one machine: database, tables, UI and daemon.
+
+    An empty database gets a demo farm.
+    """
     farm = load_settings().read_farm()
     require_free_port(host, port)
     require_space(load_settings().home, DEMO_BYTES if with_demo else DEMO_BYTES // 10)
     retry = Retry(attempts=attempts, fixed_s=10, deadline_s=float("inf"))
     with machine() as settings, open_database(settings, retry) as database:
         prepare_dagster_home(settings)
-        settings = _tables_or_report(settings, database, farm)
+        prepared = _tables_or_report(settings, database, farm)
         state = None
-        if with_demo and settings.startup_error is None:
-            state = _demo_farm(settings, database, farm, days, seed)
-        _serve(settings, database, farm, host, port, state)
+        if with_demo and prepared.startup_error is None:
+            state = _demo_farm(prepared, database, farm, days, seed)
+        _serve(prepared, database, farm, host, port, state)
 
 
 def _tables_or_report(settings: Settings, database: Database, farm: Farm) -> Settings:
-    """Prepare the tables; a migration that fails is reported, here and in the UI, where nothing is
-    scheduled then.
+    """Prepare the tables; a migration that fails is reported, here and in the UI.
+
+    The returned settings name the failure. With it the UI starts, but nothing is scheduled.
     """
     try:
         prepare_tables(database, farm)
     except (sa.exc.DBAPIError, migrations.MigrationFailed) as error:
-        message = f"migrating the tables at {database.endpoint} failed: {error}. Remedy: mend the cause and start again"
+        failure = f"migrating the tables at {database.endpoint} failed: {error}"
+        message = f"{failure}. Remedy: mend the cause and start again"
         log.error("%s", message)
         settings = dataclasses.replace(settings, startup_error=message)
     return settings
@@ -156,21 +167,13 @@ def _serve(
     port: int,
     state: simulated.Demo | None,
 ) -> None:
+    """Run webserver and daemon until Ctrl-C; a demo farm, if there is any, delivers as they run."""
     children = dagster_children(settings, host, port, daemon=settings.startup_error is None)
 
     def every_minute() -> None:
         nonlocal state
-        if state is None:
-            return
-        try:
-            state = simulated.deliver(
-                database, ImageStore(), farm, state, dt.datetime.now(farm.zone), quiet=True
-            )
-            state.save(settings.home)
-        except (*EXPECTED, sa.exc.DBAPIError, OSError):
-            log.exception(
-                "the simulated plant could not deliver; what is due comes with the next minute"
-            )
+        if state is not None:
+            state = _deliver_due(settings, database, farm, state)
 
     try:
         for child in children:
@@ -187,9 +190,25 @@ def _serve(
             child.stop()
 
 
+def _deliver_due(
+    settings: Settings, database: Database, farm: Farm, state: simulated.Demo
+) -> simulated.Demo:
+    """Deliver what the simulated plant has by now, and tell how far that is; a fault is logged."""
+    now = dt.datetime.now(farm.zone)
+    try:
+        state = simulated.deliver(database, ImageStore(), farm, state, now, quiet=True)
+        state.save(settings.home)
+    except (*EXPECTED, sa.exc.DBAPIError, OSError):
+        log.exception(
+            "the simulated plant could not deliver; what is due comes with the next minute"
+        )
+    return state
+
+
 def _welcome(settings: Settings, ui: str) -> str:
     if settings.startup_error:
-        return f"\nThe UI is up to show the error: {ui}/locations  Nothing is scheduled. (Ctrl-C stops everything)"
+        shown = f"The UI is up to show the error: {ui}/locations  Nothing is scheduled."
+        return f"\n{shown} (Ctrl-C stops everything)"
     return f"""
 The farm is up: {ui}  (Ctrl-C stops everything)
   Lineage    {ui}/asset-groups              from the sensors and cameras to the report

@@ -1,7 +1,6 @@
-"""`mushroom similar`: what its argument stands for, the vector of that, and the images like it as a
-table for people.
+"""`mushroom similar`: what its argument stands for, its vector, and the images like it as a table.
 
-The search itself is the business of `storage.search`. A model is loaded only where no vector is
+The search itself lives in `storage.vision.search`. A model is loaded only where no vector is
 stored: for words, and for pictures that no day has seen.
 """
 
@@ -29,21 +28,38 @@ from mushroom_assets.storage.vision.search import (
 if TYPE_CHECKING:
     from mushroom_assets.inference.encoder import ClipEncoder
 
+Vector = npt.NDArray[np.float32]  # of length 1
+
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
-COLUMNS = ("rank", "similarity", "room", "captured", "growth day", "stage", "condition", "path")
+COLUMNS: tuple[str, ...] = (
+    "rank",
+    "similarity",
+    "room",
+    "captured",
+    "growth day",
+    "stage",
+    "condition",
+    "path",
+)
 
 
 class SimilarError(RuntimeError):
     """Nothing to search with or in; the message says why and what to do."""
 
 
+class Filters(NamedTuple):
+    """Which images are searched: of which rooms (empty: all), from which farm day to which."""
+
+    rooms: Sequence[str] = ()
+    since: dt.date | None = None
+    until: dt.date | None = None
+
+
 class Query(NamedTuple):
-    """What is looked for: the argument in words, its vector, and whether that is of words and not
-    of a picture.
-    """
+    """What the argument stands for, and its vector, which is of words or of a picture."""
 
     taken_for: str
-    vector: npt.NDArray[np.float32]
+    vector: Vector
     of_words: bool = False
 
 
@@ -53,12 +69,9 @@ def similar(
     farm: Farm,
     argument: str,
     k: int,
-    rooms: Sequence[str] = (),
-    since: dt.date | None = None,
-    until: dt.date | None = None,
+    filters: Filters,
 ) -> list[str]:
-    """The k images most like a picture or words, as lines of a table after one that says what the
-    argument is.
+    """The k images most like a picture or words, as lines: what the argument is, then a table.
 
     Raises:
         SimilarError: nothing is stored for the model, the picture cannot be used, or no image
@@ -66,20 +79,19 @@ def similar(
     """
     name = encoder_name(settings)
     if not has_vectors(connection, name):
-        raise SimilarError(
-            f"no image has a vector of {name} yet. Remedy: materialize daily_clip_inference, for a day with images"
-        )
+        remedy = "materialize daily_clip_inference, for a day with images"
+        raise SimilarError(f"no image has a vector of {name} yet. Remedy: {remedy}")
     query = find_query(connection, name, farm, argument)
-    # Words are like no image: an index that finds 0.99 of what is nearest to images found 0.43 for
-    # them.
+    # Words are like no image: an index that finds 0.99 of what is nearest to an image found 0.43 of
+    # what is nearest to words.
     found = nearest_images(
         connection,
         name,
         query.vector,
         k,
-        rooms=rooms or None,
-        since=since,
-        until=until,
+        rooms=filters.rooms or None,
+        since=filters.since,
+        until=filters.until,
         exact=query.of_words,
     )
     if not found:
@@ -104,52 +116,59 @@ def encoder_name(settings: Settings) -> str:
 
 
 def find_query(connection: sa.Connection, name: str, farm: Farm, argument: str) -> Query:
-    """A file on disk, else a path in the image store, else words.
+    """The argument as a file on disk, else as a path in the image store, else as words.
 
     Raises:
         SimilarError: a picture's name that is nowhere, or a picture that cannot be used.
     """
-    if os.path.isfile(argument):  # noqa: PTH113 - Path.is_file raises where words are longer than a file's name may be
-        return Query(
-            "a file on disk", _of_picture(connection, name, lambda: Path(argument).read_bytes())
-        )
-    vector = stored_vector(connection, name, image_path=argument)
-    if vector is not None:
-        return Query("an image of the store, by its stored vector", vector)
-    if argument.lower().endswith(PICTURES):
-        try:
-            return Query(
-                "an image of the store",
-                _of_picture(connection, name, lambda: ImageStore().read(argument)),
-            )
-        except FileNotFoundError as error:
-            raise SimilarError(
-                f"{argument} is neither a file on disk nor in the image store"
-            ) from error
+    # Path.is_file would raise where words are longer than a file's name may be
+    if os.path.isfile(argument):  # noqa: PTH113
+        vector = _of_picture(connection, name, Path(argument).read_bytes)
+        return Query("a file on disk", vector)
+    stored = stored_vector(connection, name, image_path=argument)
+    if stored is not None:
+        return Query("an image of the store, by its stored vector", stored)
+    if not argument.lower().endswith(PICTURES):
+        return Query("words (no such file or image)", _of_words(farm, argument), of_words=True)
+    try:
+        vector = _of_picture(connection, name, lambda: ImageStore().read(argument))
+    except FileNotFoundError as error:
+        message = f"{argument} is neither a file on disk nor in the image store"
+        raise SimilarError(message) from error
+    return Query("an image of the store", vector)
+
+
+def _of_words(farm: Farm, words: str) -> Vector:
+    """The model's vector of words, put into the templates that labels are asked in."""
     encoder = _loaded()
-    words = {argument: Label(prompts=[argument])}  # in the templates that labels are asked in
-    vector = label_vectors(words, farm.vision.templates, encoder.encode_texts)[0].astype(np.float32)
-    return Query("words (no such file or image)", vector, of_words=True)
+    label = {words: Label(prompts=[words])}
+    vectors = label_vectors(label, farm.vision.templates, encoder.encode_texts)
+    vector: Vector = vectors[0].astype(np.float32)
+    return vector
 
 
-def _of_picture(
-    connection: sa.Connection, name: str, read: Callable[[], bytes]
-) -> npt.NDArray[np.float32]:
-    """The vector of a picture: the stored one of its bytes, else the model's."""
+def _of_picture(connection: sa.Connection, name: str, read: Callable[[], bytes]) -> Vector:
+    """The vector of a picture: the stored one of its bytes, else the model's.
+
+    Raises:
+        FileNotFoundError: `read` found nothing.
+        SimilarError: the picture cannot be read or decoded.
+    """
     from mushroom_assets.inference.images import ImageFault, content_sha256, read_photo
 
     try:
         data = read()
-        vector = stored_vector(connection, name, content_sha256=content_sha256(data))
-        if vector is not None:
-            return vector
+        stored = stored_vector(connection, name, content_sha256=content_sha256(data))
+        if stored is not None:
+            return stored
         encoder = _loaded()
         photo = read_photo(data, min_side=encoder.min_side)
     except FileNotFoundError:
         raise
     except (OSError, ImageFault) as error:
         raise SimilarError(f"the picture cannot be used: {error}") from error
-    return encoder.encode_images(encoder.preprocess(photo.image)[None])[0]
+    vector: Vector = encoder.encode_images(encoder.preprocess(photo.image)[None])[0]
+    return vector
 
 
 def _loaded() -> "ClipEncoder":
@@ -163,25 +182,29 @@ def _loaded() -> "ClipEncoder":
 
 def table(images: Sequence[NearImage], farm: Farm) -> list[str]:
     """The images as lines with aligned columns; captures in the farm's time."""
-    rows = [
-        (
-            str(rank),
-            f"{image.similarity:.4f}",
-            image.room_id,
-            f"{image.captured_at.astimezone(farm.zone):%Y-%m-%d %H:%M}",
-            str(image.growth_day or "-"),
-            _label(image.stage, image.stage_probability),
-            _label(image.condition, image.condition_probability),
-            image.image_path,
-        )
-        for rank, image in enumerate(images, start=1)
-    ]
-    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
-    padded = (
-        [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        for row in (COLUMNS, *rows)
+    rows = [COLUMNS]
+    rows += [_cells(rank, image, farm) for rank, image in enumerate(images, start=1)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [_aligned(row, widths) for row in rows]
+
+
+def _cells(rank: int, image: NearImage, farm: Farm) -> tuple[str, ...]:
+    """One image, in the order of `COLUMNS`."""
+    return (
+        str(rank),
+        f"{image.similarity:.4f}",
+        image.room_id,
+        f"{image.captured_at.astimezone(farm.zone):%Y-%m-%d %H:%M}",
+        str(image.growth_day or "-"),
+        _label(image.stage, image.stage_probability),
+        _label(image.condition, image.condition_probability),
+        image.image_path,
     )
-    return ["  ".join(row).rstrip() for row in padded]
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+    return "  ".join(padded).rstrip()
 
 
 def _label(name: str | None, probability: float | None) -> str:

@@ -1,8 +1,7 @@
-"""One machine: the embedded PostgreSQL, Dagster's home and the webserver and daemon under
-supervision.
+"""Dagster's webserver and daemon as supervised processes of one machine.
 
-Who outgrows it runs the same code location on Kubernetes, Celery or Ray; nothing else depends on
-this module.
+Whoever outgrows it runs the same code location on Kubernetes, Celery or Ray: no asset depends on
+this module. Dagster's home lives in `home`, the embedded PostgreSQL in `postgres`.
 """
 
 import contextlib
@@ -25,7 +24,7 @@ RESTART_WAIT_S = (1.0, 60.0)  # first and longest wait before a process that end
 
 @dataclass
 class Child:
-    """A supervised process; it is started again when it ends by itself, after a wait that doubles."""
+    """A supervised process; when it ends by itself it starts again, after a wait that doubles."""
 
     name: str
     command: Sequence[str]
@@ -37,8 +36,9 @@ class Child:
     wait: float = field(default=RESTART_WAIT_S[0])
 
     def start(self) -> None:
-        """Start it in a session of its own: Ctrl-C reaches this process alone, which stops the
-        others in order.
+        """Start it in a session of its own.
+
+        So Ctrl-C reaches this process alone, which then stops the others in order.
         """
         self.started = self.clock()
         self.process = subprocess.Popen(  # noqa: S603 - a fixed command of our own
@@ -63,13 +63,14 @@ class Child:
                 self.wait,
             )
             self._signal_group(signal.SIGKILL)  # what it had started would go on without it
-            self.process, self.restart_at = None, self.clock() + self.wait
+            self.process = None
+            self.restart_at = self.clock() + self.wait
             self.wait = min(2 * self.wait, RESTART_WAIT_S[1])
         elif self.clock() >= self.restart_at:
             self.start()
 
     def stop(self) -> None:
-        """Ask the process and all it started to end, and kill what is left after `STOP_TIMEOUT_S`."""
+        """Ask the process and all it started to end; kill what is left after `STOP_TIMEOUT_S`."""
         if self.process is None:
             return
         self._signal_group(signal.SIGTERM)
@@ -90,11 +91,10 @@ def dagster_children(
     settings: Settings, host: str, port: int, *, daemon: bool = True
 ) -> list[Child]:
     """The webserver, and the daemon that ticks schedules and launches runs."""
+    ui = {"MUSHROOM_UI_URL": f"http://{reachable(host)}:{port}"}
     # Safe path: a file in the current folder must not stand in for a module that Dagster imports.
-    ui = {"MUSHROOM_UI_URL": f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"}  # noqa: S104 - not bound here
-    environment = (
-        ui | os.environ | settings.environment() | {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
-    )
+    python = {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
+    environment = ui | os.environ | settings.environment() | python
     workspace = ["-w", str(resources.files("mushroom_assets").joinpath("workspace.yaml"))]
     webserver = ["-m", "dagster_webserver", "-h", host, "-p", str(port), *workspace]
     scheduler = ["-m", "dagster._daemon", "run", *workspace]
@@ -110,10 +110,13 @@ def dagster_children(
     return children
 
 
+def reachable(host: str) -> str:
+    """The address by which this machine reaches a server that listens on `host`."""
+    return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - not bound here
+
+
 def supervise(children: Sequence[Child], every_minute: Callable[[], None]) -> None:
-    """Keep the children running until KeyboardInterrupt or SystemExit, then stop them, last started
-    first.
-    """
+    """Keep the children running until KeyboardInterrupt or SystemExit, which the caller handles."""
     next_minute = time.monotonic() + 60
     while True:
         for child in children:

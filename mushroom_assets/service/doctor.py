@@ -1,4 +1,7 @@
-"""Is everything there that a run needs? One finding a door, each with the remedy."""
+"""Is everything there that a run needs? One finding a door, each with the remedy.
+
+Nothing is mended here, and nothing printed.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.settings import Settings, SettingsError
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.schema import metadata
+from mushroom_assets.storage.schema import SCHEMA, metadata
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Unwell(RuntimeError):
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Examine one door after another; a fault of one does not keep the others from being examined."""
+    """Examine one door after another; after a fault of one the others are examined all the same."""
     database = Database(
         settings.require_database_url(), retry=Retry(attempts=1), application_name="mushroom doctor"
     )
@@ -56,12 +59,22 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _finding(subject: str, examination: Callable[[], str]) -> Finding:
+    """What one examination found; a fault that is not known is a fault of ours and is raised."""
     from mushroom_assets.inference.weights import UnknownModel, WeightsUnavailable
 
     known = (
-        Unwell, FarmFileError, SettingsError, DatabaseRefused, DatabaseUnavailable, UnknownModel, WeightsUnavailable,
-        OSError, sa.exc.SQLAlchemyError, dg.DagsterError, NotDelivered,
-    )  # fmt: skip
+        Unwell,
+        FarmFileError,
+        SettingsError,
+        DatabaseRefused,
+        DatabaseUnavailable,
+        UnknownModel,
+        WeightsUnavailable,
+        NotDelivered,
+        OSError,
+        sa.exc.SQLAlchemyError,
+        dg.DagsterError,
+    )
     try:
         return Finding(subject, True, examination())
     except known as error:
@@ -71,28 +84,27 @@ def _finding(subject: str, examination: Callable[[], str]) -> Finding:
 def _farm(settings: Settings) -> str:
     farm = settings.read_farm()
     watched = sum(len(points) for points in farm.points.values())
-    return f"{settings.farm_source()}: {len(farm.rooms)} rooms, {watched} watched setpoints, {farm.timezone}"
+    counts = f"{len(farm.rooms)} rooms, {watched} watched setpoints"
+    return f"{settings.farm_source()}: {counts}, {farm.timezone}"
 
 
 def _database(database: Database) -> str:
     with database.transaction() as connection:
-        return (
-            f"{database.endpoint}, PostgreSQL {connection.scalar(sa.text('SHOW server_version'))}"
-        )
+        version = connection.scalar(sa.text("SHOW server_version"))
+    return f"{database.endpoint}, PostgreSQL {version}"
 
 
 def _tables(database: Database) -> str:
     with database.transaction() as connection:
-        revision, wanted = migrations.current(connection), migrations.head()
+        revision = migrations.current(connection)
+        wanted = migrations.head()
         if revision != wanted:
-            raise Unwell(
-                f"schema farm is at revision {revision}, {wanted} is needed. Remedy: run `mushroom init`"
-            )
-        present = set(sa.inspect(connection).get_table_names(schema="farm"))
-        if missing := {table.name for table in metadata.tables.values()} - present:
-            raise Unwell(
-                f"tables missing: {', '.join(sorted(missing))}. Remedy: restore them from a backup"
-            )
+            fault = f"schema farm is at revision {revision}, {wanted} is needed"
+            raise Unwell(f"{fault}. Remedy: run `mushroom init`")
+        present = set(sa.inspect(connection).get_table_names(schema=SCHEMA))
+    missing = sorted({table.name for table in metadata.tables.values()} - present)
+    if missing:
+        raise Unwell(f"tables missing: {', '.join(missing)}. Remedy: restore them from a backup")
     return f"revision {revision}, {len(metadata.tables)} tables"
 
 
@@ -103,16 +115,20 @@ def _extension(database: Database) -> str:
         )
     if version is None:
         raise Unwell(
-            "pgvector is not installed in the database. Remedy: run `mushroom init` as a role that may create it"
+            "pgvector is not installed in the database. "
+            "Remedy: run `mushroom init` as a role that may create it"
         )
     return f"pgvector {version}"
 
 
 def _images(settings: Settings) -> str:
-    farm, store = settings.read_farm(), ImageStore(attempts=1)
-    folders, there = {farm.folder(room) for room in farm.rooms}, store.folders()
-    text = f"{store.url}: {len(folders & there)} of {len(folders)} room folders"
-    if strays := store.strays(farm):
+    farm = settings.read_farm()
+    store = ImageStore(attempts=1)
+    folders = {farm.folder(room) for room in farm.rooms}
+    present = folders & store.folders()
+    text = f"{store.url}: {len(present)} of {len(folders)} room folders"
+    strays = store.strays(farm)
+    if strays:
         path, reason = strays[0]
         text += f"; {len(strays)} where no day looks, the first {path}: {reason}"
     return text
@@ -120,12 +136,10 @@ def _images(settings: Settings) -> str:
 
 def _model() -> str:
     encoder = ClipResource().encoder()
-    note = (
-        ""
-        if encoder.trained
-        else " (random weights: its labels mean nothing; set MUSHROOM_CLIP_PRETRAINED)"
-    )
-    if "/renders-" in encoder.name:
+    note = ""
+    if not encoder.trained:
+        note = " (random weights: its labels mean nothing; set MUSHROOM_CLIP_PRETRAINED)"
+    elif "/renders-" in encoder.name:
         note = " (learned from renders: for a real room set MUSHROOM_CLIP_PRETRAINED)"
     return f"{encoder.name}, {encoder.dimensions} dimensions, on {encoder.device}{note}"
 
@@ -135,12 +149,12 @@ def _dagster() -> str:
         with dg.DagsterInstance.get() as instance:
             return f"{type(instance.run_storage).__name__}, {instance.get_runs_count():,} runs"
     except DagsterPostgresException as error:
-        raise Unwell(
-            f"{error}. Remedy: mend the database first, and `storage` in DAGSTER_HOME/dagster.yaml"
-        ) from error
+        remedy = "mend the database first, and `storage` in DAGSTER_HOME/dagster.yaml"
+        raise Unwell(f"{error}. Remedy: {remedy}") from error
 
 
 def _notifications(settings: Settings) -> str:
     if not settings.notify:
         return "off; set MUSHROOM_NOTIFY to be told of failed runs"
-    return f"failed runs are told to {', '.join(Target(url).name for url in settings.notify)} (nothing was sent)"
+    targets = ", ".join(Target(url).name for url in settings.notify)
+    return f"failed runs are told to {targets} (nothing was sent)"

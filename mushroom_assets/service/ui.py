@@ -1,4 +1,7 @@
-"""What the running UI says of itself, asked by its GraphQL API."""
+"""What the running UI says of itself, asked by its GraphQL API.
+
+Nothing is started or stopped here.
+"""
 
 import contextlib
 import json
@@ -7,7 +10,13 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
-from mushroom_assets.service.children import Child
+from mushroom_assets.service.children import Child, reachable
+
+HEALTH = """{
+  runsOrError(limit: 1) {__typename}
+  instance {daemonHealth {allDaemonStatuses {daemonType required healthy}}}
+}"""
+LOCATIONS = "{workspaceOrError {... on Workspace {locationEntries {loadStatus}}}}"
 
 
 def ask_ui(host: str, port: int, query: str, *, timeout_s: float = 10) -> dict[str, Any]:
@@ -17,10 +26,10 @@ def ask_ui(host: str, port: int, query: str, *, timeout_s: float = 10) -> dict[s
         OSError: no answer, or none but an error.
         ValueError: the answer is not GraphQL's.
     """
-    address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/graphql"  # noqa: S104 - not bound here
+    address = f"http://{reachable(host)}:{port}/graphql"
     body = json.dumps({"query": query}).encode()
     request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - http, our own server
+    with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - our server
         data = json.load(answer).get("data")
     if not isinstance(data, dict):
         raise ValueError(f"{address} answered without data")
@@ -28,12 +37,12 @@ def ask_ui(host: str, port: int, query: str, *, timeout_s: float = 10) -> dict[s
 
 
 def ui_fault(host: str, port: int) -> str | None:
-    """What keeps the UI from working, None where nothing does: its database, or a daemon without a
-    heartbeat.
+    """What keeps the UI from working, None where nothing does.
+
+    That is: it does not answer, it cannot read its database, or a daemon has no heartbeat.
     """
-    query = "{runsOrError(limit: 1) {__typename} instance {daemonHealth {allDaemonStatuses {daemonType required healthy}}}}"
     try:
-        data = ask_ui(host, port, query)
+        data = ask_ui(host, port, HEALTH)
         daemons = data["instance"]["daemonHealth"]["allDaemonStatuses"]
         answer = data["runsOrError"]["__typename"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -47,16 +56,16 @@ def ui_fault(host: str, port: int) -> str | None:
 
 
 def wait_for_ui(host: str, port: int, children: Sequence[Child], *, timeout_s: float = 180) -> bool:
-    """Whether the UI answers, with the code location loaded, within `timeout_s`; children that end
-    are restarted.
+    """Whether the UI answers within `timeout_s`, with the code location loaded.
+
+    Children that end meanwhile are started again.
     """
-    query = "{workspaceOrError {... on Workspace {locationEntries {loadStatus}}}}"
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         for child in children:
             child.watch()
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not up yet
-            entries = ask_ui(host, port, query)["workspaceOrError"]["locationEntries"]
+            entries = ask_ui(host, port, LOCATIONS)["workspaceOrError"]["locationEntries"]
             if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
                 return True
         time.sleep(0.5)

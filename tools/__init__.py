@@ -1,0 +1,1 @@
+"""What developers run beside the package, by the targets of the Makefile."""
