@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from mushroom_assets.automation import backfill
 from mushroom_assets.cli.command import EXPECTED, fail, log
 from mushroom_assets.cli.ground import machine, open_database, prepare_tables
+from mushroom_assets.cli.progress import progress_bar
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.ingestion import simulated
@@ -137,7 +138,8 @@ def _demo_farm(
     if state is None:
         return None
     click.echo(f"demo farm: rooms {', '.join(farm.rooms)}, simulated from {state.first_day} on")
-    state = simulated.deliver(database, ImageStore(), farm, state, now)
+    store = ImageStore().images()
+    state = simulated.deliver(database, store, farm, state, now, bars=progress_bar)
     state.save(settings.home)
     with dg.DagsterInstance.get() as instance:
         for failure in backfill.materialize_missing(defs, instance, state.first_day, now):
@@ -160,9 +162,8 @@ def _serve(
         if state is None:
             return
         try:
-            state = simulated.deliver(
-                database, ImageStore(), farm, state, dt.datetime.now(farm.zone), quiet=True
-            )
+            now = dt.datetime.now(farm.zone)
+            state = simulated.deliver(database, ImageStore().images(), farm, state, now)
             state.save(settings.home)
         except (*EXPECTED, sa.exc.DBAPIError, OSError):
             log.exception(

@@ -10,6 +10,7 @@ from dagster_postgres.utils import DagsterPostgresException
 from mushroom_assets.automation.notification import NotDelivered, Target
 from mushroom_assets.domain.farm_file import FarmFileError
 from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
+from mushroom_assets.faults.image_store import ImageStoreRefused
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.settings import Settings, SettingsError
@@ -60,7 +61,7 @@ def _finding(subject: str, examination: Callable[[], str]) -> Finding:
 
     known = (
         Unwell, FarmFileError, SettingsError, DatabaseRefused, DatabaseUnavailable, UnknownModel, WeightsUnavailable,
-        OSError, sa.exc.SQLAlchemyError, dg.DagsterError, NotDelivered,
+        ImageStoreRefused, OSError, sa.exc.SQLAlchemyError, dg.DagsterError, NotDelivered,
     )  # fmt: skip
     try:
         return Finding(subject, True, examination())
@@ -109,7 +110,7 @@ def _extension(database: Database) -> str:
 
 
 def _images(settings: Settings) -> str:
-    farm, store = settings.read_farm(), ImageStore(attempts=1)
+    farm, store = settings.read_farm(), ImageStore(attempts=1).images()
     folders, there = {farm.folder(room) for room in farm.rooms}, store.folders()
     text = f"{store.url}: {len(folders & there)} of {len(folders)} room folders"
     if strays := store.strays(farm):
