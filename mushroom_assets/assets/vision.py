@@ -24,8 +24,10 @@ from mushroom_assets.metadata.definition import definition
 from mushroom_assets.metadata.vision import vision_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
+from mushroom_assets.storage.batches import read_batches
+from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.results import lock_for_replace, replace_rows
-from mushroom_assets.storage.samples import read_batches, read_points, read_samples
+from mushroom_assets.storage.samples import read_samples
 from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.schema import image_quarantine
 from mushroom_assets.storage.vision.embeddings import EmbeddingMemory

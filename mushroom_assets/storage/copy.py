@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from psycopg import Cursor, sql
+import sqlalchemy as sa
+from psycopg import sql
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # signature of 11 bytes, flags, extension
 _TRAILER = b"\xff\xff"
@@ -35,13 +36,14 @@ class Column(NamedTuple):
     values: Any
 
 
-def stage(cursor: Cursor[Any], table: str, columns: Sequence[Column]) -> None:
+def stage(connection: sa.Connection, table: str, columns: Sequence[Column]) -> None:
     """Make a temporary table and fill it; it ends with the transaction, if not dropped before."""
     declared = [
         sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.sql_type))
         for column in columns
     ]
     name = sql.Identifier(table)
+    cursor: Any = connection.connection.cursor()
     create = sql.SQL("CREATE TEMP TABLE {} ({}) ON COMMIT DROP")
     cursor.execute(create.format(name, sql.SQL(", ").join(declared)))
     with cursor.copy(sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(name)) as copy:

@@ -10,17 +10,11 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from mushroom_assets.storage.batches import insert_batches, read_batches
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.samples import (
-    count_samples,
-    ensure_months,
-    insert_batches,
-    insert_samples,
-    read_batches,
-    read_points,
-    read_samples,
-    register_points,
-)
+from mushroom_assets.storage.months import ensure_months
+from mushroom_assets.storage.points import read_points, register_points
+from mushroom_assets.storage.samples import has_samples, insert_samples, read_samples
 
 DAY = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
@@ -128,10 +122,10 @@ def test_another_value_for_a_stored_sample_is_counted_and_the_first_stays(
 def test_two_loads_in_one_transaction_and_none_at_all(database: Database) -> None:
     with database.transaction() as connection:
         assert insert_samples(connection, frame([])) == (0, 0)
-        assert count_samples(connection) == 0
+        assert has_samples(connection) is False
         assert insert_samples(connection, frame([(1, DAY, 1.0)])) == (1, 0)
         assert insert_samples(connection, frame([(1, DAY + MINUTE, 1.0)])) == (1, 0)
-        assert count_samples(connection) == 1
+        assert has_samples(connection) is True
 
 
 def test_reading_is_half_open_ordered_and_of_the_points_asked_for(database: Database) -> None:
