@@ -1,8 +1,9 @@
 """The doors to the outside, as Dagster sees them: PostgreSQL, image store, CLIP model, farm file.
 
-What they do lives in `storage.connection`, `image_store.store`, `inference` and `settings`. Nothing connects, loads or reads at import or when a resource is initialised: a failing
-initialisation would end the run without its RetryPolicy. An unset field comes from the settings at
-the moment of use, so that no password shows up among the resources in the UI.
+What they do lives in `storage.connection`, `image_store.store`, `inference` and `settings`. Nothing
+connects, loads or reads at import or when a resource is initialised: a failing initialisation would
+end the run without its RetryPolicy. An unset field comes from the settings at the moment of use, so
+that no password shows up among the resources in the UI.
 """
 
 import random

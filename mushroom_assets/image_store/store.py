@@ -97,9 +97,9 @@ class Images:
     def listing(self, folder: str) -> dict[str, Fingerprint]:
         """All that lies in a folder: path relative to the root -> fingerprint, sorted by path.
 
-        It takes one request. Links count as what they lead to; pipes, sockets and links to nothing are there too, and a
-        folder inside, its path with a `/` at the end: `read` says of each why it has no bytes. A
-        folder that is not there holds nothing.
+        It takes one request. Links count as what they lead to. Pipes, sockets and links to nothing
+        are there too, and a folder inside, its path with a `/` at the end: `read` says of each why
+        it has no bytes. A folder that is not there holds nothing.
 
         Returns:
             Fingerprints of JSON scalars, which change when a file is replaced: its size and time of

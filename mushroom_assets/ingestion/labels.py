@@ -1,6 +1,7 @@
 """Files of growers' labels into `image_label`: every row is examined, all or nothing is stored.
 
-`files` reads the files and reports on them. What a label is worth to a probe is the business of `domain.probe`.
+`files` reads the files and reports on them. What a label is worth to a probe is the business of
+`domain.probe`.
 """
 
 from pathlib import Path

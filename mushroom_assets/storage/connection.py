@@ -1,8 +1,8 @@
 """The door to PostgreSQL: engine, connect with retry, transactions.
 
 What an error means is the business of `faults.database`, what is read and written that of the
-modules beside. One layer retries the connect (here), one the whole unit of work (Dagster's RetryPolicy). A
-statement is never retried on its own: the transaction it belonged to is gone.
+modules beside. One layer retries the connect (here), one the whole unit of work (Dagster's
+RetryPolicy). A statement is never retried on its own: the transaction it belonged to is gone.
 """
 
 import logging
@@ -200,7 +200,8 @@ class Database:
     def session(self) -> Iterator[sa.Connection]:
         """A connection outside any transaction, for statements that refuse one.
 
-        Only the connect is retried. The connection does not go back to the pool: what is set in it, and the locks it takes, end with it.
+        Only the connect is retried. The connection does not go back to the pool: what is set in it,
+        and the locks it takes, end with it.
         """
         with self.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.detach()

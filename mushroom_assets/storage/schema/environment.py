@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, CheckConstraint, Date, Double, Index, Integer, Text
 
-from mushroom_assets.storage.schema.dictionary import col, growth, opt, provenance, table
+from mushroom_assets.storage.schema.dictionary import Role, col, growth, opt, provenance, table
 
 SAMPLES = "sample.value sample.sampled_at farm.yaml:quantities farm.yaml:pair_within_s"
 HELD = f"{SAMPLES} farm.yaml:max_hold_s"
@@ -134,4 +134,5 @@ daily_env_stats = table(
     CheckConstraint("coverage BETWEEN 0 AND 1", name="coverage"),
     CheckConstraint("in_range BETWEEN 0 AND 1", name="in_range"),
     Index(None, "room_id", "stat_date"),
+    role=Role.RESULT,
 )
