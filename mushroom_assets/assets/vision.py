@@ -33,7 +33,7 @@ from mushroom_assets.storage.schema import image_quarantine
 from mushroom_assets.storage.vision.embeddings import EmbeddingMemory
 from mushroom_assets.storage.vision.index import ensure_index
 from mushroom_assets.storage.vision.labels import read_probes
-from mushroom_assets.storage.vision.search import replace_room_days
+from mushroom_assets.storage.vision.room_days import replace_room_days
 
 if TYPE_CHECKING:
     from mushroom_assets.inference.pipeline import Outcome

@@ -6,7 +6,7 @@ What it delivers is the business of `simulation`; nothing here computes results 
 import datetime as dt
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -126,8 +126,7 @@ def deliver(
         state: what was delivered before.
         now: aware; nothing that arrives at or after it is delivered.
         rooms: all rooms of the farm unless given.
-        bars: draws progress bars. Without it the work is quiet: what was added is logged for
-            debugging only.
+        bars: draws progress. Without it what was added is logged for debugging only.
 
     Returns:
         The new state.
@@ -135,19 +134,18 @@ def deliver(
     rooms = rooms or list(farm.rooms)
     draw = bars or _no_bar
     store.make_root()
-    added = 0
-    made = 0
     days = state.sample_days_due(farm, now)
+    added = 0
     with draw(len(days), "samples", "day") as bar:
         for day in days:
             added += deliver_day(database, farm, rooms, day, state, now)
             bar.update()
+    made = 0
     with draw(None, "images", "image") as bar:
-        for day in state.image_days_due(farm, now):
-            for shot in missing_shots(store, farm, rooms, day, state, now):
-                store.write(shot.key, cameras.render(shot, seed=state.seed))
-                made += 1
-                bar.update()
+        for shot in _shots_due(store, farm, rooms, state, now):
+            store.write(shot.key, cameras.render(shot, seed=state.seed))
+            made += 1
+            bar.update()
     level = logging.INFO if bars else logging.DEBUG
     log.log(level, "%s samples and %s images added", f"{added:,}", f"{made:,}")
     return replace(state, delivered_until=now)
@@ -187,6 +185,13 @@ def deliver_day(
         insert_batches(connection, plant.batches(farm, rooms, day, day, seed=state.seed))
         added, _ = insert_samples(connection, feed.assign(point_id=point_id[feed["point"]]))
     return added
+
+
+def _shots_due(
+    store: Images, farm: Farm, rooms: Sequence[str], state: Demo, now: dt.datetime
+) -> Iterator[cameras.Shot]:
+    for day in state.image_days_due(farm, now):
+        yield from missing_shots(store, farm, rooms, day, state, now)
 
 
 def missing_shots(

@@ -16,7 +16,7 @@ _TRAILER = b"\xff\xff"
 EPOCH_US = 946_684_800_000_000  # timestamptz counts microseconds from 2000-01-01 UTC
 PLACE = np.dtype([("block", ">u4"), ("offset", ">u2")])  # a ctid: a row's place in its table
 # How the server writes and reads a type in binary
-_BINARY = {
+_BINARY: dict[str, np.dtype[Any]] = {
     "int2": np.dtype(">i2"),
     "int4": np.dtype(">i4"),
     "float8": np.dtype(">f8"),

@@ -182,4 +182,5 @@ def insert_samples(connection: sa.Connection, samples: pd.DataFrame) -> tuple[in
 
 def _microseconds(instants: pd.Series) -> pd.Series:
     """As a timestamptz counts them, from 2000-01-01 UTC."""
-    return instants.dt.tz_convert("UTC").dt.as_unit("us").astype("int64") - EPOCH_US
+    since_1970: pd.Series = instants.dt.tz_convert("UTC").dt.as_unit("us").astype("int64")
+    return since_1970 - EPOCH_US

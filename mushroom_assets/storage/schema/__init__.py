@@ -54,11 +54,10 @@ def _with_role(role: Role) -> dict[str, Table]:
 
 def _inputs_first(tables: dict[str, Table]) -> dict[str, Table]:
     """Each table after those that its rows are computed from."""
-    inputs = {
-        name: [other for other in upstream(table) if other in tables]
-        for name, table in tables.items()
-    }
-    return {name: tables[name] for name in TopologicalSorter(inputs).static_order()}
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for name, table in tables.items():
+        sorter.add(name, *(other for other in upstream(table) if other in tables))
+    return {name: tables[name] for name in sorter.static_order()}
 
 
 RESULTS = _inputs_first(_with_role(Role.RESULT))

@@ -23,6 +23,7 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     },
 )
+POSTGRESQL: Any = postgresql.dialect  # SQLAlchemy gives it no type
 # What rows come from and is no table: never made, never migrated
 elsewhere = MetaData()
 Instant = DateTime(timezone=True)
@@ -140,7 +141,7 @@ def unit(column: Column[Any]) -> str | None:
 
 def type_name(column: Column[Any]) -> str:
     """The column's type as PostgreSQL writes it, in short."""
-    name = column.type.compile(dialect=postgresql.dialect()).lower()
+    name = column.type.compile(dialect=POSTGRESQL()).lower()
     return name.replace("timestamp with time zone", "timestamptz")
 
 

@@ -1,9 +1,8 @@
-"""The HNSW index of one model's vectors in `image_embedding`: when there is one, how it is built,
-how far to trust it.
+"""The HNSW index of a model's vectors: when there is one, how it is built, how far to trust it.
 
-Each model has a partial index of its own, because each has its own number of dimensions; they come
-and go with the models and are no part of the schema (`migrations.include`). What is asked of the
-vectors is the business of `search`.
+The vectors are those of `image_embedding`. Each model has a partial index of its own, because each
+has its own number of dimensions; they come and go with the models and are no part of the schema
+(`migrations.include`). What is asked of the vectors is the business of `search`.
 """
 
 import hashlib
@@ -32,7 +31,8 @@ MAX_DIMENSIONS = 2_000  # pgvector indexes no longer ones; they are scanned
 # pgvector's own. 100,000 vectors of 512 dimensions: 35 s to build, 260 MB. With 32 and 200 the
 # build was not done after 9 minutes, and a farm's vectors do not need it
 # (benchmarks/bench_search.py).
-M, EF_CONSTRUCTION = 16, 64
+M = 16
+EF_CONSTRUCTION = 64
 # Tried in this order until one reaches RECALL. Of 100,000 vectors spread like a farm's 40 finds
 # 0.989 of the 10 nearest but of some queries none; 200 finds 0.998 and of each query 8 at least, in
 # 6 ms, where an exact scan takes 700. Of vectors without any structure even 1,000, pgvector's
@@ -40,7 +40,8 @@ M, EF_CONSTRUCTION = 16, 64
 EF_SEARCH = (200, 400, 1_000)
 # Of the 10 nearest, measured; 0.98 is promised, the rest is the error of a sample of 100
 RECALL = 0.985
-SAMPLE, NEAREST = 100, 10
+SAMPLE = 100
+NEAREST = 10
 MEMORY_KB = 1_048_576  # at most, for a build: a larger graph is finished on disk, more slowly
 # A build waits for older transactions to end; somebody's forgotten one must not hold it for ever
 LOCK_TIMEOUT_S = 600
@@ -87,7 +88,7 @@ def usable_ef_search(connection: sa.Connection, encoder: str) -> int | None:
     return measured.get("ef_search") if valid else None
 
 
-def distances(encoder: str, vector: npt.ArrayLike, *, exact: bool) -> sa.Select:
+def distances(encoder: str, vector: npt.ArrayLike, *, exact: bool) -> sa.Select[tuple[str, float]]:
     """Content and cosine distance of a model's vectors, nearest first.
 
     Args:
@@ -107,11 +108,11 @@ def distances(encoder: str, vector: npt.ArrayLike, *, exact: bool) -> sa.Select:
 
 @contextmanager
 def through_index(connection: sa.Connection, ef_search: int) -> Iterator[None]:
-    """Statements inside go through the HNSW index, and on and on in it until enough rows pass their
-    filters.
+    """Statements inside go through the HNSW index.
 
-    The planner is not asked: it takes vectors in TOAST for free and would scan them all. The
-    settings end with the block, by a savepoint that is rolled back.
+    They go on in it until enough rows pass their filters. The planner is not asked: it takes
+    vectors in TOAST for free and would scan them all. The settings end with the block, by a
+    savepoint that is rolled back.
     """
     settings = {
         "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
@@ -124,14 +125,14 @@ def through_index(connection: sa.Connection, ef_search: int) -> Iterator[None]:
 
 
 def _set(connection: sa.Connection, settings: dict[str, str], *, local: bool) -> None:
-    connection.execute(
-        sa.select(*(sa.func.set_config(name, value, local) for name, value in settings.items()))
-    )
+    calls = [sa.func.set_config(name, value, local) for name, value in settings.items()]
+    connection.execute(sa.select(*calls))
 
 
 def _size(connection: sa.Connection, encoder: str) -> tuple[int, int]:
     """How many vectors a model has, and their dimensions (0 without any)."""
-    stored, own = image_embedding.c, image_embedding.c.encoder == encoder
+    stored = image_embedding.c
+    own = stored.encoder == encoder
     dimensions = connection.scalar(
         sa.select(sa.func.vector_dims(stored.embedding)).where(own).limit(1)
     )
@@ -139,20 +140,22 @@ def _size(connection: sa.Connection, encoder: str) -> tuple[int, int]:
 
 
 def index_state(connection: sa.Connection, encoder: str) -> tuple[bool, dict[str, Any]]:
-    """Whether the index is there and whole, and what was measured of it: that is kept as the
-    index's comment.
+    """Whether the index is there and whole, and what was measured of it.
+
+    The measurements are kept as the index's comment.
     """
     statement = sa.text(
-        "SELECT indisvalid, obj_description(indexrelid, 'pg_class') FROM pg_index WHERE indexrelid = to_regclass(:name)"
+        "SELECT indisvalid, obj_description(indexrelid, 'pg_class') FROM pg_index "
+        "WHERE indexrelid = to_regclass(:name)"
     )
     row = connection.execute(statement, {"name": f"{SCHEMA}.{index_name(encoder)}"}).one_or_none()
     return (row[0], json.loads(row[1] or "{}")) if row else (False, {})
 
 
 def _lock(connection: sa.Connection, encoder: str) -> bool:
-    """Take the right to build, until the session ends.
+    """Take the right to build, until the session ends; False where another process has it.
 
-    Waiting for it would hold a snapshot, and the build up.
+    To wait for it would hold a snapshot, and by that the other's build up.
     """
     lock = sa.select(sa.func.pg_try_advisory_lock(sa.func.hashtextextended(index_name(encoder), 0)))
     return bool(connection.scalar(lock))
@@ -164,25 +167,24 @@ def _execute(connection: sa.Connection, statement: sql.Composable) -> None:
 
 def _build(connection: sa.Connection, encoder: str, count: int, dimensions: int) -> None:
     log.info("indexing %d vectors of %s", count, encoder)
-    index, table = (
-        sql.Identifier(SCHEMA, index_name(encoder)),
-        sql.Identifier(SCHEMA, image_embedding.name),
-    )
+    index = sql.Identifier(SCHEMA, index_name(encoder))
     drop = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(index)
     create = sql.SQL(
         "CREATE INDEX CONCURRENTLY {} ON {} USING hnsw ((embedding::vector({})) vector_cosine_ops)"
         " WITH (m = {}, ef_construction = {}) WHERE encoder = {}"
     ).format(
         sql.Identifier(index_name(encoder)),
-        table,
+        sql.Identifier(SCHEMA, image_embedding.name),
         *map(sql.Literal, (dimensions, M, EF_CONSTRUCTION, encoder)),
     )
     # Vectors and their neighbours: 307 MB for 100,000 of 512
     graph_kb = count * (4 * dimensions + 64 * M) // 1024
     settings = {
-        "statement_timeout": "0", "lock_timeout": f"{LOCK_TIMEOUT_S}s",
-        "maintenance_work_mem": f"{min(max(65_536, graph_kb), MEMORY_KB)}kB", "max_parallel_maintenance_workers": "2",
-    }  # fmt: skip
+        "statement_timeout": "0",
+        "lock_timeout": f"{LOCK_TIMEOUT_S}s",
+        "maintenance_work_mem": f"{min(max(65_536, graph_kb), MEMORY_KB)}kB",
+        "max_parallel_maintenance_workers": "2",
+    }
     _set(connection, settings, local=False)
     _execute(connection, drop)
     try:
@@ -198,46 +200,46 @@ def _build(connection: sa.Connection, encoder: str, count: int, dimensions: int)
 
 
 def _measure(connection: sa.Connection, encoder: str, count: int) -> None:
-    """Choose the smallest ef_search that finds enough of the exact nearest to stored vectors; note
-    it on the index.
+    """Choose the smallest ef_search that finds enough of the exact nearest, note it on the index.
+
+    Asked for are the nearest to a sample of the stored vectors.
     """
     stored = image_embedding.c
-    sample = (
-        sa.select(stored.embedding).where(stored.encoder == encoder).order_by(stored.content_sha256)
-    )  # a hash
-    vectors = connection.scalars(sample.limit(SAMPLE)).all()
+    sample = sa.select(stored.embedding).where(stored.encoder == encoder)
+    by_hash = sample.order_by(stored.content_sha256)
+    vectors = connection.scalars(by_hash.limit(SAMPLE)).all()
     truth = [_nearest(connection, encoder, vector, exact=True) for vector in vectors]
-    found, chosen = 0.0, None
+    recall = 0.0
+    chosen = None
     for ef_search in EF_SEARCH:
         with through_index(connection, ef_search):
-            results = [_nearest(connection, encoder, vector, exact=False) for vector in vectors]
-        # By distance: which of several equally near is found does not matter. A vector always finds
-        # itself.
-        hits = [
-            sum(near <= true[-1] for near in result) - 1
-            for result, true in zip(results, truth, strict=True)
-        ]
-        found = float(np.mean(hits)) / NEAREST
-        if found >= RECALL:
+            found = [_nearest(connection, encoder, vector, exact=False) for vector in vectors]
+        recall = _recall(found, truth)
+        if recall >= RECALL:
             chosen = ef_search
             break
+    told = chosen or "none: searches stay exact"
+    log.info("index of %s: recall@10 %.3f, ef_search %s", encoder, recall, told)
     note = {
         "encoder": encoder,
         "vectors": count,
         "ef_search": chosen,
-        "recall_at_10": round(found, 4),
+        "recall_at_10": round(recall, 4),
     }
-    log.info(
-        "index of %s: recall@10 %.3f, ef_search %s",
-        encoder,
-        found,
-        chosen or "none: searches stay exact",
-    )
+    comment = sql.SQL("COMMENT ON INDEX {} IS {}")
     index = sql.Identifier(SCHEMA, index_name(encoder))
-    _execute(
-        connection,
-        sql.SQL("COMMENT ON INDEX {} IS {}").format(index, sql.Literal(json.dumps(note))),
-    )
+    _execute(connection, comment.format(index, sql.Literal(json.dumps(note))))
+
+
+def _recall(found: Sequence[Sequence[float]], truth: Sequence[Sequence[float]]) -> float:
+    """Share of the `NEAREST` that was found, mean of the queries, by distances.
+
+    Which of several equally near is found does not matter. A vector always finds itself.
+    """
+    hits = []
+    for near, true in zip(found, truth, strict=True):
+        hits.append(sum(distance <= true[-1] for distance in near) - 1)
+    return float(np.mean(hits)) / NEAREST
 
 
 def _nearest(

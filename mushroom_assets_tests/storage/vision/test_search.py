@@ -18,10 +18,9 @@ from mushroom_assets.storage.schema import (
 from mushroom_assets.storage.vision import index as vector_index
 from mushroom_assets.storage.vision import search
 from mushroom_assets.storage.vision.index import ensure_index, through_index
+from mushroom_assets.storage.vision.room_days import replace_room_days, similar_room_days
 from mushroom_assets.storage.vision.search import (
     nearest_images,
-    replace_room_days,
-    similar_room_days,
     stored_vector,
 )
 from mushroom_assets_tests.kit.vectors import (
