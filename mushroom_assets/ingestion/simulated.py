@@ -117,7 +117,7 @@ def deliver(
     rooms: Sequence[str] = (),
     bars: Bars | None = None,
 ) -> Demo:
-    """Deliver what has arrived since the state's instant, as a running plant does.
+    """Deliver what has arrived since the state's instant; returns the new state.
 
     Args:
         database: where samples and batches go.
@@ -127,9 +127,6 @@ def deliver(
         now: aware; nothing that arrives at or after it is delivered.
         rooms: all rooms of the farm unless given.
         bars: draws progress. Without it what was added is logged for debugging only.
-
-    Returns:
-        The new state.
     """
     rooms = rooms or list(farm.rooms)
     draw = bars or _no_bar

@@ -70,18 +70,6 @@ def guarded(server_uri: str) -> str:
     raise AssertionError("the server did not reread pg_hba.conf")
 
 
-def test_waits_have_full_jitter_under_a_bound_that_doubles_up_to_the_cap() -> None:
-    bounds: list[tuple[float, float]] = []
-
-    def jitter(low: float, high: float) -> float:
-        bounds.append((low, high))
-        return high / 4
-
-    waits = [Retry(base_s=1.5, cap_s=20).wait_s(attempt, jitter) for attempt in range(1, 7)]
-    assert bounds == [(0, 1.5), (0, 3), (0, 6), (0, 12), (0, 20), (0, 20)]
-    assert waits == [0.375, 0.75, 1.5, 3, 5, 5]
-
-
 def test_the_default_jitter_draws_anew_within_the_bound(closed_url: str) -> None:
     waits: list[float] = []
     with pytest.raises(DatabaseUnavailable):
