@@ -9,11 +9,14 @@ import sys
 import types
 
 import aiohttp
-import botocore.exceptions as boto
+import botocore.exceptions as boto  # type: ignore[import-untyped]  # has no types
 import pytest
-from botocore.parsers import ResponseParserError
+from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]  # has no types
 from fsspec.exceptions import FSTimeoutError
-from s3fs.errors import ERROR_CODE_TO_EXCEPTION, translate_boto_error
+from s3fs.errors import (  # type: ignore[import-untyped]  # has no types
+    ERROR_CODE_TO_EXCEPTION,
+    translate_boto_error,
+)
 
 from mushroom_assets.faults import image_store as faults
 from mushroom_assets.faults.image_store import code, is_passing, refusal, store_errors

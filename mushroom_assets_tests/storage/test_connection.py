@@ -1,5 +1,4 @@
-"""The connect: how long it waits between attempts, what it never retries, what it tells, and what
-is in force after it.
+"""The connect: when it tries again, what it never retries, what it tells, what is in force after.
 
 Waits are recorded by an injected `sleep`, never slept.
 """
@@ -110,7 +109,8 @@ def test_fixed_waits_are_all_alike(closed_url: str) -> None:
 
 
 def test_no_wait_begins_that_would_end_after_the_deadline(closed_url: str) -> None:
-    now, waits = [1000.0], []
+    now = [1000.0]
+    waits: list[float] = []
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
@@ -321,7 +321,8 @@ def test_libpq_is_told_to_notice_a_peer_that_is_gone(database_url: str) -> None:
 
 
 def backend(connection: sa.Connection) -> int:
-    return connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+    number: int = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+    return number
 
 
 def terminate(url: str, pid: int) -> None:
@@ -464,7 +465,8 @@ def test_a_deadlock_is_transient_for_its_victim_and_the_other_goes_on(database: 
         connection.exec_driver_sql(
             "INSERT INTO farm.batch VALUES ('611', '2026-01-05', 0), ('612', '2026-01-05', 0)"
         )
-    both_hold_one, errors = threading.Barrier(2, timeout=60), []
+    both_hold_one = threading.Barrier(2, timeout=60)
+    errors: list[exc.DBAPIError] = []
 
     def take(first: str, second: str) -> None:
         add = "UPDATE farm.batch SET bag_count = bag_count + 1 WHERE room_id = '{}'"

@@ -34,10 +34,8 @@ def put(database: Database, *triples: Triple) -> tuple[int, int]:
 
 def triples(samples: pd.DataFrame) -> list[tuple[int, dt.datetime, float]]:
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    rows = zip(
-        samples["point_id"].tolist(), samples["at"].tolist(), samples["value"].tolist(), strict=True
-    )
-    return [(point, epoch + dt.timedelta(microseconds=at), value) for point, at, value in rows]
+    instants = [epoch + dt.timedelta(microseconds=at) for at in samples["at"].tolist()]
+    return list(zip(samples["point_id"].tolist(), instants, samples["value"].tolist(), strict=True))
 
 
 def stored(database: Database) -> list[tuple[Any, ...]]:
@@ -130,24 +128,23 @@ def test_two_loads_in_one_transaction_and_none_at_all(database: Database) -> Non
 
 def test_reading_is_half_open_ordered_and_of_the_points_asked_for(database: Database) -> None:
     instants = [DAY + n * MINUTE for n in (3, 0, 2, 1, -1)]
-    put(database, *[(point, at, point * 10.0) for at in instants for point in (3, 1, 2)])
+    for at in instants:
+        put(database, *[(point, at, point * 10.0) for point in (3, 1, 2)])
     with database.transaction() as connection:
         read = read_samples(connection, [3, 1], DAY, DAY + 3 * MINUTE)
         assert read_samples(connection, [], DAY, DAY + 3 * MINUTE).empty
-        assert list(read_samples(connection, [4], DAY, DAY + MINUTE).columns) == [
-            "point_id",
-            "at",
-            "value",
-        ]
-    assert triples(read) == [
-        (point, DAY + n * MINUTE, point * 10.0) for point in (1, 3) for n in (0, 1, 2)
-    ]
+        none = read_samples(connection, [4], DAY, DAY + MINUTE)
+    assert list(none.columns) == ["point_id", "at", "value"]
+    first = [(1, DAY + n * MINUTE, 10.0) for n in (0, 1, 2)]
+    third = [(3, DAY + n * MINUTE, 30.0) for n in (0, 1, 2)]
+    assert triples(read) == first + third
 
 
 def test_the_last_sample_is_the_last_finite_one_of_each_point_within_the_bounds(
     database: Database,
 ) -> None:
-    before, since = DAY, DAY - 60 * MINUTE
+    before = DAY
+    since = DAY - 60 * MINUTE
     put(
         database,
         (1, DAY - 2 * MINUTE, 10.0), (1, DAY - MINUTE, 11.0), (1, DAY, 12.0),  # before is exclusive
@@ -236,19 +233,14 @@ def batches(*rows: tuple[str, dt.date, Any]) -> pd.DataFrame:
 def test_a_batch_is_added_corrected_and_otherwise_left_alone(
     database: Database, unknown: Any
 ) -> None:
-    january, february = dt.date(2026, 1, 5), dt.date(2026, 2, 1)
+    january = dt.date(2026, 1, 5)
+    february = dt.date(2026, 2, 1)
     with database.transaction() as connection:
         assert insert_batches(connection, batches()) == 0
-        assert (
-            insert_batches(connection, batches(("611", february, 9800), ("611", january, unknown)))
-            == 2
-        )
-        assert (
-            insert_batches(
-                connection, batches(("611", january, unknown), ("611", february, 9800.0))
-            )
-            == 0
-        )
+        given = batches(("611", february, 9800), ("611", january, unknown))
+        assert insert_batches(connection, given) == 2
+        same = batches(("611", january, unknown), ("611", february, 9800.0))
+        assert insert_batches(connection, same) == 0
         assert insert_batches(connection, batches(("611", january, 9750), ("612", january, 1))) == 2
         assert read_batches(connection) == {"611": [january, february], "612": [january]}
         counts = connection.scalars(

@@ -1,6 +1,7 @@
-"""Nearest images and similar room days on PostgreSQL, against numpy, with the index and without it."""
+"""Nearest images and similar room days on PostgreSQL, against numpy, with and without the index."""
 
 import datetime as dt
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -61,18 +62,11 @@ def by_numpy(vectors: Floats, query: Floats, keep: Any = None) -> list[int]:
 def put_farm(database: Database, vectors: Floats) -> None:
     """Three rooms in turn, ten images a day."""
     put_vectors(database, vectors)
-    put_images(
-        database,
-        [
-            image(
-                number,
-                vector,
-                room_id=ROOMS[number % 3],
-                image_date=DAY + dt.timedelta(days=number // 10),
-            )
-            for number, vector in enumerate(vectors)
-        ],
-    )
+    images = []
+    for number, vector in enumerate(vectors):
+        day = DAY + dt.timedelta(days=number // 10)
+        images.append(image(number, vector, room_id=ROOMS[number % 3], image_date=day))
+    put_images(database, images)
 
 
 @pytest.fixture
@@ -87,9 +81,9 @@ def indexed(monkeypatch: pytest.MonkeyPatch, database: Database) -> Floats:
 
 
 def test_without_an_index_the_result_is_exact(database: Database) -> None:
-    vectors, queries = clusters(300, 16), clusters(20, 16, seed=3)
+    vectors = clusters(300, 16)
     put_farm(database, vectors)
-    for query in queries:
+    for query in clusters(20, 16, seed=3):
         found = near(database, query, 7)
         best = by_numpy(vectors, query)[:7]
         assert paths(found) == [path(number) for number in best]
@@ -119,7 +113,8 @@ def test_the_index_finds_what_numpy_finds(database: Database, indexed: Floats) -
 def test_rooms_and_days_limit_the_search_to_their_last_image(
     database: Database, indexed: Floats
 ) -> None:
-    first, last = DAY + dt.timedelta(days=100), DAY + dt.timedelta(days=110)
+    first = DAY + dt.timedelta(days=100)
+    last = DAY + dt.timedelta(days=110)
 
     def kept(number: int) -> bool:
         return number % 3 == 1 and 1000 <= number < 1110
@@ -215,17 +210,22 @@ def test_vectors_whose_image_is_gone_replaced_or_another_models_do_not_count(
 ) -> None:
     vectors = unit([[1, 0.01 * number] for number in range(6)])
     put_vectors(database, vectors)
-    put_images(
-        database,
-        [
-            image(1, vectors[1], model_id="ViT-T/test-weights-2/prompts-0000000a"),
-            image(2, vectors[2]),
-            image("re", vectors[2], image_path=path(2), content_sha256=content(5), model_id=f"{ENCODER}/prompts-b",
-                  computed_at=NOON + dt.timedelta(hours=1)),
-            image(3, None, content_sha256=content(3)),
-            image(4, vectors[4]),
-        ],
-    )  # fmt: skip
+    again = image(
+        "re",
+        vectors[2],
+        image_path=path(2),
+        content_sha256=content(5),
+        model_id=f"{ENCODER}/prompts-b",
+        computed_at=NOON + dt.timedelta(hours=1),
+    )
+    images = [
+        image(1, vectors[1], model_id="ViT-T/test-weights-2/prompts-0000000a"),
+        image(2, vectors[2]),
+        again,
+        image(3, None, content_sha256=content(3)),
+        image(4, vectors[4]),
+    ]
+    put_images(database, images)
     assert paths(near(database, [1, 0])) == [path(4), path(2)]
 
 
@@ -265,7 +265,8 @@ def replace(database: Database, day: dt.date = DAY, run_id: str = "run-2") -> in
 
 
 def test_a_room_day_is_the_mean_of_its_ok_images_scaled_to_length_1(database: Database) -> None:
-    vectors, growth = clusters(20, 16), [5, 6, 6, None, 5, None, None]
+    vectors = clusters(20, 16)
+    growth = [5, 6, 6, None, 5, None, None]
     rows = [
         image(number, vector, room_id=ROOMS[number % 2], growth_day=growth[number // 2 % 7])
         for number, vector in enumerate(vectors)
@@ -331,8 +332,9 @@ def put_days(
 ) -> None:
     rows = [
         {
-            "image_date": dt.date(2026, 1, day), "room_id": room, "encoder": encoder, "embedding": unit(vector),
-            "image_count": 48, "growth_day": day, "run_id": "run-1", "computed_at": NOON,
+            "image_date": dt.date(2026, 1, day), "room_id": room, "encoder": encoder,
+            "embedding": unit(vector), "image_count": 48, "growth_day": day,
+            "run_id": "run-1", "computed_at": NOON,
         }
         for (room, day), vector in vectors.items()
     ]  # fmt: skip
@@ -342,7 +344,8 @@ def put_days(
 
 def test_similar_days_lie_in_the_past_and_not_next_door(database: Database) -> None:
     random = np.random.default_rng(2)
-    vectors = {(room, day): random.standard_normal(8) for room in ROOMS for day in range(5, 25)}
+    places = itertools.product(ROOMS, range(5, 25))
+    vectors = {place: random.standard_normal(8) for place in places}
     put_days(database, vectors)
     put_days(database, {("607", 6): vectors["608", 20]}, encoder="another/model")
     own = unit(vectors["608", 20])
