@@ -31,7 +31,7 @@ from mushroom_assets.storage.samples import read_samples
 from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.schema import image_quarantine
 from mushroom_assets.storage.vision.embeddings import EmbeddingMemory
-from mushroom_assets.storage.vision.index import ensure_index
+from mushroom_assets.storage.vision.index_build import ensure_index
 from mushroom_assets.storage.vision.labels import read_probes
 from mushroom_assets.storage.vision.room_days import replace_room_days
 

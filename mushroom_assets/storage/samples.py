@@ -33,7 +33,7 @@ _READ = """
     GROUP BY point_id"""
 # Workers of the server save a tenth of that, take the cores on which the piece before is computed,
 # and mix the order.
-_ALONE = "SET LOCAL max_parallel_workers_per_gather = 0"
+_NO_WORKERS = "SET LOCAL max_parallel_workers_per_gather = 0"
 # One backward step in the primary key per point, instead of a scan of the days before the window.
 _READ_LAST = """
     SELECT p.point_id, timestamptz_send(s.sampled_at) || float8send(s.value)
@@ -139,7 +139,7 @@ def _packed(
     The statement is planned anew for these points and bounds.
     """
     driver: Any = connection.connection.driver_connection
-    driver.execute(_ALONE)
+    driver.execute(_NO_WORKERS)
     given = (list(points), since, before)
     return dict(driver.execute(query, given, prepare=False, binary=True).fetchall())
 

@@ -43,7 +43,7 @@ def scans(
             yield from nodes(part)
 
     with psycopg.connect(database.url) as connection:
-        connection.execute(samples._ALONE)
+        connection.execute(samples._NO_WORKERS)
         explain = f"EXPLAIN (FORMAT json) {query}"
         (plans,) = connection.execute(explain, (POINTS, since, before)).fetchone() or ()
     found: dict[str, list[dict[str, Any]]] = {}

@@ -27,7 +27,7 @@ POSTGRESQL: Any = postgresql.dialect  # SQLAlchemy gives it no type
 # What rows come from and is no table: never made, never migrated
 elsewhere = MetaData()
 Instant = DateTime(timezone=True)
-Kind = type[TypeEngine[Any]] | TypeEngine[Any]
+SqlType = type[TypeEngine[Any]] | TypeEngine[Any]
 FARM_FILE = "farm.yaml:"  # an origin that begins so is a key of the farm file
 FILE: dict[Language, str] = {"en": "farm file: {keys}", "zh": "农场文件：{keys}"}
 # Origins that are neither a column nor a key of the farm file.
@@ -65,7 +65,7 @@ def table(
 
 def col(
     name: str,
-    kind: Kind,
+    kind: SqlType,
     meaning: str,
     chinese: str,
     *,
@@ -100,7 +100,7 @@ def col(
     return Column(name, kind, primary_key=key, comment=comment, info=info, **options)
 
 
-def opt(name: str, kind: Kind, meaning: str, chinese: str, **options: Any) -> Column[Any]:
+def opt(name: str, kind: SqlType, meaning: str, chinese: str, **options: Any) -> Column[Any]:
     """A column that may be null."""
     return col(name, kind, meaning, chinese, nullable=True, **options)
 

@@ -14,7 +14,7 @@ from mushroom_assets.domain.vision import EncodedImage
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import image_embedding as table
 
-FACTS = ("embedding", "width", "height", "sharpness", "brightness")
+KEPT = ("embedding", "width", "height", "sharpness", "brightness")
 
 
 class EmbeddingMemory:
@@ -35,7 +35,7 @@ class EmbeddingMemory:
         """What is kept of contents, by SHA-256."""
         if self._forget or not hashes:
             return {}
-        columns = [table.c.content_sha256, *(table.c[name] for name in FACTS)]
+        columns = [table.c.content_sha256, *(table.c[name] for name in KEPT)]
         chosen = table.c.content_sha256.in_(hashes) & (table.c.encoder == self._encoder)
         with self._database.transaction() as connection:
             found = connection.execute(sa.select(*columns).where(chosen)).all()
@@ -49,7 +49,7 @@ class EmbeddingMemory:
         statement = insert(table)
         keys = [table.c.content_sha256, table.c.encoder]
         if self._forget:
-            news: dict[str, Any] = {name: statement.excluded[name] for name in FACTS}
+            news: dict[str, Any] = {name: statement.excluded[name] for name in KEPT}
             news["computed_at"] = sa.func.now()
             statement = statement.on_conflict_do_update(index_elements=keys, set_=news)
         else:

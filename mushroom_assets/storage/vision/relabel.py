@@ -21,7 +21,7 @@ from mushroom_assets.storage.copy import PLACE, stage
 from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.vision.label_columns import Labels, columns_of, values_of
 
-_ALONE = "SELECT pg_advisory_xact_lock(hashtext('relabel'))"
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext('relabel'))"
 _CHOSEN = """
     CREATE TEMP TABLE chosen (source tid, version xid, image_date date, usable bool)
     ON COMMIT DROP"""
@@ -74,7 +74,7 @@ class Vectors(NamedTuple):
 
 def relabel_alone(connection: sa.Connection) -> None:
     """Wait for any other relabelling to end, and keep others out until this transaction ends."""
-    connection.exec_driver_sql(_ALONE)
+    connection.exec_driver_sql(_LOCK)
 
 
 def stored_days(

@@ -18,15 +18,15 @@ from mushroom_assets.service import doctor
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database, Limits
 from mushroom_assets.storage.schema import metadata
-from mushroom_assets.storage.vision import index as vector_index
+from mushroom_assets.storage.vision import index_build
 from mushroom_assets.storage.vision.index import (
     distances,
-    ensure_index,
     index_name,
     index_state,
     through_index,
     usable_ef_search,
 )
+from mushroom_assets.storage.vision.index_build import ensure_index
 from mushroom_assets_tests.kit.vectors import ENCODER, clusters, put_vectors, unit
 
 ODD = 'it\'s 100% "odd"/weights:\\v1'
@@ -35,7 +35,7 @@ ODD = 'it\'s 100% "odd"/weights:\\v1'
 @pytest.fixture(autouse=True)
 def small_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Indexed from 500 vectors on, so that tests are quick."""
-    monkeypatch.setattr(vector_index, "INDEX_FROM", 500)
+    monkeypatch.setattr(index_build, "INDEX_FROM", 500)
 
 
 def indexes(database: Database) -> list[tuple[Any, ...]]:
@@ -147,7 +147,7 @@ def test_an_index_that_finds_too_little_is_not_used(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_vectors(database, unit(np.random.default_rng(0).standard_normal((2000, 256))))
-    monkeypatch.setattr(vector_index, "EF_SEARCH", (1, 2))
+    monkeypatch.setattr(index_build, "EF_SEARCH", (1, 2))
     assert not ensure_index(database, ENCODER)
     with database.transaction() as connection:
         valid, measured = index_state(connection, ENCODER)
@@ -174,7 +174,7 @@ def test_a_build_that_cannot_end_stops_and_the_next_one_begins_anew(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_vectors(database, clusters(600, 16))
-    monkeypatch.setattr(vector_index, "LOCK_TIMEOUT_S", 1)
+    monkeypatch.setattr(index_build, "LOCK_TIMEOUT_S", 1)
     with database.transaction() as forgotten:
         forgotten.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         forgotten.execute(sa.text("SELECT count(*) FROM farm.image_embedding"))

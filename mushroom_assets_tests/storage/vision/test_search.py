@@ -16,9 +16,9 @@ from mushroom_assets.storage.schema import (
     daily_room_report,
     room_day_embedding,
 )
-from mushroom_assets.storage.vision import index as vector_index
-from mushroom_assets.storage.vision import search
-from mushroom_assets.storage.vision.index import ensure_index, through_index
+from mushroom_assets.storage.vision import index_build, search
+from mushroom_assets.storage.vision.index import through_index
+from mushroom_assets.storage.vision.index_build import ensure_index
 from mushroom_assets.storage.vision.room_days import replace_room_days, similar_room_days
 from mushroom_assets.storage.vision.search import (
     nearest_images,
@@ -72,7 +72,7 @@ def put_farm(database: Database, vectors: Floats) -> None:
 @pytest.fixture
 def indexed(monkeypatch: pytest.MonkeyPatch, database: Database) -> Floats:
     """1,200 vectors with an index, through which searches go."""
-    monkeypatch.setattr(vector_index, "INDEX_FROM", 20)
+    monkeypatch.setattr(index_build, "INDEX_FROM", 20)
     monkeypatch.setattr(search, "INDEX_FROM", 20)
     vectors = clusters(1200, 32)
     put_farm(database, vectors)
@@ -188,7 +188,7 @@ def test_what_a_search_sets_ends_with_it(database: Database, indexed: Floats) ->
 def test_equal_bytes_at_several_paths_are_several_images(
     database: Database, monkeypatch: pytest.MonkeyPatch, with_index: bool
 ) -> None:
-    monkeypatch.setattr(vector_index, "INDEX_FROM", 50 if with_index else 10_000)
+    monkeypatch.setattr(index_build, "INDEX_FROM", 50 if with_index else 10_000)
     vectors = clusters(60, 8)
     put(database, vectors)
     put_images(
