@@ -23,13 +23,10 @@ from mushroom_assets.domain.setpoints import watched_points
 from mushroom_assets.simulation.batch import batches
 from mushroom_assets.simulation.plant import points
 from mushroom_assets.storage import migrations
+from mushroom_assets.storage.batches import insert_batches
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.samples import (
-    insert_batches,
-    read_points,
-    read_samples,
-    register_points,
-)
+from mushroom_assets.storage.points import read_points, register_points
+from mushroom_assets.storage.samples import read_samples
 
 FIRST_DAY = dt.date(2025, 1, 1)
 # Sensors wander around the day's and the week's curve in their resolution; a setpoint stands for

@@ -30,7 +30,8 @@ from mushroom_assets.resources import PostgresResource
 from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.samples import read_points, read_samples
+from mushroom_assets.storage.points import read_points
+from mushroom_assets.storage.samples import read_samples
 
 RUNS = 7
 DAY = dt.date(2026, 1, 10)

@@ -33,7 +33,8 @@ from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.simulation.cameras import render, shots
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.vision.index import ensure_index, index_name, index_state
+from mushroom_assets.storage.vision.index import index_name, index_state
+from mushroom_assets.storage.vision.index_build import ensure_index
 from mushroom_assets.storage.vision.search import nearest_images
 
 Floats = npt.NDArray[np.float32]

@@ -1,25 +1,23 @@
-"""The data dictionary as Markdown on stdout: `python docs/tables.py en > docs/tables.md`, `zh` for
-the Chinese twin.
+"""The data dictionary as Markdown on stdout: `python docs/tables.py en > docs/tables.md`.
+
+With `zh` its Chinese twin. Tables and their order are the schema's own.
 """
 
 import sys
+from typing import Any
 
 from sqlalchemy import Column
 
 from mushroom_assets.domain.farm import Language
-from mushroom_assets.storage.schema import SCHEMA, metadata
+from mushroom_assets.storage.schema import SCHEMA, TABLES
 from mushroom_assets.storage.schema.dictionary import meaning, origins_text, type_name, unit
 
-ORDER = (
-    *("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report"),
-    *("point", "sample", "batch", "image_label"),
-    *("clip_probe", "image_embedding", "room_day_embedding", "image_quarantine"),
-)
 TEXTS: dict[Language, dict[str, str]] = {
     "en": {
         "title": "Tables",
-        "about": f"PostgreSQL schema `{SCHEMA}`. Results first, then what the plant and its people deliver, "
-        "then what inference works with. Unit 1: a number without dimension, as a count; DN: a grey value, 0 to 255.",
+        "about": f"PostgreSQL schema `{SCHEMA}`. Results first, then what the plant and its people "
+        "deliver, then what inference works with. Unit 1: a number without dimension, as a count; "
+        "DN: a grey value, 0 to 255.",
         "columns": "| column | type | unit | meaning | from |",
         "key": "key",
         "stop": ".",
@@ -27,8 +25,8 @@ TEXTS: dict[Language, dict[str, str]] = {
     },
     "zh": {
         "title": "数据表",
-        "about": f"PostgreSQL 模式 `{SCHEMA}`。先列结果，再列工厂与人员提供的数据，最后是推理所用的表。"
-        "单位 1 表示计数等无量纲的数，DN 为 0 到 255 的灰度值。",
+        "about": f"PostgreSQL 模式 `{SCHEMA}`。先列结果，再列工厂与人员提供的数据，"
+        "最后是推理所用的表。单位 1 表示计数等无量纲的数，DN 为 0 到 255 的灰度值。",
         "columns": "| 列 | 类型 | 单位 | 含义 | 来源 |",
         "key": "主键",
         "stop": "。",
@@ -41,8 +39,7 @@ def dictionary(language: Language) -> str:
     """Every table with its columns, types, units, meaning and origin."""
     texts = TEXTS[language]
     lines = [f"# {texts['title']}", "", texts["about"]]
-    for name in ORDER:
-        table = metadata.tables[f"{SCHEMA}.{name}"]
+    for name, table in TABLES.items():
         lines += [
             "",
             f"## {name}",
@@ -55,7 +52,7 @@ def dictionary(language: Language) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(column: Column, language: Language) -> str:
+def _line(column: Column[Any], language: Language) -> str:
     texts = TEXTS[language]
     key = f" **({texts['key']})**" if column.primary_key else ""
     said = "null" in column.info["meaning"]["en"]  # by the meaning itself
@@ -71,7 +68,7 @@ def _line(column: Column, language: Language) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _unit(column: Column) -> str:
+def _unit(column: Column[Any]) -> str:
     """The unit, or the column that tells it."""
     found = unit(column) or ""
     return f"`{found}`" if found in ("unit", "point.unit") else found

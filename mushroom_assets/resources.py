@@ -1,34 +1,35 @@
-"""The doors to the outside: PostgreSQL, the image store (from `image_store`), the CLIP model, the
-farm file.
+"""The doors to the outside, as Dagster sees them: PostgreSQL, image store, CLIP model, farm file.
 
-Nothing connects, loads or reads at import or when a resource is initialised: a failing
-initialisation would end the run without its RetryPolicy. An unset field comes from the settings at
-the moment of use, so that no password shows up among the resources in the UI.
+What they do lives in `storage.connection`, `image_store.store`, `inference` and `settings`. Nothing
+connects, loads or reads at import or when a resource is initialised: a failing initialisation would
+end the run without its RetryPolicy. An unset field comes from the settings at the moment of use, so
+that no password shows up among the resources in the UI.
 """
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import sqlalchemy as sa
 from pydantic import Field, PrivateAttr
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.faults.run import permanent_faults_fail_at_once
+from mushroom_assets.domain.strays import Stray
 from mushroom_assets.faults.retry import Retry
-from mushroom_assets.image_store.store import ImageStore
+from mushroom_assets.faults.run import permanent_faults_fail_at_once
+from mushroom_assets.image_store.files import Fingerprint
+from mushroom_assets.image_store.store import RETRY, Images
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.connection import Database, Limits
-
-__all__ = ["ClipResource", "FarmFile", "ImageStore", "PostgresResource"]
 
 if TYPE_CHECKING:
     from mushroom_assets.inference.encoder import ClipEncoder
 
 
-class PostgresResource(dg.ConfigurableResource):
+class PostgresResource(dg.ConfigurableResource[Any]):
     """Transactions on the farm's PostgreSQL, with a retry of its own on connect."""
 
     url: str | None = Field(
@@ -101,7 +102,59 @@ class PostgresResource(dg.ConfigurableResource):
             self._database.dispose()
 
 
-class ClipResource(dg.ConfigurableResource):
+class ImageStore(dg.ConfigurableResource[Any]):
+    """The camera images, with a retry of each request (`image_store.store.Images`)."""
+
+    root: str | None = Field(default=None, description="fsspec URL; unset: MUSHROOM_IMAGE_ROOT")
+    attempts: int = Field(
+        default=RETRY.attempts,
+        ge=1,
+        description="attempts of one request before a run's step fails",
+    )
+    base_s: float = Field(
+        default=RETRY.base_s,
+        description="first upper bound of the wait between attempts, s; doubles",
+    )
+    cap_s: float = Field(default=RETRY.cap_s, description="largest upper bound of the wait, s")
+    deadline_s: float = Field(
+        default=RETRY.deadline_s, description="all attempts and waits of a request together, s"
+    )
+
+    _sleep: Callable[[float], None] = PrivateAttr(default=time.sleep)
+    _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
+    _jitter: Callable[[float, float], float] = PrivateAttr(default_factory=lambda: random.uniform)
+
+    def images(self) -> Images:
+        """The store as configured; of an unset root that is our own, nothing need be there."""
+        root = self.root
+        may_lack = False
+        if not root:
+            settings = load_settings()
+            root = settings.image_root
+            may_lack = settings.owns_image_root
+        return Images(
+            root,
+            retry=Retry(self.attempts, self.base_s, self.cap_s, self.deadline_s),
+            may_lack=may_lack,
+            sleep=self._sleep,
+            clock=self._clock,
+            jitter=self._jitter,
+        )
+
+    def listing(self, folder: str) -> dict[str, Fingerprint]:
+        """All that lies in a folder, as `Images.listing` has it."""
+        return self.images().listing(folder)
+
+    def strays(self, farm: Farm) -> list[Stray]:
+        """What lies where no day will ever look, as `Images.strays` has it."""
+        return self.images().strays(farm)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file, as `Images.read` has them."""
+        return self.images().read(path)
+
+
+class ClipResource(dg.ConfigurableResource[Any]):
     """The CLIP model. Unset fields come from the settings MUSHROOM_CLIP_*."""
 
     model: str | None = Field(default=None, description="open_clip model name")
@@ -129,7 +182,7 @@ class ClipResource(dg.ConfigurableResource):
         )
 
 
-class FarmFile(dg.ConfigurableResource):
+class FarmFile(dg.ConfigurableResource[Any]):
     """The farm file, read anew for each run."""
 
     path: str | None = Field(

@@ -49,15 +49,17 @@ class Settings:
 
     @property
     def owns_image_root(self) -> bool:
-        """Whether the images live under `MUSHROOM_HOME`, where a missing folder is made and not a
-        wrong setting.
+        """Whether the images live under `MUSHROOM_HOME`.
+
+        There a missing folder is made; it is no wrong setting.
         """
         return self.image_root == str(self.home / "images")
 
     @property
     def owns_dagster_home(self) -> bool:
-        """Whether Dagster's home lives under `MUSHROOM_HOME`, where its `dagster.yaml` is ours to
-        renew.
+        """Whether Dagster's home lives under `MUSHROOM_HOME`.
+
+        Its `dagster.yaml` is ours to renew then.
         """
         return self.dagster_home == self.home / "dagster"
 
@@ -69,8 +71,8 @@ class Settings:
         """
         if self.database_url is None:
             raise SettingsError(
-                "DATABASE_URL is not set. Remedy: start with `mushroom up`, which brings its own PostgreSQL, or set "
-                "DATABASE_URL=postgresql://user:password@host:5432/database"
+                "DATABASE_URL is not set. Remedy: start with `mushroom up`, which brings its own "
+                "PostgreSQL, or set DATABASE_URL=postgresql://user:password@host:5432/database"
             )
         return self.database_url
 
@@ -90,7 +92,8 @@ class Settings:
             text = self.config.read_text(encoding="utf-8")
         except OSError as error:
             raise FarmFileError(
-                f"MUSHROOM_CONFIG={self.config} cannot be read: {error.strerror}. Remedy: point it at a farm file"
+                f"MUSHROOM_CONFIG={self.config} cannot be read: {error.strerror}. "
+                "Remedy: point it at a farm file"
             ) from error
         return parse_farm(text, source=self.farm_source())
 
@@ -148,8 +151,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def _urls(text: str) -> tuple[str, ...]:
-    """URLs separated by spaces or commas; a comma within one, between two addresses say, is its
-    own.
+    """URLs separated by spaces or commas.
+
+    A comma within a URL, between two addresses say, is the URL's own.
     """
     return tuple(url for url in re.split(r"[\s,]+(?=[\w+.-]+://)", text.strip(" ,\n\t")) if url)
 
@@ -165,22 +169,33 @@ def _count(given: Mapping[str, str], name: str) -> int | None:
 
 def _database_url(given: Mapping[str, str]) -> str | None:
     """`DATABASE_URL`, or one built from the POSTGRES_* parts that containers are given."""
-    if url := given.get("DATABASE_URL"):
+    url = given.get("DATABASE_URL")
+    if url:
         # libpq knows both schemes, Dagster's SQLAlchemy only one.
         return re.sub("^postgres://", "postgresql://", url)
     if "POSTGRES_HOST" not in given:
         return None
-    user, database = given.get("POSTGRES_USER", "postgres"), given.get("POSTGRES_DB", "postgres")
-    password = given.get("POSTGRES_PASSWORD", "")
-    if secret := given.get("POSTGRES_PASSWORD_FILE"):
-        try:
-            password = Path(secret).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise SettingsError(
-                f"POSTGRES_PASSWORD_FILE={secret} cannot be read: {error.strerror}. Remedy: mount the secret there"
-            ) from error
-    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
-    host, port = given["POSTGRES_HOST"], given.get("POSTGRES_PORT", "5432")
+    host = given["POSTGRES_HOST"]
+    port = given.get("POSTGRES_PORT", "5432")
+    database = quote(given.get("POSTGRES_DB", "postgres"), safe="")
+    login = quote(given.get("POSTGRES_USER", "postgres"), safe="")
+    password = _password(given)
+    if password:
+        login += f":{quote(password, safe='')}"
     if host.startswith("/"):  # a unix socket's folder
-        return f"postgresql://{login}@/{quote(database, safe='')}?host={quote(host)}&port={port}"
-    return f"postgresql://{login}@{host}:{port}/{quote(database, safe='')}"
+        return f"postgresql://{login}@/{database}?host={quote(host)}&port={port}"
+    return f"postgresql://{login}@{host}:{port}/{database}"
+
+
+def _password(given: Mapping[str, str]) -> str:
+    """The password of the parts, "" without one; that of a secret file wins."""
+    secret = given.get("POSTGRES_PASSWORD_FILE")
+    if not secret:
+        return given.get("POSTGRES_PASSWORD", "")
+    try:
+        return Path(secret).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(
+            f"POSTGRES_PASSWORD_FILE={secret} cannot be read: {error.strerror}. "
+            "Remedy: mount the secret there"
+        ) from error

@@ -19,7 +19,7 @@ from mushroom_assets.faults.retry import Retry
 from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.samples import ensure_months
+from mushroom_assets.storage.months import ensure_months
 from mushroom_assets_tests.kit.plant import write_farm
 from mushroom_assets_tests.kit.small import FARM, Build, SmallFarm
 

@@ -1,8 +1,7 @@
-"""Runs against a database that fails: nothing connects early, the hopeless fails at once, the
-passing is retried.
+"""Runs against a database that fails, and the doors themselves.
 
-Faults are the server's own: a trigger ends the backend in the middle of a replace, on the attempts
-it is told to.
+Nothing connects early, the hopeless fails at once, the passing is retried. Faults are the server's
+own: a trigger ends the backend in the middle of a replace, on the attempts it is told to.
 """
 
 import datetime as dt
@@ -20,9 +19,10 @@ from mushroom_assets.assets.environment import environment_asset
 from mushroom_assets.assets.setpoints import setpoints_asset
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.faults.image_store import ImageStoreRefused
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.partitions import farm_clock
-from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import daily_env_stats, hourly_setpoint_changes
 from mushroom_assets_tests.conftest import uri_of
@@ -35,41 +35,45 @@ import dagster as dg
 from mushroom_assets.definitions import defs
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 defs.get_repository_def().load_all_definitions()
-doors = {"postgres": PostgresResource(), "clip": ClipResource(), "images": ImageStore(), "farm": FarmFile()}
+doors = {
+    "postgres": PostgresResource(), "clip": ClipResource(),
+    "images": ImageStore(), "farm": FarmFile(),
+}
 with dg.build_resources(doors) as made:
     print("initialised", made.postgres.database().endpoint)
 """
 FAULT = """
     CREATE SEQUENCE attempts;
     CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        IF nextval('attempts') = ANY (TG_ARGV::int[]) THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+        IF nextval('attempts') = ANY (TG_ARGV::int[]) THEN
+            PERFORM pg_terminate_backend(pg_backend_pid());
+        END IF;
         RETURN NULL;
     END $$;
     CREATE TRIGGER fault AFTER INSERT ON farm.{table} EXECUTE FUNCTION fault({attempts})"""
 
 
 def end_the_backend(database: Database, table: str, *attempts: int) -> None:
-    """Let the given attempts (from 1) at filling the table lose their connection once the rows are
-    in.
+    """Let the given attempts (from 1) at filling the table lose their connection.
+
+    They lose it once the rows are in.
     """
+    fault = FAULT.format(table=table, attempts=", ".join(map(str, attempts)))
     with database.transaction() as connection:
-        connection.exec_driver_sql(
-            FAULT.format(table=table, attempts=", ".join(map(str, attempts)))
-        )
+        connection.exec_driver_sql(fault)
 
 
 def deliver(database: Database) -> None:
-    """One day of a room: a temperature every minute, a setpoint that moves at 10:00 and at 16:00."""
-    minutes = [MIDNIGHT + dt.timedelta(minutes=n) for n in range(1440)]
-    sensor, cooler = (
-        ("611", "mushroom_env_status", "env_611", "temperature"),
-        ("611", "air_cooler", "c_611", "temp_set"),
-    )
-    put_samples(database, [(*sensor, at, 18 + n % 9 / 10) for n, at in enumerate(minutes)])
-    put_samples(
-        database,
-        [(*cooler, at, 17 + 0.5 * (n >= 600) + 0.5 * (n >= 960)) for n, at in enumerate(minutes)],
-    )
+    """One day of a room: a temperature every minute, a setpoint that moves at 10:00 and 16:00."""
+    sensor = ("611", "mushroom_env_status", "env_611", "temperature")
+    cooler = ("611", "air_cooler", "c_611", "temp_set")
+    samples = []
+    for minute in range(1440):
+        at = MIDNIGHT + dt.timedelta(minutes=minute)
+        moved = 0.5 * (minute >= 600) + 0.5 * (minute >= 960)
+        samples.append((*sensor, at, 18 + minute % 9 / 10))
+        samples.append((*cooler, at, 17 + moved))
+    put_samples(database, samples)
     put_batch(database, "611", dt.date(2026, 1, 1))
 
 
@@ -317,8 +321,10 @@ def test_a_run_names_itself_to_the_server_and_closes_its_connections(
 def test_the_fields_of_the_resource_reach_the_connection(database_url: str) -> None:
     waits: list[float] = []
     postgres = PostgresResource(
-        url=database_url, pool_size=2, max_overflow=1, pool_recycle_s=60, pool_timeout_s=3, connect_timeout_s=4,
-        statement_timeout_s=5, connect_attempts=3, connect_base_s=0.5, connect_cap_s=0.75, connect_deadline_s=9,
+        url=database_url,
+        pool_size=2, max_overflow=1, pool_recycle_s=60, pool_timeout_s=3,
+        connect_timeout_s=4, statement_timeout_s=5,
+        connect_attempts=3, connect_base_s=0.5, connect_cap_s=0.75, connect_deadline_s=9,
     )  # fmt: skip
     postgres._sleep = waits.append
     database = postgres.database("run-1")
@@ -330,3 +336,36 @@ def test_the_fields_of_the_resource_reach_the_connection(database_url: str) -> N
     database.sleep(1.25)
     assert waits == [1.25]
     database.dispose()
+
+
+def test_the_fields_of_the_resource_reach_the_image_store() -> None:
+    waits: list[float] = []
+    resource = ImageStore(root="s3://x:y@z/a", attempts=3, base_s=0.5, cap_s=0.75, deadline_s=9)
+    resource._sleep = waits.append
+    images = resource.images()
+    assert (images.root, images.may_lack) == ("s3://x:y@z/a", False)
+    retry = images.retry
+    assert (retry.attempts, retry.base_s, retry.cap_s, retry.deadline_s) == (3, 0.5, 0.75, 9)
+    images.sleep(1.25)
+    assert waits == [1.25]
+
+
+def test_without_a_setting_a_root_that_is_not_there_is_a_farm_without_cameras(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, farm: Farm
+) -> None:
+    monkeypatch.setenv("MUSHROOM_HOME", str(tmp_path))
+    assert (ImageStore().listing("7/20260110"), ImageStore().strays(farm)) == ({}, [])
+    for root in (str(tmp_path / "images"), str(tmp_path / "others")):
+        with pytest.raises(ImageStoreRefused, match="is not there"):
+            ImageStore(root=root).listing("7/20260110")
+    monkeypatch.setenv("MUSHROOM_IMAGE_ROOT", str(tmp_path / "others"))
+    with pytest.raises(ImageStoreRefused, match="is not there"):
+        ImageStore().listing("7/20260110")
+
+
+def test_the_resource_reads_where_the_images_lie(tmp_path: Path) -> None:
+    (tmp_path / "7/20260110").mkdir(parents=True)
+    (tmp_path / "7/20260110/a.jpg").write_bytes(b"x")
+    store = ImageStore(root=str(tmp_path))
+    assert list(store.listing("7/20260110")) == ["7/20260110/a.jpg"]
+    assert store.read("7/20260110/a.jpg") == b"x"

@@ -1,7 +1,6 @@
-"""The settings: one place, one home for all that is unset, and a message with a remedy for what
-cannot be used.
-"""
+"""The settings: one place, one home for all that is unset, a remedy for what cannot be used."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -38,15 +37,14 @@ def test_without_any_setting_home_is_a_folder_of_the_current_one(
 def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     home = {"MUSHROOM_HOME": str(tmp_path)}
     names = [
-        "DATABASE_URL", "MUSHROOM_IMAGE_ROOT", "MUSHROOM_CONFIG", "MUSHROOM_CLIP_MODEL", "MUSHROOM_CLIP_PRETRAINED",
+        "DATABASE_URL", "MUSHROOM_IMAGE_ROOT", "MUSHROOM_CONFIG",
+        "MUSHROOM_CLIP_MODEL", "MUSHROOM_CLIP_PRETRAINED",
         "MUSHROOM_CLIP_DEVICE", "MUSHROOM_CLIP_PRECISION", "MUSHROOM_CLIP_THREADS",
         "DAGSTER_HOME", "MUSHROOM_STARTUP_ERROR", "POSTGRES_HOST", "POSTGRES_PASSWORD_FILE",
         "MUSHROOM_NOTIFY", "MUSHROOM_UI_URL",
     ]  # fmt: skip
-    assert load_settings(home | dict.fromkeys(names, "")) == load_settings(
-        home | dict.fromkeys(names, " ")
-    )
-    assert load_settings(home | dict.fromkeys(names, "")) == load_settings(home)
+    for empty in ("", " "):
+        assert load_settings(home | dict.fromkeys(names, empty)) == load_settings(home)
 
 
 def test_the_process_environment_is_read_when_asked_and_not_before(
@@ -60,7 +58,7 @@ def test_the_process_environment_is_read_when_asked_and_not_before(
 PARTS = {"POSTGRES_HOST": "db", "POSTGRES_USER": "grower", "POSTGRES_DB": "farm"}
 
 
-def parameters(url: str | None) -> dict[str, object]:
+def parameters(url: str | None) -> Mapping[str, object]:
     """A URI as libpq reads it."""
     assert url is not None
     return conninfo_to_dict(url)
@@ -118,16 +116,22 @@ def test_a_database_that_is_not_set_is_told_with_both_remedies() -> None:
 
 
 def test_the_settings_survive_the_way_through_the_environment_of_a_child(tmp_path: Path) -> None:
-    settings = load_settings(
-        PARTS
-        | {
-            "POSTGRES_PASSWORD": "p@ss", "MUSHROOM_HOME": str(tmp_path), "MUSHROOM_IMAGE_ROOT": "s3://images/farm",
-            "MUSHROOM_CONFIG": str(tmp_path / "farm.yaml"), "MUSHROOM_CLIP_MODEL": "ViT-B-32",
-            "MUSHROOM_CLIP_PRETRAINED": "openai", "MUSHROOM_CLIP_DEVICE": "cpu", "MUSHROOM_STARTUP_ERROR": "no tables",
-            "MUSHROOM_CLIP_PRECISION": "bf16", "MUSHROOM_CLIP_THREADS": "3", "DAGSTER_EVENT_BATCH_SIZE": "100",
-            "MUSHROOM_NOTIFY": "json://a mailto://u:p@b.c", "MUSHROOM_UI_URL": "https://farm.example.com",
-        }
-    )  # fmt: skip
+    given = {
+        "POSTGRES_PASSWORD": "p@ss",
+        "MUSHROOM_HOME": str(tmp_path),
+        "MUSHROOM_IMAGE_ROOT": "s3://images/farm",
+        "MUSHROOM_CONFIG": str(tmp_path / "farm.yaml"),
+        "MUSHROOM_CLIP_MODEL": "ViT-B-32",
+        "MUSHROOM_CLIP_PRETRAINED": "openai",
+        "MUSHROOM_CLIP_DEVICE": "cpu",
+        "MUSHROOM_CLIP_PRECISION": "bf16",
+        "MUSHROOM_CLIP_THREADS": "3",
+        "MUSHROOM_STARTUP_ERROR": "no tables",
+        "DAGSTER_EVENT_BATCH_SIZE": "100",
+        "MUSHROOM_NOTIFY": "json://a mailto://u:p@b.c",
+        "MUSHROOM_UI_URL": "https://farm.example.com",
+    }
+    settings = load_settings(PARTS | given)
     assert not settings.owns_image_root
     assert load_settings(settings.environment()) == settings
 

@@ -13,7 +13,9 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.ribbon import Ribbon, Steps, day_ribbons, setpoint_points, steps
 from mushroom_assets.domain.series import Series
 from mushroom_assets.domain.windows import Window
-from mushroom_assets.storage.samples import read_batches, read_points, read_samples
+from mushroom_assets.storage.batches import read_batches
+from mushroom_assets.storage.points import read_points
+from mushroom_assets.storage.samples import read_samples
 
 MARGIN = dt.timedelta(hours=1)  # on both sides: what went before a move and what followed it
 

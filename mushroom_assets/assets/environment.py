@@ -17,8 +17,10 @@ from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.environment import environment_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.storage.batches import read_batches
+from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.results import lock_for_replace, replace_rows
-from mushroom_assets.storage.samples import read_batches, read_points, reading_ahead
+from mushroom_assets.storage.samples import reading_ahead
 from mushroom_assets.storage.schema import daily_env_stats as table
 
 CHUNK_DAYS = 31  # committed at once

@@ -26,10 +26,10 @@ from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.results import lock_for_replace
 from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.schema.dictionary import upstream
+from mushroom_assets.storage.vision.label_columns import Labels
 from mushroom_assets.storage.vision.labels import read_probes
 from mushroom_assets.storage.vision.relabel import (
     DayCount,
-    Labels,
     choose_rows,
     read_vectors,
     relabel_alone,

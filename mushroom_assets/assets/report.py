@@ -32,7 +32,7 @@ from mushroom_assets.storage.schema import (
     hourly_setpoint_changes,
 )
 from mushroom_assets.storage.schema import daily_room_report as table
-from mushroom_assets.storage.vision.search import similar_room_days
+from mushroom_assets.storage.vision.room_days import similar_room_days
 
 
 def report_asset(

@@ -16,8 +16,10 @@ from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.setpoints import setpoint_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.storage.batches import read_batches
+from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.results import lock_for_replace, replace_rows
-from mushroom_assets.storage.samples import read_batches, read_points, read_samples
+from mushroom_assets.storage.samples import read_samples
 from mushroom_assets.storage.schema import hourly_setpoint_changes as table
 
 # What is read, computed and committed at once: a week, of many rooms less, so that they take no

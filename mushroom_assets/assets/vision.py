@@ -23,14 +23,16 @@ from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.vision import vision_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
+from mushroom_assets.storage.batches import read_batches
+from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.results import lock_for_replace, replace_rows
-from mushroom_assets.storage.samples import read_batches, read_points, read_samples
+from mushroom_assets.storage.samples import read_samples
 from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.schema import image_quarantine
 from mushroom_assets.storage.vision.embeddings import EmbeddingMemory
-from mushroom_assets.storage.vision.index import ensure_index
+from mushroom_assets.storage.vision.index_build import ensure_index
 from mushroom_assets.storage.vision.labels import read_probes
-from mushroom_assets.storage.vision.search import replace_room_days
+from mushroom_assets.storage.vision.room_days import replace_room_days
 
 if TYPE_CHECKING:
     from mushroom_assets.inference.pipeline import Outcome

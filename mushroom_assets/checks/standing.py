@@ -10,7 +10,7 @@ runs, which have other things to do. What is due when is told by `automation`.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import dagster as dg
@@ -19,12 +19,9 @@ from dagster import AssetPartitionStatus
 from mushroom_assets.checks.rule import ERROR, WARN, Said
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.versions import Noun, code_version
-from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.instance.outstanding import closed, keys_of, ranges
 from mushroom_assets.instance.reporting import made_by, together
-from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile
-from mushroom_assets.storage.schema import hourly_setpoint_changes
 
 NAME = "partitions_complete"
 DAYS = 30

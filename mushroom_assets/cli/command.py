@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from mushroom_assets.cli.similar import SimilarError
 from mushroom_assets.domain.farm_file import FarmFileError
 from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
-from mushroom_assets.faults.image_store import ImageStoreUnavailable
+from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
 from mushroom_assets.ingestion.files import LoadError
 from mushroom_assets.service.home import ServerError
 from mushroom_assets.settings import SettingsError
@@ -31,6 +31,7 @@ EXPECTED = (
     LoadError,
     ServerError,
     SimilarError,
+    ImageStoreRefused,
     ImageStoreUnavailable,
 )
 log = logging.getLogger("mushroom_assets")

@@ -48,7 +48,8 @@ def simulate(days: int, rooms: int | None, seed: int, images: bool, image_days: 
         now = dt.datetime.now(farm.zone)
         first_image_day = now.date() - dt.timedelta(days=image_days) if images else None
         state = simulated.Demo.begin(seed, now.date() - dt.timedelta(days=days), first_image_day)
-        simulated.deliver(database, ImageStore(), farm, state, now, rooms=names)
+        store = ImageStore().images()
+        simulated.deliver(database, store, farm, state, now, rooms=names, bars=progress_bar)
 
 
 @click.group()

@@ -18,7 +18,7 @@ from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.settings import Settings, load_settings
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.samples import ensure_months
+from mushroom_assets.storage.months import ensure_months
 
 
 @contextlib.contextmanager

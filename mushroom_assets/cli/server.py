@@ -149,7 +149,8 @@ def _demo_farm(
     if state is None:
         return None
     click.echo(f"demo farm: rooms {', '.join(farm.rooms)}, simulated from {state.first_day} on")
-    state = simulated.deliver(database, ImageStore(), farm, state, now)
+    store = ImageStore().images()
+    state = simulated.deliver(database, store, farm, state, now, bars=progress_bar)
     state.save(settings.home)
     with dg.DagsterInstance.get() as instance:
         for failure in backfill.materialize_missing(
@@ -196,7 +197,7 @@ def _deliver_due(
     """Deliver what the simulated plant has by now, and tell how far that is; a fault is logged."""
     now = dt.datetime.now(farm.zone)
     try:
-        state = simulated.deliver(database, ImageStore(), farm, state, now, quiet=True)
+        state = simulated.deliver(database, ImageStore().images(), farm, state, now)
         state.save(settings.home)
     except (*EXPECTED, sa.exc.DBAPIError, OSError):
         log.exception(

@@ -1,8 +1,7 @@
-"""What an error of PostgreSQL means: does it pass by itself, does the server refuse, and what is to
-be done?
+"""What an error of PostgreSQL means: does it pass by itself, or refuse, and what is to be done?
 
 Here are the two exceptions of the door to PostgreSQL and the reading of its errors. No retrying
-here, no connection.
+here (`faults.retry`), no connection (`storage.connection`).
 """
 
 import re
@@ -15,7 +14,6 @@ from sqlalchemy import exc
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _TRANSIENT_CLASSES = ("08", "53", "57", "40")
 _TRANSIENT_CODES = ("55P03",)
-
 
 # A failed connect carries no SQLSTATE (libpq keeps it to itself), only the server's words. Each
 # refusal that no waiting mends, with its remedy. Words in another server language count as
@@ -42,7 +40,6 @@ _REFUSALS = (
     (r"invalid (connection option|port number|sslmode value)|invalid URI", "correct DATABASE_URL"),
 )
 
-
 # The same for a refused statement, which has a SQLSTATE: undefined table, column, schema or type;
 # no privilege.
 _STATEMENT_REMEDIES = dict.fromkeys(
@@ -60,29 +57,28 @@ class DatabaseRefused(RuntimeError):
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same work may succeed later: connection lost, server restarting, deadlock, too
-    many clients.
+    """Whether the same work may succeed later.
+
+    So it is with a lost connection, a server that restarts, a deadlock, too many clients.
     """
-    # The latter: no pooled connection came free
+    # TimeoutError: no pooled connection came free
     if isinstance(error, DatabaseUnavailable | exc.TimeoutError):
         return True
     cause = error.orig if isinstance(error, exc.DBAPIError) else error
     if not isinstance(cause, psycopg.Error):
         return False
     if cause.sqlstate is None:  # no answer from the server: the connection itself failed
-        return (
-            isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
-            and refusal_remedy(cause) is None
-        )
+        of_connection = isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+        return of_connection and refusal_remedy(cause) is None
     return cause.sqlstate.startswith(_TRANSIENT_CLASSES) or cause.sqlstate in _TRANSIENT_CODES
 
 
 def statement_remedy(error: BaseException) -> str | None:
     """What to do about a statement that the server refused, None where nothing is known to help."""
     cause = error.orig if isinstance(error, exc.DBAPIError) else error
-    return (
-        _STATEMENT_REMEDIES.get(cause.sqlstate or "") if isinstance(cause, psycopg.Error) else None
-    )
+    if not isinstance(cause, psycopg.Error):
+        return None
+    return _STATEMENT_REMEDIES.get(cause.sqlstate or "")
 
 
 def refusal_remedy(error: BaseException) -> str | None:

@@ -1,9 +1,8 @@
-"""What an error of an image store means: does it pass by itself, does the store refuse, and what is
-to be done?
+"""What an error of an image store means: does it pass by itself, or refuse, what is to be done?
 
 Here are the two exceptions that the image store raises, and the reading of its libraries' errors,
 which differ by store: errno for folders and network file systems, HTTP status and code for object
-stores. No retrying here, no store.
+stores. No retrying here (`faults.retry`), no store (`image_store`).
 """
 
 import errno
@@ -12,20 +11,15 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from mushroom_assets.settings import SettingsError
-
 # Network file systems and full tables of open files; EIO is what NFS and FUSE say when their server
 # is gone. ENOTCONN is a FUSE mount whose process died. s3fs says EREMOTEIO for an internal error
-# and EBUSY for "slow down".
-PASSING_ERRNOS = {
-    getattr(errno, name)
-    for name in (
-        "EIO", "ESTALE", "ETIMEDOUT", "ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "ENOTCONN", "EPIPE", "EHOSTDOWN",
-        "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "ENETRESET", "EAGAIN", "EBUSY", "EINTR", "EMFILE", "ENFILE",
-        "EREMOTEIO", "ENOMEM",
-    )
-    if hasattr(errno, name)
-}  # fmt: skip
+# and EBUSY for "slow down". A system does not have them all.
+PASSING_NAMES = (
+    "EIO", "ESTALE", "ETIMEDOUT", "ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "ENOTCONN",
+    "EPIPE", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "ENETRESET",
+    "EAGAIN", "EBUSY", "EINTR", "EMFILE", "ENFILE", "EREMOTEIO", "ENOMEM",
+)  # fmt: skip
+PASSING_ERRNOS = {getattr(errno, name) for name in PASSING_NAMES if hasattr(errno, name)}
 # Of the requests below 500: timeout, too early, too many. 501 is "not implemented", which stays so.
 PASSING_STATUS = {408, 425, 429}
 # Codes of S3 that come with a status of 400 or 403 and pass all the same.
@@ -61,18 +55,21 @@ PASSING_FOREIGN = {
 }
 
 CREDENTIALS = (
-    "give the store's credentials, for s3:// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, with the right to list and "
-    "read the bucket"
+    "give the store's credentials, for s3:// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+    "with the right to list and read the bucket"
 )
-ENDPOINT = "correct AWS_ENDPOINT_URL (http:// or https://, host and port) and, for an own certificate, AWS_CA_BUNDLE"
+ENDPOINT = (
+    "correct AWS_ENDPOINT_URL (http:// or https://, host and port) "
+    "and, for an own certificate, AWS_CA_BUNDLE"
+)
 
 
 class ImageStoreUnavailable(ConnectionError):
     """The store did not answer within the allowed attempts and time; a later try may succeed."""
 
 
-class ImageStoreRefused(SettingsError):
-    """The store is not there or says no (credentials, bucket, permission): retrying is of no use."""
+class ImageStoreRefused(RuntimeError):
+    """The store is not there or says no (credentials, bucket, right): retrying is of no use."""
 
 
 def store_errors() -> tuple[type[Exception], ...]:
@@ -84,25 +81,25 @@ def store_errors() -> tuple[type[Exception], ...]:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the same request may succeed later: connection lost, timeout, server's own fault,
-    throttling.
+    """Whether the same request may succeed later.
+
+    So it is with a lost connection, a timeout, a fault of the server's own, throttling.
     """
     if _bad_tls(error):
         return False
-    if (status := _status(error)) is not None:
-        return (
-            status in PASSING_STATUS
-            or (status >= 500 and status != 501)
-            or code(error) in PASSING_CODES
-        )
+    status = _status(error)
+    if status is not None:
+        of_server = status >= 500 and status != 501
+        return of_server or status in PASSING_STATUS or code(error) in PASSING_CODES
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in PASSING_ERRNOS
     return isinstance(error, (ConnectionError, TimeoutError, *_classes(PASSING_FOREIGN)))
 
 
 def refusal(url: str, what: str, error: Exception) -> ImageStoreRefused:
-    """What to raise where the store says no: what was tried ("list 7/20260110"), what happened,
-    what to do.
+    """What to raise where the store says no.
+
+    It says what was tried (`what`, say "list 7/20260110"), what happened, and what to do.
     """
     return ImageStoreRefused(
         f"the image store {url} refused to {what}: {_one_line(error)}. Remedy: {_remedy(error)}"
@@ -114,7 +111,8 @@ def outage(
 ) -> ImageStoreUnavailable:
     """What to raise where the store stayed away."""
     return ImageStoreUnavailable(
-        f"could not {what} in the image store {url}, {attempts} attempts in {spent_s:.0f} s: {_one_line(error)}. "
+        f"could not {what} in the image store {url}, {attempts} attempts in {spent_s:.0f} s: "
+        f"{_one_line(error)}. "
         "Remedy: start the store, mend its network or mount, or correct MUSHROOM_IMAGE_ROOT"
     )
 
@@ -124,14 +122,10 @@ def _one_line(error: Exception) -> str:
 
 
 def _remedy(error: Exception) -> str:
-    # A folder's; s3fs gives none
-    if isinstance(error, PermissionError) and error.errno is not None:
+    if isinstance(error, PermissionError) and error.errno is not None:  # s3fs gives no errno
         return "give the user of this process the right to list and read it"
-    if (
-        isinstance(error, PermissionError)
-        or "Credential" in type(error).__name__
-        or _status(error) in (401, 403)
-    ):
+    unknown_user = "Credential" in type(error).__name__ or _status(error) in (401, 403)
+    if unknown_user or isinstance(error, PermissionError):
         return CREDENTIALS
     if _bad_tls(error) or "endpoint" in str(error):
         return ENDPOINT
@@ -146,8 +140,9 @@ def code(error: BaseException) -> str:
 
 
 def _answer(error: BaseException) -> dict[str, Any]:
-    """What botocore keeps of the store's answer; s3fs raises an OSError of its own and names it as
-    the cause.
+    """What botocore keeps of the store's answer.
+
+    s3fs raises an OSError of its own and names botocore's error as the cause.
     """
     answers = (getattr(one, "response", None) for one in (error, error.__cause__))
     return next((answer for answer in answers if isinstance(answer, dict)), {})

@@ -1,9 +1,8 @@
 """Which faults Dagster retries: transient ones by the RetryPolicy.
 
-Others, and a cancellation, end the run at once.
-
-What is transient of the database is the business of `storage.connection`, of the image store that
-of `store_faults`.
+Others, and a cancellation, end the run at once. Which faults of the database are transient is the
+business of `faults.database`, which of the image store that of `faults.image_store`. Only this
+module of the room imports dagster.
 """
 
 from collections.abc import Iterator
@@ -44,11 +43,10 @@ def cancellation_ends_the_run() -> Iterator[None]:
 
 @contextmanager
 def permanent_faults_fail_at_once() -> Iterator[None]:
-    """Let transient faults through to the RetryPolicy; turn every other into a Failure that is not
-    retried.
+    """Let transient faults through to the RetryPolicy; every other fails the run at once.
 
-    Transient are the database's, and lost or timed out connections, which is what
-    ImageStoreUnavailable is.
+    Transient are those of the database that pass, and lost or timed out connections, which is what
+    ImageStoreUnavailable is. Any other becomes a Failure that is not retried.
     """
     try:
         with cancellation_ends_the_run():

@@ -1,9 +1,8 @@
-r"""What fsspec's filesystems say of files: names, fingerprints, bytes, and which files have none
-for us.
+r"""What fsspec's filesystems say of files: names, fingerprints, bytes, and which have none for us.
 
 Every name that leaves is UTF-8: bytes of a file's name that are not become `\udcff` and the like,
-and the file is found again by that. No retrying, no settings (`image_store`), no judging of faults
-(`store_faults`).
+and the file is found again by that. No retrying, no root (`image_store.store`); what an error means
+is the business of `faults.image_store`.
 """
 
 import contextlib
@@ -75,16 +74,13 @@ def bytes_of(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
             an archived object.
     """
     try:
-        return (
-            _local_bytes(filesystem, path)
-            if isinstance(filesystem, LocalFileSystem)
-            else _bytes(filesystem, path)
-        )
+        if isinstance(filesystem, LocalFileSystem):
+            return _local_bytes(filesystem, path)
+        return _bytes(filesystem, path)
     except PermissionError as error:
         if code(error) == "InvalidObjectState":
-            raise NoBytes(
-                errno.EACCES, "an archived object; restore it to have it read", path
-            ) from error
+            why = "an archived object; restore it to have it read"
+            raise NoBytes(errno.EACCES, why, path) from error
         raise
 
 
@@ -94,9 +90,8 @@ def _bytes(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
 
 
 def _local_bytes(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
-    # Python has the byte 0xff of a name as the lone surrogate U+DCFF
     if not filesystem.lexists(path):
-        path = re.sub(r"\\udc([89a-f][0-9a-f])", lambda byte: chr(0xDC00 + int(byte[1], 16)), path)
+        path = _with_surrogates(path)
     try:
         if filesystem.info(path)["type"] != "file":  # a pipe would wait for its writer for ever
             raise NoBytes(errno.EPERM, "a folder, pipe, socket or device, not a file", path)
@@ -111,3 +106,8 @@ def _local_bytes(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
         if is_passing(error) or isinstance(error, NoBytes):
             raise
         raise NoBytes(error.errno, error.strerror, path) from error
+
+
+def _with_surrogates(path: str) -> str:
+    """The path as Python has it, where the byte 0xff of a name is the lone surrogate U+DCFF."""
+    return re.sub(r"\\udc([89a-f][0-9a-f])", lambda byte: chr(0xDC00 + int(byte[1], 16)), path)

@@ -1,8 +1,8 @@
 """The door to the camera images: a folder or an object store, by its fsspec URL.
 
-Here live listing, reading, and the retry of faults that pass by themselves. Not here: what an error
-means (`store_faults`), what filesystems say of a file (`store_files`), what a path or a picture
-means (domain, inference).
+Here live listing and reading, with the retry of faults that pass by themselves. Not here: what an
+error means (`faults.image_store`), what filesystems say of a file (`image_store.files`), what a
+path or a picture means (domain, inference), Dagster and the settings (`resources.ImageStore`).
 """
 
 import errno
@@ -11,11 +11,10 @@ import random
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-import dagster as dg
 import fsspec
-from pydantic import Field, PrivateAttr
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.strays import Entry, Stray, room_strays, root_strays
@@ -26,12 +25,15 @@ from mushroom_assets.faults.image_store import (
     refusal,
     store_errors,
 )
-from mushroom_assets.faults.retry import Retry
+from mushroom_assets.faults.retry import GivenUp, Retry
 from mushroom_assets.image_store.files import Fingerprint, NoBytes, StoredFile, bytes_of, files_in
-from mushroom_assets.settings import load_settings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+# A request's own wait and deadline: a store answers in a moment or not at all
+RETRY = Retry(attempts=4, base_s=1.0, cap_s=8.0, deadline_s=30.0)
+# A path's own: whoever asked knows what they mean
+OF_THE_PATH = (FileNotFoundError, NotADirectoryError, NoBytes)
 
 
 class _Opened(NamedTuple):
@@ -40,30 +42,31 @@ class _Opened(NamedTuple):
     url: str  # as messages call it, without a password
 
 
-class ImageStore(dg.ConfigurableResource):
+@dataclass(frozen=True)
+class Images:
     """The camera images, under an fsspec URL (a folder, `s3://bucket/prefix`, ...).
+
+    It is called after what it holds; `resources.ImageStore` is how Dagster sees it. Nothing is
+    opened before the first question.
 
     A fault that passes is tried again, by default 4 times within 30 s. Beneath that s3fs and
     botocore try each request 5 times on their own, 5 to 7 s where the port is closed; a server that
     accepts and never answers holds one request for 5 x 5 x 15 s (AWS_MAX_ATTEMPTS lowers botocore's
     5). Above it stands the run's RetryPolicy.
+
+    Args:
+        root: fsspec URL.
+        retry: how long a request is tried again.
+        may_lack: the root may be missing: that is a farm without cameras, not a mistake.
+        sleep, clock, jitter: parameters so that tests see the waits instead of waiting.
     """
 
-    root: str | None = Field(default=None, description="fsspec URL; unset: MUSHROOM_IMAGE_ROOT")
-    attempts: int = Field(
-        default=4, ge=1, description="attempts of one request before a run's step fails"
-    )
-    base_s: float = Field(
-        default=1.0, description="first upper bound of the wait between attempts, s; doubles"
-    )
-    cap_s: float = Field(default=8.0, description="largest upper bound of the wait, s")
-    deadline_s: float = Field(
-        default=30.0, description="all attempts and waits of a request together, s"
-    )
-
-    _sleep: Callable[[float], None] = PrivateAttr(default=time.sleep)
-    _clock: Callable[[], float] = PrivateAttr(default=time.monotonic)
-    _jitter: Callable[[float, float], float] = PrivateAttr(default_factory=lambda: random.uniform)
+    root: str
+    retry: Retry = RETRY
+    may_lack: bool = False
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    jitter: Callable[[float, float], float] = random.uniform
 
     @property
     def url(self) -> str:
@@ -94,11 +97,9 @@ class ImageStore(dg.ConfigurableResource):
     def listing(self, folder: str) -> dict[str, Fingerprint]:
         """All that lies in a folder: path relative to the root -> fingerprint, sorted by path.
 
-        One request.
-
-        Links count as what they lead to; pipes, sockets and links to nothing are there too, and a
-        folder inside, its path with a `/` at the end: `read` says of each why it has no bytes. A
-        folder that is not there holds nothing.
+        It takes one request. Links count as what they lead to. Pipes, sockets and links to nothing
+        are there too, and a folder inside, its path with a `/` at the end: `read` says of each why
+        it has no bytes. A folder that is not there holds nothing.
 
         Returns:
             Fingerprints of JSON scalars, which change when a file is replaced: its size and time of
@@ -109,11 +110,11 @@ class ImageStore(dg.ConfigurableResource):
                 day without images), or the store does not let us in.
             ImageStoreUnavailable: no answer.
         """
-        found = (
-            (f"{folder}/{file.name}{'/' * file.is_folder}", file.fingerprint)
-            for file in self._files(folder)
-        )
-        return dict(sorted(found))
+        found = {}
+        for file in self._files(folder):
+            end = "/" if file.is_folder else ""
+            found[f"{folder}/{file.name}{end}"] = file.fingerprint
+        return dict(sorted(found.items()))
 
     def paths(self, folder: str) -> list[str]:
         """The paths of `listing`."""
@@ -132,9 +133,11 @@ class ImageStore(dg.ConfigurableResource):
         def entries(folder: str) -> list[Entry]:
             return [Entry(file.name, file.is_folder) for file in self._files(folder)]
 
-        folders = [farm.folder(room) for room in farm.rooms]
-        in_rooms = [stray for folder in folders for stray in room_strays(folder, entries(folder))]
-        return sorted(root_strays(entries(""), farm) + in_rooms)
+        strays: list[Stray] = []
+        for room in farm.rooms:
+            folder = farm.folder(room)
+            strays += room_strays(folder, entries(folder))
+        return sorted(root_strays(entries(""), farm) + strays)
 
     def read(self, path: str) -> bytes:
         """The bytes of a file, by its path relative to the root.
@@ -148,10 +151,9 @@ class ImageStore(dg.ConfigurableResource):
         store = self._opened()
         if path.endswith("/"):
             raise NoBytes(errno.EISDIR, "a folder, not a file", path)
+        target = f"{store.root}/{path}"
         try:
-            return self._tried(
-                f"read {path}", lambda: bytes_of(store.filesystem, f"{store.root}/{path}")
-            )
+            return self._tried(f"read {path}", lambda: bytes_of(store.filesystem, target))
         except FileNotFoundError:
             self._require_root()
             raise
@@ -168,14 +170,13 @@ class ImageStore(dg.ConfigurableResource):
         self._tried(f"write {path}", put)
 
     def _opened(self) -> _Opened:
-        url = self.root or load_settings().image_root
-        shown = re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", url)
+        shown = re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", self.root)
         try:
-            filesystem, root = fsspec.core.url_to_fs(url)
+            filesystem, root = fsspec.core.url_to_fs(self.root)
         except (ImportError, ValueError) as error:
             raise ImageStoreRefused(
-                f"MUSHROOM_IMAGE_ROOT={shown} cannot be opened: {error}. Remedy: correct the URL or install its fsspec "
-                "package (s3://: pip install mushroom_assets[s3])"
+                f"MUSHROOM_IMAGE_ROOT={shown} cannot be opened: {error}. Remedy: correct the URL "
+                "or install its fsspec package (s3://: pip install mushroom_assets[s3])"
             ) from error
         return _Opened(filesystem, root, shown)
 
@@ -183,14 +184,11 @@ class ImageStore(dg.ConfigurableResource):
         """What a folder of the store holds, nothing where it is not there; "" is the root."""
         store = self._opened()
         target = f"{store.root}/{folder}".rstrip("/")
+        what = f"list {folder or 'the root'}"
         try:
-            return self._tried(
-                f"list {folder or 'the root'}", lambda: files_in(store.filesystem, target)
-            )
+            return self._tried(what, lambda: files_in(store.filesystem, target))
         except (FileNotFoundError, NotADirectoryError):
-            # A farm without cameras, not a mistake
-            unset = self.root is None and load_settings().owns_image_root
-            if not unset:
+            if not self.may_lack:
                 self._require_root()
             return []
 
@@ -198,33 +196,37 @@ class ImageStore(dg.ConfigurableResource):
         store = self._opened()
         store.filesystem.invalidate_cache(store.root)
         try:
-            there = (
-                self._tried("find the root", lambda: store.filesystem.info(store.root))["type"]
-                == "directory"
-            )
+            found = self._tried("find the root", lambda: store.filesystem.info(store.root))
+            there = found["type"] == "directory"
         except (FileNotFoundError, NotADirectoryError):
             there = False
         if not there:
             raise ImageStoreRefused(
-                f"the image store {store.url} is not there. Remedy: create it or correct MUSHROOM_IMAGE_ROOT"
+                f"the image store {store.url} is not there. "
+                "Remedy: create it or correct MUSHROOM_IMAGE_ROOT"
             )
 
     def _tried(self, what: str, work: Callable[[], T]) -> T:
         """The result of `work`, tried again while the fault is one that passes."""
-        store, started = self._opened(), self._clock()
-        retry = Retry(self.attempts, self.base_s, self.cap_s, self.deadline_s)
-        for attempt in range(1, retry.attempts + 1):
-            try:
-                return work()
-            # The path's own: the caller knows what it means
-            except (FileNotFoundError, NotADirectoryError, NoBytes):
-                raise
-            except store_errors() as error:
-                if not is_passing(error):
-                    raise refusal(store.url, what, error) from error
-                wait, spent = retry.wait_s(attempt, self._jitter), self._clock() - started
-                if attempt == retry.attempts or spent + wait > retry.deadline_s:
-                    raise outage(store.url, what, error, attempt, spent) from error
-                log.warning("could not %s in %s, next in %.1f s: %s", what, store.url, wait, error)
-                self._sleep(wait)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        url = self.url
+
+        def tell(fault: Exception, attempt: int, wait_s: float) -> None:
+            log.warning("could not %s in %s, next in %.1f s: %s", what, url, wait_s, fault)
+
+        try:
+            return self.retry.call(
+                work, _is_worth_it, tell, sleep=self.sleep, clock=self.clock, jitter=self.jitter
+            )
+        except GivenUp as end:
+            raise outage(url, what, end.fault, end.attempts, end.spent_s) from end.fault
+        except OF_THE_PATH:
+            raise
+        except store_errors() as error:
+            raise refusal(url, what, error) from error
+
+
+def _is_worth_it(error: Exception) -> bool:
+    """Whether another attempt may succeed."""
+    if isinstance(error, OF_THE_PATH):
+        return False
+    return isinstance(error, store_errors()) and is_passing(error)

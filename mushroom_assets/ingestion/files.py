@@ -1,7 +1,8 @@
-"""Files of samples and batches into the plant's tables: read, judge every row, load all or nothing.
+"""CSV and Parquet files by blocks of rows, and the report on what of them was loaded.
 
-A repeated load changes nothing. Bad rows are listed with their line; nothing is loaded beside them
-unless they are skipped, and then they go to a file: no row is lost without a word.
+Bad rows are listed with their line; nothing is loaded beside them unless they are skipped, and then
+they go to a file: no row is lost without a word. What makes a row bad, and where the good ones go,
+is the business of `samples`, `batches` and `labels`.
 """
 
 import contextlib
@@ -30,8 +31,9 @@ class LoadError(ValueError):
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot be loaded: its line in the file (from 1; of Parquet its row), why, and what
-    it says.
+    """A row that cannot be loaded: its line in the file (from 1), why, and what it says.
+
+    Of Parquet the line is the row's number.
     """
 
     line: int
@@ -51,14 +53,12 @@ class LoadReport:
 
     def sentence(self) -> str:
         """The report in one line."""
-        there = self.read - self.added - len(self.bad)
-        text = (
-            f"{self.read} rows read: {self.added} added, {there} already there, {len(self.bad)} bad"
-        )
+        bad = len(self.bad)
+        there = self.read - self.added - bad
+        text = f"{self.read} rows read: {self.added} added, {there} already there, {bad} bad"
         if self.different:
-            text += (
-                f"; {self.different} of those there are stored with another value, which was kept"
-            )
+            text += f"; {self.different} of those there are stored with another value"
+            text += ", which was kept"
         return text
 
 
@@ -74,10 +74,9 @@ def columns_of(path: Path, columns: list[str]) -> list[str]:
         else:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 found = next(csv.reader(file), [])
-    if missing := [name for name in columns if name not in found]:
-        raise LoadError(
-            f"{path} lacks the columns {', '.join(missing)}. It has: {', '.join(found)}"
-        )
+    missing = ", ".join(name for name in columns if name not in found)
+    if missing:
+        raise LoadError(f"{path} lacks the columns {missing}. It has: {', '.join(found)}")
     return found
 
 
@@ -98,9 +97,8 @@ def _readable(path: Path, columns: list[str]) -> Iterator[None]:
 def blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.DataFrame]:
     """Blocks of the file, indexed by line.
 
-    Cells are text without blanks around it; a Parquet timestamp stays one.
-
-    Rows read, and lines that are no rows of the file, go to the report.
+    Cells are text without blanks around it; a Parquet timestamp stays one. Rows read, and lines
+    that are no rows of the file, go to the report.
 
     Raises:
         LoadError: the file cannot be read, or lacks one of the columns.
@@ -109,31 +107,29 @@ def blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.Da
     skipped: list[int] = []  # misshapen lines, which the batches lack
     with _readable(path, columns):
         if _is_parquet(path):
-            batches, line = (
-                pa.parquet.ParquetFile(path).iter_batches(PARQUET_ROWS, columns=columns),
-                1,
-            )
+            line = 1
+            batches = pa.parquet.ParquetFile(path).iter_batches(PARQUET_ROWS, columns=columns)
         else:
-            batches, line = _csv_batches(path, columns, report, skipped), 2
+            line = 2  # the first is the header
+            batches = _csv_batches(path, columns, report, skipped)
         for batch in batches:
             frame = batch.to_pandas()
-            lines = np.setdiff1d(np.arange(line, line + len(frame) + len(skipped)), skipped)[
-                : len(frame)
-            ]
-            for name in columns:
-                if not pd.api.types.is_datetime64_any_dtype(frame[name]):
-                    frame[name] = (
-                        frame[name]
-                        .astype(object)
-                        .where(frame[name].notna(), "")
-                        .astype(str)
-                        .str.strip()
-                    )
+            lines = np.arange(line, line + len(frame) + len(skipped))
+            lines = np.setdiff1d(lines, skipped)[: len(frame)]
             line = int(lines[-1]) + 1 if len(lines) else line
-            frame = frame.set_index(pd.Index(lines, name="line"))
+            frame = _as_text(frame, columns).set_index(pd.Index(lines, name="line"))
             frame = frame[(frame[columns] != "").any(axis=1)]  # a blank line is no row
             report.read += len(frame)
             yield frame
+
+
+def _as_text(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Cells as text without blanks around it, "" of none; timestamps stay."""
+    for name in columns:
+        if not pd.api.types.is_datetime64_any_dtype(frame[name]):
+            cells = frame[name].astype(object).where(frame[name].notna(), "")
+            frame[name] = cells.astype(str).str.strip()
+    return frame
 
 
 def _csv_batches(
@@ -146,11 +142,11 @@ def _csv_batches(
         skipped.append(row.number)
         return "skip"
 
-    return pa.csv.open_csv(
+    batches: Iterator[Any] = pa.csv.open_csv(
         path,
         # One thread, or rows have no number
         read_options=pa.csv.ReadOptions(use_threads=False, block_size=BLOCK),
-        # They count
+        # Empty lines count
         parse_options=pa.csv.ParseOptions(invalid_row_handler=misshapen, ignore_empty_lines=False),
         convert_options=pa.csv.ConvertOptions(
             include_columns=columns,
@@ -158,18 +154,19 @@ def _csv_batches(
             strings_can_be_null=False,
         ),
     )
+    return batches
 
 
 def keep(
     parsed: pd.DataFrame, block: pd.DataFrame, reasons: pd.Series, report: LoadReport
 ) -> pd.DataFrame:
-    """The rows of `parsed` without a reason against them; those of `block` with one go to the
-    report.
+    """The rows of `parsed` without a reason against them.
+
+    The rows of `block` with one go to the report.
     """
     bad = reasons != ""
-    for line, reason, cells in zip(
-        reasons.index[bad], reasons[bad], block[bad].itertuples(index=False), strict=True
-    ):
+    rows = block[bad].itertuples(index=False)
+    for line, reason, cells in zip(reasons.index[bad], reasons[bad], rows, strict=True):
         report.bad.append(BadRow(int(line), reason, ",".join(str(cell) for cell in cells)))
     return parsed[reasons == ""]
 
@@ -185,12 +182,13 @@ def settle(report: LoadReport, path: Path, skip_bad: bool) -> None:
             writer.writerow(["line", "reason", "text"])
             writer.writerows([bad.line, bad.reason, bad.text] for bad in report.bad)
         return
-    listed = "\n".join(
-        f"  line {bad.line}: {bad.reason}: {bad.text}" for bad in report.bad[:LISTED]
-    )
-    more = f"\n  and {len(report.bad) - LISTED} more" if len(report.bad) > LISTED else ""
+    count = len(report.bad)
+    told = [f"  line {bad.line}: {bad.reason}: {bad.text}" for bad in report.bad[:LISTED]]
+    if count > LISTED:
+        told.append(f"  and {count - LISTED} more")
+    listed = "\n".join(told)
     raise LoadError(
-        f"{path}: {len(report.bad)} of {report.read} rows are bad, nothing was loaded:\n{listed}{more}\n"
+        f"{path}: {count} of {report.read} rows are bad, nothing was loaded:\n{listed}\n"
         "Remedy: correct them, or load the others with --skip-bad"
     )
 

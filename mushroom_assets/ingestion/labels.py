@@ -1,6 +1,7 @@
-"""Files of growers' labels into `image_label`: read and reported as `loading` does, judged here.
+"""Files of growers' labels into `image_label`: every row is examined, all or nothing is stored.
 
-What a label is worth to a probe is the business of `domain.probe`.
+`files` reads the files and reports on them. What a label is worth to a probe is the business of
+`domain.probe`.
 """
 
 from pathlib import Path
@@ -15,14 +16,16 @@ from mushroom_assets.ingestion.files import LoadError, LoadReport, blocks, colum
 from mushroom_assets.storage.vision.labels import count_labels, seen_contents, store_labels
 
 OPTIONAL = (*KINDS, "labelled_by")
-UNSEEN = "no day has seen this image, or could use it: is the path right, and its day in daily_clip_inference?"
+UNSEEN = (
+    "no day has seen this image, or could use it: is the path right, "
+    "and its day in daily_clip_inference?"
+)
 
 
 def load_labels(
     connection: sa.Connection, path: Path, farm: Farm, *, skip_bad: bool = False
 ) -> LoadReport:
-    """Store labels inside the caller's transaction: all rows, or with `skip_bad` all that can be
-    stored.
+    """Store labels inside the caller's transaction: all or nothing.
 
     Args:
         connection: a connection in a transaction, which the caller rolls back on any error.
@@ -30,13 +33,13 @@ def load_labels(
             labelled_by if wanted. An empty cell says nothing of its kind; a label stored before
             stays then.
         farm: the names of stages and conditions.
-        skip_bad: store the rest when rows are bad, and write the bad ones to a file beside this
-            one.
+        skip_bad: store the rest when rows are bad, and write the bad ones to a file beside this.
 
     Raises:
         LoadError: not such a file, or bad rows that are not to be skipped.
     """
-    report, names = LoadReport(), class_names(farm.vision)
+    report = LoadReport()
+    names = class_names(farm.vision)
     there = columns_of(path, ["image_path"])
     columns = ["image_path", *(name for name in OPTIONAL if name in there)]
     if not set(KINDS) & set(columns):
@@ -64,28 +67,30 @@ def _reasons(rows: pd.DataFrame, content: pd.Series, names: dict[str, list[str]]
     for kind in KINDS:
         given = rows[(reasons == "") & (rows[kind] != "")]
         first = given.groupby("image_path")[kind].transform("first")
-        reasons[given.index[given[kind] != first]] = (
-            f"another {kind} for the same image earlier in the file"
-        )
+        again = given.index[given[kind] != first]
+        reasons[again] = f"another {kind} for the same image earlier in the file"
     return reasons
 
 
 def progress_lines(connection: sa.Connection, farm: Farm) -> list[str]:
-    """What there is now, a line a kind: labelled images by class, and how many are missing before a
-    probe knows it.
+    """What there is now, a line a kind: labelled images by class, and how many are missing.
+
+    Missing are those without which a probe does not know the class.
     """
     lines = []
     for kind, names in class_names(farm.vision).items():
         found = count_labels(connection, kind)
-        counts = {name: found.get(name, 0) for name in names}
-        missing = missing_labels(counts)
-        told = [
-            f"{name} {count} ({missing[name]} missing)" if name in missing else f"{name} {count}"
-            for name, count in counts.items()
-        ]
-        enough = len(counts) - len(missing)
-        state = f"{enough} of {len(counts)} classes have {MIN_LABELS}" + (
-            "" if enough > 1 else ", a probe needs 2"
-        )
-        lines.append(f"{kind}: {', '.join(told)}; {state}")
+        lines.append(f"{kind}: {_progress({name: found.get(name, 0) for name in names})}")
     return lines
+
+
+def _progress(counts: dict[str, int]) -> str:
+    """Of the classes of one kind, by their counts."""
+    missing = missing_labels(counts)
+    told = []
+    for name, count in counts.items():
+        note = f" ({missing[name]} missing)" if name in missing else ""
+        told.append(f"{name} {count}{note}")
+    enough = len(counts) - len(missing)
+    hint = "" if enough > 1 else ", a probe needs 2"
+    return f"{', '.join(told)}; {enough} of {len(counts)} classes have {MIN_LABELS}{hint}"

@@ -1,20 +1,21 @@
-"""Files of samples into `sample` and `point`: every row judged, all or nothing stored.
+"""Files of samples into `sample` and `point`: every row is examined, all or nothing is stored.
 
-`files` reads them.
+`files` reads the files and reports on them.
 """
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.ingestion.files import LoadReport, Progress, blocks, keep, settle
-from mushroom_assets.storage.samples import insert_samples, register_points
+from mushroom_assets.storage.points import register_points
+from mushroom_assets.storage.samples import insert_samples
 
 POINT = ["room_id", "device_alias", "point_alias"]
-
-
 SAMPLE_COLUMNS = ["room_id", "device_type", "device_alias", "point_alias", "sampled_at", "value"]
 
 
@@ -42,24 +43,28 @@ def load_samples(
     report = LoadReport()
     now = pd.Timestamp.now(tz="UTC").as_unit("us")
     for block in blocks(path, SAMPLE_COLUMNS, report):
-        good = _judge_samples(block, farm, report)
+        good = _samples_in(block, farm, report)
         report.unknown_rooms |= set(good["room_id"]) - set(farm.rooms)
         if not report.bad or skip_bad:
-            points = good[[*POINT, "device_type"]].drop_duplicates(POINT)
-            ids = register_points(connection, points).set_axis(
-                pd.MultiIndex.from_frame(points[POINT])
-            )
-            point_id = ids.reindex(pd.MultiIndex.from_frame(good[POINT])).to_numpy()
-            added, different = insert_samples(
-                connection, good.assign(point_id=point_id, received_at=now)
-            )
-            report.added, report.different = report.added + added, report.different + different
+            point_id = _point_ids(connection, good)
+            rows = good.assign(point_id=point_id, received_at=now)
+            added, different = insert_samples(connection, rows)
+            report.added += added
+            report.different += different
         progress(report.read)
     settle(report, path, skip_bad)
     return report
 
 
-def _judge_samples(block: pd.DataFrame, farm: Farm, report: LoadReport) -> pd.DataFrame:
+def _point_ids(connection: sa.Connection, samples: pd.DataFrame) -> npt.NDArray[np.int32]:
+    """The point of each sample; points not known yet are registered."""
+    points = samples[[*POINT, "device_type"]].drop_duplicates(POINT)
+    ids = register_points(connection, points)
+    by_name = ids.set_axis(pd.MultiIndex.from_frame(points[POINT]))
+    return by_name.reindex(pd.MultiIndex.from_frame(samples[POINT])).to_numpy()
+
+
+def _samples_in(block: pd.DataFrame, farm: Farm, report: LoadReport) -> pd.DataFrame:
     """The rows that can be loaded, with instants and numbers; the others go to the report."""
     instants, time_faults = _instants(block["sampled_at"], farm)
     value = pd.to_numeric(block["value"].str.lower(), errors="coerce")
@@ -71,16 +76,17 @@ def _judge_samples(block: pd.DataFrame, farm: Farm, report: LoadReport) -> pd.Da
     for name in ("room_id", "device_type", "device_alias", "point_alias"):
         reasons[block[name] == ""] = f"{name} is empty"
     good = parsed[reasons == ""]
-    again = good.duplicated([*POINT, "sampled_at"]) & ~good.duplicated(
-        [*POINT, "sampled_at", "value"]
-    )
+    same_time = good.duplicated([*POINT, "sampled_at"])
+    same_value = good.duplicated([*POINT, "sampled_at", "value"])
+    again = same_time & ~same_value
     reasons[again[again].index] = "another value for the same point and time earlier in the file"
     return keep(parsed, block, reasons, report)
 
 
 def _instants(texts: pd.Series, farm: Farm) -> tuple[pd.Series, pd.Series]:
-    """UTC instants of ISO 8601 texts or Parquet timestamps, and what is wrong with each ("" where
-    nothing is).
+    """UTC instants of ISO 8601 texts or Parquet timestamps, and what is wrong with each.
+
+    "" means that nothing is wrong.
     """
     faults = pd.Series("", index=texts.index)
     if isinstance(texts.dtype, pd.DatetimeTZDtype):
@@ -95,13 +101,14 @@ def _instants(texts: pd.Series, farm: Farm) -> tuple[pd.Series, pd.Series]:
         # Naive ones as if they were UTC
         aware = pd.to_datetime(dated, format="ISO8601", errors="coerce", utc=True)
         naive = aware.where(~offset).dt.tz_localize(None)
-    local = naive.dt.tz_localize(farm.timezone, ambiguous="NaT", nonexistent="NaT").dt.tz_convert(
-        "UTC"
-    )
-    instants = (aware.where(offset, local) if offset.any() else local).dt.as_unit("us")
+    in_farm_time = naive.dt.tz_localize(farm.timezone, ambiguous="NaT", nonexistent="NaT")
+    instants = in_farm_time.dt.tz_convert("UTC")
+    if offset.any():
+        instants = aware.where(offset, instants)
+    instants = instants.dt.as_unit("us")
     faults[instants.isna()] = "sampled_at is no ISO 8601 time"
-    odd = instants.isna() & naive.notna()
-    faults[odd] = (
-        f"sampled_at occurs twice or not at all in {farm.timezone} (clock change): write it with its offset"
+    faults[instants.isna() & naive.notna()] = (
+        f"sampled_at occurs twice or not at all in {farm.timezone} (clock change): "
+        "write it with its offset"
     )
     return instants, faults

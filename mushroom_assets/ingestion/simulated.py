@@ -1,36 +1,35 @@
-"""The simulated plant as a source: its samples, batches and images into the farm's tables and image
-store.
+"""The simulated plant as a source: samples and batches into tables, images into the image store.
 
-What it delivers is the business of `simulation`; nothing here computes results.
+What it delivers is the business of `simulation`; nothing here computes results or draws progress.
 """
 
 import datetime as dt
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pandas as pd
 
-from mushroom_assets.cli.progress import progress_bar
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.resources import ImageStore
+from mushroom_assets.image_store.store import Images
 from mushroom_assets.simulation import cameras, plant
+from mushroom_assets.storage.batches import insert_batches
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.samples import (
-    count_samples,
-    insert_batches,
-    insert_samples,
-    register_points,
-)
+from mushroom_assets.storage.points import register_points
+from mushroom_assets.storage.samples import has_samples, insert_samples
 
 log = logging.getLogger(__name__)
 IMAGE_DAYS = 3
 BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 STATE_FILE = "demo.json"
 LATE = dt.timedelta(days=2)  # rows arrive up to a day after their day
+# Draws progress: given how much there is to do (None: unknown), what it is and its unit, a context
+# manager with `update()`, which is called once a unit.
+Bars = Callable[[int | None, str, str], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True)
@@ -80,25 +79,27 @@ class Demo:
         state = cls.load(home)
         if state is None:
             with database.transaction() as connection:
-                if count_samples(connection):
+                if has_samples(connection):
                     return None
             today = now.astimezone(farm.zone).date()
-            state = cls.begin(
-                seed, today - dt.timedelta(days=days), today - dt.timedelta(days=IMAGE_DAYS)
-            )
+            first_day = today - dt.timedelta(days=days)
+            state = cls.begin(seed, first_day, today - dt.timedelta(days=IMAGE_DAYS))
             state.save(home)
         return state
 
-    def days_due(self, farm: Farm, now: dt.datetime) -> tuple[list[dt.date], list[dt.date]]:
-        """Days of which something may have arrived between `delivered_until` and `now`: of samples,
-        and of images.
-        """
+    def sample_days_due(self, farm: Farm, now: dt.datetime) -> list[dt.date]:
+        """Days of which samples may have arrived between `delivered_until` and `now`."""
+        return self._days_due(self.first_day, farm, now)
+
+    def image_days_due(self, farm: Farm, now: dt.datetime) -> list[dt.date]:
+        """Days of which images may have arrived between `delivered_until` and `now`."""
+        if self.first_image_day is None:
+            return []
+        return self._days_due(self.first_image_day, farm, now)
+
+    def _days_due(self, first: dt.date, farm: Farm, now: dt.datetime) -> list[dt.date]:
         since = (self.delivered_until - LATE).astimezone(farm.zone).date()
-        today = now.astimezone(farm.zone).date()
-        images = (
-            days_between(max(self.first_image_day, since), today) if self.first_image_day else []
-        )
-        return days_between(max(self.first_day, since), today), images
+        return days_between(max(first, since), now.astimezone(farm.zone).date())
 
 
 def days_between(first: dt.date, last: dt.date) -> list[dt.date]:
@@ -108,16 +109,15 @@ def days_between(first: dt.date, last: dt.date) -> list[dt.date]:
 
 def deliver(
     database: Database,
-    store: ImageStore,
+    store: Images,
     farm: Farm,
     state: Demo,
     now: dt.datetime,
     *,
     rooms: Sequence[str] = (),
-    quiet: bool = False,
+    bars: Bars | None = None,
 ) -> Demo:
-    """Deliver what has arrived since the state's instant, as a running plant does; returns the new
-    state.
+    """Deliver what has arrived since the state's instant; returns the new state.
 
     Args:
         database: where samples and batches go.
@@ -126,29 +126,37 @@ def deliver(
         state: what was delivered before.
         now: aware; nothing that arrives at or after it is delivered.
         rooms: all rooms of the farm unless given.
-        quiet: without progress bars.
+        bars: draws progress. Without it what was added is logged for debugging only.
     """
-    days, image_days = state.days_due(farm, now)
     rooms = rooms or list(farm.rooms)
+    draw = bars or _no_bar
     store.make_root()
-    added = made = 0
-    with progress_bar(len(days), "samples", "day", quiet=quiet) as bar:
+    days = state.sample_days_due(farm, now)
+    added = 0
+    with draw(len(days), "samples", "day") as bar:
         for day in days:
             added += deliver_day(database, farm, rooms, day, state, now)
             bar.update()
-    with progress_bar(None, "images", "image", quiet=quiet) as bar:
-        for day in image_days:
-            for shot in missing_shots(store, farm, rooms, day, state, now):
-                store.write(shot.key, cameras.render(shot, seed=state.seed))
-                made += 1
-                bar.update()
-    log.log(
-        logging.DEBUG if quiet else logging.INFO,
-        "%s samples and %s images added",
-        f"{added:,}",
-        f"{made:,}",
-    )
+    made = 0
+    with draw(None, "images", "image") as bar:
+        for shot in _shots_due(store, farm, rooms, state, now):
+            store.write(shot.key, cameras.render(shot, seed=state.seed))
+            made += 1
+            bar.update()
+    level = logging.INFO if bars else logging.DEBUG
+    log.log(level, "%s samples and %s images added", f"{added:,}", f"{made:,}")
     return replace(state, delivered_until=now)
+
+
+class _NoBar:
+    """A bar that nobody sees."""
+
+    def update(self) -> None:
+        """One unit more."""
+
+
+def _no_bar(total: int | None, what: str, unit: str) -> AbstractContextManager[_NoBar]:
+    return nullcontext(_NoBar())
 
 
 def deliver_day(
@@ -159,8 +167,10 @@ def deliver_day(
     state: Demo,
     now: dt.datetime,
 ) -> int:
-    """Load what arrived of a day since the state's instant, with the batches in force; returns the
-    samples added.
+    """Load what arrived of a day since the state's instant, with the batches in force.
+
+    Returns:
+        The samples added.
     """
     feed = plant.simulate_day(farm, rooms, day, seed=state.seed, until=now).samples
     arrived = feed["received_at"].between(
@@ -174,16 +184,20 @@ def deliver_day(
     return added
 
 
+def _shots_due(
+    store: Images, farm: Farm, rooms: Sequence[str], state: Demo, now: dt.datetime
+) -> Iterator[cameras.Shot]:
+    for day in state.image_days_due(farm, now):
+        yield from missing_shots(store, farm, rooms, day, state, now)
+
+
 def missing_shots(
-    store: ImageStore, farm: Farm, rooms: Sequence[str], day: dt.date, state: Demo, now: dt.datetime
+    store: Images, farm: Farm, rooms: Sequence[str], day: dt.date, state: Demo, now: dt.datetime
 ) -> list[cameras.Shot]:
     """The day's shots up to now whose images are not in the store."""
-    wanted = [
-        shot for shot in cameras.shots(farm, rooms, day, seed=state.seed) if shot.captured_at < now
-    ]
-    there = {
-        path
-        for folder in {shot.key.rsplit("/", 1)[0] for shot in wanted}
-        for path in store.paths(folder)
-    }
+    shots = cameras.shots(farm, rooms, day, seed=state.seed)
+    wanted = [shot for shot in shots if shot.captured_at < now]
+    there: set[str] = set()
+    for folder in {shot.key.rsplit("/", 1)[0] for shot in wanted}:
+        there.update(store.paths(folder))
     return [shot for shot in wanted if shot.key not in there]

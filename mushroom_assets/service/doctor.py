@@ -13,6 +13,7 @@ from dagster_postgres.utils import DagsterPostgresException
 from mushroom_assets.automation.notification import NotDelivered, Target
 from mushroom_assets.domain.farm_file import FarmFileError
 from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
+from mushroom_assets.faults.image_store import ImageStoreRefused
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.settings import Settings, SettingsError
@@ -70,6 +71,7 @@ def _finding(subject: str, examination: Callable[[], str]) -> Finding:
         DatabaseUnavailable,
         UnknownModel,
         WeightsUnavailable,
+        ImageStoreRefused,
         NotDelivered,
         OSError,
         sa.exc.SQLAlchemyError,
@@ -123,7 +125,7 @@ def _extension(database: Database) -> str:
 
 def _images(settings: Settings) -> str:
     farm = settings.read_farm()
-    store = ImageStore(attempts=1)
+    store = ImageStore(attempts=1).images()
     folders = {farm.folder(room) for room in farm.rooms}
     present = folders & store.folders()
     text = f"{store.url}: {len(present)} of {len(folders)} room folders"

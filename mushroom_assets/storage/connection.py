@@ -1,7 +1,8 @@
-"""The door to PostgreSQL: engine, connect with retry, and which faults are worth a retry.
+"""The door to PostgreSQL: engine, connect with retry, transactions.
 
-One layer retries the connect (here), one the whole unit of work (Dagster's RetryPolicy). A
-statement is never retried on its own: the transaction it belonged to is gone.
+What an error means is the business of `faults.database`, what is read and written that of the
+modules beside. One layer retries the connect (here), one the whole unit of work (Dagster's
+RetryPolicy). A statement is never retried on its own: the transaction it belonged to is gone.
 """
 
 import logging
@@ -25,15 +26,17 @@ from mushroom_assets.faults.database import (
     is_transient,
     refusal_remedy,
 )
-from mushroom_assets.faults.retry import Retry
+from mushroom_assets.faults.retry import GivenUp, Retry
 
 log = logging.getLogger(__name__)
 
-
 _UNREADABLE = (
-    "DATABASE_URL cannot be read. Remedy: write it as postgresql://user:password@host:5432/database, with the special "
-    "characters of the password percent-encoded (@ is %40, / is %2F)"
+    "DATABASE_URL cannot be read. Remedy: write it as "
+    "postgresql://user:password@host:5432/database, with the special characters of the password "
+    "percent-encoded (@ is %40, / is %2F)"
 )
+# What a failed connect raises: the server's or the driver's fault, or no pooled connection free
+_CONNECT_FAULTS = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,8 @@ def parse_url(url: str) -> dict[str, str]:
 def endpoint(url: str) -> str:
     """`user@host:port/database` without the password: what every message calls the database."""
     given = parse_url(url)
-    user, host, database = (
-        given.get("user", "postgres"),
-        given.get("host", "localhost"),
-        given.get("dbname", ""),
-    )
-    return f"{user}@{host}:{given.get('port', '5432')}/{database}"
+    login = f"{given.get('user', 'postgres')}@{given.get('host', 'localhost')}"
+    return f"{login}:{given.get('port', '5432')}/{given.get('dbname', '')}"
 
 
 @dataclass
@@ -112,8 +111,12 @@ class Database:
         return self._engines[pid]
 
     def _make_engine(self) -> sa.Engine:
-        limits, given = self.limits, parse_url(self.url)
-        options = f"-c statement_timeout={limits.statement_timeout_s * 1000} -c timezone=UTC {given.pop('options', '')}"
+        limits = self.limits
+        given = parse_url(self.url)
+        options = (
+            f"-c statement_timeout={limits.statement_timeout_s * 1000} -c timezone=UTC "
+            f"{given.pop('options', '')}"
+        )
         defaults = {
             "connect_timeout": limits.connect_timeout_s,
             "keepalives": 1,
@@ -142,31 +145,33 @@ class Database:
             DatabaseUnavailable: attempts or deadline used up.
             DatabaseRefused: the server refused; not retried.
         """
-        started = self.clock()
-        for attempt in range(1, self.retry.attempts + 1):
-            try:
-                return self.engine.connect()
-            except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
-                self._wait_or_give_up(error, attempt, started)
-        raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _wait_or_give_up(self, error: exc.SQLAlchemyError, attempt: int, started: float) -> None:
-        if not is_transient(error):
+        def tell(fault: Exception, attempt: int, wait_s: float) -> None:
+            log.warning(
+                "connect to %s failed, attempt %d of %d, next in %.1f s: %s",
+                self.endpoint, attempt, self.retry.attempts, wait_s, first_line(fault),
+            )  # fmt: skip
+
+        try:
+            return self.retry.call(
+                lambda: self.engine.connect(),
+                lambda fault: isinstance(fault, _CONNECT_FAULTS) and is_transient(fault),
+                tell,
+                sleep=self.sleep,
+                clock=self.clock,
+                jitter=self.jitter,
+            )
+        except GivenUp as end:
+            raise DatabaseUnavailable(
+                f"no connection to {self.endpoint} after {end.attempts} attempts "
+                f"in {end.spent_s:.0f} s: {first_line(end.fault)}. "
+                "Remedy: start PostgreSQL, or correct DATABASE_URL."
+            ) from end.fault
+        except _CONNECT_FAULTS as error:
             remedy = refusal_remedy(error) or "see the server's log"
             raise DatabaseRefused(
                 f"{self.endpoint} refused: {first_line(error)}. Remedy: {remedy}."
             ) from error
-        wait, spent = self.retry.wait_s(attempt, self.jitter), self.clock() - started
-        if attempt == self.retry.attempts or spent + wait > self.retry.deadline_s:
-            raise DatabaseUnavailable(
-                f"no connection to {self.endpoint} after {attempt} attempts in {spent:.0f} s: {first_line(error)}. "
-                "Remedy: start PostgreSQL, or correct DATABASE_URL."
-            ) from error
-        log.warning(
-            "connect to %s failed, attempt %d of %d, next in %.1f s: %s",
-            self.endpoint, attempt, self.retry.attempts, wait, first_line(error),
-        )  # fmt: skip
-        self.sleep(wait)
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -174,9 +179,9 @@ class Database:
 
         Only the connect is retried.
 
-        An interrupt, by which a run is cancelled, ends the server's statement and the connection,
-        which within a COPY would not take the ROLLBACK: a fault that would stand for the interrupt,
-        and count as transient.
+        An interrupt, by which a run is cancelled, ends the server's statement and the connection.
+        Within a COPY the connection would not take the ROLLBACK: that fault would then stand for
+        the interrupt, and count as transient.
         """
         with self.connect() as connection, connection.begin():
             driver: Any = connection.connection.driver_connection
@@ -193,10 +198,10 @@ class Database:
 
     @contextmanager
     def session(self) -> Iterator[sa.Connection]:
-        """A connection outside any transaction, for statements that refuse one; only the connect is
-        retried.
+        """A connection outside any transaction, for statements that refuse one.
 
-        It does not go back to the pool: what is set in it, and the locks it takes, end with it.
+        Only the connect is retried. The connection does not go back to the pool: what is set in it,
+        and the locks it takes, end with it.
         """
         with self.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.detach()
@@ -204,5 +209,6 @@ class Database:
 
     def dispose(self) -> None:
         """Close this process's pooled connections."""
-        if engine := self._engines.pop(os.getpid(), None):
+        engine = self._engines.pop(os.getpid(), None)
+        if engine is not None:
             engine.dispose()

@@ -41,14 +41,16 @@ def replace_rows(
     window: sa.ColumnElement[bool],
     rows: Sequence[dict[str, Any]],
 ) -> int:
-    """Delete the window's rows and insert `rows`, inside the caller's transaction; returns how many
-    were inserted.
+    """Delete the window's rows and insert `rows`, inside the caller's transaction.
 
     Args:
         connection: a connection in a transaction that holds `lock_for_replace`.
         table: a result table.
         window: which rows the new ones stand in for.
         rows: mappings with every column of the table.
+
+    Returns:
+        How many rows were inserted.
     """
     connection.execute(sa.delete(table).where(window))
     columns = list(table.columns)
@@ -68,8 +70,8 @@ def _cell(column: sa.Column[Any], value: Any) -> Any:
     if isinstance(column.type, JSONB):
         return Jsonb(value)
     if column.name == "embedding":  # pgvector's text form
-        # 9 digits keep a float32 exact
-        return "[" + ",".join(format(float(number), ".9g") for number in value) + "]"
+        numbers = ",".join(format(float(number), ".9g") for number in value)
+        return f"[{numbers}]"  # 9 digits keep a float32 exact
     return value
 
 
@@ -85,12 +87,12 @@ def read_rows(
 def read_peers(
     connection: sa.Connection, day: dt.date, growth_days: Collection[int]
 ) -> list[dict[str, Any]]:
-    """Rows of `daily_env_stats` of earlier days at some growth days, latest first, with the
-    `verdict` of their report.
+    """Rows of `daily_env_stats` of earlier days at some growth days, latest first.
 
-    At most `PEER_DAYS` back.
+    Each has the `verdict` of its report too. They reach back `PEER_DAYS` at most.
     """
-    row, report = daily_env_stats.c, daily_room_report.c
+    row = daily_env_stats.c
+    report = daily_room_report.c
     written = sa.and_(report.room_id == row.room_id, report.stat_date == row.stat_date)
     statement = (
         sa.select(daily_env_stats, report.verdict)

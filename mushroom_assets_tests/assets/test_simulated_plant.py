@@ -11,8 +11,10 @@ import pytest
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.simulation.plant import PlantDay, batches, points, simulate_day
+from mushroom_assets.storage.batches import insert_batches
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.samples import insert_batches, insert_samples, register_points
+from mushroom_assets.storage.points import register_points
+from mushroom_assets.storage.samples import insert_samples
 from mushroom_assets.storage.schema import daily_env_stats, hourly_setpoint_changes
 from mushroom_assets_tests.kit.plant import materialize, rows
 

@@ -7,39 +7,42 @@ import os
 import ssl
 import sys
 import types
-from collections.abc import Iterator
 
 import aiohttp
-import botocore.exceptions as boto
+import botocore.exceptions as boto  # type: ignore[import-untyped]  # has no types
 import pytest
-from botocore.parsers import ResponseParserError
+from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]  # has no types
 from fsspec.exceptions import FSTimeoutError
-from s3fs.errors import ERROR_CODE_TO_EXCEPTION, translate_boto_error
+from s3fs.errors import (  # type: ignore[import-untyped]  # has no types
+    ERROR_CODE_TO_EXCEPTION,
+    translate_boto_error,
+)
 
-from mushroom_assets.faults import image_store as store_faults
+from mushroom_assets.faults import image_store as faults
 from mushroom_assets.faults.image_store import code, is_passing, refusal, store_errors
 
 # (code, HTTP status, whether it passes):
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 ANSWERS = [
-    ("SlowDown", 503, True), ("InternalError", 500, True), ("ServiceUnavailable", 503, True), ("500", 500, True),
-    ("RequestTimeout", 400, True), ("503", 503, True), ("TooManyRequests", 429, True), ("BadGateway", 502, True),
+    ("SlowDown", 503, True), ("InternalError", 500, True), ("ServiceUnavailable", 503, True),
+    ("500", 500, True), ("RequestTimeout", 400, True), ("503", 503, True),
+    ("TooManyRequests", 429, True), ("BadGateway", 502, True),
     ("XMinioServerNotInitialized", 503, True), ("RequestLimitExceeded", 400, True),
-    ("NotImplemented", 501, False), ("AccessDenied", 403, False), ("InvalidAccessKeyId", 403, False),
-    ("SignatureDoesNotMatch", 403, False), ("ExpiredToken", 400, False), ("RequestTimeTooSkewed", 403, False),
+    ("NotImplemented", 501, False), ("AccessDenied", 403, False),
+    ("InvalidAccessKeyId", 403, False), ("SignatureDoesNotMatch", 403, False),
+    ("ExpiredToken", 400, False), ("RequestTimeTooSkewed", 403, False),
     ("NoSuchBucket", 404, False), ("404", 404, False), ("PermanentRedirect", 301, False),
     ("InvalidBucketName", 400, False), ("KMS.DisabledException", 400, False),
 ]  # fmt: skip
 
 
-def answer(name: str, status: int) -> boto.ClientError:
-    return boto.ClientError(
-        {
-            "Error": {"Code": name, "Message": "as told"},
-            "ResponseMetadata": {"HTTPStatusCode": status},
-        },
-        "GetObject",
-    )
+def answer(name: str, status: int) -> Exception:
+    told = {
+        "Error": {"Code": name, "Message": "as told"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    error: Exception = boto.ClientError(told, "GetObject")
+    return error
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,8 @@ def test_every_answer_that_s3fs_takes_for_a_missing_right_is_refused() -> None:
             assert not is_passing(translate_boto_error(answer(name, 403)))
 
 
+BROKEN_TLS = "EOF occurred in violation of protocol"
+SELF_SIGNED = "[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"
 CONNECTIONS = [
     (boto.EndpointConnectionError(endpoint_url="http://nas"), True),
     (boto.ConnectTimeoutError(endpoint_url="http://nas"), True),
@@ -77,8 +82,8 @@ CONNECTIONS = [
     (FSTimeoutError(), True),
     (TimeoutError(), True),
     (ConnectionResetError(), True),
-    (boto.SSLError(endpoint_url="https://nas", error="EOF occurred in violation of protocol"), True),
-    (boto.SSLError(endpoint_url="https://nas", error="[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), False),
+    (boto.SSLError(endpoint_url="https://nas", error=BROKEN_TLS), True),
+    (boto.SSLError(endpoint_url="https://nas", error=SELF_SIGNED), False),
     (boto.SSLError(endpoint_url="https://nas", error="[SSL] record layer failure"), False),
     (ssl.SSLCertVerificationError(1, "certificate verify failed"), False),
     (boto.NoCredentialsError(), False),
@@ -123,9 +128,13 @@ def test_an_http_error_passes_by_its_status(
 
 @pytest.mark.parametrize(
     ("name", "passes"),
-    [("EIO", True), ("ESTALE", True), ("ETIMEDOUT", True), ("ECONNREFUSED", True), ("EHOSTUNREACH", True),
-     ("ENOTCONN", True), ("EMFILE", True), ("ENOENT", False), ("EACCES", False), ("EPERM", False), ("ENOTDIR", False),
-     ("EISDIR", False), ("ELOOP", False), ("ENOSPC", False), ("EROFS", False), ("ENAMETOOLONG", False)],
+    [
+        ("EIO", True), ("ESTALE", True), ("ETIMEDOUT", True), ("ECONNREFUSED", True),
+        ("EHOSTUNREACH", True), ("ENOTCONN", True), ("EMFILE", True),
+        ("ENOENT", False), ("EACCES", False), ("EPERM", False), ("ENOTDIR", False),
+        ("EISDIR", False), ("ELOOP", False), ("ENOSPC", False), ("EROFS", False),
+        ("ENAMETOOLONG", False),
+    ],
 )  # fmt: skip
 def test_faults_of_the_system_pass_where_a_network_file_system_has_them(
     name: str, passes: bool
@@ -136,24 +145,19 @@ def test_faults_of_the_system_pass_where_a_network_file_system_has_them(
 
 def test_the_names_of_the_libraries_errors_are_still_theirs() -> None:
     """They are looked up by name, because the libraries need not be installed."""
-
-    def names() -> Iterator[tuple[str, str]]:
-        for listed in (store_faults.FOREIGN, store_faults.PASSING_FOREIGN):
-            yield from (
-                (module, name)
-                for module, found in listed.items()
-                for name in found
-                if module != "gcsfs.retry"
-            )
-
-    assert [
-        name for module, name in names() if not hasattr(importlib.import_module(module), name)
-    ] == []
+    missing = []
+    for listed in (faults.FOREIGN, faults.PASSING_FOREIGN):
+        for module, names in listed.items():
+            if module == "gcsfs.retry":  # not installed here
+                continue
+            there = vars(importlib.import_module(module))
+            missing += [name for name in names if name not in there]
+    assert missing == []
 
 
 def test_a_refusal_says_what_was_tried_where_what_happened_and_what_to_do() -> None:
     error = translate_boto_error(answer("InvalidAccessKeyId", 403))
     assert str(refusal("s3://cameras", "list 7/20260110", error)) == (
         "the image store s3://cameras refused to list 7/20260110: as told. Remedy: "
-        + store_faults.CREDENTIALS
+        + faults.CREDENTIALS
     )

@@ -1,10 +1,12 @@
 """The door to the images on an S3 server that is stopped, emptied, or asks for credentials."""
 
+from dataclasses import replace
+
 import pytest
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.faults.image_store import ImageStoreRefused
-from mushroom_assets.image_store.store import ImageStore
+from mushroom_assets.image_store.store import Images
 from mushroom_assets_tests.image_store.test_store import DAY, recording, why_not
 from mushroom_assets_tests.kit.object_store import BUCKET, ObjectStore
 
@@ -14,10 +16,12 @@ ROOT = f"s3://{BUCKET}/farm"
 def test_an_object_store_lists_reads_and_knows_its_strays(
     object_store: ObjectStore, farm: Farm
 ) -> None:
-    for key in (f"{DAY}/a b'%+é.jpg", f"{DAY}/", f"{DAY}/deeper/x.jpg", f"{DAY}//x.jpg", "608/20260110/x.jpg", "x.jpg",
-                "7/y.jpg", "7/2026/x.jpg"):  # fmt: skip
+    for key in (
+        f"{DAY}/a b'%+é.jpg", f"{DAY}/", f"{DAY}/deeper/x.jpg", f"{DAY}//x.jpg",
+        "608/20260110/x.jpg", "x.jpg", "7/y.jpg", "7/2026/x.jpg",
+    ):  # fmt: skip
         object_store.put(f"farm/{key}", key.encode())
-    store = ImageStore(root=ROOT)
+    store = Images(ROOT)
     listing = store.listing(DAY)
     # No row of the marker "7/20260110/"
     assert list(listing) == [f"{DAY}//", f"{DAY}/a b'%+é.jpg", f"{DAY}/deeper/"]
@@ -37,7 +41,7 @@ def test_an_object_store_lists_reads_and_knows_its_strays(
 def test_a_root_that_was_made_is_there_though_nothing_lies_in_it(
     object_store: ObjectStore, farm: Farm
 ) -> None:
-    store = ImageStore(root=ROOT)
+    store = Images(ROOT)
     with pytest.raises(ImageStoreRefused, match=f"{ROOT} is not there"):
         store.listing(DAY)
     store.make_root()
@@ -48,7 +52,7 @@ def test_a_root_that_was_made_is_there_though_nothing_lies_in_it(
 
 def test_an_object_that_vanished_is_told_from_a_bucket_that_did(object_store: ObjectStore) -> None:
     object_store.put(f"farm/{DAY}/a.jpg", b"x")
-    store = ImageStore(root=ROOT)
+    store = Images(ROOT)
     assert list(store.listing(DAY)) == [f"{DAY}/a.jpg"]
     object_store.put("farm/7/b.jpg")
     object_store.client.delete_object(Bucket=BUCKET, Key=f"farm/{DAY}/a.jpg")
@@ -63,7 +67,7 @@ def test_an_object_that_vanished_is_told_from_a_bucket_that_did(object_store: Ob
 
 def test_an_archived_object_is_that_images_fault(object_store: ObjectStore) -> None:
     object_store.put(f"farm/{DAY}/a.jpg", b"x", StorageClass="GLACIER")
-    store = ImageStore(root=ROOT)
+    store = Images(ROOT)
     assert (
         why_not(lambda: store.read(f"{DAY}/a.jpg"))
         == "an archived object; restore it to have it read"
@@ -72,22 +76,34 @@ def test_an_archived_object_is_that_images_fault(object_store: ObjectStore) -> N
 
 def test_a_server_that_comes_back_is_asked_again(object_store: ObjectStore) -> None:
     object_store.put(f"farm/{DAY}/a.jpg", b"x")
-    store = ImageStore(root=ROOT)
+    recorded, waits = recording(Images(ROOT))
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            object_store.start()
+
+    store = replace(recorded, sleep=sleep)
     store.listing(DAY)
     object_store.stop()
-    waits = recording(store)
-    store._sleep = lambda wait: (waits.append(wait), len(waits) == 2 and object_store.start())[0]
     assert store.read(f"{DAY}/a.jpg") == b"x"
     assert waits == [1, 2]
     assert list(store.listing(DAY)) == [f"{DAY}/a.jpg"]
 
 
-REFUSED = {
-    "no credentials": ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "credentials. Remedy: give the"),
-    "half of them": ({"AWS_SECRET_ACCESS_KEY": None}, "Partial credentials.*Remedy: give the store's cred"),
+NOBODY: dict[str, str | None] = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+REFUSED: dict[str, tuple[dict[str, str | None], str]] = {
+    "no credentials": (NOBODY, "credentials. Remedy: give the"),
+    "half of them": (
+        {"AWS_SECRET_ACCESS_KEY": None},
+        "Partial credentials.*Remedy: give the store's cred",
+    ),
     "unknown profile": ({"AWS_PROFILE": "nobody"}, "nobody.* Remedy: "),
-    "endpoint without http": ({"AWS_ENDPOINT_URL": "127.0.0.1:9000"}, "Invalid endpoint.* Remedy: correct AWS_EN"),
-}  # fmt: skip
+    "endpoint without http": (
+        {"AWS_ENDPOINT_URL": "127.0.0.1:9000"},
+        "Invalid endpoint.* Remedy: correct AWS_EN",
+    ),
+}
 
 
 @pytest.mark.parametrize(("variables", "told"), REFUSED.values(), ids=REFUSED)
@@ -95,8 +111,7 @@ def test_a_wrong_setting_fails_at_once_with_the_remedy(
     object_store: ObjectStore, variables: dict[str, str | None], told: str
 ) -> None:
     object_store.configure(**variables)
-    store = ImageStore(root=ROOT)
-    waits = recording(store)
+    store, waits = recording(Images(ROOT))
     with pytest.raises(
         ImageStoreRefused, match=f"the image store {ROOT} refused to list {DAY}: .*{told}"
     ):
@@ -106,8 +121,7 @@ def test_a_wrong_setting_fails_at_once_with_the_remedy(
 
 def test_a_server_without_tls_is_told_from_one_that_is_away(object_store: ObjectStore) -> None:
     object_store.configure(AWS_ENDPOINT_URL=object_store.url.replace("http:", "https:"))
-    store = ImageStore(root=ROOT)
-    waits = recording(store)
+    store, waits = recording(Images(ROOT))
     with pytest.raises(
         ImageStoreRefused, match=r"SSL.* Remedy: correct AWS_ENDPOINT_URL \(http:// or https://"
     ):
@@ -118,8 +132,7 @@ def test_a_server_without_tls_is_told_from_one_that_is_away(object_store: Object
 def test_a_user_who_is_not_let_in_fails_at_once_with_the_remedy(object_store: ObjectStore) -> None:
     object_store.put(f"farm/{DAY}/a.jpg", b"x")
     object_store.ask_for_credentials()
-    store = ImageStore(root=ROOT)
-    waits = recording(store)
+    store, waits = recording(Images(ROOT))
     for ask in (store.listing, store.read):
         with pytest.raises(
             ImageStoreRefused, match=r"refused to .* Remedy: give the store's credentials"
@@ -131,4 +144,4 @@ def test_a_user_who_is_not_let_in_fails_at_once_with_the_remedy(object_store: Ob
 
 def test_a_bucket_name_that_cannot_be_is_refused(object_store: ObjectStore) -> None:
     with pytest.raises(ImageStoreRefused, match="Invalid bucket name"):
-        ImageStore(root="s3://no such bucket/x").listing(DAY)
+        Images("s3://no such bucket/x").listing(DAY)

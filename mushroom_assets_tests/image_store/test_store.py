@@ -4,6 +4,8 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
-from mushroom_assets.image_store.store import ImageStore
-from mushroom_assets.settings import SettingsError
+from mushroom_assets.faults.retry import Retry
+from mushroom_assets.image_store.store import RETRY, Images
 
 DAY = "7/20260110"
 
@@ -26,8 +28,8 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def store_of(folder: Path, **options: Any) -> ImageStore:
-    return ImageStore(root=str(folder.parent.parent), **options)
+def store_of(folder: Path, retry: Retry = RETRY) -> Images:
+    return Images(str(folder.parent.parent), retry)
 
 
 def why_not(read: Callable[[], bytes]) -> str:
@@ -45,13 +47,13 @@ def test_a_listing_has_each_file_with_its_size_and_time_sorted(folder: Path) -> 
         os.utime(folder / name, ns=(0, 1_700_000_000_500_000_000 + size))
     listing = store_of(folder).listing(DAY)
     assert list(listing) == [f"{DAY}/a.jpg", f"{DAY}/b.jpg"] == store_of(folder).paths(DAY)
-    assert listing == {
-        f"{DAY}/a.jpg": (5, pytest.approx(1_700_000_000.5)), f"{DAY}/b.jpg": (3, pytest.approx(1_700_000_000.5))
-    }  # fmt: skip
+    for name, size in (("a.jpg", 5), ("b.jpg", 3)):
+        assert list(listing[f"{DAY}/{name}"]) == pytest.approx([size, 1_700_000_000.5])
 
 
 def test_a_fingerprint_changes_with_the_file_and_only_then(folder: Path) -> None:
-    store, path = store_of(folder), folder / "a.jpg"
+    store = store_of(folder)
+    path = folder / "a.jpg"
     path.write_bytes(b"one")
     (folder / "link.jpg").symlink_to(path)
     os.utime(path, (1000, 1000))
@@ -81,20 +83,22 @@ def test_everything_in_a_folder_is_listed_and_what_has_no_bytes_says_why(folder:
     listing = store.listing(DAY)
     names = {path.removeprefix(f"{DAY}/") for path in listing}
     assert names == {
-        "good.jpg", "link.jpg", "nowhere.jpg", "circle.jpg", "folder.jpg/", "link to a folder/", "pipe.jpg",
-        "socket.jpg",
+        "good.jpg", "link.jpg", "nowhere.jpg", "circle.jpg",
+        "folder.jpg/", "link to a folder/", "pipe.jpg", "socket.jpg",
     }  # fmt: skip
     assert listing[f"{DAY}/folder.jpg/"] == ()
     assert listing[f"{DAY}/link.jpg"] == listing[f"{DAY}/good.jpg"]
     assert store.read(f"{DAY}/link.jpg") == b"good"
     expected = {
-        "nowhere.jpg": "a link that leads nowhere", "circle.jpg": os.strerror(errno.ELOOP),
-        "folder.jpg/": "a folder, not a file", "folder.jpg": "a folder, pipe, socket or device, not a file",
+        "nowhere.jpg": "a link that leads nowhere",
+        "circle.jpg": os.strerror(errno.ELOOP),
+        "folder.jpg/": "a folder, not a file",
+        "folder.jpg": "a folder, pipe, socket or device, not a file",
         "pipe.jpg": "a folder, pipe, socket or device, not a file",
         "socket.jpg": "a folder, pipe, socket or device, not a file",
-    }  # fmt: skip
+    }
     for name, reason in expected.items():
-        assert why_not(lambda name=name: store.read(f"{DAY}/{name}")) == reason
+        assert why_not(partial(store.read, f"{DAY}/{name}")) == reason
 
 
 def test_names_leave_as_utf_8_whatever_their_bytes_and_the_file_is_found_by_them(
@@ -129,12 +133,12 @@ def test_a_folder_that_is_not_there_holds_nothing_and_a_missing_root_is_a_wrong_
     (folder.parent / "20260112").write_bytes(b"a file where a folder should be")
     assert store.listing("7/20260112") == store.listing("7/20260112/deeper") == {}
     for missing in (folder / "missing", folder.parent / "20260112"):
-        for ask in (ImageStore.listing, ImageStore.read):
+        for ask in (Images.listing, Images.read):
             with pytest.raises(
-                SettingsError,
+                ImageStoreRefused,
                 match=r"is not there. Remedy: create it or correct MUSHROOM_IMAGE_ROOT",
             ):
-                ask(ImageStore(root=str(missing)), DAY)
+                ask(Images(str(missing)), DAY)
 
 
 def test_a_vanished_file_is_told_from_a_vanished_store(folder: Path) -> None:
@@ -142,18 +146,20 @@ def test_a_vanished_file_is_told_from_a_vanished_store(folder: Path) -> None:
         store_of(folder).read(f"{DAY}/gone.jpg")
 
 
-def test_without_a_setting_a_root_that_is_not_there_is_a_farm_without_cameras(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, farm: Farm
+def test_a_root_that_may_lack_and_is_not_there_is_a_farm_without_cameras(
+    tmp_path: Path, farm: Farm
 ) -> None:
-    monkeypatch.setenv("MUSHROOM_HOME", str(tmp_path))
-    assert (ImageStore().listing(DAY), ImageStore().strays(farm)) == ({}, [])
+    store = Images(str(tmp_path / "images"), may_lack=True)
+    assert (store.listing(DAY), store.strays(farm)) == ({}, [])
 
 
 def test_strays_are_what_no_day_will_look_at(folder: Path, farm: Farm) -> None:
     root = folder.parent.parent
-    for path in ("7/20260110/607_cam_2026_20260110080000.jpg", "7/20260110/deeper/x.jpg", "611/20260110/x.txt",
-                 "608/20260110/x.jpg", "608/20260111/y.jpg", "loose.jpg", "7/loose.jpg", "611/2026-01-10/x.jpg",
-                 ".snapshot/x.jpg", "lost+found/y.jpg", "7/.hidden"):  # fmt: skip
+    for path in (
+        "7/20260110/607_cam_2026_20260110080000.jpg", "7/20260110/deeper/x.jpg",
+        "611/20260110/x.txt", "608/20260110/x.jpg", "608/20260111/y.jpg", "loose.jpg",
+        "7/loose.jpg", "611/2026-01-10/x.jpg", ".snapshot/x.jpg", "lost+found/y.jpg", "7/.hidden",
+    ):  # fmt: skip
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(b"")
     strays = store_of(folder).strays(farm)
@@ -170,20 +176,25 @@ class Attempts:
         self.faults: Iterator[Exception] = iter(faults)
 
     def __call__(self, *_: Any, **__: Any) -> bytes:
-        if fault := next(self.faults, None):
+        for fault in self.faults:
             raise fault
         return b"answer"
 
 
-def recording(store: ImageStore, *, seconds_each: float = 0.0) -> list[float]:
-    """Waits of a store that waits at the upper bound without waiting; each look at the clock finds
-    it later.
+def recording(store: Images, *, seconds_each: float = 0.0) -> tuple[Images, list[float]]:
+    """The store with a wait at the upper bound that is not waited for, and its waits.
+
+    Each look at the clock finds it later.
     """
     waits: list[float] = []
     ticks = iter(range(1000))
-    store._sleep, store._jitter = waits.append, lambda _, upper: upper
-    store._clock = lambda: next(ticks) * seconds_each
-    return waits
+    recorded = replace(
+        store,
+        sleep=waits.append,
+        jitter=lambda _, upper: upper,
+        clock=lambda: next(ticks) * seconds_each,
+    )
+    return recorded, waits
 
 
 def test_a_fault_that_passes_is_retried_with_growing_waits(
@@ -192,8 +203,7 @@ def test_a_fault_that_passes_is_retried_with_growing_waits(
     (folder / "a.jpg").write_bytes(b"")
     stale = OSError(errno.ESTALE, "Stale file handle")
     monkeypatch.setattr(LocalFileSystem, "cat_file", Attempts(stale, stale, stale))
-    store = store_of(folder)
-    waits = recording(store)
+    store, waits = recording(store_of(folder))
     assert store.read(f"{DAY}/a.jpg") == b"answer"
     assert waits == [1, 2, 4]
 
@@ -201,11 +211,10 @@ def test_a_fault_that_passes_is_retried_with_growing_waits(
 def test_a_store_that_stays_away_is_reported_with_what_was_tried(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        LocalFileSystem, "ls", Attempts(*[OSError(errno.EIO, "Input/output error")] * 9)
-    )
-    store = store_of(folder, attempts=5, base_s=2, cap_s=5)
-    waits = recording(store, seconds_each=0.5)
+    away = OSError(errno.EIO, "Input/output error")
+    monkeypatch.setattr(LocalFileSystem, "ls", Attempts(*[away] * 9))
+    retry = Retry(attempts=5, base_s=2, cap_s=5, deadline_s=30)
+    store, waits = recording(store_of(folder, retry), seconds_each=0.5)
     with pytest.raises(ImageStoreUnavailable) as raised:
         store.listing(DAY)
     assert waits == [2, 4, 5, 5]
@@ -221,11 +230,11 @@ def test_a_store_that_stays_away_is_reported_with_what_was_tried(
 
 
 def test_no_wait_reaches_beyond_the_deadline(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        LocalFileSystem, "ls", Attempts(*[OSError(errno.ETIMEDOUT, "timed out")] * 9)
-    )
-    store = store_of(folder, attempts=9, deadline_s=30)
-    waits = recording(store, seconds_each=9)  # 9 + 1 and 18 + 2 are within 30 s, 27 + 4 is not
+    slow = OSError(errno.ETIMEDOUT, "timed out")
+    monkeypatch.setattr(LocalFileSystem, "ls", Attempts(*[slow] * 9))
+    retry = Retry(attempts=9, base_s=1, cap_s=8, deadline_s=30)
+    # 9 + 1 and 18 + 2 are within 30 s, 27 + 4 is not
+    store, waits = recording(store_of(folder, retry), seconds_each=9)
     with pytest.raises(ImageStoreUnavailable, match="3 attempts in 27 s"):
         store.listing(DAY)
     assert waits == [1, 2]
@@ -238,8 +247,7 @@ def test_a_file_that_may_not_be_read_is_its_own_fault_a_folder_is_the_stores(
     denied = PermissionError(errno.EACCES, "Permission denied", "a.jpg")
     monkeypatch.setattr(LocalFileSystem, "cat_file", Attempts(denied))
     monkeypatch.setattr(LocalFileSystem, "ls", Attempts(denied))
-    store = store_of(folder)
-    waits = recording(store)
+    store, waits = recording(store_of(folder))
     assert why_not(lambda: store.read(f"{DAY}/a.jpg")) == "Permission denied"
     with pytest.raises(
         ImageStoreRefused, match=r"refused to list .*Permission denied.* Remedy: give the user"
@@ -249,9 +257,8 @@ def test_a_file_that_may_not_be_read_is_its_own_fault_a_folder_is_the_stores(
 
 
 def test_a_full_disk_is_told_with_its_remedy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        LocalFileSystem, "pipe_file", Attempts(OSError(errno.ENOSPC, "No space left on device"))
-    )
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(LocalFileSystem, "pipe_file", Attempts(full))
     with pytest.raises(
         ImageStoreRefused, match=r"No space left on device. Remedy: make room on its disk"
     ):
@@ -263,6 +270,6 @@ def test_a_full_disk_is_told_with_its_remedy(folder: Path, monkeypatch: pytest.M
 )
 def test_a_url_that_cannot_be_opened_names_itself_without_its_password(url: str) -> None:
     with pytest.raises(ImageStoreRefused) as raised:
-        ImageStore(root=url).listing(DAY)
+        Images(url).listing(DAY)
     assert url.replace("chanterelle", "***") in str(raised.value)
     assert "Remedy: correct the URL or install" in str(raised.value)

@@ -1,7 +1,6 @@
-"""`mushroom label`: every label is stored on the bytes that were seen, or named with its line and
-its fault.
-"""
+"""`mushroom label`: every label is stored on the bytes that were seen, or named with its fault."""
 
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,8 @@ class Growers:
     """People with files of labels, and what the table makes of them."""
 
     def __init__(self, home: Path, database: Database) -> None:
-        self.home, self.database = home, database
+        self.home = home
+        self.database = database
         (home / "farm.yaml").write_text(FARM, encoding="utf-8")
 
     def write(self, *lines: str) -> Path:
@@ -47,8 +47,8 @@ class Growers:
         return mushroom("label", file, *options, DATABASE_URL=url or self.database.url, **where)
 
     def stored(self) -> list[tuple[Any, ...]]:
-        columns = ("image_path", "content_sha256", "stage", "condition", "labelled_by")
-        return [tuple(row[name] for name in columns) for row in rows(self.database, image_label)]
+        facts = itemgetter("image_path", "content_sha256", "stage", "condition", "labelled_by")
+        return [facts(row) for row in rows(self.database, image_label)]
 
 
 @pytest.fixture
@@ -67,7 +67,8 @@ def test_labels_are_stored_and_what_is_missing_is_told(growers: Growers) -> None
             "3 rows read: 3 added, 0 already there, 0 bad",
             "stage: young 1 (15 missing), old 1 (15 missing), gone 0 (16 missing); "
             "0 of 3 classes have 16, a probe needs 2",
-            "condition: healthy 1 (15 missing), mouldy 1 (15 missing); 0 of 2 classes have 16, a probe needs 2",
+            "condition: healthy 1 (15 missing), mouldy 1 (15 missing); "
+            "0 of 2 classes have 16, a probe needs 2",
         ],
     )
     assert growers.stored() == [
@@ -85,21 +86,12 @@ def test_a_class_with_16_images_misses_none(growers: Growers) -> None:
     for path in paths:
         see(growers.database, path, path)
     stages = ["young"] * 15 + ["old"] * 2
-    result = growers.label(
-        growers.write(
-            "image_path,stage",
-            *[f"{path},{stage}" for path, stage in zip(paths, stages, strict=True)],
-        )
-    )
-    assert (
-        "stage: young 15 (1 missing), old 2 (14 missing), gone 0 (16 missing); 0 of 3"
-        in result.output
-    )
-    result = growers.label(growers.write("image_path,stage", f"{A},young"))
-    assert (
-        "stage: young 16, old 2 (14 missing), gone 0 (16 missing); 1 of 3 classes have 16, a probe needs 2"
-        in (result.output)
-    )
+    lines = [f"{path},{stage}" for path, stage in zip(paths, stages, strict=True)]
+    told = growers.label(growers.write("image_path,stage", *lines)).output
+    assert "stage: young 15 (1 missing), old 2 (14 missing), gone 0 (16 missing); 0 of 3" in told
+    told = growers.label(growers.write("image_path,stage", f"{A},young")).output
+    counts = "stage: young 16, old 2 (14 missing), gone 0 (16 missing)"
+    assert f"{counts}; 1 of 3 classes have 16, a probe needs 2" in told
 
 
 def test_a_file_with_one_kind_leaves_the_other_as_it_was(growers: Growers) -> None:

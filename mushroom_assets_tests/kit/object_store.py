@@ -1,15 +1,18 @@
-"""An S3 server of the tests' own on loopback; stopped and started again it still has its objects."""
+"""An S3 server of the tests' own on loopback.
+
+Stopped and started again it still has its objects.
+"""
 
 import os
 import socket
 import threading
 import urllib.request
-from typing import Self
+from typing import Any, Self
 
-import boto3
+import boto3  # type: ignore[import-untyped]  # has no types
 import pytest
 from moto.server import ThreadedMotoServer
-from s3fs import S3FileSystem
+from s3fs import S3FileSystem  # type: ignore[import-untyped]  # has no types
 
 BUCKET = "cameras"
 
@@ -20,24 +23,30 @@ class ObjectStore:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self._monkeypatch, self._lock = monkeypatch, threading.Lock()
+        self._monkeypatch = monkeypatch
+        self._lock = threading.Lock()
         self._server: ThreadedMotoServer | None = None
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             monkeypatch.delenv(name)
         self.configure(
-            AWS_ENDPOINT_URL=self.url, AWS_ACCESS_KEY_ID="grower", AWS_SECRET_ACCESS_KEY="chanterelle",
-            AWS_DEFAULT_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE=os.devnull,
-            # botocore's own five take 6 s
-            AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_MAX_ATTEMPTS="1",
-        )  # fmt: skip
+            AWS_ENDPOINT_URL=self.url,
+            AWS_ACCESS_KEY_ID="grower",
+            AWS_SECRET_ACCESS_KEY="chanterelle",
+            AWS_DEFAULT_REGION="us-east-1",
+            AWS_EC2_METADATA_DISABLED="true",
+            AWS_CONFIG_FILE=os.devnull,
+            AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+            AWS_MAX_ATTEMPTS="1",  # botocore's own five take 6 s
+        )
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def configure(self, **variables: str | None) -> None:
-        """Set (or with None remove) environment variables; a connection made before does not see
-        them.
+        """Set (or with None remove) environment variables.
+
+        A connection made before does not see them.
         """
         for name, value in variables.items():
             if value is None:
@@ -71,5 +80,5 @@ class ObjectStore:
         self.client.put_object(Bucket=BUCKET, Key=key, Body=data, **options)
 
     @property
-    def client(self) -> "boto3.client":
+    def client(self) -> Any:
         return boto3.client("s3", endpoint_url=self.url)

@@ -16,8 +16,10 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
+from mushroom_assets.storage.batches import insert_batches
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.samples import insert_batches, insert_samples, register_points
+from mushroom_assets.storage.points import register_points
+from mushroom_assets.storage.samples import insert_samples
 
 # Columns that differ from run to run.
 PROVENANCE = ("run_id", "computed_at", "detected_at")

@@ -16,31 +16,47 @@ from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import metadata
 
 COLUMNS = """
-    SELECT c.relname, a.attname, a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity,
-           pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum), obj_description(c.oid, 'pg_class')
-    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    SELECT c.relname, a.attname, a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+           a.attidentity, pg_get_expr(d.adbin, d.adrelid),
+           col_description(c.oid, a.attnum), obj_description(c.oid, 'pg_class')
+    FROM pg_class c
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
     WHERE c.relnamespace = 'farm'::regnamespace AND c.relkind IN ('r', 'p')
       AND c.relname <> 'alembic_version' AND NOT c.relispartition ORDER BY 1, 3"""
 CONSTRAINTS = """
     SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
-    WHERE connamespace = 'farm'::regnamespace AND conrelid::regclass::text <> 'farm.alembic_version' ORDER BY 1, 2"""
+    WHERE connamespace = 'farm'::regnamespace
+      AND conrelid::regclass::text <> 'farm.alembic_version' ORDER BY 1, 2"""
 INDEXES = """
     SELECT tablename, indexname, indexdef FROM pg_indexes
     WHERE schemaname = 'farm' AND tablename <> 'alembic_version' ORDER BY 1, 2"""
 OPTIONS = """
     SELECT relname, reloptions FROM pg_class
     WHERE relnamespace = 'farm'::regnamespace AND reloptions IS NOT NULL ORDER BY 1"""
-PARTITIONING = "SELECT partrelid::regclass::text, pg_get_partkeydef(partrelid) FROM pg_partitioned_table ORDER BY 1"
+PARTITIONING = """
+    SELECT partrelid::regclass::text, pg_get_partkeydef(partrelid)
+    FROM pg_partitioned_table ORDER BY 1"""
+COLUMN_NAMES = """
+    SELECT table_name, column_name FROM information_schema.columns
+    WHERE table_schema = 'farm' ORDER BY 1"""
+SIZE_BESIDE = """
+    SELECT pg_relation_size(reltoastrelid) FROM pg_class
+    WHERE oid = 'farm.image_embedding'::regclass"""
+
+
+def facts(connection: sa.Connection, query: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in connection.execute(sa.text(query))]
 
 
 def catalogue(connection: sa.Connection) -> dict[str, list[tuple[object, ...]]]:
     """What PostgreSQL itself says of schema farm."""
-    texts = {"columns": COLUMNS, "constraints": CONSTRAINTS, "indexes": INDEXES, "options": OPTIONS}
-    texts["partitioning"] = PARTITIONING
     return {
-        name: [tuple(row) for row in connection.execute(sa.text(text))]
-        for name, text in texts.items()
+        "columns": facts(connection, COLUMNS),
+        "constraints": facts(connection, CONSTRAINTS),
+        "indexes": facts(connection, INDEXES),
+        "options": facts(connection, OPTIONS),
+        "partitioning": facts(connection, PARTITIONING),
     }
 
 
@@ -102,9 +118,7 @@ def test_vectors_lie_in_their_rows(database: Database) -> None:
             " SELECT n::text, 'e', array_agg(random())::vector, 1, 1, 1, 1"
             " FROM generate_series(1, 100) AS n, generate_series(1, 768) GROUP BY n"
         )
-        beside = connection.exec_driver_sql(
-            "SELECT pg_relation_size(reltoastrelid) FROM pg_class WHERE oid = 'farm.image_embedding'::regclass"
-        ).scalar_one()
+        beside = connection.exec_driver_sql(SIZE_BESIDE).scalar_one()
     assert options == [
         (name, ["toast_tuple_target=8160"]) for name in ("daily_clip_inference", "image_embedding")
     ]
@@ -141,7 +155,9 @@ def test_an_upgrade_of_the_newest_revision_changes_nothing(empty: Database) -> N
 
 
 def test_of_two_upgrades_at_once_both_succeed(empty_database_url: str) -> None:
-    together, revisions, errors = threading.Barrier(2, timeout=60), [], []
+    together = threading.Barrier(2, timeout=60)
+    revisions: list[str] = []
+    errors: list[exc.SQLAlchemyError] = []
 
     def upgrade() -> None:
         database = Database(empty_database_url)
@@ -167,14 +183,14 @@ def test_a_failing_migration_leaves_the_database_as_it_was(empty: Database) -> N
     with empty.transaction() as connection:
         connection.execute(sa.schema.CreateSchema("farm"))
         connection.exec_driver_sql("CREATE TABLE farm.sample (somebody_elses int)")
-        before = catalogue_of_names(connection)
+        before = facts(connection, COLUMN_NAMES)
     with (
         pytest.raises(exc.ProgrammingError, match='relation "sample" already exists'),
         empty.transaction() as failing,
     ):
         migrations.upgrade(failing)
     with empty.transaction() as connection:
-        assert catalogue_of_names(connection) == before == [("sample", "somebody_elses")]
+        assert facts(connection, COLUMN_NAMES) == before == [("sample", "somebody_elses")]
         assert (
             connection.scalar(sa.text("SELECT count(*) FROM pg_extension WHERE extname = 'vector'"))
             == 0
@@ -182,8 +198,3 @@ def test_a_failing_migration_leaves_the_database_as_it_was(empty: Database) -> N
         connection.exec_driver_sql("DROP TABLE farm.sample")
     with empty.transaction() as connection:
         assert migrations.upgrade(connection) == migrations.head()
-
-
-def catalogue_of_names(connection: sa.Connection) -> list[tuple[str, str]]:
-    statement = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'farm' ORDER BY 1"
-    return [(row[0], row[1]) for row in connection.execute(sa.text(statement))]

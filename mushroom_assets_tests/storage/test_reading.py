@@ -1,6 +1,4 @@
-"""How samples are read: which months and indexes the server touches, and what reading ahead does
-when it is left.
-"""
+"""How samples are read: which months and indexes the server touches, and how reading ahead ends."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -15,7 +13,8 @@ from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.samples import read_samples, reading_ahead
 
 START = dt.datetime(2026, 1, 20, 16, tzinfo=dt.UTC)
-HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+HOUR = dt.timedelta(hours=1)
+DAY = dt.timedelta(days=1)
 POINTS = [3, 17, 40]
 
 
@@ -26,8 +25,8 @@ def filled(database: Database) -> Database:
         connection.exec_driver_sql(
             """INSERT INTO farm.sample (point_id, sampled_at, value)
             SELECT point_id, sampled_at, point_id + extract(minute FROM sampled_at)
-            FROM generate_series(timestamptz '2026-01-01', '2026-03-31 23:59', interval '15 min') AS sampled_at,
-                generate_series(1, 46) AS point_id ORDER BY sampled_at"""
+            FROM generate_series(timestamptz '2026-01-01', '2026-03-31 23:59', interval '15 min')
+                AS sampled_at, generate_series(1, 46) AS point_id ORDER BY sampled_at"""
         )
         connection.exec_driver_sql("ANALYZE farm.sample")
     return database
@@ -44,17 +43,14 @@ def scans(
             yield from nodes(part)
 
     with psycopg.connect(database.url) as connection:
-        connection.execute(samples._ALONE)
-        (plans,) = (
-            connection.execute(f"EXPLAIN (FORMAT json) {query}", (POINTS, since, before)).fetchone()
-            or ()
-        )
+        connection.execute(samples._NO_WORKERS)
+        explain = f"EXPLAIN (FORMAT json) {query}"
+        (plans,) = connection.execute(explain, (POINTS, since, before)).fetchone() or ()
     found: dict[str, list[dict[str, Any]]] = {}
     for node in nodes(plans[0]["Plan"]):
         if "Index Cond" in node or "Relation Name" in node:
-            found.setdefault(
-                node.get("Relation Name") or node["Index Name"].removesuffix("_pkey"), []
-            ).append(node)
+            table = node.get("Relation Name") or node["Index Name"].removesuffix("_pkey")
+            found.setdefault(table, []).append(node)
     return found
 
 
@@ -106,15 +102,8 @@ def test_late_samples_are_put_in_their_place(database: Database) -> None:
                     "INSERT INTO farm.sample VALUES (1, %(at)s, %(value)s)", row
                 )
     with database.transaction() as connection:
-        assert read_samples(connection, [1], START, START + DAY)["value"].tolist() == [
-            0,
-            10,
-            20,
-            30,
-            40,
-            50,
-            60,
-        ]
+        read = read_samples(connection, [1], START, START + DAY)
+    assert read["value"].tolist() == [0, 10, 20, 30, 40, 50, 60]
 
 
 def test_spans_are_read_ahead_in_their_order(filled: Database) -> None:
@@ -123,9 +112,9 @@ def test_spans_are_read_ahead_in_their_order(filled: Database) -> None:
         with reading_ahead(connection, POINTS, spans) as read:
             parts = list(read)
         whole = [read_samples(connection, POINTS, *span) for span in spans]
-    assert [part.equals(expected) for part, expected in zip(parts, whole, strict=True)] == [
-        True
-    ] * 5
+    assert len(parts) == 5
+    for part, expected in zip(parts, whole, strict=True):
+        assert part.equals(expected)
 
 
 def test_nothing_is_read_any_more_once_the_block_is_left(filled: Database) -> None:

@@ -1,6 +1,7 @@
 """Replacing a window of a result table: it and nothing else, all or nothing, one run at a time."""
 
 import datetime as dt
+import itertools
 import threading
 from typing import Any
 
@@ -23,8 +24,8 @@ table = daily_room_report
 
 def report(day: int, room: str, words: str, reasons: Any = ()) -> dict[str, Any]:
     return {
-        "stat_date": dt.date(2026, 1, day), "room_id": room, "verdict": "good", "reasons": list(reasons),
-        "summary_md": words, "run_id": "run-1", "computed_at": NOON,
+        "stat_date": dt.date(2026, 1, day), "room_id": room, "verdict": "good",
+        "reasons": list(reasons), "summary_md": words, "run_id": "run-1", "computed_at": NOON,
     }  # fmt: skip
 
 
@@ -45,11 +46,14 @@ def summaries(database: Database) -> list[tuple[int, str, str]]:
 
 
 def test_a_window_is_replaced_and_its_neighbours_stay(database: Database) -> None:
-    old = [report(day, room, "old") for day in (4, 5, 6) for room in ("611", "612")]
+    places = itertools.product((4, 5, 6), ("611", "612"))
+    old = [report(day, room, "old") for day, room in places]
     assert replace(database, days(1, 31), *old) == 6
     assert replace(database, days(5, 5), report(5, "612", "new")) == 1
     assert summaries(database) == [
-        (4, "611", "old"), (4, "612", "old"), (5, "612", "new"), (6, "611", "old"), (6, "612", "old"),
+        (4, "611", "old"), (4, "612", "old"),
+        (5, "612", "new"),
+        (6, "611", "old"), (6, "612", "old"),
     ]  # fmt: skip
     assert replace(database, days(6, 6)) == 0
     assert [day for day, _, _ in summaries(database)] == [4, 4, 5]
@@ -73,8 +77,9 @@ def image(
 ) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(column.name for column in daily_clip_inference.columns)
     return row | {
-        "image_path": path, "model_id": model, "room_id": "611", "image_date": dt.date(2026, 1, 5), "status": "ok",
-        "embedding": embedding, "scores": {"fruiting": 0.75}, "run_id": "run-1", "computed_at": computed_at,
+        "image_path": path, "model_id": model, "room_id": "611",
+        "image_date": dt.date(2026, 1, 5), "status": "ok", "embedding": embedding,
+        "scores": {"fruiting": 0.75}, "run_id": "run-1", "computed_at": computed_at,
     }  # fmt: skip
 
 
@@ -143,7 +148,8 @@ def test_a_backend_killed_between_delete_and_insert_leaves_the_old_rows(database
 def test_a_second_replace_waits_until_the_first_has_committed_and_reads_what_it_wrote(
     database: Database,
 ) -> None:
-    holds, seen = threading.Event(), []
+    holds = threading.Event()
+    seen: list[str] = []
 
     def second() -> None:
         assert holds.wait(60)
@@ -201,7 +207,9 @@ def test_parallel_runs_of_one_partition_leave_the_rows_of_one_run(
     put_samples(database, climate(dt.datetime(2026, 1, 4, 16, tzinfo=dt.UTC)))
     put_batch(database, "611", dt.date(2026, 1, 1))
     materialize("daily_env_stats", database_url, farm, "2026-01-05")
-    clean, together, done = rows(database, daily_env_stats), threading.Barrier(3, timeout=120), []
+    clean = rows(database, daily_env_stats)
+    together = threading.Barrier(3, timeout=120)
+    done: list[dg.ExecuteInProcessResult] = []
 
     def run() -> None:
         together.wait()

@@ -10,17 +10,11 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from mushroom_assets.storage.batches import insert_batches, read_batches
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.samples import (
-    count_samples,
-    ensure_months,
-    insert_batches,
-    insert_samples,
-    read_batches,
-    read_points,
-    read_samples,
-    register_points,
-)
+from mushroom_assets.storage.months import ensure_months
+from mushroom_assets.storage.points import read_points, register_points
+from mushroom_assets.storage.samples import has_samples, insert_samples, read_samples
 
 DAY = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
@@ -40,10 +34,8 @@ def put(database: Database, *triples: Triple) -> tuple[int, int]:
 
 def triples(samples: pd.DataFrame) -> list[tuple[int, dt.datetime, float]]:
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    rows = zip(
-        samples["point_id"].tolist(), samples["at"].tolist(), samples["value"].tolist(), strict=True
-    )
-    return [(point, epoch + dt.timedelta(microseconds=at), value) for point, at, value in rows]
+    instants = [epoch + dt.timedelta(microseconds=at) for at in samples["at"].tolist()]
+    return list(zip(samples["point_id"].tolist(), instants, samples["value"].tolist(), strict=True))
 
 
 def stored(database: Database) -> list[tuple[Any, ...]]:
@@ -128,32 +120,31 @@ def test_another_value_for_a_stored_sample_is_counted_and_the_first_stays(
 def test_two_loads_in_one_transaction_and_none_at_all(database: Database) -> None:
     with database.transaction() as connection:
         assert insert_samples(connection, frame([])) == (0, 0)
-        assert count_samples(connection) == 0
+        assert has_samples(connection) is False
         assert insert_samples(connection, frame([(1, DAY, 1.0)])) == (1, 0)
         assert insert_samples(connection, frame([(1, DAY + MINUTE, 1.0)])) == (1, 0)
-        assert count_samples(connection) == 1
+        assert has_samples(connection) is True
 
 
 def test_reading_is_half_open_ordered_and_of_the_points_asked_for(database: Database) -> None:
     instants = [DAY + n * MINUTE for n in (3, 0, 2, 1, -1)]
-    put(database, *[(point, at, point * 10.0) for at in instants for point in (3, 1, 2)])
+    for at in instants:
+        put(database, *[(point, at, point * 10.0) for point in (3, 1, 2)])
     with database.transaction() as connection:
         read = read_samples(connection, [3, 1], DAY, DAY + 3 * MINUTE)
         assert read_samples(connection, [], DAY, DAY + 3 * MINUTE).empty
-        assert list(read_samples(connection, [4], DAY, DAY + MINUTE).columns) == [
-            "point_id",
-            "at",
-            "value",
-        ]
-    assert triples(read) == [
-        (point, DAY + n * MINUTE, point * 10.0) for point in (1, 3) for n in (0, 1, 2)
-    ]
+        none = read_samples(connection, [4], DAY, DAY + MINUTE)
+    assert list(none.columns) == ["point_id", "at", "value"]
+    first = [(1, DAY + n * MINUTE, 10.0) for n in (0, 1, 2)]
+    third = [(3, DAY + n * MINUTE, 30.0) for n in (0, 1, 2)]
+    assert triples(read) == first + third
 
 
 def test_the_last_sample_is_the_last_finite_one_of_each_point_within_the_bounds(
     database: Database,
 ) -> None:
-    before, since = DAY, DAY - 60 * MINUTE
+    before = DAY
+    since = DAY - 60 * MINUTE
     put(
         database,
         (1, DAY - 2 * MINUTE, 10.0), (1, DAY - MINUTE, 11.0), (1, DAY, 12.0),  # before is exclusive
@@ -242,19 +233,14 @@ def batches(*rows: tuple[str, dt.date, Any]) -> pd.DataFrame:
 def test_a_batch_is_added_corrected_and_otherwise_left_alone(
     database: Database, unknown: Any
 ) -> None:
-    january, february = dt.date(2026, 1, 5), dt.date(2026, 2, 1)
+    january = dt.date(2026, 1, 5)
+    february = dt.date(2026, 2, 1)
     with database.transaction() as connection:
         assert insert_batches(connection, batches()) == 0
-        assert (
-            insert_batches(connection, batches(("611", february, 9800), ("611", january, unknown)))
-            == 2
-        )
-        assert (
-            insert_batches(
-                connection, batches(("611", january, unknown), ("611", february, 9800.0))
-            )
-            == 0
-        )
+        given = batches(("611", february, 9800), ("611", january, unknown))
+        assert insert_batches(connection, given) == 2
+        same = batches(("611", january, unknown), ("611", february, 9800.0))
+        assert insert_batches(connection, same) == 0
         assert insert_batches(connection, batches(("611", january, 9750), ("612", january, 1))) == 2
         assert read_batches(connection) == {"611": [january, february], "612": [january]}
         counts = connection.scalars(

@@ -26,10 +26,9 @@ def _config(connection: sa.Connection | None = None) -> Config:
 
 
 def include(name: str | None, kind: str, parents: Any) -> bool:
-    """What is compared with `schema`: only our schema, and of it not what comes and goes with the
-    data.
+    """What is compared with `schema`: our schema without what comes and goes with the data.
 
-    That is the monthly partitions that loading creates, and the models' HNSW indexes.
+    Left out are the monthly partitions that loading creates, and the models' HNSW indexes.
     """
     if kind == "schema":
         return name == SCHEMA
@@ -50,10 +49,12 @@ def current(connection: sa.Connection) -> str | None:
 
 
 def upgrade(connection: sa.Connection) -> str:
-    """Bring the tables to the newest revision inside the caller's transaction; returns the
-    revision.
+    """Bring the tables to the newest revision inside the caller's transaction.
 
     One process at a time; those that come late find nothing to do.
+
+    Returns:
+        The revision.
 
     Raises:
         MigrationFailed: the database is at a revision that this release does not know.
@@ -66,7 +67,7 @@ def upgrade(connection: sa.Connection) -> str:
             command.upgrade(_config(connection), "head")
         except CommandError as error:
             raise MigrationFailed(
-                f"schema {SCHEMA} cannot be brought to revision {head()}: {error}. Remedy: a database that a newer "
-                "release migrated needs that release"
+                f"schema {SCHEMA} cannot be brought to revision {head()}: {error}. "
+                "Remedy: a database that a newer release migrated needs that release"
             ) from error
     return head()

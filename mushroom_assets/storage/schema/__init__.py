@@ -1,19 +1,23 @@
-"""The tables of schema `farm`, declared once, a module a noun: every column with its meaning, unit
-and origin.
+"""The tables of schema `farm`, declared once, a module a noun, and what they are for.
 
-This is the data dictionary: SQL comments, column schemas and column lineage in the UI and the table
-docs are generated from it, and a test holds the migrations equal to it. Statements live in
-`samples` and `results`.
+Every column has its meaning, unit and origin. This is the data dictionary: SQL comments, column
+schemas and column lineage in the UI and the table docs are generated from it, and a test holds the
+migrations equal to it. Which tables there are, and in which order, follows from the declarations.
+Statements live in the modules beside this room.
 """
 
-from mushroom_assets.storage.schema.dictionary import SCHEMA, metadata
+from graphlib import TopologicalSorter
+
+from sqlalchemy import Table
+
+from mushroom_assets.storage.schema.dictionary import SCHEMA, Role, elsewhere, metadata, upstream
 from mushroom_assets.storage.schema.environment import daily_env_stats
 from mushroom_assets.storage.schema.plant import batch, point, room_images, sample
 from mushroom_assets.storage.schema.probe import clip_probe, image_label
 from mushroom_assets.storage.schema.report import daily_room_report
 from mushroom_assets.storage.schema.setpoints import hourly_setpoint_changes
-from mushroom_assets.storage.schema.vision import (
-    daily_clip_inference,
+from mushroom_assets.storage.schema.vision import daily_clip_inference
+from mushroom_assets.storage.schema.vision_work import (
     image_embedding,
     image_quarantine,
     room_day_embedding,
@@ -24,6 +28,7 @@ __all__ = [
     "RESULTS",
     "SCHEMA",
     "SOURCES",
+    "TABLES",
     "batch",
     "clip_probe",
     "daily_clip_inference",
@@ -40,9 +45,27 @@ __all__ = [
     "sample",
 ]
 
-RESULTS = {
-    table.name: table
-    for table in (daily_env_stats, hourly_setpoint_changes, daily_clip_inference, daily_room_report)
+
+def _with_role(role: Role) -> dict[str, Table]:
+    """The tables of a role by name, as they are declared."""
+    declared = [*metadata.tables.values(), *elsewhere.tables.values()]
+    return {table.name: table for table in declared if table.info["role"] is role}
+
+
+def _inputs_first(tables: dict[str, Table]) -> dict[str, Table]:
+    """Each table after those that its rows are computed from."""
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for name, table in tables.items():
+        sorter.add(name, *(other for other in upstream(table) if other in tables))
+    return {name: tables[name] for name in sorter.static_order()}
+
+
+RESULTS = _inputs_first(_with_role(Role.RESULT))
+SOURCES = _with_role(Role.SOURCE)
+ASSETS = RESULTS | SOURCES | _with_role(Role.MODEL)
+# What is in the database: results, sources, then what inference works with
+TABLES = {
+    name: table
+    for name, table in (ASSETS | _with_role(Role.WORK)).items()
+    if table.metadata is metadata
 }
-SOURCES = {table.name: table for table in (point, sample, batch, room_images, image_label)}
-ASSETS = SOURCES | RESULTS | {clip_probe.name: clip_probe}

@@ -2,11 +2,11 @@
 
 from sqlalchemy import Boolean, CheckConstraint, Date, Double, Index, Integer, Text
 
-from mushroom_assets.storage.schema.dictionary import col, growth, opt, provenance, table
+from mushroom_assets.storage.schema.dictionary import Role, col, growth, opt, provenance, table
 
 SAMPLES = "sample.value sample.sampled_at farm.yaml:quantities farm.yaml:pair_within_s"
 HELD = f"{SAMPLES} farm.yaml:max_hold_s"
-BATCH = "batch.in_date batch.room_id"
+CYCLE = "batch.in_date batch.room_id"
 
 daily_env_stats = table(
     "daily_env_stats",
@@ -120,18 +120,19 @@ daily_env_stats = table(
         "share of the known time inside the target band of the growth day",
         "已知时间中处于当日生长阶段目标区间内的占比",
         unit="0..1",
-        origin=f"{HELD} {BATCH} farm.yaml:stages",
+        origin=f"{HELD} {CYCLE} farm.yaml:stages",
     ),
-    *growth(BATCH),
+    *growth(CYCLE),
     opt(
         "is_growth_phase",
         Boolean,
         "growth day within 1..cycle_days",
         "生长天数是否在 1..cycle_days 之内",
-        origin=f"{BATCH} farm.yaml:cycle_days",
+        origin=f"{CYCLE} farm.yaml:cycle_days",
     ),
     *provenance(),
     CheckConstraint("coverage BETWEEN 0 AND 1", name="coverage"),
     CheckConstraint("in_range BETWEEN 0 AND 1", name="in_range"),
     Index(None, "room_id", "stat_date"),
+    role=Role.RESULT,
 )

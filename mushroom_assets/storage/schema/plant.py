@@ -6,13 +6,12 @@ from sqlalchemy import (
     Identity,
     Integer,
     LargeBinary,
-    MetaData,
     Text,
     UniqueConstraint,
     func,
 )
 
-from mushroom_assets.storage.schema.dictionary import Instant, col, opt, table
+from mushroom_assets.storage.schema.dictionary import Instant, Role, col, elsewhere, opt, table
 
 point = table(
     "point",
@@ -35,6 +34,7 @@ point = table(
     col("point_alias", Text, "what people call the point", "点位的常用名称"),
     opt("unit", Text, "unit of the point's values", "点位数值的单位"),
     UniqueConstraint("room_id", "device_alias", "point_alias"),
+    role=Role.SOURCE,
 )
 
 sample = table(
@@ -66,6 +66,7 @@ sample = table(
         server_default=func.now(),
     ),
     postgresql_partition_by="RANGE (sampled_at)",
+    role=Role.SOURCE,
 )
 
 batch = table(
@@ -81,6 +82,7 @@ batch = table(
         key=True,
     ),
     opt("bag_count", Integer, "bags of the batch", "该批次的菌包数", scale="1"),
+    role=Role.SOURCE,
 )
 
 # No table: what a file of the image store is. It stands here so that rows can say which part of it
@@ -92,10 +94,12 @@ room_images = table(
     col(
         "path",
         Text,
-        "room, day, camera, in-date and farm-local time of the capture, as folders and name of the file",
+        "room, day, camera, in-date and farm-local time of the capture, as folders "
+        "and name of the file",
         "库房、日期、摄像头、入库日期与拍摄时间（农场当地时间），见文件夹名与文件名",
         key=True,
     ),
     col("content", LargeBinary, "the file's bytes: JPEG or PNG", "文件内容：JPEG 或 PNG"),
-    into=MetaData(),
+    role=Role.SOURCE,
+    into=elsewhere,
 )

@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, Double, Integer, Text, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from mushroom_assets.storage.schema.dictionary import Instant, col, opt, provenance, table
+from mushroom_assets.storage.schema.dictionary import Instant, Role, col, opt, provenance, table
 
 LABELS = "image_label.stage image_label.condition image_label.labelled_at farm.yaml:vision"
 FITTED = f"{LABELS} image_label.content_sha256 daily_clip_inference.embedding"
@@ -40,6 +40,7 @@ image_label = table(
         server_default=func.now(),
     ),
     CheckConstraint("stage IS NOT NULL OR condition IS NOT NULL", name="label"),
+    role=Role.SOURCE,
 )
 
 clip_probe = table(
@@ -110,4 +111,5 @@ clip_probe = table(
     ),
     *provenance("fitted_at"),
     CheckConstraint("kind IN ('stage', 'condition')", name="kind"),
+    role=Role.MODEL,
 )

@@ -3,21 +3,25 @@
 from sqlalchemy import CheckConstraint, Date, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from mushroom_assets.storage.schema.dictionary import col, provenance, table
+from mushroom_assets.storage.schema.dictionary import Role, col, provenance, table
 
 JUDGED = (
-    "daily_env_stats.quantity daily_env_stats.coverage daily_env_stats.in_range daily_env_stats.sample_count "
-    "daily_env_stats.suspect_count daily_env_stats.growth_day daily_clip_inference.status "
-    "daily_clip_inference.condition farm.yaml:report farm.yaml:stages farm.yaml:quantities"
+    "daily_env_stats.quantity daily_env_stats.coverage daily_env_stats.in_range "
+    "daily_env_stats.sample_count daily_env_stats.suspect_count daily_env_stats.growth_day "
+    "daily_clip_inference.status daily_clip_inference.condition "
+    "farm.yaml:report farm.yaml:stages farm.yaml:quantities"
 )
 TOLD = (
-    "daily_env_stats.mean daily_env_stats.min daily_env_stats.max hourly_setpoint_changes.changed_at "
-    "hourly_setpoint_changes.device_alias hourly_setpoint_changes.point_description "
-    "hourly_setpoint_changes.previous_value hourly_setpoint_changes.current_value "
-    "hourly_setpoint_changes.previous_label hourly_setpoint_changes.current_label daily_clip_inference.stage "
-    "daily_clip_inference.embedding samples earlier farm.yaml:vision farm.yaml:language farm.yaml:timezone "
+    "daily_env_stats.mean daily_env_stats.min daily_env_stats.max "
+    "hourly_setpoint_changes.changed_at hourly_setpoint_changes.device_alias "
+    "hourly_setpoint_changes.point_description hourly_setpoint_changes.previous_value "
+    "hourly_setpoint_changes.current_value hourly_setpoint_changes.previous_label "
+    "hourly_setpoint_changes.current_label "
+    "daily_clip_inference.stage daily_clip_inference.embedding samples earlier "
+    "farm.yaml:vision farm.yaml:language farm.yaml:timezone "
     "farm.yaml:max_hold_s farm.yaml:points farm.yaml:devices"
 )
+DAY = "daily_env_stats.stat_date hourly_setpoint_changes.changed_at daily_clip_inference.image_date"
 
 daily_room_report = table(
     "daily_room_report",
@@ -29,7 +33,7 @@ daily_room_report = table(
         "farm-local day",
         "农场当地日期",
         key=True,
-        origin="daily_env_stats.stat_date hourly_setpoint_changes.changed_at daily_clip_inference.image_date",
+        origin=DAY,
     ),
     col(
         "room_id",
@@ -62,4 +66,5 @@ daily_room_report = table(
     ),
     *provenance(),
     CheckConstraint("verdict IN ('good', 'watch', 'act', 'insufficient_data')", name="verdict"),
+    role=Role.RESULT,
 )

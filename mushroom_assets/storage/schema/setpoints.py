@@ -2,7 +2,15 @@
 
 from sqlalchemy import CheckConstraint, Double, Index, Integer, Text, UniqueConstraint, Uuid
 
-from mushroom_assets.storage.schema.dictionary import Instant, col, growth, opt, provenance, table
+from mushroom_assets.storage.schema.dictionary import (
+    Instant,
+    Role,
+    col,
+    growth,
+    opt,
+    provenance,
+    table,
+)
 
 MOVED = "sample.value sample.sampled_at farm.yaml:points"
 LABEL = "sample.value farm.yaml:points farm.yaml:language"
@@ -108,4 +116,5 @@ hourly_setpoint_changes = table(
     CheckConstraint("previous_at < changed_at", name="order"),
     Index(None, "changed_at"),
     Index(None, "room_id", "changed_at"),
+    role=Role.RESULT,
 )

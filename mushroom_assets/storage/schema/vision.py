@@ -1,18 +1,30 @@
-"""What a model makes of the camera images: `daily_clip_inference`, and the vectors that it works
-with.
+"""`daily_clip_inference`: what a model makes of the camera images of a day.
+
+What inference keeps beside it is in `vision_work`.
 """
 
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy import DDL, CheckConstraint, Date, Double, Index, Integer, Text, event, func
+from sqlalchemy import CheckConstraint, Date, Double, Index, Integer, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from mushroom_assets.storage.schema.dictionary import Instant, col, growth, opt, provenance, table
+from mushroom_assets.storage.schema.dictionary import (
+    Instant,
+    Role,
+    col,
+    growth,
+    opt,
+    provenance,
+    table,
+    vectors_in_rows,
+)
 
-PATH, CONTENT = "room_images.path", "room_images.content"
+PATH = "room_images.path"
+CONTENT = "room_images.content"
 CLIMATE = f"sample.value sample.sampled_at {PATH} farm.yaml:quantities farm.yaml:timezone"
 ZERO_SHOT = f"{CONTENT} model farm.yaml:vision"
 PROBED = f"{CONTENT} model probe"
 
+# Meanings of columns that `vision_work` has too, in both languages
 SHA256 = ("SHA-256 of the file's bytes, hexadecimal", "文件内容的 SHA-256，十六进制")
 EMBEDDING = ("L2-normalised vector of the image alone", "仅由图像得出的向量，L2 归一化")
 WIDTH = ("width of the original image", "原图宽度")
@@ -185,74 +197,7 @@ daily_clip_inference = table(
     Index(None, "image_date"),
     Index(None, "room_id", "captured_at"),
     Index(None, "content_sha256"),
+    role=Role.RESULT,
 )
 
-image_embedding = table(
-    "image_embedding",
-    "What a model made of a file's bytes: computed once, kept while a day is still running, searched",
-    "模型对文件内容的计算结果：只算一次，当天运行期间即保存，可供检索",
-    col("content_sha256", Text, *SHA256, key=True),
-    col(
-        "encoder",
-        Text,
-        "model and weights: the first two parts of a model_id",
-        "模型与权重，即 model_id 的前两段",
-        key=True,
-    ),
-    col("embedding", VECTOR(), *EMBEDDING, scale="1"),
-    col("width", Integer, *WIDTH, unit="px"),
-    col("height", Integer, *HEIGHT, unit="px"),
-    col("sharpness", Double, *SHARPNESS, scale="DN²"),
-    col("brightness", Double, *BRIGHTNESS, unit="0..1"),
-    col(
-        "computed_at",
-        Instant,
-        "when the vector was computed",
-        "向量的计算时间",
-        server_default=func.now(),
-    ),
-)
-
-# Vectors of up to 1,900 dimensions lie in their row instead of beside the table (TOAST): rows of
-# 512 dimensions are copied in 0.46 s instead of 0.58 s per 20,000. STORAGE MAIN takes 1.07 s: it
-# puts paths and hashes beside the table instead. SQLAlchemy's Table has no storage parameters.
-for with_vectors in (daily_clip_inference, image_embedding):
-    event.listen(
-        with_vectors,
-        "after_create",
-        DDL("ALTER TABLE %(fullname)s SET (toast_tuple_target = 8160)"),
-    )
-
-room_day_embedding = table(
-    "room_day_embedding",
-    "What a room looked like on a day, to find days like it",
-    "库房某一天的样貌，用来查找相似的日子",
-    col("image_date", Date, "farm-local day", "农场当地日期", key=True),
-    col("room_id", Text, "growing room", "库房", key=True),
-    col("encoder", Text, "model and weights", "模型与权重", key=True),
-    col(
-        "embedding",
-        VECTOR(),
-        "mean of the day's image vectors, scaled to length 1",
-        "当天图像向量的均值，长度归一",
-        scale="1",
-    ),
-    col("image_count", Integer, "images in the mean", "参与平均的图像数", scale="1"),
-    opt("growth_day", Integer, "growth day of most of them", "多数图像的生长天数", unit="d"),
-    *provenance(),
-)
-
-image_quarantine = table(
-    "image_quarantine",
-    "What lies in the image store where no day will ever look, as of the latest run",
-    "图像存储中不属于任何一天的文件与文件夹，以最近一次运行为准",
-    col(
-        "image_path",
-        Text,
-        "path in the image store of a file or folder that belongs to no room's day",
-        "不属于任何库房任何一天的文件或文件夹在图像存储中的路径",
-        key=True,
-    ),
-    col("reason", Text, "what is wrong with it and what to do", "问题所在与处理办法"),
-    *provenance("noticed_at"),
-)
+vectors_in_rows(daily_clip_inference)

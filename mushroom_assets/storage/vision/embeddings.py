@@ -1,11 +1,11 @@
-"""What models made of files' bytes: remembered by content, batch by batch, each in a transaction of
-its own.
+"""What models made of files' bytes: remembered by content, each batch in its own transaction.
 
-Not here: rows of a day (`results`), search (`search`, `vector_index`), and how a vector is
+Not here: rows of a day (`storage.results`), search (`search`, `index`), and how a vector is
 computed.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -14,7 +14,7 @@ from mushroom_assets.domain.vision import EncodedImage
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import image_embedding as table
 
-FACTS = ("embedding", "width", "height", "sharpness", "brightness")
+KEPT = ("embedding", "width", "height", "sharpness", "brightness")
 
 
 class EmbeddingMemory:
@@ -27,13 +27,15 @@ class EmbeddingMemory:
     """
 
     def __init__(self, database: Database, encoder: str, *, forget: bool = False) -> None:
-        self._database, self._encoder, self._forget = database, encoder, forget
+        self._database = database
+        self._encoder = encoder
+        self._forget = forget
 
     def recall(self, hashes: Sequence[str]) -> dict[str, EncodedImage]:
         """What is kept of contents, by SHA-256."""
         if self._forget or not hashes:
             return {}
-        columns = [table.c.content_sha256, *(table.c[name] for name in FACTS)]
+        columns = [table.c.content_sha256, *(table.c[name] for name in KEPT)]
         chosen = table.c.content_sha256.in_(hashes) & (table.c.encoder == self._encoder)
         with self._database.transaction() as connection:
             found = connection.execute(sa.select(*columns).where(chosen)).all()
@@ -41,17 +43,14 @@ class EmbeddingMemory:
 
     def keep(self, images: Sequence[EncodedImage]) -> None:
         """Store a batch; what is kept already stays as it is."""
-        rows = [
-            vars(image) | {"encoder": self._encoder}
-            for image in sorted(images, key=lambda one: one.content_sha256)
-        ]
         # In one order for all: two runs that keep the same contents cannot wait in a circle
+        in_order = sorted(images, key=lambda image: image.content_sha256)
+        rows = [vars(image) | {"encoder": self._encoder} for image in in_order]
         statement = insert(table)
         keys = [table.c.content_sha256, table.c.encoder]
         if self._forget:
-            news = {name: statement.excluded[name] for name in FACTS} | {
-                "computed_at": sa.func.now()
-            }
+            news: dict[str, Any] = {name: statement.excluded[name] for name in KEPT}
+            news["computed_at"] = sa.func.now()
             statement = statement.on_conflict_do_update(index_elements=keys, set_=news)
         else:
             statement = statement.on_conflict_do_nothing(index_elements=keys)

@@ -1,15 +1,14 @@
-"""The HNSW index of one model's vectors in `image_embedding`: when there is one, how it is built,
-how far to trust it.
+"""The HNSW index of a model's vectors, as searches use it: its name, its state, a way through it.
 
-Each model has a partial index of its own, because each has its own number of dimensions; they come
-and go with the models and are no part of the schema (`migrations.include`). What is asked of the
-vectors is the business of `search`.
+The vectors are those of `image_embedding`. Each model has a partial index of its own, because each
+has its own number of dimensions; they come and go with the models and are no part of the schema
+(`migrations.include`). Here are the statements of searches; what is asked of the vectors is the
+business of `search`, how an index is built and measured that of `index_build`.
 """
 
 import hashlib
 import json
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,33 +16,13 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 from pgvector.sqlalchemy import VECTOR
-from psycopg import errors, sql
 
-from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import SCHEMA, image_embedding
-
-log = logging.getLogger(__name__)
 
 # Of 512 dimensions, medians on two busy cores: at 1,000 vectors an exact scan takes 15 ms and the
 # index 22, at 2,000 24 and 28, at 3,000 36 and 9, at 10,000 127 and 10. Taken while vectors still
 # lay in TOAST instead of in their rows.
 INDEX_FROM = 2_000
-MAX_DIMENSIONS = 2_000  # pgvector indexes no longer ones; they are scanned
-# pgvector's own. 100,000 vectors of 512 dimensions: 35 s to build, 260 MB. With 32 and 200 the
-# build was not done after 9 minutes, and a farm's vectors do not need it
-# (benchmarks/bench_search.py).
-M, EF_CONSTRUCTION = 16, 64
-# Tried in this order until one reaches RECALL. Of 100,000 vectors spread like a farm's 40 finds
-# 0.989 of the 10 nearest but of some queries none; 200 finds 0.998 and of each query 8 at least, in
-# 6 ms, where an exact scan takes 700. Of vectors without any structure even 1,000, pgvector's
-# largest, finds only 0.60: those are scanned.
-EF_SEARCH = (200, 400, 1_000)
-# Of the 10 nearest, measured; 0.98 is promised, the rest is the error of a sample of 100
-RECALL = 0.985
-SAMPLE, NEAREST = 100, 10
-MEMORY_KB = 1_048_576  # at most, for a build: a larger graph is finished on disk, more slowly
-# A build waits for older transactions to end; somebody's forgotten one must not hold it for ever
-LOCK_TIMEOUT_S = 600
 
 
 def index_name(encoder: str) -> str:
@@ -51,31 +30,17 @@ def index_name(encoder: str) -> str:
     return f"hnsw_image_embedding_{hashlib.sha256(encoder.encode()).hexdigest()[:16]}"
 
 
-def ensure_index(database: Database, encoder: str) -> bool:
-    """Index a model's vectors where that pays, and measure what the index finds.
+def index_state(connection: sa.Connection, encoder: str) -> tuple[bool, dict[str, Any]]:
+    """Whether the index is there and whole, and what was measured of it.
 
-    Call it outside any transaction: the build lets others read and write, and waits for
-    transactions older than itself, which would be the caller's own. Of several callers at once one
-    builds, the others return without waiting. A broken build's leftover is dropped and built anew.
-    The recall is measured after the build, and again whenever the vectors have doubled.
-
-    Returns:
-        Whether searches go through an index now; False means that they are exact.
-
-    Raises:
-        sqlalchemy.exc.OperationalError: the build was interrupted, or waited longer than
-            `LOCK_TIMEOUT_S`; the next call starts afresh.
+    The measurements are kept as the index's comment.
     """
-    with database.session() as connection:
-        count, dimensions = _size(connection, encoder)
-        if INDEX_FROM <= count and dimensions <= MAX_DIMENSIONS and _lock(connection, encoder):
-            valid, measured = index_state(connection, encoder)
-            if not valid:
-                _build(connection, encoder, count, dimensions)
-            if not valid or measured.get("vectors", 0) * 2 <= count:
-                with database.transaction() as reader:
-                    _measure(reader, encoder, count)
-        return usable_ef_search(connection, encoder) is not None
+    statement = sa.text(
+        "SELECT indisvalid, obj_description(indexrelid, 'pg_class') FROM pg_index "
+        "WHERE indexrelid = to_regclass(:name)"
+    )
+    row = connection.execute(statement, {"name": f"{SCHEMA}.{index_name(encoder)}"}).one_or_none()
+    return (row[0], json.loads(row[1] or "{}")) if row else (False, {})
 
 
 def usable_ef_search(connection: sa.Connection, encoder: str) -> int | None:
@@ -87,7 +52,7 @@ def usable_ef_search(connection: sa.Connection, encoder: str) -> int | None:
     return measured.get("ef_search") if valid else None
 
 
-def distances(encoder: str, vector: npt.ArrayLike, *, exact: bool) -> sa.Select:
+def distances(encoder: str, vector: npt.ArrayLike, *, exact: bool) -> sa.Select[tuple[str, float]]:
     """Content and cosine distance of a model's vectors, nearest first.
 
     Args:
@@ -107,142 +72,23 @@ def distances(encoder: str, vector: npt.ArrayLike, *, exact: bool) -> sa.Select:
 
 @contextmanager
 def through_index(connection: sa.Connection, ef_search: int) -> Iterator[None]:
-    """Statements inside go through the HNSW index, and on and on in it until enough rows pass their
-    filters.
+    """Statements inside go through the HNSW index.
 
-    The planner is not asked: it takes vectors in TOAST for free and would scan them all. The
-    settings end with the block, by a savepoint that is rolled back.
+    They go on in it until enough rows pass their filters. The planner is not asked: it takes
+    vectors in TOAST for free and would scan them all. The settings end with the block, by a
+    savepoint that is rolled back.
     """
     settings = {
         "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
         "hnsw.ef_search": str(ef_search), "hnsw.iterative_scan": "strict_order",
     }  # fmt: skip
     with connection.begin_nested() as savepoint:
-        _set(connection, settings, local=True)
+        configure(connection, settings, local=True)
         yield
         savepoint.rollback()
 
 
-def _set(connection: sa.Connection, settings: dict[str, str], *, local: bool) -> None:
-    connection.execute(
-        sa.select(*(sa.func.set_config(name, value, local) for name, value in settings.items()))
-    )
-
-
-def _size(connection: sa.Connection, encoder: str) -> tuple[int, int]:
-    """How many vectors a model has, and their dimensions (0 without any)."""
-    stored, own = image_embedding.c, image_embedding.c.encoder == encoder
-    dimensions = connection.scalar(
-        sa.select(sa.func.vector_dims(stored.embedding)).where(own).limit(1)
-    )
-    return connection.scalar(sa.select(sa.func.count()).where(own)) or 0, dimensions or 0
-
-
-def index_state(connection: sa.Connection, encoder: str) -> tuple[bool, dict[str, Any]]:
-    """Whether the index is there and whole, and what was measured of it: that is kept as the
-    index's comment.
-    """
-    statement = sa.text(
-        "SELECT indisvalid, obj_description(indexrelid, 'pg_class') FROM pg_index WHERE indexrelid = to_regclass(:name)"
-    )
-    row = connection.execute(statement, {"name": f"{SCHEMA}.{index_name(encoder)}"}).one_or_none()
-    return (row[0], json.loads(row[1] or "{}")) if row else (False, {})
-
-
-def _lock(connection: sa.Connection, encoder: str) -> bool:
-    """Take the right to build, until the session ends.
-
-    Waiting for it would hold a snapshot, and the build up.
-    """
-    lock = sa.select(sa.func.pg_try_advisory_lock(sa.func.hashtextextended(index_name(encoder), 0)))
-    return bool(connection.scalar(lock))
-
-
-def _execute(connection: sa.Connection, statement: sql.Composable) -> None:
-    connection.exec_driver_sql(statement.as_string(), execution_options={"no_parameters": True})
-
-
-def _build(connection: sa.Connection, encoder: str, count: int, dimensions: int) -> None:
-    log.info("indexing %d vectors of %s", count, encoder)
-    index, table = (
-        sql.Identifier(SCHEMA, index_name(encoder)),
-        sql.Identifier(SCHEMA, image_embedding.name),
-    )
-    drop = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(index)
-    create = sql.SQL(
-        "CREATE INDEX CONCURRENTLY {} ON {} USING hnsw ((embedding::vector({})) vector_cosine_ops)"
-        " WITH (m = {}, ef_construction = {}) WHERE encoder = {}"
-    ).format(
-        sql.Identifier(index_name(encoder)),
-        table,
-        *map(sql.Literal, (dimensions, M, EF_CONSTRUCTION, encoder)),
-    )
-    # Vectors and their neighbours: 307 MB for 100,000 of 512
-    graph_kb = count * (4 * dimensions + 64 * M) // 1024
-    settings = {
-        "statement_timeout": "0", "lock_timeout": f"{LOCK_TIMEOUT_S}s",
-        "maintenance_work_mem": f"{min(max(65_536, graph_kb), MEMORY_KB)}kB", "max_parallel_maintenance_workers": "2",
-    }  # fmt: skip
-    _set(connection, settings, local=False)
-    _execute(connection, drop)
-    try:
-        _execute(connection, create)
-    except sa.exc.OperationalError as error:
-        if not isinstance(error.orig, errors.DiskFull):
-            raise
-        # Workers share the graph in /dev/shm, of which a container has 64 MB unless told otherwise;
-        # one needs none.
-        _execute(connection, drop)
-        _set(connection, {"max_parallel_maintenance_workers": "0"}, local=False)
-        _execute(connection, create)
-
-
-def _measure(connection: sa.Connection, encoder: str, count: int) -> None:
-    """Choose the smallest ef_search that finds enough of the exact nearest to stored vectors; note
-    it on the index.
-    """
-    stored = image_embedding.c
-    sample = (
-        sa.select(stored.embedding).where(stored.encoder == encoder).order_by(stored.content_sha256)
-    )  # a hash
-    vectors = connection.scalars(sample.limit(SAMPLE)).all()
-    truth = [_nearest(connection, encoder, vector, exact=True) for vector in vectors]
-    found, chosen = 0.0, None
-    for ef_search in EF_SEARCH:
-        with through_index(connection, ef_search):
-            results = [_nearest(connection, encoder, vector, exact=False) for vector in vectors]
-        # By distance: which of several equally near is found does not matter. A vector always finds
-        # itself.
-        hits = [
-            sum(near <= true[-1] for near in result) - 1
-            for result, true in zip(results, truth, strict=True)
-        ]
-        found = float(np.mean(hits)) / NEAREST
-        if found >= RECALL:
-            chosen = ef_search
-            break
-    note = {
-        "encoder": encoder,
-        "vectors": count,
-        "ef_search": chosen,
-        "recall_at_10": round(found, 4),
-    }
-    log.info(
-        "index of %s: recall@10 %.3f, ef_search %s",
-        encoder,
-        found,
-        chosen or "none: searches stay exact",
-    )
-    index = sql.Identifier(SCHEMA, index_name(encoder))
-    _execute(
-        connection,
-        sql.SQL("COMMENT ON INDEX {} IS {}").format(index, sql.Literal(json.dumps(note))),
-    )
-
-
-def _nearest(
-    connection: sa.Connection, encoder: str, vector: npt.ArrayLike, *, exact: bool
-) -> Sequence[float]:
-    # The vector itself is the first
-    nearest = distances(encoder, vector, exact=exact).limit(NEAREST + 1)
-    return [row.distance for row in connection.execute(nearest)]
+def configure(connection: sa.Connection, settings: dict[str, str], *, local: bool) -> None:
+    """Set parameters of the server until the transaction (`local`) or the session ends."""
+    calls = [sa.func.set_config(name, value, local) for name, value in settings.items()]
+    connection.execute(sa.select(*calls))

@@ -1,5 +1,4 @@
-"""Labels by people and the probes fitted on them: stored, joined to the vectors by content, read
-back.
+"""Labels by people and the probes fitted on them: stored, joined to vectors by content, read back.
 
 A label belongs to the bytes that were looked at, whatever lies at their path today. What a fit is
 made of is the business of `domain.probe`, how it is made that of inference.
@@ -26,8 +25,9 @@ NO_LABELS = "no labels"
 
 
 def seen_contents(connection: sa.Connection, paths: Collection[str]) -> dict[str, str]:
-    """The SHA-256 of each image as a day last saw it, by path; without those that no day saw or
-    could use.
+    """The SHA-256 of each image as a day last saw it, by path.
+
+    Images that no day saw or could use are left out.
     """
     image = daily_clip_inference.c
     statement = (
@@ -36,11 +36,8 @@ def seen_contents(connection: sa.Connection, paths: Collection[str]) -> dict[str
         .where(image.image_path == sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text))))
         .order_by(image.image_path, image.computed_at.desc(), image.model_id)
     )
-    return {
-        path: content
-        for path, content, status in connection.execute(statement)
-        if status == "ok" and content
-    }
+    seen = connection.execute(statement)
+    return {path: content for path, content, status in seen if status == "ok" and content}
 
 
 def store_labels(connection: sa.Connection, labels: Sequence[Mapping[str, Any]]) -> int:
@@ -54,7 +51,8 @@ def store_labels(connection: sa.Connection, labels: Sequence[Mapping[str, Any]])
         labels: mappings with image_path, content_sha256, stage, condition and labelled_by, the last
             three may be None.
     """
-    new, old = insert(image_label), image_label.c
+    new = insert(image_label)
+    old = image_label.c
     same = old.content_sha256 == new.excluded.content_sha256
     merged = {
         kind: sa.func.coalesce(new.excluded[kind], sa.case((same, old[kind]), else_=sa.null()))
@@ -62,23 +60,23 @@ def store_labels(connection: sa.Connection, labels: Sequence[Mapping[str, Any]])
     }
     by = new.excluded.labelled_by
     other_person = sa.and_(by.is_not(None), old.labelled_by.is_distinct_from(by))
+    other_label = [old[kind].is_distinct_from(merged[kind]) for kind in KINDS]
+    facts = {
+        "content_sha256": new.excluded.content_sha256,
+        "labelled_by": by,
+        "labelled_at": sa.func.now(),
+    }
     statement = new.on_conflict_do_update(
         index_elements=[old.image_path],
-        set_={
-            "content_sha256": new.excluded.content_sha256,
-            "labelled_by": by,
-            "labelled_at": sa.func.now(),
-        }
-        | merged,
-        where=sa.or_(
-            ~same, *(old[kind].is_distinct_from(merged[kind]) for kind in KINDS), other_person
-        ),
+        set_=facts | merged,
+        where=sa.or_(~same, *other_label, other_person),
     ).returning(old.image_path)
     columns = ("image_path", "content_sha256", *KINDS, "labelled_by")
-    return sum(
-        len(connection.execute(statement, {name: row[name] for name in columns}).all())
-        for row in labels
-    )
+    changed = 0
+    for row in labels:
+        given = {name: row[name] for name in columns}
+        changed += len(connection.execute(statement, given).all())
+    return changed
 
 
 def _latest(kind: str) -> sa.Subquery:
@@ -94,8 +92,9 @@ def _latest(kind: str) -> sa.Subquery:
 
 
 def count_labels(connection: sa.Connection, kind: str) -> dict[str, int]:
-    """Labelled images by class, those of equal bytes once, whether or not a model has a vector of
-    them.
+    """Labelled images by class, whether or not a model has a vector of them.
+
+    Images of equal bytes count once.
     """
     latest = _latest(kind)
     statement = (
@@ -117,8 +116,10 @@ def labelled_encoders(connection: sa.Connection) -> list[str]:
 
 
 def read_labelled(connection: sa.Connection, encoder: str, kind: str) -> list[Labelled]:
-    """The labelled images of a kind that a model has vectors of, one for each content, by content."""
-    latest, vector, image = _latest(kind), image_embedding.c, daily_clip_inference.c
+    """The labelled images of a kind that a model has vectors of, one a content, by content."""
+    latest = _latest(kind)
+    vector = image_embedding.c
+    image = daily_clip_inference.c
     judged = (
         sa.select(image.content_sha256, image[kind].label("zero_shot"))
         .distinct(image.content_sha256)
@@ -139,25 +140,23 @@ def read_labelled(connection: sa.Connection, encoder: str, kind: str) -> list[La
         .where(vector.encoder == encoder)
         .order_by(latest.c.content_sha256)
     )
-    return [
-        Labelled(
-            content,
-            path.rpartition("/")[0],
-            label,
-            np.asarray(embedding, dtype=np.float32),
-            zero_shot,
-        )
-        for content, path, label, embedding, zero_shot in connection.execute(statement)
-    ]
+    labelled = []
+    for content, path, label, embedding, zero_shot in connection.execute(statement):
+        folder = path.rpartition("/")[0]
+        embedded = np.asarray(embedding, dtype=np.float32)
+        labelled.append(Labelled(content, folder, label, embedded, zero_shot))
+    return labelled
 
 
 def replace_probes(
     connection: sa.Connection, fits: Sequence[ProbeFit], run_id: str, fitted_at: dt.datetime
 ) -> int:
-    """Let these fits be all there are, inside the caller's transaction; returns how many have a
-    probe.
+    """Let these fits be all there are, inside the caller's transaction.
 
     A model and kind whose labels no longer suffice loses its probe.
+
+    Returns:
+        How many have a probe.
     """
     rows = [
         {
@@ -182,33 +181,29 @@ def replace_probes(
 def read_probes(connection: sa.Connection, encoder: str) -> dict[str, Probe]:
     """A model's probes by kind ("stage", "condition"); a kind that has none is left out."""
     columns = clip_probe.c
-    fields = (
-        columns.kind,
-        columns.probe_id,
-        columns.classes,
-        columns.coefficients,
-        columns.intercepts,
-    )
-    found = connection.execute(
-        sa.select(*fields).where(columns.encoder == encoder).order_by(columns.kind)
-    )
-    return {
-        kind: Probe(
-            kind,
-            probe_id,
-            tuple(classes),
-            np.array(weights).reshape(len(classes), -1),
-            np.array(intercepts),
+    statement = (
+        sa.select(
+            columns.kind,
+            columns.probe_id,
+            columns.classes,
+            columns.coefficients,
+            columns.intercepts,
         )
-        for kind, probe_id, classes, weights, intercepts in found
-    }
+        .where(columns.encoder == encoder)
+        .order_by(columns.kind)
+    )
+    probes = {}
+    for kind, probe_id, classes, weights, intercepts in connection.execute(statement):
+        by_class = np.array(weights).reshape(len(classes), -1)
+        probes[kind] = Probe(kind, probe_id, tuple(classes), by_class, np.array(intercepts))
+    return probes
 
 
 def label_state(connection: sa.Connection) -> str:
-    """Changes when labels are added, corrected or taken away, or when a model gets vectors of
-    labelled images.
+    """A text that changes with the labels, and with the vectors of labelled images.
 
-    "<latest labelled_at> <labels> <their vectors>", or `NO_LABELS`.
+    "<latest labelled_at> <labels> <their vectors>", or `NO_LABELS`. So it changes when labels are
+    added, corrected or taken away, or when a model gets vectors of labelled images.
     """
     label = image_label.c
     vectors = (

@@ -1,8 +1,8 @@
-"""What looks alike: the images nearest to a vector, room days as vectors, and the past days most
-like one.
+"""What looks alike: the images nearest to a vector.
 
 Similarity is the cosine, -1 to 1. Only vectors of one model are ever compared. How vectors come
-about is the business of inference, the index that makes the search quick that of `vector_index`.
+about is the business of inference, the index that makes the search quick that of `index`. Days
+that look alike are in `room_days`.
 """
 
 import datetime as dt
@@ -13,12 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from mushroom_assets.storage.schema import (
-    daily_clip_inference,
-    daily_room_report,
-    image_embedding,
-    room_day_embedding,
-)
+from mushroom_assets.storage.schema import daily_clip_inference, image_embedding
 from mushroom_assets.storage.vision.index import (
     INDEX_FROM,
     distances,
@@ -26,13 +21,13 @@ from mushroom_assets.storage.vision.index import (
     usable_ef_search,
 )
 
-TRIVIAL_DAYS = 3  # of its own room: yesterday always looks alike, and says nothing
 MAX_EF_SEARCH = 1_000  # pgvector's
 
 
 class NearImage(NamedTuple):
-    """An image and how like it is; stage and condition are those of the latest prompt set, None
-    where not judged.
+    """An image and how like it is.
+
+    Stage and condition are those of the latest prompt set, None where there is none.
     """
 
     image_path: str
@@ -45,17 +40,6 @@ class NearImage(NamedTuple):
     condition: str | None
     condition_probability: float | None
     model_id: str
-
-
-class NearRoomDay(NamedTuple):
-    """A room's day and how like it is; `verdict` is its report's, None where none was written."""
-
-    room_id: str
-    day: dt.date
-    similarity: float
-    growth_day: int | None
-    image_count: int
-    verdict: str | None
 
 
 def stored_vector(
@@ -132,26 +116,25 @@ def nearest_images(
 
 
 def _in_force(encoder: str) -> Sequence[sa.ColumnElement[bool]]:
-    """Of each path the row of the latest prompt set, if it has a vector: only that says what lies
-    there.
+    """Conditions: of each path the row of the latest prompt set, if it has a vector.
+
+    Only that row says what lies there.
     """
-    image, newer = daily_clip_inference.c, daily_clip_inference.alias("newer")
+    image = daily_clip_inference.c
+    newer = daily_clip_inference.alias("newer").c
     prompts = f"{encoder}/prompts-"
-    later = sa.tuple_(newer.c.computed_at, newer.c.model_id) > sa.tuple_(
-        image.computed_at, image.model_id
-    )
+    this = sa.tuple_(image.computed_at, image.model_id)
+    other = sa.tuple_(newer.computed_at, newer.model_id)
     replaced = sa.exists().where(
-        newer.c.image_path == image.image_path,
-        newer.c.model_id.startswith(prompts, autoescape=True),
-        later,
+        newer.image_path == image.image_path,
+        newer.model_id.startswith(prompts, autoescape=True),
+        other > this,
     )
     return image.model_id.startswith(prompts, autoescape=True), image.status == "ok", ~replaced
 
 
 def _many(connection: sa.Connection, filters: Sequence[sa.ColumnElement[bool]]) -> bool:
-    """Whether the filters leave so many images that to look at each would take longer than the
-    index.
-    """
+    """Whether the filters leave so many images that a look at each takes longer than the index."""
     if not filters:
         return True  # or there would be no index
     some = (
@@ -192,69 +175,3 @@ def _nearest(
         .limit(k)
     )
     return [NearImage(*row) for row in connection.execute(statement)]
-
-
-def replace_room_days(
-    connection: sa.Connection, encoder: str, model_id: str, day: dt.date, run_id: str
-) -> int:
-    """Replace a day's rows of `room_day_embedding`, inside the caller's transaction; returns how
-    many rooms have one.
-
-    A room's vector is the mean of its images' vectors, scaled to length 1, from the day's `ok` rows
-    of `model_id` in `daily_clip_inference`; its growth day is that of most images (the earlier of
-    two with as many).
-    """
-    image, table = daily_clip_inference.c, room_day_embedding
-    connection.execute(
-        sa.delete(table).where(table.c.image_date == day, table.c.encoder == encoder)
-    )
-    mean = sa.func.avg(image.embedding)
-    days = (
-        sa.select(
-            image.image_date, image.room_id, sa.literal(encoder), sa.func.l2_normalize(mean), sa.func.count(),
-            sa.func.mode().within_group(image.growth_day), sa.literal(run_id), sa.func.now(),
-        )
-        .where(image.image_date == day, image.model_id == model_id, image.status == "ok")
-        .group_by(image.image_date, image.room_id)
-        .having(sa.func.vector_norm(mean) > 0)
-    )  # fmt: skip
-    insert = sa.insert(table).from_select([column.name for column in table.columns], days)
-    return len(connection.execute(insert.returning(table.c.room_id)).all())
-
-
-def similar_room_days(
-    connection: sa.Connection, encoder: str, room_id: str, day: dt.date, k: int
-) -> list[NearRoomDay]:
-    """The k past days, of any room, that looked most like a room's day, the most like first; none
-    without its vector.
-
-    Days after it, the same day elsewhere, and the `TRIVIAL_DAYS` before it in the same room are
-    left out. Exact: a farm of 100 rooms has 36,500 room days a year.
-    """
-    own, past, report = (
-        room_day_embedding.alias("own").c,
-        room_day_embedding.alias("past").c,
-        daily_room_report.c,
-    )
-    distance = past.embedding.cosine_distance(own.embedding)
-    trivial = sa.and_(past.room_id == own.room_id, past.image_date >= own.image_date - TRIVIAL_DAYS)
-    written = sa.and_(report.room_id == past.room_id, report.stat_date == past.image_date)
-    statement = (
-        sa.select(
-            past.room_id,
-            past.image_date,
-            1 - distance,
-            past.growth_day,
-            past.image_count,
-            report.verdict,
-        )
-        .select_from(
-            sa.join(own.embedding.table, past.embedding.table, own.encoder == past.encoder)
-        )
-        .outerjoin(daily_room_report, written)
-        .where(own.encoder == encoder, own.room_id == room_id, own.image_date == day)
-        .where(past.image_date < own.image_date, ~trivial)
-        .order_by(distance, past.image_date.desc(), past.room_id)
-        .limit(k)
-    )
-    return [NearRoomDay(*row) for row in connection.execute(statement)]

@@ -1,5 +1,6 @@
-"""The index of a model's vectors on PostgreSQL: built once, whole, by one process, and used only as
-far as it finds.
+"""The index of a model's vectors on PostgreSQL: built once, whole, by one process.
+
+It is used only as far as it finds.
 """
 
 import threading
@@ -17,15 +18,15 @@ from mushroom_assets.service import doctor
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database, Limits
 from mushroom_assets.storage.schema import metadata
-from mushroom_assets.storage.vision import index as vector_index
+from mushroom_assets.storage.vision import index_build
 from mushroom_assets.storage.vision.index import (
     distances,
-    ensure_index,
     index_name,
     index_state,
     through_index,
     usable_ef_search,
 )
+from mushroom_assets.storage.vision.index_build import ensure_index
 from mushroom_assets_tests.kit.vectors import ENCODER, clusters, put_vectors, unit
 
 ODD = 'it\'s 100% "odd"/weights:\\v1'
@@ -34,15 +35,16 @@ ODD = 'it\'s 100% "odd"/weights:\\v1'
 @pytest.fixture(autouse=True)
 def small_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Indexed from 500 vectors on, so that tests are quick."""
-    monkeypatch.setattr(vector_index, "INDEX_FROM", 500)
+    monkeypatch.setattr(index_build, "INDEX_FROM", 500)
 
 
 def indexes(database: Database) -> list[tuple[Any, ...]]:
     """Oid, name and validity of every HNSW index."""
     with database.transaction() as connection:
         statement = sa.text(
-            "SELECT c.oid, c.relname, i.indisvalid FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid"
-            " JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'hnsw' ORDER BY 2"
+            "SELECT c.oid, c.relname, i.indisvalid FROM pg_class c"
+            " JOIN pg_index i ON i.indexrelid = c.oid JOIN pg_am a ON a.oid = c.relam"
+            " WHERE a.amname = 'hnsw' ORDER BY 2"
         )
         return [tuple(row) for row in connection.execute(statement)]
 
@@ -126,20 +128,17 @@ def test_a_statement_that_is_prepared_and_planned_once_for_all_still_uses_it(
 
 
 def test_it_finds_what_numpy_finds(database: Database) -> None:
-    vectors, queries = clusters(3000, 64), clusters(60, 64, seed=5)
+    vectors = clusters(3000, 64)
+    queries = clusters(60, 64, seed=5)
     put_vectors(database, vectors)
     assert ensure_index(database, ENCODER)
     truth = np.sort(1 - queries.astype(float) @ vectors.astype(float).T, axis=1)[:, :10]
+    nearest: list[list[float]] = []
     with database.transaction() as connection, through_index(connection, 200):
-        found = np.array(
-            [
-                [
-                    row.distance
-                    for row in connection.execute(distances(ENCODER, query, exact=False).limit(10))
-                ]
-                for query in queries
-            ]
-        )
+        for query in queries:
+            statement = distances(ENCODER, query, exact=False).limit(10)
+            nearest.append([row.distance for row in connection.execute(statement)])
+    found = np.array(nearest)
     assert (found <= truth[:, -1:] + 1e-6).mean() >= 0.98
     assert (np.diff(found, axis=1) >= 0).all()
 
@@ -148,7 +147,7 @@ def test_an_index_that_finds_too_little_is_not_used(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_vectors(database, unit(np.random.default_rng(0).standard_normal((2000, 256))))
-    monkeypatch.setattr(vector_index, "EF_SEARCH", (1, 2))
+    monkeypatch.setattr(index_build, "EF_SEARCH", (1, 2))
     assert not ensure_index(database, ENCODER)
     with database.transaction() as connection:
         valid, measured = index_state(connection, ENCODER)
@@ -175,7 +174,7 @@ def test_a_build_that_cannot_end_stops_and_the_next_one_begins_anew(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_vectors(database, clusters(600, 16))
-    monkeypatch.setattr(vector_index, "LOCK_TIMEOUT_S", 1)
+    monkeypatch.setattr(index_build, "LOCK_TIMEOUT_S", 1)
     with database.transaction() as forgotten:
         forgotten.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         forgotten.execute(sa.text("SELECT count(*) FROM farm.image_embedding"))
@@ -225,7 +224,8 @@ def test_the_statement_timeout_does_not_cut_a_long_build_and_is_back_afterwards(
 
 def test_of_several_at_once_one_builds(database_url: str, database: Database) -> None:
     put_vectors(database, clusters(2000, 64))
-    together, faults = threading.Barrier(3, timeout=60), []
+    together = threading.Barrier(3, timeout=60)
+    faults: list[exc.SQLAlchemyError] = []
 
     def ensure() -> None:
         own = Database(database_url)

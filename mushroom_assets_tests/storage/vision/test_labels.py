@@ -1,8 +1,10 @@
-"""Labels by people: the latest word on the bytes that were looked at, vectors joined by content;
-and probes.
+"""Labels by people, the latest word on the bytes that were looked at, and probes.
+
+Vectors are joined by content.
 """
 
 import datetime as dt
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -28,11 +30,8 @@ LATER = NOON + dt.timedelta(days=1)
 
 
 def stored(database: Database) -> dict[str, tuple[Any, ...]]:
-    columns = ("content_sha256", "stage", "condition", "labelled_by")
-    return {
-        row["image_path"]: tuple(row[name] for name in columns)
-        for row in rows(database, image_label)
-    }
+    facts = itemgetter("content_sha256", "stage", "condition", "labelled_by")
+    return {row["image_path"]: facts(row) for row in rows(database, image_label)}
 
 
 def labelled(

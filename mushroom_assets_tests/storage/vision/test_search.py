@@ -1,6 +1,7 @@
-"""Nearest images and similar room days on PostgreSQL, against numpy, with the index and without it."""
+"""Nearest images and similar room days on PostgreSQL, against numpy, with and without the index."""
 
 import datetime as dt
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -15,13 +16,12 @@ from mushroom_assets.storage.schema import (
     daily_room_report,
     room_day_embedding,
 )
-from mushroom_assets.storage.vision import index as vector_index
-from mushroom_assets.storage.vision import search
-from mushroom_assets.storage.vision.index import ensure_index, through_index
+from mushroom_assets.storage.vision import index_build, search
+from mushroom_assets.storage.vision.index import through_index
+from mushroom_assets.storage.vision.index_build import ensure_index
+from mushroom_assets.storage.vision.room_days import replace_room_days, similar_room_days
 from mushroom_assets.storage.vision.search import (
     nearest_images,
-    replace_room_days,
-    similar_room_days,
     stored_vector,
 )
 from mushroom_assets_tests.kit.vectors import (
@@ -62,24 +62,17 @@ def by_numpy(vectors: Floats, query: Floats, keep: Any = None) -> list[int]:
 def put_farm(database: Database, vectors: Floats) -> None:
     """Three rooms in turn, ten images a day."""
     put_vectors(database, vectors)
-    put_images(
-        database,
-        [
-            image(
-                number,
-                vector,
-                room_id=ROOMS[number % 3],
-                image_date=DAY + dt.timedelta(days=number // 10),
-            )
-            for number, vector in enumerate(vectors)
-        ],
-    )
+    images = []
+    for number, vector in enumerate(vectors):
+        day = DAY + dt.timedelta(days=number // 10)
+        images.append(image(number, vector, room_id=ROOMS[number % 3], image_date=day))
+    put_images(database, images)
 
 
 @pytest.fixture
 def indexed(monkeypatch: pytest.MonkeyPatch, database: Database) -> Floats:
     """1,200 vectors with an index, through which searches go."""
-    monkeypatch.setattr(vector_index, "INDEX_FROM", 20)
+    monkeypatch.setattr(index_build, "INDEX_FROM", 20)
     monkeypatch.setattr(search, "INDEX_FROM", 20)
     vectors = clusters(1200, 32)
     put_farm(database, vectors)
@@ -88,9 +81,9 @@ def indexed(monkeypatch: pytest.MonkeyPatch, database: Database) -> Floats:
 
 
 def test_without_an_index_the_result_is_exact(database: Database) -> None:
-    vectors, queries = clusters(300, 16), clusters(20, 16, seed=3)
+    vectors = clusters(300, 16)
     put_farm(database, vectors)
-    for query in queries:
+    for query in clusters(20, 16, seed=3):
         found = near(database, query, 7)
         best = by_numpy(vectors, query)[:7]
         assert paths(found) == [path(number) for number in best]
@@ -120,7 +113,8 @@ def test_the_index_finds_what_numpy_finds(database: Database, indexed: Floats) -
 def test_rooms_and_days_limit_the_search_to_their_last_image(
     database: Database, indexed: Floats
 ) -> None:
-    first, last = DAY + dt.timedelta(days=100), DAY + dt.timedelta(days=110)
+    first = DAY + dt.timedelta(days=100)
+    last = DAY + dt.timedelta(days=110)
 
     def kept(number: int) -> bool:
         return number % 3 == 1 and 1000 <= number < 1110
@@ -194,7 +188,7 @@ def test_what_a_search_sets_ends_with_it(database: Database, indexed: Floats) ->
 def test_equal_bytes_at_several_paths_are_several_images(
     database: Database, monkeypatch: pytest.MonkeyPatch, with_index: bool
 ) -> None:
-    monkeypatch.setattr(vector_index, "INDEX_FROM", 50 if with_index else 10_000)
+    monkeypatch.setattr(index_build, "INDEX_FROM", 50 if with_index else 10_000)
     vectors = clusters(60, 8)
     put(database, vectors)
     put_images(
@@ -216,17 +210,22 @@ def test_vectors_whose_image_is_gone_replaced_or_another_models_do_not_count(
 ) -> None:
     vectors = unit([[1, 0.01 * number] for number in range(6)])
     put_vectors(database, vectors)
-    put_images(
-        database,
-        [
-            image(1, vectors[1], model_id="ViT-T/test-weights-2/prompts-0000000a"),
-            image(2, vectors[2]),
-            image("re", vectors[2], image_path=path(2), content_sha256=content(5), model_id=f"{ENCODER}/prompts-b",
-                  computed_at=NOON + dt.timedelta(hours=1)),
-            image(3, None, content_sha256=content(3)),
-            image(4, vectors[4]),
-        ],
-    )  # fmt: skip
+    again = image(
+        "re",
+        vectors[2],
+        image_path=path(2),
+        content_sha256=content(5),
+        model_id=f"{ENCODER}/prompts-b",
+        computed_at=NOON + dt.timedelta(hours=1),
+    )
+    images = [
+        image(1, vectors[1], model_id="ViT-T/test-weights-2/prompts-0000000a"),
+        image(2, vectors[2]),
+        again,
+        image(3, None, content_sha256=content(3)),
+        image(4, vectors[4]),
+    ]
+    put_images(database, images)
     assert paths(near(database, [1, 0])) == [path(4), path(2)]
 
 
@@ -266,7 +265,8 @@ def replace(database: Database, day: dt.date = DAY, run_id: str = "run-2") -> in
 
 
 def test_a_room_day_is_the_mean_of_its_ok_images_scaled_to_length_1(database: Database) -> None:
-    vectors, growth = clusters(20, 16), [5, 6, 6, None, 5, None, None]
+    vectors = clusters(20, 16)
+    growth = [5, 6, 6, None, 5, None, None]
     rows = [
         image(number, vector, room_id=ROOMS[number % 2], growth_day=growth[number // 2 % 7])
         for number, vector in enumerate(vectors)
@@ -332,8 +332,9 @@ def put_days(
 ) -> None:
     rows = [
         {
-            "image_date": dt.date(2026, 1, day), "room_id": room, "encoder": encoder, "embedding": unit(vector),
-            "image_count": 48, "growth_day": day, "run_id": "run-1", "computed_at": NOON,
+            "image_date": dt.date(2026, 1, day), "room_id": room, "encoder": encoder,
+            "embedding": unit(vector), "image_count": 48, "growth_day": day,
+            "run_id": "run-1", "computed_at": NOON,
         }
         for (room, day), vector in vectors.items()
     ]  # fmt: skip
@@ -343,7 +344,8 @@ def put_days(
 
 def test_similar_days_lie_in_the_past_and_not_next_door(database: Database) -> None:
     random = np.random.default_rng(2)
-    vectors = {(room, day): random.standard_normal(8) for room in ROOMS for day in range(5, 25)}
+    places = itertools.product(ROOMS, range(5, 25))
+    vectors = {place: random.standard_normal(8) for place in places}
     put_days(database, vectors)
     put_days(database, {("607", 6): vectors["608", 20]}, encoder="another/model")
     own = unit(vectors["608", 20])

@@ -65,7 +65,9 @@ def upgrade() -> None:
             "status",
             sa.Text(),
             nullable=False,
-            comment="ok, unreadable (no picture could be decoded) or rejected (refused before decoding)",
+            comment=(
+                "ok, unreadable (no picture could be decoded) or rejected (refused before decoding)"
+            ),
         ),
         sa.Column("error", sa.Text(), nullable=True, comment="why the image is not ok"),
         sa.Column("width", sa.Integer(), nullable=True, comment="width of the original image [px]"),
@@ -201,7 +203,9 @@ def upgrade() -> None:
             "suspect_count",
             sa.Integer(),
             nullable=False,
-            comment="accepted samples that look like a spike or a stuck sensor; still in the statistics",
+            comment=(
+                "accepted samples that look like a spike or a stuck sensor; still in the statistics"
+            ),
         ),
         sa.Column(
             "mean",
@@ -467,7 +471,9 @@ def upgrade() -> None:
             "value",
             sa.Double(),
             nullable=False,
-            comment="the value, in the point's unit; NaN and infinities are kept and rejected later",
+            comment=(
+                "the value, in the point's unit; NaN and infinities are kept and rejected later"
+            ),
         ),
         sa.Column(
             "received_at",
@@ -478,7 +484,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("point_id", "sampled_at", name=op.f("pk_sample")),
         schema="farm",
-        comment="One value of one point at one instant, about once a minute; one partition a month (UTC)",
+        comment=(
+            "One value of one point at one instant, about once a minute; one "
+            "partition a month (UTC)"
+        ),
         postgresql_partition_by="RANGE (sampled_at)",
     )
 

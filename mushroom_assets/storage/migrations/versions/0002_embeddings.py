@@ -66,7 +66,10 @@ def upgrade() -> None:
         sa.CheckConstraint("kind IN ('stage', 'condition')", name=op.f("ck_clip_probe_kind")),
         sa.PrimaryKeyConstraint("encoder", "kind", name=op.f("pk_clip_probe")),
         schema="farm",
-        comment="The farm's own linear probe on stored vectors, the latest fit per encoder and kind of label",
+        comment=(
+            "The farm's own linear probe on stored vectors, the latest fit per "
+            "encoder and kind of label"
+        ),
     )
     op.create_table(
         "image_embedding",
@@ -107,7 +110,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("content_sha256", "encoder", name=op.f("pk_image_embedding")),
         schema="farm",
-        comment="What a model made of a file's bytes: computed once, kept while a day is still running, searched",
+        comment=(
+            "What a model made of a file's bytes: computed once, kept while a day "
+            "is still running, searched"
+        ),
     )
     op.create_table(
         "image_label",

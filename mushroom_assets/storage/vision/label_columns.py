@@ -1,0 +1,95 @@
+"""How new labels come into rows: as numbers by COPY, and to names again by SQL in the database.
+
+Which rows get labels is the business of `relabel`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from psycopg import sql
+
+from mushroom_assets.domain.probe import KINDS, Leading
+from mushroom_assets.domain.vision import Judgement
+from mushroom_assets.storage.copy import Column
+
+PROBE_COLUMNS = [f"probe_{kind}" for kind in KINDS]
+PROBE_COLUMNS += [f"probe_{kind}_probability" for kind in KINDS]
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """New labels of n images.
+
+    By kind what zero-shot says and, where there is one, the probe; and the probes' id.
+    """
+
+    zero_shot: Mapping[str, Judgement]
+    probes: Mapping[str, Leading]
+    probe_id: str | None
+
+
+def columns_of(places: npt.NDArray[np.void], labels: Labels) -> list[Column]:
+    """What travels: numbers of labels (from 1, as SQL counts), not their names.
+
+    `places` are those of the rows, in the order of the labels.
+    """
+    columns = [
+        Column("source", "tid", places),
+        Column("stage_margin", "float8", labels.zero_shot["stage"].margin),
+    ]
+    for name, found in _by_column(labels).items():
+        columns.append(Column(name, "int2", found.number + 1))
+        columns.append(Column(f"{name}_probability", "float8", found.probability))
+    for kind, judged in labels.zero_shot.items():
+        for number, scores in enumerate(judged.scores.T):
+            columns.append(Column(_score(kind, number), "float8", scores))
+    return columns
+
+
+def values_of(labels: Labels) -> dict[str, sql.Composable]:
+    """SQL of each label column by its name; NULL where a row has no labels."""
+    values: dict[str, sql.Composable] = dict.fromkeys(PROBE_COLUMNS, sql.NULL)
+    values["stage_margin"] = _travelled("stage_margin")
+    for name, found in _by_column(labels).items():
+        names = sql.Literal(list(found.names))
+        values[name] = sql.SQL("({}::text[])[{}]").format(names, _travelled(name))
+        values[f"{name}_probability"] = _travelled(f"{name}_probability")
+    values["scores"] = _scores(labels.zero_shot)
+    probe_id = sql.Literal(labels.probe_id)
+    values["probe_id"] = sql.SQL("CASE WHEN usable THEN {} END").format(probe_id)
+    return values
+
+
+def _by_column(labels: Labels) -> dict[str, Judgement | Leading]:
+    """What said so, by the column that names the leading label."""
+    probes = {f"probe_{kind}": found for kind, found in labels.probes.items()}
+    return {**labels.zero_shot, **probes}
+
+
+def _score(kind: str, number: int) -> str:
+    """The column in which the scores of a kind's label travel."""
+    return f"{kind} {number}"
+
+
+def _travelled(name: str) -> sql.Identifier:
+    return sql.Identifier("labels", name)
+
+
+def _scores(zero_shot: Mapping[str, Judgement]) -> sql.Composed:
+    """The jsonb of every label's score: {kind: {label: score}}.
+
+    It is put together as text, which takes two thirds of what jsonb_build_object takes.
+    """
+    parts: list[sql.Composable] = []
+    before = "{"
+    for kind, judged in zero_shot.items():
+        before += f"{json.dumps(kind)}: {{"
+        for number, name in enumerate(judged.names[:-1]):
+            parts.append(sql.Literal(f"{before}{json.dumps(name)}: "))
+            parts.append(_travelled(_score(kind, number)))
+            before = ", "
+        before = "}, "
+    return sql.SQL("({} || '}}}}')::jsonb").format(sql.SQL(" || ").join(parts))
