@@ -1,6 +1,4 @@
-"""`clip_probe` on PostgreSQL: from stored labels and vectors to a probe, its accuracy, and what it
-says is missing.
-"""
+"""`clip_probe` on PostgreSQL: from stored labels and vectors to a probe, its accuracy, its gaps."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,30 +9,18 @@ import pytest
 import sqlalchemy as sa
 
 from mushroom_assets.automation import timetable
-from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.probe import Probe
-from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.resources import PostgresResource
 from mushroom_assets.storage.results import lock_for_replace
 from mushroom_assets.storage.schema import clip_probe
 from mushroom_assets.storage.vision.labels import read_probes
 from mushroom_assets_tests.kit.labels import ENCODER, image_path, keep_vector, say, see
 from mushroom_assets_tests.kit.plant import rows
+from mushroom_assets_tests.kit.probes import fit
+from mushroom_assets_tests.kit.runs import failure_message, retries
 from mushroom_assets_tests.kit.small import SmallFarm
 
 ASSET = dg.AssetKey("clip_probe")
-
-
-def fit(
-    small: SmallFarm, *, raise_on_error: bool = True, **doors: Any
-) -> dg.ExecuteInProcessResult:
-    """Run `clip_probe_job`, as its sensor would."""
-    resources = {
-        "postgres": PostgresResource(url=small.database.url, connect_attempts=1),
-        "farm_file": FarmFile(path=str(small.path)),
-    }
-    job = build_definitions(small.farm, resources | doors).resolve_job_def("clip_probe_job")
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    return job.execute_in_process(quiet, instance=small.instance, raise_on_error=raise_on_error)
 
 
 def shown(small: SmallFarm) -> dict[str, Any]:
@@ -303,17 +289,10 @@ def test_a_database_that_is_away_is_retried_and_missing_tables_are_not(
     small: SmallFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
-
-    def retries(result: dg.ExecuteInProcessResult) -> int:
-        return sum(
-            event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events
-        )
-
     away = PostgresResource(url="postgresql://farm@127.0.0.1:1/farm", connect_attempts=1)
     result = fit(small, postgres=away, raise_on_error=False)
     assert (result.success, retries(result)) == (False, 3)
     small.execute("DROP TABLE farm.image_label")
     result = fit(small, raise_on_error=False)
-    (event,) = result.get_step_failure_events()
     assert (result.success, retries(result)) == (False, 0)
-    assert "Remedy: run `mushroom init`" in event.step_failure_data.error.message  # type: ignore[union-attr]
+    assert "Remedy: run `mushroom init`" in failure_message(result)

@@ -1,11 +1,7 @@
-"""The first filling of a farm: what is missing is made, what is there is left alone, and one
-failure stays one.
-"""
+"""The first filling of a farm: it makes what is missing, leaves the rest, and outlives a failure."""
 
 import datetime as dt
 from pathlib import Path
-
-import dagster as dg
 
 from mushroom_assets.automation.backfill import materialize_missing
 from mushroom_assets.definitions import build_definitions
@@ -22,25 +18,17 @@ def fill(small: SmallFarm, images: Path, clip: ClipResource) -> list[str]:
         "clip": clip,
         "farm_file": FarmFile(path=str(small.path)),
     }
-    now = dt.datetime.fromisoformat(NEXT).replace(tzinfo=small.farm.zone) + dt.timedelta(
-        hours=1, minutes=30
-    )
-    return materialize_missing(
-        build_definitions(small.farm, doors), small.instance, dt.date.fromisoformat(DAY), now
-    )
-
-
-def done(small: SmallFarm, asset: str) -> set[str]:
-    return small.instance.get_materialized_partitions(dg.AssetKey(asset))
+    now = small.at(NEXT, 1.5).astimezone(small.farm.zone)
+    defs = build_definitions(small.farm, doors)
+    return materialize_missing(defs, small.instance, dt.date.fromisoformat(DAY), now)
 
 
 def test_every_closed_partition_is_made_once(small: SmallFarm, tmp_path: Path) -> None:
     assert fill(small, tmp_path, ClipResource()) == []
     for asset in ("daily_env_stats", "daily_clip_inference", "daily_room_report"):
-        assert done(small, asset) == {DAY}
-    assert done(small, "hourly_setpoint_changes") == {
-        f"{DAY}-{hour:02}:00" for hour in range(24)
-    } | {f"{NEXT}-00:00"}
+        assert small.done(asset) == {DAY}
+    hours = {f"{DAY}-{hour:02}:00" for hour in range(24)}
+    assert small.done("hourly_setpoint_changes") == hours | {f"{NEXT}-00:00"}
     runs = small.instance.get_runs_count()
     assert fill(small, tmp_path, ClipResource()) == []
     assert small.instance.get_runs_count() == runs
@@ -49,13 +37,12 @@ def test_every_closed_partition_is_made_once(small: SmallFarm, tmp_path: Path) -
 def test_a_failing_asset_keeps_only_the_report_from_being_made(
     small: SmallFarm, tmp_path: Path
 ) -> None:
-    (failure,) = fill(
-        small, tmp_path, ClipResource(model="ViT-B-32", pretrained=str(tmp_path / "nowhere.pt"))
-    )
+    nowhere = ClipResource(model="ViT-B-32", pretrained=str(tmp_path / "nowhere.pt"))
+    (failure,) = fill(small, tmp_path, nowhere)
     assert failure.startswith(f"daily_clip_inference for {DAY} to {DAY} failed in run ")
     assert "there is no file" in failure
     assert "nowhere.pt" in failure
-    assert done(small, "daily_env_stats") == {DAY}
-    assert done(small, "daily_clip_inference") == done(small, "daily_room_report") == set()
+    assert small.done("daily_env_stats") == {DAY}
+    assert small.done("daily_clip_inference") == small.done("daily_room_report") == set()
     assert fill(small, tmp_path, ClipResource()) == []  # mended: what was missing is made
-    assert done(small, "daily_room_report") == {DAY}
+    assert small.done("daily_room_report") == {DAY}

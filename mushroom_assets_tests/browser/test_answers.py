@@ -1,6 +1,4 @@
-"""What the pages tell: the lineage, a room's yesterday in three clicks, the pictures of a
-materialization.
-"""
+"""What the pages tell: the lineage, a room's yesterday in three clicks, pictures of a run."""
 
 import re
 from pathlib import Path

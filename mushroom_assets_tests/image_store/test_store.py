@@ -3,7 +3,7 @@
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
 from mushroom_assets.image_store.store import ImageStore
 from mushroom_assets.settings import SettingsError
-
-DAY = "7/20260110"
+from mushroom_assets_tests.kit.image_stores import DAY, recording, why_not
 
 
 @pytest.fixture
@@ -28,12 +27,6 @@ def folder(tmp_path: Path) -> Path:
 
 def store_of(folder: Path, **options: Any) -> ImageStore:
     return ImageStore(root=str(folder.parent.parent), **options)
-
-
-def why_not(read: Callable[[], bytes]) -> str:
-    with pytest.raises(PermissionError) as raised:
-        read()
-    return str(raised.value.strerror)
 
 
 # What lies there
@@ -173,17 +166,6 @@ class Attempts:
         if fault := next(self.faults, None):
             raise fault
         return b"answer"
-
-
-def recording(store: ImageStore, *, seconds_each: float = 0.0) -> list[float]:
-    """Waits of a store that waits at the upper bound without waiting; each look at the clock finds
-    it later.
-    """
-    waits: list[float] = []
-    ticks = iter(range(1000))
-    store._sleep, store._jitter = waits.append, lambda _, upper: upper
-    store._clock = lambda: next(ticks) * seconds_each
-    return waits
 
 
 def test_a_fault_that_passes_is_retried_with_growing_waits(

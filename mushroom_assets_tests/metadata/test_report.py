@@ -11,8 +11,8 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.report import RoomDay
 from mushroom_assets.metadata.report import PICTURES, report_metadata
+from mushroom_assets_tests.kit.ribbons import ribbons
 from mushroom_assets_tests.kit.room_days import DAY, change, stats
-from mushroom_assets_tests.metadata.plots.test_ribbons import ribbons
 
 HIDDEN_FROM = 1000  # characters of Markdown that the UI hides behind a click
 

@@ -18,8 +18,8 @@ from click.testing import Result
 from mushroom_assets.cli import ground
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
-from mushroom_assets_tests.conftest import uri_of
 from mushroom_assets_tests.kit.command import mushroom
+from mushroom_assets_tests.kit.databases import uri_of
 
 SUBJECTS = [
     "farm file",

@@ -1,4 +1,4 @@
-"""Freshness: a punctual asset passes and a late one fails, as Dagster's own evaluators judge it."""
+"""The timetable as freshness: a punctual asset passes and a late one fails, as Dagster's own evaluators judge it."""
 
 import asyncio
 import datetime as dt
