@@ -175,7 +175,7 @@ def test_new_probes_reach_old_days_under_the_same_prompts(judged: Relabelled) ->
         with judged.database.transaction() as connection:
             weights = connection.scalar(sa.select(clip_probe.c.coefficients))
         logits = np.array(weights).reshape(3, -1) @ np.array(mine["embedding"])
-        powers = np.exp(logits + [0.1, 0.2, 0.3])
+        powers = np.exp(logits + np.array([0.1, 0.2, 0.3]))
         share = powers.max() / powers.sum()
         assert probed["probe_stage"] == "xyz"[powers.argmax()]
         assert probed["probe_stage_probability"] == pytest.approx(share, abs=1e-6)
@@ -191,16 +191,21 @@ def test_a_probe_that_is_gone_leaves_no_label_behind(judged: Relabelled) -> None
 
 
 @pytest.mark.parametrize(
-    ("config", "days"),
-    [({}, DAYS), ({"since": DAYS[1]}, DAYS[1:]), ({"until": DAYS[1]}, DAYS[:2]),
-     ({"since": DAYS[1], "until": DAYS[1]}, DAYS[1:2]), ({"since": "2026-02-01"}, ())],
+    ("since", "until", "days"),
+    [
+        (None, None, DAYS),
+        (DAYS[1], None, DAYS[1:]),
+        (None, DAYS[1], DAYS[:2]),
+        (DAYS[1], DAYS[1], DAYS[1:2]),
+        ("2026-02-01", None, ()),
+    ],
     ids=["all", "since", "until", "both", "none"],
-)  # fmt: skip
+)
 def test_only_the_days_asked_for_are_relabelled_and_reported(
-    judged: Relabelled, config: dict[str, str], days: tuple[str, ...]
+    judged: Relabelled, since: str | None, until: str | None, days: tuple[str, ...]
 ) -> None:
     new = judged.ask_otherwise()
-    run = judged.relabel(**config)
+    run = judged.relabel(since, until)
     assert {str(row["image_date"]) for row in judged.of(new)} == set(days)
     told = judged.instance.fetch_materializations(
         dg.AssetRecordsFilter(dg.AssetKey(ASSET)), limit=100
@@ -349,9 +354,9 @@ def test_a_row_that_somebody_changes_in_between_fails_the_chunk_and_the_retry_st
         if event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY
     )
     assert "changed by hand" in str(retry.event_specific_data)
-    grown = [[row["growth_day"] for row in judged.of(model)] for model in (old, new)]
-    assert grown[0] == grown[1]
-    assert grown[1].count(99) == 2
+    grown = [row["growth_day"] for row in judged.of(new)]
+    assert grown == [row["growth_day"] for row in judged.of(old)]
+    assert grown.count(99) == 2
 
 
 def test_no_image_is_read(judged: Relabelled) -> None:

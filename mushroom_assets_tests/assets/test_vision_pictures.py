@@ -57,13 +57,14 @@ def shown(cameras: Cameras) -> dict[str, dict[str, str]]:
         dg.AssetKey(ASSET), limit=100, ascending=True
     ).records
     events = [record.asset_materialization for record in records if record.asset_materialization]
+    return {str(event.partition): markdown(event) for event in events}
+
+
+def markdown(event: dg.AssetMaterialization) -> dict[str, str]:
     return {
-        str(event.partition): {
-            key: str(value.value)
-            for key, value in event.metadata.items()
-            if isinstance(value, dg.MarkdownMetadataValue)
-        }
-        for event in events
+        key: str(value.value)
+        for key, value in event.metadata.items()
+        if isinstance(value, dg.MarkdownMetadataValue)
     }
 
 

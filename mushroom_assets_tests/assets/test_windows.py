@@ -17,7 +17,8 @@ from mushroom_assets.storage.schema import RESULTS
 from mushroom_assets_tests.kit.runs import failure_message, retries
 from mushroom_assets_tests.kit.small import SmallFarm
 
-DAILY, HOURLY = "daily_env_stats", "hourly_setpoint_changes"
+DAILY = "daily_env_stats"
+HOURLY = "hourly_setpoint_changes"
 DAYS = ["2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08"]
 
 
@@ -78,7 +79,8 @@ def test_a_fault_of_all_days_ends_the_run_after_a_few(small: SmallFarm) -> None:
 
 @pytest.mark.usefixtures("no_wait", "day_by_day")
 def test_after_the_fault_is_mended_the_rest_gives_the_clean_result(small: SmallFarm) -> None:
-    small.put([("A", "t", small.at(day, hour), 18.0) for day in DAYS for hour in range(24)])
+    for day in DAYS:
+        small.put([("A", "t", small.at(day, hour), 18.0) for hour in range(24)])
     refuse(small, DAILY, f"NEW.stat_date = '{DAYS[1]}' AND NEW.room_id = 'B'")
     small.run(DAILY, DAYS[0], DAYS[3], raise_on_error=False)
     small.execute(f"DROP TRIGGER refuse ON farm.{DAILY}")

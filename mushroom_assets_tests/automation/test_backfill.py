@@ -1,4 +1,4 @@
-"""The first filling of a farm: it makes what is missing, leaves the rest, and outlives a failure."""
+"""The first filling of a farm: it makes what is missing and outlives a failing asset."""
 
 import datetime as dt
 from pathlib import Path
@@ -8,7 +8,8 @@ from mushroom_assets.definitions import build_definitions
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets_tests.kit.small import SmallFarm
 
-DAY, NEXT = "2026-01-05", "2026-01-06"
+DAY = "2026-01-05"
+NEXT = "2026-01-06"
 
 
 def fill(small: SmallFarm, images: Path, clip: ClipResource) -> list[str]:

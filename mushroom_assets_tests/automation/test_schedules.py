@@ -20,7 +20,8 @@ from mushroom_assets.instance.outstanding import range_tags
 
 SHANGHAI = parse_farm("{timezone: Asia/Shanghai, first_day: 2026-01-01, rooms: {A: {}}}")
 BRUSSELS = parse_farm("{timezone: Europe/Brussels, first_day: 2025-01-01, rooms: {A: {}}}")
-DAILY, HOURLY = "daily_env_stats", "hourly_setpoint_changes"
+DAILY = "daily_env_stats"
+HOURLY = "hourly_setpoint_changes"
 Request = tuple[str, str]  # first and last partition key
 
 
@@ -278,7 +279,8 @@ def evaluations(instance: dg.DagsterInstance) -> Evaluations:
 def test_a_report_is_due_when_the_last_of_its_inputs_is_there(
     evaluations: Evaluations, last: str
 ) -> None:
-    instance, date = evaluations.instance, "2026-01-19"
+    instance = evaluations.instance
+    date = "2026-01-19"
     inputs = {DAILY: [date], HOURLY: hours(date, 24), "daily_clip_inference": [date]}
     for asset, keys in inputs.items():
         materialized(instance, asset, keys[:-1] if asset == last else keys)

@@ -1,4 +1,4 @@
-"""`clip_probe_sensor`: a run for every change of the labels, also of those while nothing answered."""
+"""`clip_probe_sensor`: a run for every change of the labels, none lost to an outage."""
 
 import time
 from collections.abc import Callable, Iterator

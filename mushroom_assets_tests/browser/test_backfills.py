@@ -13,7 +13,8 @@ from mushroom_assets_tests.browser.clicks import flip, go_to, launch, open_asset
 from mushroom_assets_tests.browser.farm import RunningFarm
 from mushroom_assets_tests.kit.servers import until
 
-DAILY, REPORT = "daily_env_stats", "daily_room_report"
+DAILY = "daily_env_stats"
+REPORT = "daily_room_report"
 
 
 @pytest.fixture(autouse=True)

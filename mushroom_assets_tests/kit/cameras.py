@@ -92,8 +92,11 @@ class Relabelled(Cameras):
         self.shoot("611/20260111/holiday.jpg", picture(3))
         self.judge(DAYS[0], DAYS[-1])
 
-    def relabel(self, raise_on_error: bool = True, **config: str) -> dg.ExecuteInProcessResult:
-        """Run the job; `config` holds the first and the last day, `since` and `until`."""
+    def relabel(
+        self, since: str | None = None, until: str | None = None, *, raise_on_error: bool = True
+    ) -> dg.ExecuteInProcessResult:
+        """Run the job for the days from `since` to `until`, both included."""
+        config = {"since": since, "until": until}
         doors = {
             "postgres": PostgresResource(url=self.database.url, connect_attempts=1),
             "clip": ClipResource(),

@@ -1,4 +1,4 @@
-"""What tests of image stores share: a day's folder, waits that are not waited, a refusal's words."""
+"""What tests of image stores share: a day's folder, and waits that are not waited."""
 
 from collections.abc import Callable
 

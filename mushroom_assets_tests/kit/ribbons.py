@@ -25,7 +25,7 @@ def ribbons(of: Farm, *, gap_hours: int = 0, value: float | None = None) -> list
     window = day(of)
     rng = np.random.default_rng(1)
     at = np.arange(window.start_us, window.end_us - gap_hours * 60 * MINUTE, MINUTE)
-    frames = []
+    frames: list[pd.DataFrame] = []
     sources: dict[tuple[str, str], list[int]] = {}
     for room in of.rooms:
         for name, (middle, spread) in LEVELS.items():
