@@ -186,8 +186,8 @@ def test_a_probe_that_is_gone_leaves_no_label_behind(judged: Relabelled) -> None
     judged.relabel()
     judged.execute("TRUNCATE farm.clip_probe")
     judged.relabel()
-    rows = judged.of(judged.model())
-    assert {row[name] for row in rows for name in row if name.startswith("probe_")} == {None}
+    for row in judged.of(judged.model()):
+        assert {row[name] for name in row if name.startswith("probe_")} == {None}
 
 
 @pytest.mark.parametrize(

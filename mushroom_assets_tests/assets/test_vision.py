@@ -51,24 +51,20 @@ def test_every_file_is_a_row_with_its_status_and_reason(cameras: Cameras) -> Non
     result = cameras.judge()
     found = cameras.found()
     assert set(found) == set(files)
-    status = {
-        path.rsplit("/", 1)[1]: (row["room_id"], row["status"], row["error"])
-        for path, row in found.items()
-    }
-    assert status["607_cam1_202615_20260110080130.jpg"] == ("607", "ok", None)
+    good = found[OF_607]
+    assert (good["room_id"], good["status"], good["error"]) == ("607", "ok", None)
+    another_day = "the folder's day is 20260110, the name's 20260111"
     expected = {
         "611_cam1_202615_20260110080130.jpg": ("unreadable", "cut off"),
         "611_cam1_202615_20260110090130.jpg": ("unreadable", "empty"),
         "611_cam1_202615_20260110100130.jpg": ("unreadable", "not an image"),
         "holiday.jpg": ("rejected", "the name is not"),
-        "611_cam1_202615_20260111100130.jpg": (
-            "rejected",
-            "the folder's day is 20260110, the name's 20260111",
-        ),
+        "611_cam1_202615_20260111100130.jpg": ("rejected", another_day),
     }
     for name, (state, reason) in expected.items():
-        assert status[name][:2] == ("611", state)
-        assert reason in status[name][2]
+        row = found[f"611/20260110/{name}"]
+        assert (row["room_id"], row["status"]) == ("611", state)
+        assert reason in row["error"]
     for path, row in found.items():
         assert row["content_sha256"] == hashlib.sha256(files[path]).hexdigest()
         assert row["image_date"] == dt.date(2026, 1, 10)

