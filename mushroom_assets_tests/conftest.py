@@ -125,6 +125,13 @@ def small(build: Build) -> SmallFarm:
 
 
 @pytest.fixture
+def unpictured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs draw no ribbons, which take half of their time: for tests of rows alone."""
+    monkeypatch.setattr("mushroom_assets.assets.environment.PICTURED", 0)
+    monkeypatch.setattr("mushroom_assets.assets.report.pictured", lambda context: frozenset())
+
+
+@pytest.fixture
 def judged(database: Database, tmp_path: Path) -> Iterator[Relabelled]:
     """A farm with three days of images, judged under its first prompts."""
     with Relabelled.open(database, tmp_path) as farm:

@@ -106,6 +106,8 @@ samples = st.lists(
 )
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unpictured")
 @few_runs
 @given(samples, st.randoms(use_true_random=False))
 def test_any_order_of_arrival_and_any_repeat_gives_the_same_rows(
@@ -133,6 +135,7 @@ def test_any_order_of_arrival_and_any_repeat_gives_the_same_rows(
     assert small.rows(ASSET) == clean
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_range_in_one_run_is_its_days_one_by_one(
     small: SmallFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +152,7 @@ def test_a_range_in_one_run_is_its_days_one_by_one(
         assert small.rows(ASSET) == single
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_late_row_and_a_rerun_give_the_clean_result_and_touch_no_neighbour(
     small: SmallFarm,
 ) -> None:

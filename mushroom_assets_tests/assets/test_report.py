@@ -4,6 +4,7 @@ import datetime as dt
 import itertools
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from mushroom_assets.storage.schema import room_day_embedding
@@ -45,6 +46,7 @@ def test_each_room_has_its_own_verdict(small: SmallFarm) -> None:
     )
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_report_shows_the_days_changes_and_not_the_neighbours(small: SmallFarm) -> None:
     small.put([("A", "set", small.at(DAY, at), at) for at in (-0.5, 0, 23.9, 24, 24.5)])
     small.put([("B", "set", small.at(DAY, at), at) for at in (11, 12)])
@@ -61,6 +63,7 @@ def test_a_day_without_anything_still_has_its_reports(small: SmallFarm) -> None:
     assert set(found) == {"A", "B"}
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_rerun_after_late_rows_judges_anew_and_touches_no_neighbour(small: SmallFarm) -> None:
     put_batch(small.database, "A", dt.date(2026, 1, 1))
     small.put(climate(small, "A", DAY, 18.0)[:60])
@@ -75,6 +78,7 @@ def test_a_rerun_after_late_rows_judges_anew_and_touches_no_neighbour(small: Sma
     ] == neighbour
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_range_of_reports_is_its_days(small: SmallFarm) -> None:
     small.put(climate(small, "A", "2026-01-06", 18.0))
     for day in (DAY, "2026-01-06"):

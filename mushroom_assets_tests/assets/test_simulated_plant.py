@@ -15,6 +15,7 @@ from mushroom_assets.storage.samples import insert_batches, insert_samples, regi
 from mushroom_assets.storage.schema import daily_env_stats, hourly_setpoint_changes
 from mushroom_assets_tests.kit.plant import materialize, rows
 
+pytestmark = pytest.mark.long
 ROOMS = ["607", "611"]
 DAYS = [dt.date(2026, 1, 10), dt.date(2026, 1, 11)]
 KEY = ["room_id", "device_alias", "point_alias"]

@@ -77,6 +77,7 @@ def test_an_older_day_leads_to_the_newest() -> None:
     assert "newest" not in report_metadata(cards(of), of, DAY)
 
 
+@pytest.mark.long
 def test_of_many_rooms_those_that_need_action_have_their_pictures() -> None:
     of, bad = farm(40), ("611", "639")
     by_room: dict[str, list] = {}
