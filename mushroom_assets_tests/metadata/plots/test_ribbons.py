@@ -43,7 +43,9 @@ def test_every_glyph_is_in_the_font(language: str) -> None:
         assert plots.card([part for part in ribbons(of, gap_hours=5) if part.room_id == "600"], of)
 
 
-@pytest.mark.parametrize(("rooms", "limit"), [(4, 80_000), pytest.param(40, 600_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("rooms", "limit"), [(4, 80_000), pytest.param(40, 600_000, marks=pytest.mark.long)]
+)
 def test_a_day_is_a_small_picture_as_wide_as_the_dialog_of_the_ui(rooms: int, limit: int) -> None:
     of = farm(rooms=rooms)
     png = plots.overview(ribbons(of), of)
