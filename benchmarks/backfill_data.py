@@ -1,11 +1,11 @@
-"""The samples that the backfill benchmark runs over, made in SQL in the months of `farm.sample`,
-and as Parquet.
+"""The samples that the backfill benchmark runs over, in the months of `farm.sample` and as Parquet.
 
 Minute by minute, all points of a minute together, as a plant delivers them. What is measured over
 them is not here.
 """
 
 import datetime as dt
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,8 @@ VALUES = {
         WHEN 'temperature' THEN round((18 + 1.5 * wave + 0.2 * random())::numeric, 1)
         WHEN 'humidity' THEN round((90 + 4 * wave + random())::numeric, 2)
         ELSE round((2500 + 800 * wave + 40 * random())::numeric) END""",
-    "setpoints": """CASE WHEN point_alias IN ('temp_set', 'temp_diffset') THEN 17 + 0.5 * (level & 3)
+    "setpoints": """CASE
+        WHEN point_alias IN ('temp_set', 'temp_diffset') THEN 17 + 0.5 * (level & 3)
         WHEN point_alias IN ('co2_on', 'co2_off') THEN 2000 + 500 * (level & 3)
         WHEN point_alias IN ('on', 'off') OR point_alias ~ '_(time|mset)$' THEN 5 + 5 * (level & 3)
         ELSE level & 1 END""",
@@ -45,11 +46,14 @@ VALUES = {
 FILL = """
     INSERT INTO farm.{month} (point_id, sampled_at, value, received_at)
     SELECT point_id, sampled_at, ({value})::float8, sampled_at + interval '2 s'
-    FROM generate_series(%(start)s::timestamptz, %(end)s - interval '1 min', interval '1 min') AS sampled_at,
+    FROM generate_series(%(start)s::timestamptz, %(end)s - interval '1 min', interval '1 min')
+            AS sampled_at,
         LATERAL (SELECT extract(epoch FROM sampled_at)::bigint / 60 AS minute) AS clock,
         (SELECT * FROM farm.point WHERE point_id = ANY(%(points)s)) AS point,
-        LATERAL (SELECT sin(minute / 229.0) * 0.7 + sin(point_id + minute / 1605.0) * 0.3 AS wave,
-                        hashint8((minute + 97 * point_id) / 480 * 1009 + point_id) AS level) AS shape"""
+        LATERAL (
+            SELECT sin(minute / 229.0) * 0.7 + sin(point_id + minute / 1605.0) * 0.3 AS wave,
+                hashint8((minute + 97 * point_id) / 480 * 1009 + point_id) AS level
+        ) AS shape"""
 
 
 @dataclass(frozen=True)
@@ -87,27 +91,23 @@ class Case:
         known = read_points(connection)
         if self.kind == "setpoints":
             return list(watched_points(known, self.farm))
-        return [point for ids in sources(known, self.farm).values() for point in ids]
+        return list(itertools.chain.from_iterable(sources(known, self.farm).values()))
 
 
 def fill(database: Database, case: Case) -> int:
-    """Make the tables, register all points of the rooms, fill the months with the case's; returns
-    the samples.
-    """
-    farm, (start, end) = case.farm, case.bounds
+    """Make the tables, register all points of the rooms, fill the months; returns the samples."""
+    farm = case.farm
+    start, end = case.bounds
     with database.transaction() as connection:
         migrations.upgrade(connection)
         register_points(connection, points(farm, list(farm.rooms)))
         last = FIRST_DAY + dt.timedelta(days=case.days)
         insert_batches(connection, batches(farm, list(farm.rooms), FIRST_DAY, last, seed=0))
         ids = case.point_ids(connection)
-    first_month, last_month = (
-        pd.Timestamp(edge).tz_convert(None) for edge in (start, end - dt.timedelta(minutes=1))
-    )
-    made = sum(
-        _fill_month(database, month, case, ids)
-        for month in pd.period_range(first_month, last_month, freq="M")
-    )
+    first_month = pd.Timestamp(start).tz_convert(None)
+    last_month = pd.Timestamp(end - dt.timedelta(minutes=1)).tz_convert(None)
+    months = pd.period_range(first_month, last_month, freq="M")
+    made = sum(_fill_month(database, month, case, ids) for month in months)
     with database.session() as connection:
         connection.exec_driver_sql("VACUUM ANALYZE farm.sample")
         connection.exec_driver_sql("CHECKPOINT")
@@ -115,11 +115,14 @@ def fill(database: Database, case: Case) -> int:
 
 
 def _fill_month(database: Database, month: pd.Period, case: Case, ids: Sequence[int]) -> int:
-    """A month as `ensure_months` makes it; its index is built after the rows, which takes half the
-    time.
+    """A month as `ensure_months` makes it.
+
+    Its index is built after the rows, which takes half the time.
     """
-    name, (start, end) = f"sample_{month:%Y_%m}", case.bounds
-    lower, upper = (edge.start_time.tz_localize("UTC") for edge in (month, month + 1))
+    name = f"sample_{month:%Y_%m}"
+    start, end = case.bounds
+    lower = month.start_time.tz_localize("UTC")
+    upper = (month + 1).start_time.tz_localize("UTC")
     bounds = {"start": max(start, lower), "end": min(end, upper), "points": list(ids)}
     with database.transaction() as connection:
         connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '512MB'")
@@ -133,7 +136,8 @@ def _fill_month(database: Database, month: pd.Period, case: Case, ids: Sequence[
             f"ALTER TABLE farm.{name} ADD PRIMARY KEY (point_id, sampled_at)"
         )
         connection.exec_driver_sql(
-            f"ALTER TABLE farm.sample ATTACH PARTITION farm.{name} FOR VALUES FROM ('{lower}') TO ('{upper}')"
+            f"ALTER TABLE farm.sample ATTACH PARTITION farm.{name}"
+            f" FOR VALUES FROM ('{lower}') TO ('{upper}')"
         )
     return made
 
@@ -142,20 +146,18 @@ def export(database: Database, case: Case, path: Path) -> None:
     """The same samples as one Parquet file, in order of time, a row group a week."""
     start, end = case.bounds
     with database.transaction() as connection:
-        ids, writer = case.point_ids(connection), None
+        ids = case.point_ids(connection)
+        writer = None
         for first in pd.date_range(start, end, freq="7D", inclusive="left"):
-            week = read_samples(
-                connection, ids, first, min(first + pd.Timedelta(days=7), pd.Timestamp(end))
-            )
+            until = min(first + pd.Timedelta(days=7), pd.Timestamp(end))
+            week = read_samples(connection, ids, first, until)
             week = week.iloc[np.argsort(week["at"].to_numpy(), kind="stable")]
-            at = pa.array(week["at"].to_numpy(), pa.timestamp("us"))
-            table = pa.table(
-                {
-                    "point_id": week["point_id"].to_numpy(),
-                    "sampled_at": at,
-                    "value": week["value"].to_numpy(),
-                }
-            )
+            columns = {
+                "point_id": week["point_id"].to_numpy(),
+                "sampled_at": pa.array(week["at"].to_numpy(), pa.timestamp("us")),
+                "value": week["value"].to_numpy(),
+            }
+            table = pa.table(columns)
             writer = writer or pq.ParquetWriter(path, table.schema)
             writer.write_table(table, row_group_size=len(table))
         if writer:

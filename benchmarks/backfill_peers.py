@@ -22,34 +22,40 @@ from mushroom_assets.storage.connection import Database, Limits
 
 # The tables hold the needed rows alone, so that bare SQL need not name the points.
 SQL = {
-    "environment": """SELECT point_id, (sampled_at AT TIME ZONE 'Asia/Shanghai')::date AS day, count(*), avg(value),
-        min(value), max(value), percentile_cont(ARRAY[0.25, 0.5, 0.75]) WITHIN GROUP (ORDER BY value) AS quartiles
+    "environment": """
+        SELECT point_id, (sampled_at AT TIME ZONE 'Asia/Shanghai')::date AS day,
+            count(*), avg(value), min(value), max(value),
+            percentile_cont(ARRAY[0.25, 0.5, 0.75]) WITHIN GROUP (ORDER BY value) AS quartiles
         FROM farm.sample WHERE sampled_at >= %(start)s AND sampled_at < %(end)s
         GROUP BY point_id, day""",
     "setpoints": """SELECT * FROM (
-        SELECT point_id, sampled_at, value, lag(value) OVER (PARTITION BY point_id ORDER BY sampled_at) AS previous
+        SELECT point_id, sampled_at, value,
+            lag(value) OVER (PARTITION BY point_id ORDER BY sampled_at) AS previous
         FROM farm.sample WHERE sampled_at >= %(start)s AND sampled_at < %(end)s) AS pair
         WHERE value <> previous""",
 }
 DUCKDB = {
-    "environment": """SELECT point_id, (sampled_at + INTERVAL 8 HOUR)::DATE AS day, count(*), avg(value), min(value),
-        max(value), quantile_cont(value, [0.25, 0.5, 0.75]) AS quartiles FROM read_parquet(?) GROUP BY point_id, day""",
+    "environment": """
+        SELECT point_id, (sampled_at + INTERVAL 8 HOUR)::DATE AS day,
+            count(*), avg(value), min(value), max(value),
+            quantile_cont(value, [0.25, 0.5, 0.75]) AS quartiles
+        FROM read_parquet(?) GROUP BY point_id, day""",
     "setpoints": """SELECT * FROM (
-        SELECT point_id, sampled_at, value, lag(value) OVER (PARTITION BY point_id ORDER BY sampled_at) AS previous
+        SELECT point_id, sampled_at, value,
+            lag(value) OVER (PARTITION BY point_id ORDER BY sampled_at) AS previous
         FROM read_parquet(?)) AS pair WHERE value <> previous""",
 }
 LIMIT = (
     "SELECT count(value) FROM farm.sample WHERE sampled_at >= %(start)s AND sampled_at < %(end)s"
 )
-PLAIN = "SELECT * FROM farm.sample WHERE point_id = ANY(:points) AND sampled_at >= :start AND sampled_at < :end"
+PLAIN = """SELECT * FROM farm.sample
+    WHERE point_id = ANY(:points) AND sampled_at >= :start AND sampled_at < :end"""
 Work = Callable[[], float | None]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What a process measured: seconds, its own peak memory, and an answer that all peers must
-    agree on.
-    """
+    """What a process measured, and an answer that all peers must agree on."""
 
     seconds: float
     peak_mb: float
@@ -61,19 +67,15 @@ def measure(peer: str, case: Case, url: str, parquet: Path, plain_days: int) -> 
     database = Database(url, limits=Limits(statement_timeout_s=3600))
     # connected, with everything imported that comes at the first use
     with database.transaction() as connection:
-        bounds = dict(zip(("start", "end"), case.bounds, strict=True)) | {
-            "points": case.point_ids(connection)
-        }
+        start, end = case.bounds
+        bounds = {"start": start, "end": end, "points": case.point_ids(connection)}
     work = PEERS[peer](database, case, bounds, parquet, plain_days)
     started = time.perf_counter()
     answer = work()
     seconds = time.perf_counter() - started
     database.dispose()
-    peak_kb = next(
-        line
-        for line in Path("/proc/self/status").read_text().splitlines()
-        if line.startswith("VmHWM")
-    )
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak_kb = next(line for line in status if line.startswith("VmHWM"))
     return Figure(seconds, int(peak_kb.split()[1]) / 1024, answer)
 
 
@@ -87,22 +89,24 @@ def ours(
     from mushroom_assets.partitions import farm_clock, windows
 
     farm = case.farm
-    clock, end = farm_clock(farm), bounds["end"]
+    clock = farm_clock(farm)
+    end = bounds["end"]
 
     def days() -> float:
-        keys, total = clock.daily.get_partition_keys(current_time=end), 0.0
+        keys = clock.daily.get_partition_keys(current_time=end)
+        total = 0.0
         for chunk in chunks(windows(clock.daily, keys), environment.CHUNK_DAYS):
             with database.transaction() as connection:
                 rows = environment.replace_days(connection, chunk, farm, "benchmark")
-            shown = {key: environment_metadata(part, farm) for key, part in rows.items()}
-            measured = (
-                row for part in rows.values() for row in part if row["quantity"] in farm.quantities
-            )
-            total += sum(row["median"] for row in measured) if shown else 0
+            for part in rows.values():
+                environment_metadata(part, farm)
+                measured = [row for row in part if row["quantity"] in farm.quantities]
+                total += sum(row["median"] for row in measured)
         return total
 
     def hours() -> float:
-        keys, total = clock.hourly.get_partition_keys(current_time=end), 0
+        keys = clock.hourly.get_partition_keys(current_time=end)
+        total = 0
         for chunk in chunks(windows(clock.hourly, keys), setpoints.chunk_hours(farm)):
             with database.transaction() as connection:
                 rows = setpoints.replace_hours(connection, chunk, farm, "benchmark")

@@ -1,14 +1,14 @@
-"""One day and one hour of the reference farm: the asset's body, the plain way, and the bare read,
-in the same run.
+"""One day and one hour of the reference farm: the asset's body, the plain way, the bare read.
 
     make bench
 
-The plain way is pandas.read_sql, pandas' own statistics and to_sql, without weights, coverage,
-flags or lookback. Each figure is the median of the runs; the ratio says more than the seconds,
-machines differ.
+All three in the same run. The plain way is pandas.read_sql, pandas' own statistics and to_sql,
+without weights, coverage, flags or lookback. Each figure is the median of the runs; the ratio says
+more than the seconds, machines differ.
 """
 
 import datetime as dt
+import itertools
 import statistics
 import tempfile
 import time
@@ -51,11 +51,11 @@ def median_s(work: Callable[[], Any]) -> float:
 
 def body_s(asset: str, key: str, url: str) -> tuple[float, float]:
     """Median seconds of the asset's body, and of the whole run with its checks."""
-    job = build_definitions(FARM, {"postgres": PostgresResource(url=url)}).resolve_job_def(
-        f"{asset}_job"
-    )
+    defs = build_definitions(FARM, {"postgres": PostgresResource(url=url)})
+    job = defs.resolve_job_def(f"{asset}_job")
     quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
-    bodies, runs = [], []
+    bodies = []
+    runs = []
     with dg.DagsterInstance.ephemeral() as instance:
         for _ in range(RUNS):
             started = time.perf_counter()
@@ -71,7 +71,8 @@ def body_s(asset: str, key: str, url: str) -> tuple[float, float]:
 def plain_way(engine: sa.Engine, points: list[int], start: dt.datetime, end: dt.datetime) -> None:
     """What a notebook would do: read, group, append."""
     query = sa.text(
-        "SELECT * FROM farm.sample WHERE point_id = ANY(:points) AND sampled_at >= :start AND sampled_at < :end"
+        "SELECT * FROM farm.sample"
+        " WHERE point_id = ANY(:points) AND sampled_at >= :start AND sampled_at < :end"
     )
     frame = pd.read_sql(query, engine, params={"points": points, "start": start, "end": end})
     grouped = frame.groupby("point_id")["value"]
@@ -79,6 +80,29 @@ def plain_way(engine: sa.Engine, points: list[int], start: dt.datetime, end: dt.
         grouped.apply(lambda values: (values.diff().abs() > 0).sum()).rename("changes")
     )
     table.to_sql("plain", engine, schema="public", if_exists="append")
+
+
+def bare_read(database: Database, points: list[int], start: dt.datetime, end: dt.datetime) -> None:
+    """The needed rows, and nothing done with them."""
+    with database.transaction() as connection:
+        read_samples(connection, points, start, end)
+
+
+def measure(
+    database: Database,
+    asset: str,
+    key: str,
+    points: list[int],
+    span: tuple[dt.datetime, dt.datetime],
+) -> None:
+    """One row of the table."""
+    body, run = body_s(asset, key, database.url)
+    plain = median_s(lambda: plain_way(database.engine, points, *span))
+    read = median_s(lambda: bare_read(database, points, *span))
+    figures = (
+        f"{body:8.3f}{TARGETS[asset]:8.1f}{plain:8.3f}{read:8.3f}{body / plain:12.2f}{run:8.2f}"
+    )
+    print(f"{asset:26}{len(points):7}{figures}")
 
 
 def main() -> None:
@@ -99,31 +123,15 @@ def main() -> None:
             connection.execute(sa.text("ANALYZE farm.sample"))
             points = read_points(connection)
         start = dt.datetime.combine(DAY, dt.time(), FARM.zone)
-        environment = [point for ids in sources(points, FARM).values() for point in ids]
-        cases = {
-            "daily_env_stats": (DAY.isoformat(), environment, start, start + dt.timedelta(days=1)),
-            "hourly_setpoint_changes": (
-                f"{DAY}-10:00", list(watched_points(points, FARM)),
-                start + dt.timedelta(hours=10), start + dt.timedelta(hours=11),
-            ),
-        }  # fmt: skip
+        sensors = list(itertools.chain.from_iterable(sources(points, FARM).values()))
+        setpoints = list(watched_points(points, FARM))
+        hour = dt.timedelta(hours=1)
         print(f"4 rooms, embedded PostgreSQL, medians of {RUNS} runs, seconds")
-        print(
-            f"{'asset':26}{'points':>7}{'body':>8}{'target':>8}{'plain':>8}{'read':>8}{'body/plain':>12}{'run':>8}"
-        )
-        for asset, (key, ids, begin, end) in cases.items():
-
-            def bare_read(
-                ids: list[int] = ids, begin: dt.datetime = begin, end: dt.datetime = end
-            ) -> None:
-                with database.transaction() as connection:
-                    read_samples(connection, ids, begin, end)
-
-            body, run = body_s(asset, key, url)
-            plain = median_s(lambda: plain_way(database.engine, ids, begin, end))  # noqa: B023 - called at once
-            read = median_s(bare_read)
-            figures = f"{body:8.3f}{TARGETS[asset]:8.1f}{plain:8.3f}{read:8.3f}{body / plain:12.2f}{run:8.2f}"
-            print(f"{asset:26}{len(ids):7}{figures}")
+        names = f"{'body':>8}{'target':>8}{'plain':>8}{'read':>8}{'body/plain':>12}{'run':>8}"
+        print(f"{'asset':26}{'points':>7}{names}")
+        measure(database, "daily_env_stats", f"{DAY}", sensors, (start, start + 24 * hour))
+        ten = start + 10 * hour
+        measure(database, "hourly_setpoint_changes", f"{DAY}-10:00", setpoints, (ten, ten + hour))
         database.dispose()
 
 

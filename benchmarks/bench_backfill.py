@@ -1,5 +1,4 @@
-"""A year at once: the assets' own work against the plain way, bare SQL, DuckDB and the bare read of
-the needed rows.
+"""A year at once: the assets' own work against the plain way, bare SQL, DuckDB and a bare read.
 
     make bench, or: python benchmarks/bench_backfill.py [--quick | --full] [--runs N] [--json FILE]
         [--only TEXT]
@@ -12,6 +11,7 @@ are scaled to all of them. Where the peers' answers differ the benchmark fails.
 """
 
 import argparse
+import itertools
 import json
 import math
 import multiprocessing
@@ -45,11 +45,15 @@ TARGETS = {"/sql": 1.5, "/plain": 1 / 8, "MB": 1500.0, "/4 rooms": 1.2}
 
 
 def run_case(case: Case, url: str, runs: int, plain_days: int, parquet: Path) -> dict[str, Any]:
-    """Fill a database, let every peer work `runs` times over it, drop it; returns what the JSON
-    says of it.
+    """Fill a database, let every peer work `runs` times over it, drop it.
+
+    Returns:
+        what the JSON says of it.
     """
-    server, name = Database(url), f"backfill_{case.kind}_{case.rooms}_{case.days}"
-    own, started = url.replace("/postgres?", f"/{name}?"), time.perf_counter()
+    server = Database(url)
+    name = f"backfill_{case.kind}_{case.rooms}_{case.days}"
+    own = url.replace("/postgres?", f"/{name}?")
+    started = time.perf_counter()
     with server.session() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     database = Database(own, limits=Limits(statement_timeout_s=3600))
@@ -74,6 +78,16 @@ def run_case(case: Case, url: str, runs: int, plain_days: int, parquet: Path) ->
     return result(case, samples, figures, case.days / plain_days)
 
 
+def medians(runs: Sequence[Figure]) -> dict[str, Any]:
+    """What the JSON says of a peer."""
+    seconds = [run.seconds for run in runs]
+    return {
+        "seconds": statistics.median(seconds),
+        "peak_mb": statistics.median(run.peak_mb for run in runs),
+        "runs": seconds,
+    }
+
+
 def result(
     case: Case, samples: int, figures: dict[str, list[Figure]], plain_scale: float
 ) -> dict[str, Any]:
@@ -82,20 +96,12 @@ def result(
     Raises:
         SystemExit: the peers' answers differ.
     """
-    answers = {
-        figure.answer for runs in figures.values() for figure in runs if figure.answer is not None
-    }
+    every = itertools.chain.from_iterable(figures.values())
+    answers = {figure.answer for figure in every if figure.answer is not None}
     if not math.isclose(min(answers), max(answers), rel_tol=1e-9):
         raise SystemExit(f"{case.name}: the peers' answers differ: {figures}")
-    peers = {
-        peer: {
-            "seconds": statistics.median(run.seconds for run in runs)
-            * (plain_scale if peer == "plain" else 1),
-            "peak_mb": statistics.median(run.peak_mb for run in runs),
-            "runs": [run.seconds for run in runs],
-        }
-        for peer, runs in figures.items()
-    }
+    peers = {peer: medians(runs) for peer, runs in figures.items()}
+    peers["plain"]["seconds"] *= plain_scale
     ours = peers["ours"]
     ratios = {"us/sample": ours["seconds"] / samples * 1e6, "MB": ours["peak_mb"]}
     ratios |= {f"/{peer}": ours["seconds"] / peers[peer]["seconds"] for peer in ("sql", "plain")}
@@ -103,8 +109,9 @@ def result(
 
 
 def against_four_rooms(results: Sequence[dict[str, Any]]) -> None:
-    """Add to each environment case its time a sample over that of four rooms, of the longest span
-    there is.
+    """Add to each environment case its time a sample over that of four rooms.
+
+    Of four rooms the longest span counts.
     """
     four = [found for found in results if (found["kind"], found["rooms"]) == ("environment", 4)]
     if four:

@@ -1,5 +1,4 @@
-"""A day of camera images: what the machine could do, what each part takes, and what the asset makes
-of it.
+"""A day of camera images: what the machine could do, what each part takes, what the asset takes.
 
     make bench
 
@@ -38,14 +37,13 @@ from mushroom_assets.storage.connection import Database
 
 DAY = dt.date(2026, 1, 10)
 FARM = parse_farm(reference_farm_text())
-SIZE, FRAMES = (2880, 1616), 60
+SIZE = (2880, 1616)
+FRAMES = 60
 GFLOP = 8.82  # of the image tower of ViT-B-32, an image; a multiplication and an addition are two
-# Images in one measurement of the model: a batch of 32 for two workers
-BATCHES, AT_ONCE = (4, 8, 16, 32), 64
-LARGE, TINY = (
-    ClipResource(model="ViT-B-32", pretrained="random-seed0", precision="fp32"),
-    ClipResource(),
-)
+BATCHES = (4, 8, 16, 32)
+AT_ONCE = 64  # images in one measurement of the model: a batch of 32 for two workers
+LARGE = ClipResource(model="ViT-B-32", pretrained="random-seed0", precision="fp32")
+TINY = ClipResource()
 HALF = ClipResource(model="ViT-B-32", pretrained="random-seed0", precision="bf16")
 MODELS = {"ViT-B-32": LARGE, "mushroom-tiny": TINY}
 MEMORY_LIMIT_MB = {"ViT-B-32": 2000, "mushroom-tiny": 1000}
@@ -69,8 +67,9 @@ def show(
 
 
 class Clock:
-    """What is measured by: wall seconds, or on a shared machine this process' CPU seconds over the
-    cores.
+    """What is measured by: wall seconds.
+
+    On a shared machine it is this process' CPU seconds over the cores.
     """
 
     shared = False
@@ -103,19 +102,16 @@ def each(pool: ThreadPoolExecutor, work: Callable[[Any], Any], items: Sequence[A
 def write_day(root: Path, count: int) -> list[Path]:
     """The day's files, by their paths in a store at `root`; each content once."""
     seen = [shot for shot in shots(FARM, list(FARM.rooms), DAY, seed=0) if shot.fault is None]
+    chosen = seen[:: len(seen) // FRAMES][:FRAMES]
     with ThreadPoolExecutor(2) as pool:
-        frames = list(
-            pool.map(
-                lambda shot: render(shot, seed=0, size=SIZE), seen[:: len(seen) // FRAMES][:FRAMES]
-            )
-        )
-    midnight, paths = dt.datetime.combine(DAY, dt.time()), []
+        frames = list(pool.map(lambda shot: render(shot, seed=0, size=SIZE), chosen))
+    midnight = dt.datetime.combine(DAY, dt.time())
+    paths = []
     for n in range(count):
         room = list(FARM.rooms)[n % len(FARM.rooms)]
         at = midnight + dt.timedelta(seconds=400 * n)
-        path = (
-            root / f"{FARM.folder(room)}/{DAY:%Y%m%d}/{room}_cam{n}_20260105_{at:%Y%m%d%H%M%S}.jpg"
-        )
+        name = f"{room}_cam{n}_20260105_{at:%Y%m%d%H%M%S}.jpg"
+        path = root / FARM.folder(room) / f"{DAY:%Y%m%d}" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(frames[n % len(frames)] + n.to_bytes(4, "big"))
         paths.append(path)
@@ -126,7 +122,9 @@ class Plant:
     """A database, the images, and the asset on both."""
 
     def __init__(self, url: str, images: Path) -> None:
-        self.url, self.images, self.database = url, images, Database(url)
+        self.url = url
+        self.images = images
+        self.database = Database(url)
 
     def forget(self) -> None:
         """No vector is kept, no row stored."""
@@ -134,8 +132,10 @@ class Plant:
             connection.exec_driver_sql("TRUNCATE farm.image_embedding, farm.daily_clip_inference")
 
     def day_s(self, clip: ClipResource, *, computed: int) -> float:
-        """Seconds of the asset's body for the day (shared: of its run); so many images must have
-        been computed.
+        """Seconds of the asset's body for the day (shared: of its run).
+
+        Raises:
+            RuntimeError: other than `computed` images were computed.
         """
         doors = {
             "postgres": PostgresResource(url=self.url),
@@ -154,10 +154,9 @@ class Plant:
             if event.step_key == "daily_clip_inference"
         ]
         (made,) = result.asset_materializations_for_node("daily_clip_inference")
-        if made.metadata["images_computed"].value != computed:
-            raise RuntimeError(
-                f"computed {made.metadata['images_computed'].value} images, not {computed}"
-            )
+        found = made.metadata["images_computed"].value
+        if found != computed:
+            raise RuntimeError(f"computed {found} images, not {computed}")
         return whole if Clock.shared else float(success.step_success_data.duration_ms) / 1000
 
 
@@ -168,7 +167,8 @@ def gemm(side: int, dtype: str, device: str) -> Callable[[Any], float]:
     a, b = (torch.randn(side, side, device=device).to(getattr(torch, dtype)) for _ in range(2))
 
     def work(_: Any) -> float:
-        done, started = 0, time.perf_counter()
+        done = 0
+        started = time.perf_counter()
         while time.perf_counter() - started < 0.25:
             torch.matmul(a, b)
             if device == "cuda":
@@ -180,7 +180,7 @@ def gemm(side: int, dtype: str, device: str) -> Callable[[Any], float]:
 
 
 def gflops(count: int, dtype: str, device: str) -> tuple[float, float]:
-    """GFLOP/s of products on all cores: each worker its own on one thread, and one on all threads."""
+    """GFLOP/s of products on all cores: each worker's on one thread, and one on all threads."""
     import torch
 
     if device == "cuda":
@@ -200,7 +200,8 @@ def gflops(count: int, dtype: str, device: str) -> tuple[float, float]:
 def model_rate(encoder: Any, pixels: Any, batch: int) -> float:
     """Images/s of the model alone, in batches of that size on the pipeline's workers."""
     parts = [pixels[start : start + batch] for start in range(0, len(pixels), batch)]
-    usual, encoder.batch = encoder.batch, batch
+    usual = encoder.batch
+    encoder.batch = batch
     try:
         with workers(encoder.workers) as pool:
             each(pool, encoder.encode_images, parts[: encoder.workers])
@@ -212,7 +213,8 @@ def model_rate(encoder: Any, pixels: Any, batch: int) -> float:
 def model(encoder: Any, pixels: Any, runs: int) -> dict[int, float]:
     """The table's part on the model alone; returns images/s by batch."""
     dtype = {"fp32": "float32", "bf16": "bfloat16"}[encoder.precision]
-    limits, rates = [], []
+    limits = []
+    rates = []
     for _ in range(runs):  # in turn, so that a disturbance meets all alike
         limits.append(gflops(encoder.workers, dtype, encoder.device))
         rates.append([model_rate(encoder, pixels, batch) for batch in BATCHES])
@@ -250,8 +252,9 @@ def decode_s(encoder: Any, files: Sequence[Path], *, whole: bool) -> float:
 
 
 def naive_loop(encoder: Any, plant: Plant, files: Sequence[Path]) -> None:
-    """What a notebook would do: open, open_clip's own transform, one image at a time on all
-    threads, one INSERT.
+    """What a notebook would do, one image at a time.
+
+    Open, open_clip's own transform, the model on all threads, one INSERT.
     """
     import open_clip
     import torch
@@ -262,8 +265,9 @@ def naive_loop(encoder: Any, plant: Plant, files: Sequence[Path]) -> None:
     transform = open_clip.transform.image_transform_v2(
         open_clip.transform.PreprocessCfg(**loaded.visual.preprocess_cfg), is_train=False
     )
+    # S608: the names are our own
     insert = (
-        f"INSERT INTO farm.daily_clip_inference ({', '.join(COLUMNS)}, computed_at)"  # noqa: S608 - names of our own
+        f"INSERT INTO farm.daily_clip_inference ({', '.join(COLUMNS)}, computed_at)"  # noqa: S608
         f" VALUES ({', '.join(['%s'] * len(COLUMNS))}, now())"
     )
     with torch.inference_mode():
@@ -272,16 +276,8 @@ def naive_loop(encoder: Any, plant: Plant, files: Sequence[Path]) -> None:
             (vector,) = (
                 torch.nn.functional.normalize(loaded.encode_image(pixels), dim=-1).cpu().tolist()
             )
-            values = (
-                str(path),
-                "naive",
-                path.name.split("_")[0],
-                DAY,
-                "ok",
-                str(path),
-                str(vector),
-                "naive",
-            )
+            room = path.name.split("_")[0]
+            values = (f"{path}", "naive", room, DAY, "ok", f"{path}", f"{vector}", "naive")
             with plant.database.transaction() as connection:
                 connection.exec_driver_sql(insert, values)
 
@@ -297,8 +293,9 @@ def days(plant: Plant, clip: ClipResource, count: int, runs: int) -> float:
 
 
 def prompts_s(encoder: Any) -> float:
-    """Seconds that the texts of the farm file take a process, once: the encoder remembers them
-    afterwards.
+    """Seconds that the texts of the farm file take a process, once.
+
+    The encoder remembers them afterwards.
     """
     started = time.perf_counter()
     vision.Labeller(FARM.vision, encoder.encode_texts, encoder.logit_scale)
@@ -330,7 +327,8 @@ def whole_days(
     plant: Plant, files: Sequence[Path], allowed: float, bf16: ClipResource | None, runs: int
 ) -> None:
     """The table's part from files to rows."""
-    count, encoder = len(files), LARGE.encoder()
+    count = len(files)
+    encoder = LARGE.encoder()
     show("the farm file's prompts, once a process", prompts_s(encoder), "s")
     large = days(plant, LARGE, count, runs)
     share = f"{large / allowed:.2f} of decode + model"
@@ -349,26 +347,17 @@ def whole_days(
         ratio = f"{faster / rate:.2f} times naive, {faster / large:.2f} fp32"
         show("end to end, ViT-B-32, bf16", faster, "images/s", runs=runs, share=ratio)
     tiny = days(plant, TINY, count, runs)
-    show("end to end, mushroom-tiny", tiny, "images/s", runs=runs, share=f"{tiny / large:.1f} times ViT-B-32",
-         target="target 10")  # fmt: skip
+    ratio = f"{tiny / large:.1f} times ViT-B-32"
+    show("end to end, mushroom-tiny", tiny, "images/s", runs=runs, share=ratio, target="target 10")
 
 
 def memory(plant: Plant, count: int) -> None:
-    """The table's part on memory: fresh processes that work off the day, before anything is loaded
-    here.
-    """
+    """The table's part on memory: fresh processes work off the day, before this one loads much."""
     for name, limit in MEMORY_LIMIT_MB.items():
         plant.forget()
-        command = [
-            sys.executable,
-            __file__,
-            "--child",
-            name,
-            plant.url,
-            str(plant.images),
-            str(count),
-        ]
-        peak = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603 - ourselves
+        arguments = ["--child", name, plant.url, f"{plant.images}", f"{count}"]
+        command = [sys.executable, __file__, *arguments]  # S603: it is ourselves
+        peak = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
         show(
             f"peak memory of a day, {name}",
             float(peak.stdout.split()[-1]),
@@ -394,9 +383,8 @@ def pixels_of(files: Sequence[Path], encoder: Any) -> Iterator[Any]:
 
 def bench(plant: Plant, files: Sequence[Path], runs: int) -> None:
     """Print the table."""
-    print(
-        f"{len(files)} images of {SIZE[0]}x{SIZE[1]}, {sum(f.stat().st_size for f in files) / len(files) / 1e3:.0f} kB"
-    )
+    size = statistics.mean(file.stat().st_size for file in files)
+    print(f"{len(files)} images of {SIZE[0]}x{SIZE[1]}, {size / 1e3:.0f} kB")
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; medians")
     print("CPU seconds of this process over the cores" if Clock.shared else "wall seconds")
     print(f"{'':52}{'':10} {'':13}{'runs':>4}  share or ratio")
@@ -405,10 +393,9 @@ def bench(plant: Plant, files: Sequence[Path], runs: int) -> None:
     pixels = np.stack(list(pixels_of(files, encoder)))
     rates = model(encoder, pixels, runs)
     bf16 = half(pixels, runs)
-    quick, full = (
-        statistics.median(decode_s(encoder, files[:FRAMES], whole=whole) for _ in range(runs))
-        for whole in (False, True)
-    )
+    some = files[:FRAMES]
+    quick = statistics.median(decode_s(encoder, some, whole=False) for _ in range(runs))
+    full = statistics.median(decode_s(encoder, some, whole=True) for _ in range(runs))
     show("file to pixels, as the pipeline does", 1000 * quick, "core-ms/image", runs=runs)
     show(
         "file to pixels, full decode",

@@ -7,6 +7,7 @@ connection and by as many as the job has. Vectors are random, which no part's ti
 """
 
 import datetime as dt
+import itertools
 import statistics
 import tempfile
 import time
@@ -28,19 +29,35 @@ from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import daily_clip_inference
 from mushroom_assets.storage.vision.relabel import stored_days
 
-IMAGES, A_DAY, RUNS, LIMIT_S = 100_000, 192, 5, 2.0
+IMAGES = 100_000
+A_DAY = 192
+RUNS = 5
+LIMIT_S = 2.0
 FARM = parse_farm(reference_farm_text())
 FILL = """
-    INSERT INTO farm.daily_clip_inference (image_path, model_id, room_id, image_date, camera, captured_at, growth_day,
-        status, width, height, content_sha256, embedding, stage, stage_probability, stage_margin, condition,
-        condition_probability, scores, sharpness, brightness, temperature_c, humidity_pct, co2_ppm, run_id, computed_at)
-    SELECT to_char(at, '"611/"YYYYMMDD"/611_192168123"') || n %% 8 || to_char(at, '"_20260110_"YYYYMMDDHH24MISS') || n
-        || '.jpg', 'bench/prompts-00000000', (600 + n %% 4)::text, at::date, 'cam1', at, 3, 'ok', 2880, 1616,
-        encode(sha256(n::text::bytea), 'hex'), embedding, 'fruiting', 0.5, 0.1, 'healthy', 0.5, jsonb_build_object(
-        'stage', jsonb_build_object('substrate', 0.123456, 'pinning', 0.123456, 'fruiting', 0.523456, 'harvest', 0.1,
-        'empty', 0.129632), 'condition', jsonb_build_object('healthy', 0.523456, 'mould', 0.123456, 'dry', 0.1)),
+    INSERT INTO farm.daily_clip_inference (
+        image_path,
+        model_id, room_id, image_date, camera, captured_at, growth_day, status, width, height,
+        content_sha256, embedding, stage, stage_probability, stage_margin,
+        condition, condition_probability,
+        scores,
+        sharpness, brightness, temperature_c, humidity_pct, co2_ppm, run_id, computed_at
+    )
+    SELECT
+        to_char(at, '"611/"YYYYMMDD"/611_192168123"') || n %% 8
+            || to_char(at, '"_20260110_"YYYYMMDDHH24MISS') || n || '.jpg',
+        'bench/prompts-00000000', (600 + n %% 4)::text, at::date, 'cam1', at, 3, 'ok', 2880, 1616,
+        encode(sha256(n::text::bytea), 'hex'), embedding, 'fruiting', 0.5, 0.1,
+        'healthy', 0.5,
+        jsonb_build_object(
+            'stage', jsonb_build_object('substrate', 0.123456, 'pinning', 0.123456,
+                'fruiting', 0.523456, 'harvest', 0.1, 'empty', 0.129632),
+            'condition', jsonb_build_object('healthy', 0.523456, 'mould', 0.123456, 'dry', 0.1)
+        ),
         1.5, 0.5, 18.5, 91.5, 2250, '7b8c1f34-9c6f-4d2e-8b0a-111111111111', now()
-    FROM (SELECT n, embedding, timestamptz '2024-01-01' + n / %s * interval '1 day' AS at FROM vectors) AS image"""
+    FROM (
+        SELECT n, embedding, timestamptz '2024-01-01' + n / %s * interval '1 day' AS at FROM vectors
+    ) AS image"""
 COPY = """
     INSERT INTO farm.daily_clip_inference ({columns}) SELECT {values} FROM farm.daily_clip_inference
     WHERE image_date = ANY(%s) AND model_id = 'bench/prompts-00000000'"""
@@ -49,11 +66,14 @@ COPY = """
 def fill(database: Database, dimensions: int) -> None:
     """A year and a half of images, each day's together, as a farm writes them."""
     record = np.dtype(
-        [("fields", ">i2"), ("l0", ">i4"), ("n", ">i4"), ("l1", ">i4"), ("length", ">i2"), ("unused", ">i2"),
-         ("embedding", ">f4", (dimensions,))]
+        [("fields", ">i2"), ("l0", ">i4"), ("n", ">i4"), ("l1", ">i4"), ("length", ">i2"),
+         ("unused", ">i2"), ("embedding", ">f4", (dimensions,))]
     )  # fmt: skip
     rows = np.zeros(IMAGES, dtype=record)
-    rows["fields"], rows["l0"], rows["l1"], rows["length"] = 2, 4, 4 + 4 * dimensions, dimensions
+    rows["fields"] = 2
+    rows["l0"] = 4
+    rows["l1"] = 4 + 4 * dimensions
+    rows["length"] = dimensions
     rows["n"] = np.arange(IMAGES)
     drawn = np.random.default_rng(0).standard_normal((IMAGES, dimensions), dtype=np.float32)
     rows["embedding"] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
@@ -89,7 +109,8 @@ def relabel_s(database: Database, dimensions: int, labeller: vision.Labeller) ->
         run_id="x",
     )
     started = time.perf_counter()
-    stored = sum(day.ok for counts in relabel.relabel(database, task, None, None) for day in counts)
+    chunks = relabel.relabel(database, task, None, None)
+    stored = sum(day.ok for day in itertools.chain.from_iterable(chunks))
     taken = time.perf_counter() - started
     if stored != IMAGES:
         raise RuntimeError(f"{stored} rows were stored, not {IMAGES}")
@@ -148,7 +169,8 @@ def measure(database: Database, dimensions: int) -> None:
 
 def text_encoding() -> float:
     """Seconds that the packaged model takes for the reference farm's prompts: the median."""
-    encoder, taken = load_encoder(None, None), []
+    encoder = load_encoder(None, None)
+    taken = []
     for _ in range(RUNS):
         started = time.perf_counter()
         vision.Labeller(FARM.vision, encoder.encode_texts, encoder.logit_scale)

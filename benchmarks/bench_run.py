@@ -1,5 +1,4 @@
-"""A year in one run: the whole of it, against the asset's own work and an empty asset's run over
-the same partitions.
+"""A year in one run, against the asset's own work and an empty asset's run over the same days.
 
     make bench, or: python benchmarks/bench_run.py [--full] [--runs N]
 
@@ -50,7 +49,9 @@ def measure(case: Case, runs: int) -> None:
         database = Database(
             load_settings().require_database_url(), limits=Limits(statement_timeout_s=3600)
         )
-        samples, clock, (start, end) = fill(database, case), farm_clock(case.farm), case.bounds
+        samples = fill(database, case)
+        clock = farm_clock(case.farm)
+        start, end = case.bounds
         definition = clock.daily if case.kind == "environment" else clock.hourly
         keys = definition.get_partition_keys(current_time=end)
         job = build_definitions(case.farm).resolve_job_def(f"{ASSETS[case.kind]}_job")
@@ -62,13 +63,12 @@ def measure(case: Case, runs: int) -> None:
             lambda: empty.execute_in_process(QUIET, instance=instance, tags=tags),
             lambda: job.execute_in_process(QUIET, instance=instance, tags=tags),
         ]
-        figures = [[seconds(way) for way in ways] for _ in range(runs)]
+        figures = [list(map(seconds, ways)) for _ in range(runs)]
         database.dispose()
     work, floor, whole = (statistics.median(column) for column in zip(*figures, strict=True))
     share = whole / (work + floor)
-    print(
-        f"{case.name:34}{samples:12,}{len(keys):11,}{work:10.2f}{floor:10.2f}{whole:10.2f}{share:8.2f}{LIMIT:8.1f}"
-    )
+    taken = f"{work:10.2f}{floor:10.2f}{whole:10.2f}{share:8.2f}{LIMIT:8.1f}"
+    print(f"{case.name:34}{samples:12,}{len(keys):11,}{taken}")
 
 
 def main() -> None:
@@ -83,9 +83,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     asked = parser.parse_args()
     print(f"seconds, medians of {asked.runs}; whole over own work and empty run together")
-    print(
-        f"{'':34}{'samples':>12}{'partitions':>11}{'own':>10}{'empty':>10}{'whole':>10}{'ratio':>8}{'limit':>8}"
-    )
+    names = f"{'own':>10}{'empty':>10}{'whole':>10}{'ratio':>8}{'limit':>8}"
+    print(f"{'':34}{'samples':>12}{'partitions':>11}{names}")
     for case in (Case("environment", 4, 365), Case("setpoints", 4, 365 if asked.full else 91)):
         measure(case, asked.runs)
 

@@ -81,7 +81,8 @@ def fill() -> None:
         for asset in (HOURLY, "daily_env_stats"):
             definition = defs.resolve_assets_def(asset).partitions_def
             keys = definition.get_partition_keys() if definition else []
-            started, year = time.perf_counter(), len(keys) // 3 + 1
+            started = time.perf_counter()
+            year = len(keys) // 3 + 1
             for first in range(0, len(keys), year):
                 part = keys[first : first + year]
                 tags = range_tags(part[0], part[-1])
@@ -115,9 +116,7 @@ def visit(page: Page, path: str, text: str) -> None:
 
 
 def until_quiet(page: Page, act: Callable[[], object]) -> tuple[float, float]:
-    """Seconds until `act` has what it waits for, and until the last answer of the server that
-    follows from it.
-    """
+    """Seconds until `act` has what it waits for, and until the server's last answer to it."""
     started = last = time.perf_counter()
 
     def answered(_: object) -> None:
@@ -167,9 +166,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, farm(Path(folder)):
         with dg.DagsterInstance.get() as instance:
             count = len(instance.get_materialized_partitions(dg.AssetKey(HOURLY)))
-        print(
-            f"{count:,} hourly partitions; seconds until what one looks for is there, and until all of the page is"
-        )
+        print(f"{count:,} hourly partitions; seconds until what one looks for is there,")
+        print("and until all of the page is")
         print(f"{'':20}{'first':>8}{'all':>8}{'again':>8}{'all':>8}   medians of {VISITS}")
         for name, seconds in time_pages(count).items():
             again = [statistics.median(column) for column in zip(*seconds[1:], strict=True)]

@@ -1,6 +1,4 @@
-"""The code location of `bench_dagster.py tick`: the farm, and the timetable of its hourly asset
-once a minute.
-"""
+"""The code location of `bench_dagster.py tick`: the farm, its hourly asset once a minute."""
 
 from mushroom_assets.automation import schedules
 from mushroom_assets.definitions import build_definitions

@@ -1,7 +1,6 @@
 """A PostgreSQL of the tests' own, a fresh database for each test, and small farms."""
 
 import datetime as dt
-import os
 import shutil
 import tempfile
 import uuid
@@ -11,37 +10,27 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
-import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
-from mushroom_assets.faults.retry import Retry
 from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.months import ensure_months
+from mushroom_assets_tests.kit.cameras import Relabelled
+from mushroom_assets_tests.kit.command import forget_settings
+from mushroom_assets_tests.kit.databases import NO_RETRY, execute, uri_of
 from mushroom_assets_tests.kit.plant import write_farm
 from mushroom_assets_tests.kit.small import FARM, Build, SmallFarm
 
 if TYPE_CHECKING:
     from mushroom_assets_tests.kit.object_store import ObjectStore
 
-NO_RETRY = Retry(attempts=1)
-SETTINGS = (
-    "DATABASE_URL",
-    "MUSHROOM_",
-    "DAGSTER_HOME",
-    "POSTGRES_",
-    "PGHOST",
-    "PGUSER",
-    "PGPASSWORD",
-    "PGDATABASE",
-)
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A module's tests stay together where several processes run tests, and those of the browser:
-    they share a farm.
+    """Where several processes run tests, a module's tests stay together.
+
+    So do those of the browser: they share a farm.
     """
     for item in items:
         browser = next((folder for folder in item.path.parents if folder.name == "browser"), None)
@@ -51,9 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the developer's shell reaches a test."""
-    for name in list(os.environ):
-        if name.startswith(SETTINGS):
-            monkeypatch.delenv(name)
+    forget_settings(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -67,22 +54,9 @@ def server_uri() -> Iterator[str]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def uri_of(server_uri: str, name: str) -> str:
-    """The same server, another database."""
-    return server_uri.replace("/postgres?", f"/{name}?")
-
-
-def execute(uri: str, statement: str) -> None:
-    """A statement outside a transaction, for CREATE DATABASE and the like."""
-    database = Database(uri, retry=NO_RETRY)
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text(statement))
-    database.dispose()
-
-
 @pytest.fixture(scope="session")
 def template(server_uri: str) -> str:
-    """Name of a database with the farm's tables and the months of 2025-11 to 2026-04, to be copied."""
+    """Name of a database to be copied: the farm's tables, the months of 2025-11 to 2026-04."""
     execute(server_uri, "CREATE DATABASE farm_template")
     database = Database(uri_of(server_uri, "farm_template"), retry=NO_RETRY)
     with database.transaction() as connection:
@@ -148,6 +122,21 @@ def build(database: Database, tmp_path: Path) -> Iterator[Build]:
 def small(build: Build) -> SmallFarm:
     """The small farm in Shanghai, without samples."""
     return build()
+
+
+@pytest.fixture
+def unpictured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs draw no ribbons, which take half of their time: for tests of rows alone."""
+    monkeypatch.setattr("mushroom_assets.assets.environment.PICTURED", 0)
+    monkeypatch.setattr("mushroom_assets.assets.report.pictured", lambda context: frozenset())
+
+
+@pytest.fixture
+def judged(database: Database, tmp_path: Path) -> Iterator[Relabelled]:
+    """A farm with three days of images, judged under its first prompts."""
+    with Relabelled.open(database, tmp_path) as farm:
+        farm.judge_three_days()
+        yield farm
 
 
 @pytest.fixture

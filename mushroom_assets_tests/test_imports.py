@@ -3,6 +3,7 @@ lazy imports too.
 """
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -177,3 +178,13 @@ def test_loading_the_definitions_imports_nothing_that_takes_seconds() -> None:
     code = f"import sys, mushroom_assets.definitions; print(*{slow} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_tests_share_through_the_kit_and_not_through_one_another() -> None:
+    private = re.compile(r"mushroom_assets_tests\.(.*\.)?(test_\w+|conftest)(\.|$)")
+    wrong = {}
+    for file in TESTS:
+        taken = [name for name in imported(file.read_text(encoding="utf-8")) if private.match(name)]
+        if taken:
+            wrong[file.name] = taken
+    assert wrong == {}

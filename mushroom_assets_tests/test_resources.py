@@ -25,8 +25,9 @@ from mushroom_assets.partitions import farm_clock
 from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import daily_env_stats, hourly_setpoint_changes
-from mushroom_assets_tests.conftest import uri_of
+from mushroom_assets_tests.kit.databases import uri_of
 from mushroom_assets_tests.kit.plant import materialize, put_batch, put_samples, rows
+from mushroom_assets_tests.kit.runs import AT_ONCE, counted, failure
 
 ASSETS = ("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report")
 MIDNIGHT = dt.datetime(2026, 1, 4, 16, tzinfo=dt.UTC)  # of 2026-01-05 in Shanghai
@@ -95,23 +96,6 @@ def run_with_policy(
         return defs.resolve_job_def("once").execute_in_process(
             quiet, instance=instance, tags=range_tags(first, last), raise_on_error=False
         )
-
-
-def counted(result: dg.ExecuteInProcessResult) -> dict[str, int]:
-    """How often the step was put off, started again, failed and succeeded."""
-    kinds = ("STEP_UP_FOR_RETRY", "STEP_RESTARTED", "STEP_FAILURE", "STEP_SUCCESS")
-    return {
-        kind: sum(event.event_type_value == kind for event in result.all_events) for kind in kinds
-    }
-
-
-AT_ONCE = {"STEP_UP_FOR_RETRY": 0, "STEP_RESTARTED": 0, "STEP_FAILURE": 1, "STEP_SUCCESS": 0}
-
-
-def failure(result: dg.ExecuteInProcessResult) -> str:
-    """What the UI shows of a failed step, with all causes."""
-    (event,) = result.get_step_failure_events()
-    return str(event.event_specific_data.error_display_string)  # type: ignore[union-attr]
 
 
 def test_nothing_connects_when_the_definitions_are_loaded_or_the_resources_initialised(

@@ -1,6 +1,4 @@
-"""The wheel built from setup.py installs into an empty environment and loads its definitions and
-farm file there.
-"""
+"""The wheel installs into an empty environment, and loads its definitions and farm file there."""
 
 import subprocess
 import sys
@@ -15,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 LOAD = """
 import mushroom_assets, pathlib
 from mushroom_assets.definitions import defs
-from mushroom_assets.domain.farm import parse_farm, reference_farm_text
+from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.storage.migrations import head
 assert "site-packages" in mushroom_assets.__file__, mushroom_assets.__file__
 print(sorted(key.to_user_string() for key in defs.resolve_all_asset_keys()))
@@ -23,12 +21,12 @@ print(list(parse_farm(reference_farm_text()).rooms), head())
 """
 
 
-def test_the_wheel_loads_definitions_and_farm_file_in_an_empty_environment(tmp_path: Path):
-    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, ROOT]
-    subprocess.run(build, check=True)
+def test_the_wheel_loads_definitions_and_farm_file_in_an_empty_environment(tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip"]
+    subprocess.run([*pip, "wheel", "-q", "--no-deps", "-w", f"{tmp_path}", f"{ROOT}"], check=True)
     (wheel,) = tmp_path.glob("*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
-    models = "mushroom-tiny.json", "mushroom-tiny.safetensors", "MODEL_CARD.md"
+    models = ("mushroom-tiny.json", "mushroom-tiny.safetensors", "MODEL_CARD.md")
     model = [f"inference/models/{name}" for name in models]
     for name in ("farm.yaml", "dagster.yaml", "workspace.yaml", *model):
         assert f"mushroom_assets/{name}" in packed
@@ -36,8 +34,8 @@ def test_the_wheel_loads_definitions_and_farm_file_in_an_empty_environment(tmp_p
 
     home = tmp_path / "venv"
     venv.create(home, with_pip=True)
-    python = home / "bin" / "python"
-    install = [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel]
+    python = f"{home}/bin/python"
+    install = [python, "-m", "pip", "install", "-q", "-c", f"{ROOT}/constraints.txt", f"{wheel}"]
     subprocess.run(install, check=True, cwd=tmp_path)
     loaded = subprocess.run(
         [python, "-W", "ignore", "-c", LOAD],

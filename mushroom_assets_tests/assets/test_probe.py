@@ -1,6 +1,4 @@
-"""`clip_probe` on PostgreSQL: from stored labels and vectors to a probe, its accuracy, and what it
-says is missing.
-"""
+"""`clip_probe` on PostgreSQL: from stored labels and vectors to a probe, its accuracy, its gaps."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,30 +9,18 @@ import pytest
 import sqlalchemy as sa
 
 from mushroom_assets.automation import timetable
-from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.probe import Probe
-from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.resources import PostgresResource
 from mushroom_assets.storage.results import lock_for_replace
 from mushroom_assets.storage.schema import clip_probe
 from mushroom_assets.storage.vision.labels import read_probes
 from mushroom_assets_tests.kit.labels import ENCODER, image_path, keep_vector, say, see
 from mushroom_assets_tests.kit.plant import rows
+from mushroom_assets_tests.kit.probes import fit
+from mushroom_assets_tests.kit.runs import failure_message, retries
 from mushroom_assets_tests.kit.small import SmallFarm
 
 ASSET = dg.AssetKey("clip_probe")
-
-
-def fit(
-    small: SmallFarm, *, raise_on_error: bool = True, **doors: Any
-) -> dg.ExecuteInProcessResult:
-    """Run `clip_probe_job`, as its sensor would."""
-    resources = {
-        "postgres": PostgresResource(url=small.database.url, connect_attempts=1),
-        "farm_file": FarmFile(path=str(small.path)),
-    }
-    job = build_definitions(small.farm, resources | doors).resolve_job_def("clip_probe_job")
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    return job.execute_in_process(quiet, instance=small.instance, raise_on_error=raise_on_error)
 
 
 def shown(small: SmallFarm) -> dict[str, Any]:
@@ -42,12 +28,13 @@ def shown(small: SmallFarm) -> dict[str, Any]:
     event = small.instance.get_latest_materialization_event(ASSET)
     assert event is not None
     assert event.asset_materialization is not None
-    return {
-        name: [record.data for record in value.records]
-        if isinstance(value, dg.TableMetadataValue)
-        else value.value
-        for name, value in event.asset_materialization.metadata.items()
-    }
+    return {name: plain(value) for name, value in event.asset_materialization.metadata.items()}
+
+
+def plain(value: dg.MetadataValue[Any]) -> Any:
+    if isinstance(value, dg.TableMetadataValue):
+        return [record.data for record in value.records]
+    return value.value
 
 
 def probes(small: SmallFarm, encoder: str = ENCODER) -> dict[str, Probe]:
@@ -63,14 +50,8 @@ def label(
     for number in range(count):
         path = image_path(f"room{degrees:g}", 10 + number % 4, number // 4)
         angle = np.radians(degrees + 20 * number / count)
-        see(
-            small.database,
-            path,
-            path,
-            vector=(np.cos(angle), np.sin(angle)),
-            encoder=encoder,
-            stage="substrate",
-        )
+        vector = (np.cos(angle), np.sin(angle))
+        see(small.database, path, path, vector=vector, encoder=encoder, stage="substrate")
         say(small.database, path, **words)
         paths.append(path)
     return paths
@@ -94,12 +75,8 @@ def test_once_two_classes_have_16_labels_each_there_is_a_probe(small: SmallFarm)
         "fruiting",
     ]
     (row,) = rows(small.database, clip_probe, provenance=True)
-    assert (row["encoder"], row["kind"], row["label_count"], row["accuracy"]) == (
-        ENCODER,
-        "stage",
-        32,
-        1.0,
-    )
+    assert (row["encoder"], row["kind"]) == (ENCODER, "stage")
+    assert (row["label_count"], row["accuracy"]) == (32, 1.0)
     assert row["by_class"] == {
         name: {"images": 16, "recall": 1, "precision": 1} for name in ("substrate", "fruiting")
     }
@@ -123,31 +100,14 @@ def test_the_result_says_how_right_probe_and_zero_shot_are_by_class(small: Small
     assert [found[name] for name in numbers] == [1, 43, 0, 1.0, 0.5]
     classes = {(row["kind"], row["class"]): row for row in found["classes"]}
     rates = ("model", "images", "missing", "recall", "precision", "zero_shot_recall")
-    assert [classes["stage", "fruiting"][name] for name in rates] == [ENCODER, 20, 0, 1.0, 1.0, 0.0]
-    assert [classes["stage", "substrate"][name] for name in rates] == [
-        ENCODER,
-        20,
-        0,
-        1.0,
-        1.0,
-        1.0,
-    ]
-    assert [classes["stage", "harvest"][name] for name in rates] == [
-        ENCODER,
-        3,
-        13,
-        None,
-        None,
-        None,
-    ]
-    assert [classes["condition", "healthy"][name] for name in rates] == [
-        ENCODER,
-        0,
-        16,
-        None,
-        None,
-        None,
-    ]
+    expected: dict[tuple[str, str], list[float | None]] = {
+        ("stage", "fruiting"): [20, 0, 1.0, 1.0, 0.0],
+        ("stage", "substrate"): [20, 0, 1.0, 1.0, 1.0],
+        ("stage", "harvest"): [3, 13, None, None, None],
+        ("condition", "healthy"): [0, 16, None, None, None],
+    }
+    for key, numbers_of_class in expected.items():
+        assert [classes[key][name] for name in rates] == [ENCODER, *numbers_of_class]
     assert found["stage_confusion"] == [
         {"labelled": "substrate", "substrate": 20, "fruiting": 0},
         {"labelled": "fruiting", "substrate": 0, "fruiting": 20},
@@ -248,11 +208,8 @@ def test_labels_without_a_vector_are_counted_and_fit_nothing(small: SmallFarm) -
     small.execute("DELETE FROM farm.image_embedding")
     assert fit(small).success
     found = shown(small)
-    assert (found["labels"], found["labels_without_vector"], found["dagster/row_count"]) == (
-        32,
-        32,
-        0,
-    )
+    assert (found["labels"], found["labels_without_vector"]) == (32, 32)
+    assert found["dagster/row_count"] == 0
     assert {row["model"] for row in found["classes"]} == {"none"}
 
 
@@ -303,17 +260,10 @@ def test_a_database_that_is_away_is_retried_and_missing_tables_are_not(
     small: SmallFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
-
-    def retries(result: dg.ExecuteInProcessResult) -> int:
-        return sum(
-            event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events
-        )
-
     away = PostgresResource(url="postgresql://farm@127.0.0.1:1/farm", connect_attempts=1)
     result = fit(small, postgres=away, raise_on_error=False)
     assert (result.success, retries(result)) == (False, 3)
     small.execute("DROP TABLE farm.image_label")
     result = fit(small, raise_on_error=False)
-    (event,) = result.get_step_failure_events()
     assert (result.success, retries(result)) == (False, 0)
-    assert "Remedy: run `mushroom init`" in event.step_failure_data.error.message  # type: ignore[union-attr]
+    assert "Remedy: run `mushroom init`" in failure_message(result)

@@ -1,6 +1,4 @@
-"""Long ranges: how they are cut shows in no row, and a run that is killed leaves whole chunks that
-need no redoing.
-"""
+"""Long ranges: how they are cut shows in no row, and a run that is killed leaves whole chunks."""
 
 import datetime as dt
 import multiprocessing
@@ -20,9 +18,14 @@ from mushroom_assets.domain.setpoints import samples_an_hour
 from mushroom_assets_tests.kit.plant import materialize
 from mushroom_assets_tests.kit.small import Build, Sample, SmallFarm
 
-DAILY, HOURLY = "daily_env_stats", "hourly_setpoint_changes"
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("unpictured")]
+DAILY = "daily_env_stats"
+HOURLY = "hourly_setpoint_changes"
 # The days around both changes of the clocks
 CLOCKS = [("2025-03-28", "2025-03-31"), ("2025-10-25", "2025-10-28")]
+HELD = """
+    SELECT pid FROM pg_stat_activity
+    WHERE wait_event = 'PgSleep' AND datname = current_database()"""
 few_runs = settings(
     max_examples=5,
     deadline=None,
@@ -33,8 +36,9 @@ few_runs = settings(
 
 
 def feed(small: SmallFarm, first: str, days: int, chance: random.Random) -> list[Sample]:
-    """Every ten minutes or so, off the full minute, with holes, glitches and runs of one value;
-    setpoints that move.
+    """Every ten minutes or so, off the full minute; setpoints that move.
+
+    There are holes, glitches and runs of one value.
     """
     rows: list[Sample] = []
     for room in "AB":
@@ -42,18 +46,14 @@ def feed(small: SmallFarm, first: str, days: int, chance: random.Random) -> list
         for tenth in range(-40, 144 * days):
             at = small.at(first, tenth / 6) + dt.timedelta(seconds=chance.choice([0, 0, 1, -1, 20]))
             if chance.random() < 0.02:
-                levels["set"], levels["power"] = (
-                    chance.choice([17.0, 17.05, 17.5, 18.0]),
-                    float(chance.random() < 0.5),
-                )
+                levels["set"] = chance.choice([17.0, 17.05, 17.5, 18.0])
+                levels["power"] = float(chance.random() < 0.5)
             for point, level in levels.items():
-                moved = level + (
-                    chance.choice([0, 0, 0, 0.1, 9.0]) if point in "th" and tenth % 90 > 30 else 0
-                )
+                if point in "th" and tenth % 90 > 30:
+                    level += chance.choice([0, 0, 0, 0.1, 9.0])
                 if chance.random() < 0.9:
-                    rows.append(
-                        (room, point, at, chance.choice([moved] * 30 + [float("nan"), 999.0]))
-                    )
+                    value = chance.choice([level] * 30 + [float("nan"), 999.0])
+                    rows.append((room, point, at, value))
     return rows
 
 
@@ -146,14 +146,17 @@ def test_a_run_that_is_killed_leaves_its_finished_days_and_the_rest_can_be_run_a
         f"""CREATE TRIGGER hold BEFORE INSERT ON farm.{DAILY} FOR EACH ROW
             WHEN (NEW.stat_date = '{days[2]}' AND NEW.room_id = 'B') EXECUTE FUNCTION farm.hold()"""
     )
-    url, spawn = small.database.url, multiprocessing.get_context("spawn")
-    run = spawn.Process(target=a_run_in_days, args=(url, small.farm, small.path, days[0], days[-1]))
+    url = small.database.url
+    run = multiprocessing.get_context("spawn").Process(
+        target=a_run_in_days, args=(url, small.farm, small.path, days[0], days[-1])
+    )
     run.start()
     with psycopg.connect(url, autocommit=True) as watch:
-        held = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
-        while (backend := watch.execute(held).fetchone()) is None:
+        backend = watch.execute(HELD).fetchone()
+        while backend is None:
             assert run.is_alive()
             time.sleep(0.05)
+            backend = watch.execute(HELD).fetchone()
         run.kill()
         run.join()
         # It would notice by itself once it wakes

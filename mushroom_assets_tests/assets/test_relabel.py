@@ -1,16 +1,12 @@
-"""`relabel_images_job` on PostgreSQL: real runs of the job beside real runs of the asset, with the
-packaged model.
-"""
+"""`relabel_images_job` on PostgreSQL: runs of the job beside runs of the asset, packaged model."""
 
 import datetime as dt
 import itertools
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -22,99 +18,48 @@ from mushroom_assets.assets import relabel
 from mushroom_assets.automation import timetable
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.probe import KINDS
-from mushroom_assets.domain.vision import Labeller, model_id
+from mushroom_assets.domain.vision import Labeller
 from mushroom_assets.inference.load import load_encoder
-from mushroom_assets.resources import ClipResource, FarmFile, PostgresResource
-from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import clip_probe, daily_clip_inference
 from mushroom_assets.storage.vision.labels import replace_probes
-from mushroom_assets_tests.assets.test_vision import ASSET, FARM, Cameras, picture
-from mushroom_assets_tests.kit.plant import put_batch, write_farm
+from mushroom_assets.storage.vision.relabel import read_vectors, write_labels
+from mushroom_assets_tests.kit.cameras import ASSET, DAYS, FARM, Relabelled
+from mushroom_assets_tests.kit.plant import write_farm
+from mushroom_assets_tests.kit.runs import failure_message, retries
 from mushroom_assets_tests.kit.small import without
 
-OTHER = """vision:
-  unknown_margin: 0.001
-  templates: ['{}', 'a photo of {}']
-  stages: {"it's %s": {prompts: [soil]}, b: {prompts: [a mushroom]}, c: {prompts: [a blue square, red]}}
-  conditions: {d: {prompts: [noise]}, e: {prompts: [a painting]}}
-"""
-DAYS = ("2026-01-10", "2026-01-11", "2026-01-12")
-JOB = "relabel_images_job"
+pytestmark = pytest.mark.long
 PROVENANCE = ("run_id", "computed_at")
-
-
-class Relabelled(Cameras):
-    """A farm with three days of images, judged under its first prompts."""
-
-    def relabel(self, raise_on_error: bool = True, **config: str) -> dg.ExecuteInProcessResult:
-        doors = {
-            "postgres": PostgresResource(url=self.database.url, connect_attempts=1),
-            "clip": ClipResource(),
-            "farm_file": FarmFile(path=str(self.path)),
-        }
-        job = build_definitions(self.farm, doors).resolve_job_def(JOB)
-        options: dict[str, Any] = {
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            "ops": {"relabel_images": {"config": config}},
-        }
-        return job.execute_in_process(
-            options, instance=self.instance, raise_on_error=raise_on_error
-        )
-
-    def relabel_without_a_run(self, run_id: str) -> int:
-        """As the job's body does; returns how many rows were stored."""
-        task = relabel.relabelling(self.farm, load_encoder(None, None), run_id)
-        return sum(
-            day.ok + day.not_ok
-            for days in relabel.relabel(self.database, task, None, None)
-            for day in days
-        )
-
-    def ask_otherwise(self) -> str:
-        """Other prompts in the farm file; returns their model_id."""
-        self.farm = write_farm(self.path, FARM + OTHER)
-        return self.model()
-
-    def model(self) -> str:
-        return model_id(load_encoder(None, None).name, self.farm.vision)
-
-    def of(self, model: str) -> list[dict[str, Any]]:
-        rows = [row for row in self.rows(ASSET, provenance=True) if row["model_id"] == model]
-        return [row | {"embedding": plain(row["embedding"])} for row in rows]
-
-
-def plain(vector: Any) -> list[float] | None:
-    return None if vector is None else np.asarray(vector).tolist()
 
 
 def stable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [without(row, *PROVENANCE) for row in rows]
 
 
-@pytest.fixture
-def judged(database: Database, tmp_path: Path) -> Iterator[Relabelled]:
-    path = tmp_path / "farm.yaml"
-    with dg.DagsterInstance.ephemeral() as instance:
-        judged = Relabelled(write_farm(path, FARM), path, database, instance)
-        put_batch(database, "607", dt.date(2026, 1, 2))
-        for number, day in enumerate(day.replace("-", "") for day in DAYS):
-            for hour in (8, 9):
-                name = f"607_cam1_202615_{day}{hour:02}0130.jpg"
-                judged.shoot(f"7/{day}/{name}", picture(10 * number + hour))
-        judged.shoot("611/20260111/611_cam1_202615_20260111080130.jpg", b"no picture at all")
-        judged.shoot("611/20260111/holiday.jpg", picture(3))
-        judged.judge(DAYS[0], DAYS[-1])
-        yield judged
+def without_a_run(judged: Relabelled, run_id: str) -> int:
+    """Relabel as the job's body does; returns how many rows were stored."""
+    task = relabel.relabelling(judged.farm, load_encoder(None, None), run_id)
+    chunks = relabel.relabel(judged.database, task, None, None)
+    return sum(day.ok + day.not_ok for day in itertools.chain.from_iterable(chunks))
 
 
-def put_probes(judged: Relabelled, dimensions: int) -> None:
+def put_probe(judged: Relabelled) -> None:
     """A probe of the stage for the model in use."""
-    weights = np.random.default_rng(3).standard_normal((3, dimensions)) * 9
+    encoder = load_encoder(None, None)
+    weights = np.random.default_rng(3).standard_normal((3, encoder.dimensions)) * 9
     row = {
-        "encoder": load_encoder(None, None).name, "kind": "stage", "probe_id": "stage-1234",
-        "classes": ["x", "y", "z"], "coefficients": weights.ravel().tolist(), "intercepts": [0.1, 0.2, 0.3],
-        "label_count": 48, "accuracy": 0.9, "by_class": {}, "run_id": "r", "fitted_at": dt.datetime.now(dt.UTC),
-    }  # fmt: skip
+        "encoder": encoder.name,
+        "kind": "stage",
+        "probe_id": "stage-1234",
+        "classes": ["x", "y", "z"],
+        "coefficients": weights.ravel().tolist(),
+        "intercepts": [0.1, 0.2, 0.3],
+        "label_count": 48,
+        "accuracy": 0.9,
+        "by_class": {},
+        "run_id": "r",
+        "fitted_at": dt.datetime.now(dt.UTC),
+    }
     with judged.database.transaction() as connection:
         replace_probes(connection, [], "r", dt.datetime.now(dt.UTC))
         connection.execute(sa.insert(clip_probe).values(**row))
@@ -155,9 +100,8 @@ def test_the_labels_are_exactly_those_that_the_asset_gives_the_stored_vector(
     rows = [row for row in judged.of(new) if row["status"] == "ok"]
     assert len(rows) == 6
     for row in rows:
-        for name, value in asdict(
-            labeller.score(np.array([row["embedding"]], dtype=np.float32))[0]
-        ).items():
+        (labels,) = labeller.score(np.array([row["embedding"]], dtype=np.float32))
+        for name, value in asdict(labels).items():
             assert row[name] == value, name
 
 
@@ -187,9 +131,11 @@ def test_the_rows_of_the_old_prompts_stay_as_they_were(judged: Relabelled) -> No
 def test_circumstances_are_kept_and_the_latest_row_is_the_one_copied(judged: Relabelled) -> None:
     judged.execute("UPDATE farm.daily_clip_inference SET growth_day = 77, temperature_c = 12.5")
     judged.execute(
-        "INSERT INTO farm.daily_clip_inference (image_path, model_id, room_id, image_date, status, error, growth_day,"
-        " run_id, computed_at) SELECT image_path, split_part(model_id, '/prompts-', 1) || '/prompts-zz', room_id,"
-        " image_date, 'unreadable', 'of long ago', 5, 'r', '2025-01-01' FROM farm.daily_clip_inference"
+        "INSERT INTO farm.daily_clip_inference (image_path, model_id, room_id, image_date, status,"
+        " error, growth_day, run_id, computed_at)"
+        " SELECT image_path, split_part(model_id, '/prompts-', 1) || '/prompts-zz', room_id,"
+        " image_date, 'unreadable', 'of long ago', 5, 'r', '2025-01-01'"
+        " FROM farm.daily_clip_inference"
     )
     new = judged.ask_otherwise()
     judged.relabel()
@@ -198,11 +144,11 @@ def test_circumstances_are_kept_and_the_latest_row_is_the_one_copied(judged: Rel
 
 
 def test_images_without_a_vector_are_copied_as_they_are(judged: Relabelled) -> None:
-    old, new = judged.model(), judged.ask_otherwise()
+    old = judged.model()
+    new = judged.ask_otherwise()
     judged.relabel()
-    before, after = (
-        [row for row in judged.of(model) if row["status"] != "ok"] for model in (old, new)
-    )
+    before = [row for row in judged.of(old) if row["status"] != "ok"]
+    after = [row for row in judged.of(new) if row["status"] != "ok"]
     assert {row["status"] for row in after} == {"unreadable", "rejected"}
     for mine, former in zip(after, before, strict=True):
         assert without(mine, *PROVENANCE, "model_id") == without(former, *PROVENANCE, "model_id")
@@ -210,7 +156,7 @@ def test_images_without_a_vector_are_copied_as_they_are(judged: Relabelled) -> N
 
 def test_new_probes_reach_old_days_under_the_same_prompts(judged: Relabelled) -> None:
     before = judged.of(judged.model())
-    put_probes(judged, len(next(row["embedding"] for row in before if row["embedding"])))
+    put_probe(judged)
     judged.relabel()
     after = judged.of(judged.model())
     assert len(judged.rows(ASSET)) == len(before)
@@ -224,37 +170,38 @@ def test_new_probes_reach_old_days_under_the_same_prompts(judged: Relabelled) ->
         assert probed["probe_id"] == "stage-1234"
         with judged.database.transaction() as connection:
             weights = connection.scalar(sa.select(clip_probe.c.coefficients))
-        powers = np.exp(
-            np.array(weights).reshape(3, -1) @ np.array(mine["embedding"]) + [0.1, 0.2, 0.3]
-        )
+        logits = np.array(weights).reshape(3, -1) @ np.array(mine["embedding"])
+        powers = np.exp(logits + np.array([0.1, 0.2, 0.3]))
+        share = powers.max() / powers.sum()
         assert probed["probe_stage"] == "xyz"[powers.argmax()]
-        assert probed["probe_stage_probability"] == pytest.approx(
-            powers.max() / powers.sum(), abs=1e-6
-        )
+        assert probed["probe_stage_probability"] == pytest.approx(share, abs=1e-6)
 
 
 def test_a_probe_that_is_gone_leaves_no_label_behind(judged: Relabelled) -> None:
-    put_probes(
-        judged, len(next(row["embedding"] for row in judged.of(judged.model()) if row["embedding"]))
-    )
+    put_probe(judged)
     judged.relabel()
     judged.execute("TRUNCATE farm.clip_probe")
     judged.relabel()
-    rows = judged.of(judged.model())
-    assert {row[name] for row in rows for name in row if name.startswith("probe_")} == {None}
+    for row in judged.of(judged.model()):
+        assert {row[name] for name in row if name.startswith("probe_")} == {None}
 
 
 @pytest.mark.parametrize(
-    ("config", "days"),
-    [({}, DAYS), ({"since": DAYS[1]}, DAYS[1:]), ({"until": DAYS[1]}, DAYS[:2]),
-     ({"since": DAYS[1], "until": DAYS[1]}, DAYS[1:2]), ({"since": "2026-02-01"}, ())],
+    ("since", "until", "days"),
+    [
+        (None, None, DAYS),
+        (DAYS[1], None, DAYS[1:]),
+        (None, DAYS[1], DAYS[:2]),
+        (DAYS[1], DAYS[1], DAYS[1:2]),
+        ("2026-02-01", None, ()),
+    ],
     ids=["all", "since", "until", "both", "none"],
-)  # fmt: skip
+)
 def test_only_the_days_asked_for_are_relabelled_and_reported(
-    judged: Relabelled, config: dict[str, str], days: tuple[str, ...]
+    judged: Relabelled, since: str | None, until: str | None, days: tuple[str, ...]
 ) -> None:
     new = judged.ask_otherwise()
-    run = judged.relabel(**config)
+    run = judged.relabel(since, until)
     assert {str(row["image_date"]) for row in judged.of(new)} == set(days)
     told = judged.instance.fetch_materializations(
         dg.AssetRecordsFilter(dg.AssetKey(ASSET)), limit=100
@@ -271,7 +218,8 @@ def test_only_the_days_asked_for_are_relabelled_and_reported(
 
 def test_a_day_before_the_farms_first_is_relabelled_but_is_no_partition(judged: Relabelled) -> None:
     judged.execute(
-        "UPDATE farm.daily_clip_inference SET image_date = '2025-11-30' WHERE image_date = '2026-01-12'"
+        "UPDATE farm.daily_clip_inference SET image_date = '2025-11-30'"
+        " WHERE image_date = '2026-01-12'"
     )
     new = judged.ask_otherwise()
     judged.relabel()
@@ -281,19 +229,20 @@ def test_a_day_before_the_farms_first_is_relabelled_but_is_no_partition(judged: 
 
 def test_rows_of_other_models_are_neither_read_nor_touched(judged: Relabelled) -> None:
     name = load_encoder(None, None).name
-    like = name.replace("-", "_").replace("/", "/")  # `_` would stand for any character in LIKE
+    like = name.replace("-", "%")  # in LIKE, `%` would stand for any characters
     strangers = [
         f"{name}-large/prompts-11111111",
-        f"{like.replace('_', '%')}/prompts-11111111",
+        f"{like}/prompts-11111111",
         "x/y/prompts-1",
     ]
     for number, stranger in enumerate(strangers):
         with judged.database.transaction() as connection:
             connection.execute(
                 sa.text(
-                    "INSERT INTO farm.daily_clip_inference (image_path, model_id, room_id, image_date, status,"
-                    " embedding, run_id, computed_at)"
-                    " VALUES (:path, :model, '607', '2026-01-10', 'ok', '[1,0]', 'r', now() + interval '1 day')"
+                    "INSERT INTO farm.daily_clip_inference (image_path, model_id, room_id,"
+                    " image_date, status, embedding, run_id, computed_at)"
+                    " VALUES (:path, :model, '607', '2026-01-10', 'ok', '[1,0]', 'r',"
+                    " now() + interval '1 day')"
                 ),
                 {"path": f"stranger {number}", "model": stranger},
             )
@@ -308,7 +257,8 @@ def test_rows_of_other_models_are_neither_read_nor_touched(judged: Relabelled) -
 def test_a_rerun_leaves_the_same_rows_whatever_the_chunks(
     judged: Relabelled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old, new = judged.model(), judged.ask_otherwise()
+    old = judged.model()
+    new = judged.ask_otherwise()
     judged.relabel()
     once = judged.of(new)
     monkeypatch.setattr(relabel, "CHUNK_ROWS", 1)
@@ -322,12 +272,13 @@ def test_a_rerun_leaves_the_same_rows_whatever_the_chunks(
 def test_a_job_that_dies_leaves_whole_days_and_the_next_run_completes_them(
     judged: Relabelled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old, new = judged.model(), judged.ask_otherwise()
+    old = judged.model()
+    new = judged.ask_otherwise()
     monkeypatch.setattr(relabel, "CHUNK_ROWS", 1)
-    write, writes = relabel.write_labels, itertools.count()
+    writes = itertools.count()
 
     def dies_in_the_third(*given: Any) -> int:
-        written = write(*given)
+        written = write_labels(*given)
         if next(writes) == 2:
             raise ValueError("power cut")
         return written
@@ -339,7 +290,7 @@ def test_a_job_that_dies_leaves_whole_days_and_the_next_run_completes_them(
     whole = Counter(str(row["image_date"]) for row in judged.of(old))
     assert len(stored) == 2  # whichever chunk was the last to be written
     assert stored.items() <= whole.items()
-    monkeypatch.setattr(relabel, "write_labels", write)
+    monkeypatch.setattr(relabel, "write_labels", write_labels)
     judged.relabel()
     assert len(judged.of(new)) == 8
 
@@ -349,18 +300,19 @@ def test_of_two_jobs_at_once_the_second_waits_for_the_first(
 ) -> None:
     new = judged.ask_otherwise()
     monkeypatch.setattr(relabel, "CHUNK_ROWS", 1)
-    read, writing, go_on = relabel.read_vectors, threading.Event(), threading.Event()
+    writing = threading.Event()
+    go_on = threading.Event()
 
     def waits(*given: Any) -> Any:
         writing.set()
         assert go_on.wait(60)
-        return read(*given)
+        return read_vectors(*given)
 
     monkeypatch.setattr(relabel, "read_vectors", waits)
     with ThreadPoolExecutor(2) as jobs:
-        first = jobs.submit(judged.relabel_without_a_run, "first")
+        first = jobs.submit(without_a_run, judged, "first")
         assert writing.wait(60)
-        second = jobs.submit(judged.relabel_without_a_run, "second")
+        second = jobs.submit(without_a_run, judged, "second")
         with judged.database.transaction() as connection:
             waiting = sa.text(
                 "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
@@ -377,14 +329,16 @@ def test_a_row_that_somebody_changes_in_between_fails_the_chunk_and_the_retry_st
     judged: Relabelled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=1, delay=0))
-    old, new = judged.model(), judged.ask_otherwise()
-    read, reads = relabel.read_vectors, itertools.count()
+    old = judged.model()
+    new = judged.ask_otherwise()
+    reads = itertools.count()
 
     def meddles(*given: Any) -> Any:
-        found = read(*given)
+        found = read_vectors(*given)
         if next(reads) == 0:
             judged.execute(
-                "UPDATE farm.daily_clip_inference SET growth_day = 99 WHERE starts_with(image_path, '7/20260111/')"
+                "UPDATE farm.daily_clip_inference SET growth_day = 99"
+                " WHERE starts_with(image_path, '7/20260111/')"
             )
         return found
 
@@ -396,9 +350,9 @@ def test_a_row_that_somebody_changes_in_between_fails_the_chunk_and_the_retry_st
         if event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY
     )
     assert "changed by hand" in str(retry.event_specific_data)
-    grown = [[row["growth_day"] for row in judged.of(model)] for model in (old, new)]
-    assert grown[0] == grown[1]
-    assert grown[1].count(99) == 2
+    grown = [row["growth_day"] for row in judged.of(new)]
+    assert grown == [row["growth_day"] for row in judged.of(old)]
+    assert grown.count(99) == 2
 
 
 def test_no_image_is_read(judged: Relabelled) -> None:
@@ -410,7 +364,10 @@ def test_no_image_is_read(judged: Relabelled) -> None:
 
 def test_more_labels_than_a_function_takes_arguments(judged: Relabelled) -> None:
     labels = ", ".join(f"label{number}: {{prompts: [thing {number}]}}" for number in range(60))
-    others = "conditions: {d: {prompts: [noise]}, e: {prompts: [x]}}, unknown_margin: 0.1, templates: ['{}']"
+    others = (
+        "conditions: {d: {prompts: [noise]}, e: {prompts: [x]}},"
+        " unknown_margin: 0.1, templates: ['{}']"
+    )
     judged.farm = write_farm(judged.path, f"{FARM}vision: {{stages: {{{labels}}}, {others}}}\n")
     judged.relabel(until=DAYS[0])
     for row in judged.of(judged.model()):
@@ -418,25 +375,30 @@ def test_more_labels_than_a_function_takes_arguments(judged: Relabelled) -> None
         assert row["stage_probability"] == max(row["scores"]["stage"].values())
 
 
-@pytest.mark.parametrize("fault", ["day", "length"])
-def test_a_permanent_fault_fails_at_once(
-    judged: Relabelled, monkeypatch: pytest.MonkeyPatch, fault: str
-) -> None:
+@pytest.fixture
+def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries as they are, but for the waits between them."""
     monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
-    if fault == "length":
-        judged.execute(
-            "UPDATE farm.daily_clip_inference SET embedding = '[1,0]' WHERE status = 'ok' AND image_date = '2026-01-11'"
-        )
-    result = judged.relabel(
-        raise_on_error=False, **({"since": "10.1.2026"} if fault == "day" else {})
-    )
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_day_that_is_none_fails_at_once(judged: Relabelled) -> None:
+    result = judged.relabel(raise_on_error=False, since="10.1.2026")
     assert not result.success
-    (event,) = result.get_step_failure_events()
-    message = event.step_failure_data.error.message  # type: ignore[union-attr]
-    assert ("write it as YYYY-MM-DD" if fault == "day" else "materialize the days anew") in message
-    assert not any(
-        event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events
+    assert "write it as YYYY-MM-DD" in failure_message(result)
+    assert retries(result) == 0
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_vector_of_another_length_fails_at_once(judged: Relabelled) -> None:
+    judged.execute(
+        "UPDATE farm.daily_clip_inference SET embedding = '[1,0]'"
+        " WHERE status = 'ok' AND image_date = '2026-01-11'"
     )
+    result = judged.relabel(raise_on_error=False)
+    assert not result.success
+    assert "materialize the days anew" in failure_message(result)
+    assert retries(result) == 0
 
 
 def test_days_are_put_together_but_never_divided() -> None:
@@ -447,7 +409,7 @@ def test_days_are_put_together_but_never_divided() -> None:
 
 
 def test_the_job_is_retried_and_shares_the_models_pool(judged: Relabelled) -> None:
-    job = build_definitions(judged.farm).resolve_job_def(JOB)
+    job = build_definitions(judged.farm).resolve_job_def("relabel_images_job")
     (op,) = job.nodes
     assert op.definition.retry_policy == timetable.RETRY  # type: ignore[attr-defined]
     assert op.definition.pool == "clip"  # type: ignore[attr-defined]

@@ -1,9 +1,10 @@
-"""`daily_room_report` on PostgreSQL: built from that day's rows of that room, whatever else the
-tables hold.
-"""
+"""`daily_room_report` on PostgreSQL: it is built from that day's rows of that room alone."""
 
 import datetime as dt
+import itertools
+from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from mushroom_assets.storage.schema import room_day_embedding
@@ -22,7 +23,7 @@ def climate(small: SmallFarm, room: str, day: str, celsius: float) -> list[Sampl
     ]
 
 
-def report(small: SmallFarm, day: str = DAY) -> dict[str, dict]:
+def report(small: SmallFarm, day: str = DAY) -> dict[str, dict[str, Any]]:
     small.run("daily_env_stats", day)
     small.run("hourly_setpoint_changes", f"{day}-00:00", f"{day}-23:00")
     small.run(ASSET, day)
@@ -33,9 +34,8 @@ def test_each_room_has_its_own_verdict(small: SmallFarm) -> None:
     for room in "AB":
         put_batch(small.database, room, dt.date(2026, 1, 1))
     small.put(climate(small, "A", DAY, 18.0) + climate(small, "B", DAY, 24.0))
-    small.put(
-        [(room, "h", small.at(DAY, tenth / 6), 90.0) for room in "AB" for tenth in range(144)]
-    )
+    tenths = itertools.product("AB", range(144))
+    small.put([(room, "h", small.at(DAY, tenth / 6), 90.0) for room, tenth in tenths])
     found = report(small)
     assert {room: row["verdict"] for room, row in found.items()} == {"A": "good", "B": "act"}
     (reason,) = found["B"]["reasons"]
@@ -46,6 +46,7 @@ def test_each_room_has_its_own_verdict(small: SmallFarm) -> None:
     )
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_report_shows_the_days_changes_and_not_the_neighbours(small: SmallFarm) -> None:
     small.put([("A", "set", small.at(DAY, at), at) for at in (-0.5, 0, 23.9, 24, 24.5)])
     small.put([("B", "set", small.at(DAY, at), at) for at in (11, 12)])
@@ -62,6 +63,7 @@ def test_a_day_without_anything_still_has_its_reports(small: SmallFarm) -> None:
     assert set(found) == {"A", "B"}
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_rerun_after_late_rows_judges_anew_and_touches_no_neighbour(small: SmallFarm) -> None:
     put_batch(small.database, "A", dt.date(2026, 1, 1))
     small.put(climate(small, "A", DAY, 18.0)[:60])
@@ -76,6 +78,7 @@ def test_a_rerun_after_late_rows_judges_anew_and_touches_no_neighbour(small: Sma
     ] == neighbour
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_range_of_reports_is_its_days(small: SmallFarm) -> None:
     small.put(climate(small, "A", "2026-01-06", 18.0))
     for day in (DAY, "2026-01-06"):
@@ -87,15 +90,26 @@ def test_a_range_of_reports_is_its_days(small: SmallFarm) -> None:
 
 
 def test_a_report_names_the_past_day_that_looked_most_like_it(small: SmallFarm) -> None:
-    looks = {("A", "2026-01-05"): [1, 0], ("A", "2026-01-04"): [1, 0], ("B", "2025-12-30"): [2, 1],
-             ("B", "2025-12-31"): [0, 1], ("B", "2026-01-06"): [1, 0]}  # fmt: skip
+    looks = {
+        ("A", "2026-01-05"): [1, 0],
+        ("A", "2026-01-04"): [1, 0],
+        ("B", "2025-12-30"): [2, 1],
+        ("B", "2025-12-31"): [0, 1],
+        ("B", "2026-01-06"): [1, 0],
+    }
     rows = [
         {
-            "image_date": dt.date.fromisoformat(day), "room_id": room, "encoder": ENCODER, "embedding": unit(vector),
-            "image_count": 48, "growth_day": 9, "run_id": "run-1", "computed_at": NOON,
+            "image_date": dt.date.fromisoformat(day),
+            "room_id": room,
+            "encoder": ENCODER,
+            "embedding": unit(vector),
+            "image_count": 48,
+            "growth_day": 9,
+            "run_id": "run-1",
+            "computed_at": NOON,
         }
         for (room, day), vector in looks.items()
-    ]  # fmt: skip
+    ]
     with small.database.transaction() as connection:
         connection.execute(sa.insert(room_day_embedding), rows)
     put_images(
@@ -104,6 +118,7 @@ def test_a_report_names_the_past_day_that_looked_most_like_it(small: SmallFarm) 
     report(small, "2025-12-30")
     found = report(small)
     assert found["A"]["summary_md"].endswith(
-        "Looked most like room B on 2025-12-30 (growth day 9, similarity 0.89, verdict insufficient data)"
+        "Looked most like room B on 2025-12-30"
+        " (growth day 9, similarity 0.89, verdict insufficient data)"
     )  # 2 / sqrt(5)
     assert "Looked" not in found["B"]["summary_md"]

@@ -18,57 +18,18 @@ from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.resources import ClipResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import daily_clip_inference
-from mushroom_assets_tests.kit.plant import put_batch, put_samples, write_farm
-from mushroom_assets_tests.kit.small import SmallFarm, without
+from mushroom_assets_tests.kit.cameras import ASSET, DAY, FARM, Cameras, picture
+from mushroom_assets_tests.kit.plant import put_batch
+from mushroom_assets_tests.kit.runs import failure_message, retries
+from mushroom_assets_tests.kit.small import without
 
-ASSET, DAY = "daily_clip_inference", "2026-01-10"
-FARM = 'timezone: Asia/Shanghai\nfirst_day: 2025-12-01\nrooms: {"607": {folder: "7"}, "611": {}}\n'
 OF_607 = "7/20260110/607_cam1_202615_20260110080130.jpg"
 OF_611 = "611/20260110/611_cam2_202615_20260110090130.jpg"
 
 
-def picture(seed: int) -> bytes:
-    """A JPEG of coloured blocks, 160x120."""
-    blocks = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(blocks).resize((160, 120), Image.Resampling.NEAREST).save(
-        file, "JPEG", quality=90
-    )
-    return file.getvalue()
-
-
-class Cameras(SmallFarm):
-    """A farm with cameras: an image store on disk."""
-
-    @property
-    def store(self) -> Path:
-        return self.path.parent / "images"
-
-    def shoot(self, path: str, data: bytes) -> None:
-        target = self.store / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
-
-    def judge(
-        self, day: str = DAY, last: str | None = None, **options: Any
-    ) -> dg.ExecuteInProcessResult:
-        return self.run(ASSET, day, last, **({"images": self.store} | options))
-
-    def found(self) -> dict[str, dict[str, Any]]:
-        return {row["image_path"]: row for row in self.rows(ASSET)}
-
-    def sense(self, room: str, point: str, at: dt.datetime, value: float) -> None:
-        put_samples(
-            self.database,
-            [(room, "mushroom_env_status", f"mushroom_env_status_{room}", point, at, value)],
-        )
-
-
 @pytest.fixture
 def cameras(database: Database, tmp_path: Path) -> Iterator[Cameras]:
-    path = tmp_path / "farm.yaml"
-    with dg.DagsterInstance.ephemeral() as instance:
-        cameras = Cameras(write_farm(path, FARM), path, database, instance)
+    with Cameras.open(database, tmp_path) as cameras:
         cameras.store.mkdir()
         yield cameras
 
@@ -90,24 +51,20 @@ def test_every_file_is_a_row_with_its_status_and_reason(cameras: Cameras) -> Non
     result = cameras.judge()
     found = cameras.found()
     assert set(found) == set(files)
-    status = {
-        path.rsplit("/", 1)[1]: (row["room_id"], row["status"], row["error"])
-        for path, row in found.items()
-    }
-    assert status["607_cam1_202615_20260110080130.jpg"] == ("607", "ok", None)
+    good = found[OF_607]
+    assert (good["room_id"], good["status"], good["error"]) == ("607", "ok", None)
+    another_day = "the folder's day is 20260110, the name's 20260111"
     expected = {
         "611_cam1_202615_20260110080130.jpg": ("unreadable", "cut off"),
         "611_cam1_202615_20260110090130.jpg": ("unreadable", "empty"),
         "611_cam1_202615_20260110100130.jpg": ("unreadable", "not an image"),
         "holiday.jpg": ("rejected", "the name is not"),
-        "611_cam1_202615_20260111100130.jpg": (
-            "rejected",
-            "the folder's day is 20260110, the name's 20260111",
-        ),
+        "611_cam1_202615_20260111100130.jpg": ("rejected", another_day),
     }
     for name, (state, reason) in expected.items():
-        assert status[name][:2] == ("611", state)
-        assert reason in status[name][2]
+        row = found[f"611/20260110/{name}"]
+        assert (row["room_id"], row["status"]) == ("611", state)
+        assert reason in row["error"]
     for path, row in found.items():
         assert row["content_sha256"] == hashlib.sha256(files[path]).hexdigest()
         assert row["image_date"] == dt.date(2026, 1, 10)
@@ -251,8 +208,9 @@ def test_rows_of_another_prompt_set_are_kept_beside_the_new_ones(cameras: Camera
     cameras.shoot(OF_607, picture(1))
     cameras.judge()
     cameras.path.write_text(
-        FARM + "vision: {unknown_margin: 0.1, templates: ['{}'],"
-        " stages: {a: {prompts: [x]}, b: {prompts: [y]}}, conditions: {c: {prompts: [x]}, d: {prompts: [y]}}}\n"
+        f"{FARM}vision: {{unknown_margin: 0.1, templates: ['{{}}'],"
+        " stages: {a: {prompts: [x]}, b: {prompts: [y]}},"
+        " conditions: {c: {prompts: [x]}, d: {prompts: [y]}}}\n"
     )
     cameras.judge()
     found = cameras.rows(ASSET)
@@ -299,13 +257,9 @@ def test_a_wrong_setting_fails_at_once_and_the_message_says_what_to_do(
     monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=3, delay=0))
     result = cameras.judge(raise_on_error=False, **options)
     assert not result.success
-    (event,) = result.get_step_failure_events()
-    message = event.step_failure_data.error.message  # type: ignore[union-attr]
-    assert named in message
-    assert remedy in message
-    assert not any(
-        event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events
-    )
+    assert named in failure_message(result)
+    assert remedy in failure_message(result)
+    assert retries(result) == 0
     assert cameras.done(ASSET) == set()
 
 

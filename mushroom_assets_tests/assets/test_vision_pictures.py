@@ -1,5 +1,4 @@
-"""A run of `daily_clip_inference` shows the pictures of its days: the right ones, of few days, from
-files still there.
+"""A run of `daily_clip_inference` shows pictures of its newest days, from files still there.
 
 What is written under them is `metadata.test_vision`'s business.
 """
@@ -18,9 +17,8 @@ from pydantic import PrivateAttr
 from mushroom_assets.assets.windows import PICTURED
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.storage.connection import Database
-from mushroom_assets_tests.assets.test_vision import ASSET, DAY, FARM, Cameras
+from mushroom_assets_tests.kit.cameras import ASSET, DAY, Cameras
 from mushroom_assets_tests.kit.markdown import pictures
-from mushroom_assets_tests.kit.plant import write_farm
 
 COLOURS = {
     "red": (200, 30, 30),
@@ -33,9 +31,8 @@ RANDOM = ClipResource(pretrained="random-seed0")
 
 @pytest.fixture
 def cameras(database: Database, tmp_path: Path) -> Iterator[Cameras]:
-    path = tmp_path / "farm.yaml"
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Cameras(write_farm(path, FARM), path, database, instance)
+    with Cameras.open(database, tmp_path) as cameras:
+        yield cameras
 
 
 def frame(colour: str) -> bytes:
@@ -60,13 +57,14 @@ def shown(cameras: Cameras) -> dict[str, dict[str, str]]:
         dg.AssetKey(ASSET), limit=100, ascending=True
     ).records
     events = [record.asset_materialization for record in records if record.asset_materialization]
+    return {str(event.partition): markdown(event) for event in events}
+
+
+def markdown(event: dg.AssetMaterialization) -> dict[str, str]:
     return {
-        str(event.partition): {
-            key: str(value.value)
-            for key, value in event.metadata.items()
-            if isinstance(value, dg.MarkdownMetadataValue)
-        }
-        for event in events
+        key: str(value.value)
+        for key, value in event.metadata.items()
+        if isinstance(value, dg.MarkdownMetadataValue)
     }
 
 

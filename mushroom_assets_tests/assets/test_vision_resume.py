@@ -1,5 +1,4 @@
-"""What `daily_clip_inference` computes twice, and what never: runs that are killed, repeated, or
-overtaken by files.
+"""What `daily_clip_inference` computes twice: runs that are killed, repeated or overtaken by files.
 
 Run as a module it is the process that gets killed: see `main`.
 """
@@ -15,34 +14,43 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import dagster as dg
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.inference.encoder import ClipEncoder
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import image_embedding
-from mushroom_assets_tests.assets.test_vision import ASSET, DAY, FARM, Cameras, picture
-from mushroom_assets_tests.kit.plant import materialize, write_farm
+from mushroom_assets_tests.kit.cameras import (
+    ASSET,
+    DAY,
+    FARM,
+    OTHER_PROMPTS,
+    Cameras,
+    picture,
+)
+from mushroom_assets_tests.kit.plant import materialize
+from mushroom_assets_tests.kit.runs import run_job
 from mushroom_assets_tests.kit.small import without
 
-WORKERS, IMAGES, BATCH = 2, 120, 16
+pytestmark = pytest.mark.long
+WORKERS = 2
+IMAGES = 120
+BATCH = 16
 # Labels do not matter here
 RANDOM = ClipResource(pretrained="random-seed0", device="cpu", threads=WORKERS)
 DELAY_S = 0.15  # of every batch in the process that gets killed: the day takes it some 0.6 s
-OTHER_PROMPTS = (
-    "vision: {unknown_margin: 0.1, templates: ['{}'], stages: {a: {prompts: [x]}, b: {prompts: [y]}},"
-    " conditions: {c: {prompts: [x]}, d: {prompts: [y]}}}\n"
-)
-
 SPOIL = """
     UPDATE farm.image_embedding SET sharpness = -1, computed_at = 'epoch', embedding = (
-        SELECT array_agg(-x ORDER BY n)::vector FROM unnest(embedding::real[]) WITH ORDINALITY AS part (x, n))"""
+        SELECT array_agg(-x ORDER BY n)::vector
+        FROM unnest(embedding::real[]) WITH ORDINALITY AS part (x, n))"""
+CLIENTS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend'
+        AND application_name LIKE 'mushroom_assets ________-%%'"""
 
 
 def name(number: int) -> str:
@@ -64,7 +72,8 @@ class Spy:
 
     def images(self) -> int:
         """Since the last call."""
-        given, self._given[:] = sum(self._given), []
+        given = sum(self._given)
+        self._given.clear()
         return given
 
 
@@ -72,19 +81,21 @@ class Journal(Cameras):
     """Cameras whose runs use the packaged model's shape with random weights, in two workers."""
 
     def look(self, *, store: ImageStore | None = None, recompute: bool = False) -> tuple[int, int]:
-        """A run over the day; returns what it reports: images with a vector, and images computed."""
+        """Run the day; returns how many images have a vector, and how many it says it computed."""
         doors = {
             "postgres": PostgresResource(url=self.database.url, connect_attempts=1),
             "image_store": store or ImageStore(root=str(self.store)),
             "clip": RANDOM,
             "farm_file": FarmFile(path=str(self.path)),
         }
-        job = build_definitions(self.farm, doors).resolve_job_def(f"{ASSET}_job")
-        config = {
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            "ops": {ASSET: {"config": {"recompute": recompute}}},
-        }
-        result = job.execute_in_process(config, instance=self.instance, tags=range_tags(DAY, DAY))
+        result = run_job(
+            f"{ASSET}_job",
+            self.farm,
+            doors,
+            self.instance,
+            ops={ASSET: {"config": {"recompute": recompute}}},
+            tags=range_tags(DAY, DAY),
+        )
         (made,) = result.asset_materializations_for_node(ASSET)
         computed = made.metadata["images_computed"].value
         assert isinstance(computed, int)
@@ -100,19 +111,12 @@ class Journal(Cameras):
     def clients(self) -> int:
         """Connections to this database but our own, dying ones too."""
         with self.database.transaction() as connection:
-            return int(
-                connection.exec_driver_sql(
-                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-                    " AND backend_type = 'client backend' AND application_name LIKE 'mushroom_assets ________-%%'"
-                ).scalar_one()
-            )
+            return int(connection.exec_driver_sql(CLIENTS).scalar_one())
 
 
 @pytest.fixture
 def journal(database: Database, tmp_path: Path) -> Iterator[Journal]:
-    path = tmp_path / "farm.yaml"
-    with dg.DagsterInstance.ephemeral() as instance:
-        journal = Journal(write_farm(path, FARM), path, database, instance)
+    with Journal.open(database, tmp_path) as journal:
         journal.store.mkdir()
         yield journal
 
@@ -124,14 +128,8 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
 
 def start(journal: Journal, given: Path) -> subprocess.Popen[bytes]:
     """A process of its own that works off the day, slowly."""
-    command = [
-        sys.executable,
-        "-m",
-        __spec__.name,
-        journal.database.url,
-        str(journal.path),
-        str(given),
-    ]
+    arguments = [journal.database.url, str(journal.path), str(given)]
+    command = [sys.executable, "-m", __spec__.name, *arguments]
     environment = os.environ | {
         "MUSHROOM_CLIP_THREADS": str(WORKERS),
         "DAGSTER_DISABLE_TELEMETRY": "1",
@@ -142,9 +140,7 @@ def start(journal: Journal, given: Path) -> subprocess.Popen[bytes]:
 
 
 def main(url: str, farm_file: str, given: str) -> None:
-    """Work off the day, slowly; before the model gets a batch its size is appended to the file
-    `given`.
-    """
+    """Work off the day, slowly; the file `given` gets the size of each batch before the model."""
     encode = ClipEncoder.encode_images
 
     def slow(encoder: ClipEncoder, pixels: Any) -> Any:
@@ -154,13 +150,12 @@ def main(url: str, farm_file: str, given: str) -> None:
         return encode(encoder, pixels)
 
     path = Path(farm_file)
+    images = path.parent / "images"
     # threads: from the environment
     clip = {"clip": ClipResource(pretrained="random-seed0", device="cpu")}
     farm = parse_farm(path.read_text(encoding="utf-8"))
     with mock.patch.object(ClipEncoder, "encode_images", slow):
-        materialize(
-            ASSET, url, farm, DAY, farm_file=path, images=path.parent / "images", resources=clip
-        )
+        materialize(ASSET, url, farm, DAY, farm_file=path, images=images, resources=clip)
 
 
 def kill_once_kept(journal: Journal, process: subprocess.Popen[bytes], at_least: int) -> None:
@@ -218,7 +213,8 @@ def test_a_rerun_of_an_unchanged_day_computes_nothing(journal: Journal, spy: Spy
     for number in range(10):
         journal.shoot(name(number), picture(number))
     assert journal.look() == (10, 10)
-    before, vectors = journal.rows(ASSET), journal.kept()
+    before = journal.rows(ASSET)
+    vectors = journal.kept()
     assert spy.images() == 10
     assert journal.look() == (10, 0)
     assert spy.images() == 0
@@ -284,14 +280,15 @@ def test_new_prompts_compute_no_image(journal: Journal, spy: Spy) -> None:
     assert journal.look() == (20, 0)
     assert spy.images() == 0
     assert {frozenset(row["scores"]["stage"]) for row in journal.rows(ASSET)} == {
-        frozenset("ab"),
+        frozenset(["it's %s", "b", "c"]),
         frozenset(journal.farm.vision.stages),
     }
 
 
 class Busy(ImageStore):
-    """A store in which, while the first image is read, that one is replaced, the second goes and a
-    third comes.
+    """A store that changes while the first image is read.
+
+    That one is replaced, the second goes, and a third comes.
     """
 
     def read(self, path: str) -> bytes:

@@ -1,23 +1,20 @@
-"""`daily_clip_inference` on an S3 server that goes away in the middle, stays away, or lets nobody
-in.
-"""
+"""`daily_clip_inference` on an S3 server that goes away for a while or for good, or refuses."""
 
-import io
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import pytest
-from PIL import Image
 from pydantic import PrivateAttr
 
 from mushroom_assets.automation import timetable
 from mushroom_assets.resources import ClipResource, ImageStore
+from mushroom_assets_tests.kit.cameras import ASSET, DAY, picture
 from mushroom_assets_tests.kit.object_store import BUCKET, ObjectStore
+from mushroom_assets_tests.kit.runs import AT_ONCE, counted, failure
 from mushroom_assets_tests.kit.small import SmallFarm
-from mushroom_assets_tests.test_resources import AT_ONCE, counted, failure
 
-ASSET, DAY, ROOT = "daily_clip_inference", "2026-01-10", f"s3://{BUCKET}/farm"
+pytestmark = pytest.mark.long
+ROOT = f"s3://{BUCKET}/farm"
 RANDOM = ClipResource(pretrained="random-seed0")  # labels do not matter here
 
 
@@ -25,16 +22,13 @@ RANDOM = ClipResource(pretrained="random-seed0")  # labels do not matter here
 def cameras(
     small: SmallFarm, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> SmallFarm:
-    """A small farm with 40 images of a day in the object store: more than a run keeps in the air at
-    a time.
+    """A small farm with 40 images of a day in the object store.
+
+    They are more than a run keeps in the air at a time.
     """
     for number in range(40):
-        blocks = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-        file = io.BytesIO()
-        Image.fromarray(blocks).resize((160, 120)).save(file, "JPEG")
-        object_store.put(
-            f"farm/A/20260110/A_cam{number}_202615_20260110080000.jpg", file.getvalue()
-        )
+        name = f"A_cam{number}_202615_20260110080000.jpg"
+        object_store.put(f"farm/A/20260110/{name}", picture(number))
     monkeypatch.setattr(timetable, "RETRY", dg.RetryPolicy(max_retries=2, delay=0))
     return small
 
@@ -48,8 +42,9 @@ def found(farm: SmallFarm) -> list[tuple[str, str, str]]:
 
 
 def interrupted(server: ObjectStore, *, at_read: int, while_waiting: bool) -> ImageStore:
-    """A store whose server stops before a read; back as soon as the store waits, or when the day
-    begins anew.
+    """A store whose server stops before a read.
+
+    It is back as soon as the store waits, or when the day begins anew.
     """
     reads: list[str] = []
 

@@ -14,9 +14,12 @@ from mushroom_assets.automation import timetable
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.results import lock_for_replace
 from mushroom_assets.storage.schema import RESULTS
+from mushroom_assets_tests.kit.runs import failure_message, retries
 from mushroom_assets_tests.kit.small import SmallFarm
 
-DAILY, HOURLY = "daily_env_stats", "hourly_setpoint_changes"
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("unpictured")]
+DAILY = "daily_env_stats"
+HOURLY = "hourly_setpoint_changes"
 DAYS = ["2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08"]
 
 
@@ -50,19 +53,6 @@ def day_by_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mushroom_assets.assets.environment.CHUNK_DAYS", 1)
 
 
-def failure(result: dg.ExecuteInProcessResult) -> str:
-    """The message of a run's only failure."""
-    (event,) = result.get_step_failure_events()
-    assert event.step_failure_data.error is not None
-    return event.step_failure_data.error.message
-
-
-def retries(result: dg.ExecuteInProcessResult) -> int:
-    return sum(
-        event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events
-    )
-
-
 @pytest.mark.usefixtures("no_wait")
 @pytest.mark.parametrize("chunk", [1, 3, 31])
 def test_of_a_range_exactly_the_faulty_days_fail(
@@ -72,8 +62,8 @@ def test_of_a_range_exactly_the_faulty_days_fail(
     refuse(small, DAILY, f"NEW.stat_date IN ('{DAYS[0]}', '{DAYS[2]}')")
     result = small.run(DAILY, DAYS[0], DAYS[3], raise_on_error=False)
     assert not result.success
-    assert f"2 of 4 partitions failed: {DAYS[0]}, {DAYS[2]}\n" in failure(result)
-    assert "refused on purpose" in failure(result)
+    assert f"2 of 4 partitions failed: {DAYS[0]}, {DAYS[2]}\n" in failure_message(result)
+    assert "refused on purpose" in failure_message(result)
     assert retries(result) == 0  # no retry mends a refused statement
     assert small.done(DAILY) == {DAYS[1], DAYS[3]}
     assert {f"{row['stat_date']}" for row in small.rows(DAILY)} == {DAYS[1], DAYS[3]}
@@ -83,15 +73,15 @@ def test_of_a_range_exactly_the_faulty_days_fail(
 def test_a_fault_of_all_days_ends_the_run_after_a_few(small: SmallFarm) -> None:
     refuse(small, DAILY, "true")
     result = small.run(DAILY, "2026-01-01", "2026-01-31", raise_on_error=False)
-    assert "10 of 31 partitions failed, 21 were not tried after so many: 2026-01-01, " in failure(
-        result
-    )
+    told = "10 of 31 partitions failed, 21 were not tried after so many: 2026-01-01, "
+    assert told in failure_message(result)
     assert small.done(DAILY) == set()
 
 
 @pytest.mark.usefixtures("no_wait", "day_by_day")
 def test_after_the_fault_is_mended_the_rest_gives_the_clean_result(small: SmallFarm) -> None:
-    small.put([("A", "t", small.at(day, hour), 18.0) for day in DAYS for hour in range(24)])
+    for day in DAYS:
+        small.put([("A", "t", small.at(day, hour), 18.0) for hour in range(24)])
     refuse(small, DAILY, f"NEW.stat_date = '{DAYS[1]}' AND NEW.room_id = 'B'")
     small.run(DAILY, DAYS[0], DAYS[3], raise_on_error=False)
     small.execute(f"DROP TRIGGER refuse ON farm.{DAILY}")
@@ -163,11 +153,12 @@ def test_a_cancelled_run_ends_in_the_middle_of_a_statement_and_keeps_what_is_fin
     small: SmallFarm,
 ) -> None:
     small.execute(
-        "CREATE FUNCTION farm.wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); END $$"
+        "CREATE FUNCTION farm.wait() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(600); END $$"
     )
     small.execute(
-        f"CREATE TRIGGER wait BEFORE INSERT ON farm.{DAILY} FOR EACH ROW WHEN (NEW.stat_date = '{DAYS[2]}')"
-        " EXECUTE FUNCTION farm.wait()"
+        f"CREATE TRIGGER wait BEFORE INSERT ON farm.{DAILY} FOR EACH ROW"
+        f" WHEN (NEW.stat_date = '{DAYS[2]}') EXECUTE FUNCTION farm.wait()"
     )
 
     def cancel() -> None:
@@ -199,7 +190,7 @@ def test_a_mistake_in_the_farm_file_fails_at_once_and_is_named(
     options = {"farm_file": FarmFile(path=str(broken))}
     result = small.run(asset, key, raise_on_error=False, resources=options)
     line = len(broken.read_text().splitlines())
-    assert f"line {line}, cycle_days" in failure(result)
+    assert f"line {line}, cycle_days" in failure_message(result)
     assert retries(result) == 0
     assert small.done(asset) == set()
 
@@ -209,8 +200,8 @@ def test_missing_tables_fail_at_once_and_the_message_says_what_to_do(small: Smal
     small.execute("DROP SCHEMA farm CASCADE")
     result = small.run(DAILY, DAYS[0], raise_on_error=False)
     assert retries(result) == 0
-    assert "Remedy: " in failure(result)
-    assert "mushroom init" in failure(result)
+    assert "Remedy: " in failure_message(result)
+    assert "mushroom init" in failure_message(result)
 
 
 @pytest.mark.usefixtures("no_wait")
@@ -220,7 +211,7 @@ def test_a_database_that_refuses_fails_at_once_and_the_message_says_what_to_do(
     nowhere = PostgresResource(url=small.database.url.replace("/t_", "/gone_"))
     result = small.run(DAILY, DAYS[0], raise_on_error=False, resources={"postgres": nowhere})
     assert retries(result) == 0
-    assert "Remedy: create the database" in failure(result)
+    assert "Remedy: create the database" in failure_message(result)
 
 
 @pytest.mark.usefixtures("no_wait")

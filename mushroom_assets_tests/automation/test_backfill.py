@@ -1,11 +1,7 @@
-"""The first filling of a farm: what is missing is made, what is there is left alone, and one
-failure stays one.
-"""
+"""The first filling of a farm: it makes what is missing and outlives a failing asset."""
 
 import datetime as dt
 from pathlib import Path
-
-import dagster as dg
 
 from mushroom_assets.automation.backfill import materialize_missing
 from mushroom_assets.cli.progress import progress_bar
@@ -13,7 +9,8 @@ from mushroom_assets.definitions import build_definitions
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets_tests.kit.small import SmallFarm
 
-DAY, NEXT = "2026-01-05", "2026-01-06"
+DAY = "2026-01-05"
+NEXT = "2026-01-06"
 
 
 def fill(small: SmallFarm, images: Path, clip: ClipResource) -> list[str]:
@@ -23,25 +20,18 @@ def fill(small: SmallFarm, images: Path, clip: ClipResource) -> list[str]:
         "clip": clip,
         "farm_file": FarmFile(path=str(small.path)),
     }
-    now = dt.datetime.fromisoformat(NEXT).replace(tzinfo=small.farm.zone) + dt.timedelta(
-        hours=1, minutes=30
-    )
+    now = small.at(NEXT, 1.5).astimezone(small.farm.zone)
     defs = build_definitions(small.farm, doors)
     first_day = dt.date.fromisoformat(DAY)
     return materialize_missing(defs, small.instance, first_day, now, progress_bar)
 
 
-def done(small: SmallFarm, asset: str) -> set[str]:
-    return small.instance.get_materialized_partitions(dg.AssetKey(asset))
-
-
 def test_every_closed_partition_is_made_once(small: SmallFarm, tmp_path: Path) -> None:
     assert fill(small, tmp_path, ClipResource()) == []
     for asset in ("daily_env_stats", "daily_clip_inference", "daily_room_report"):
-        assert done(small, asset) == {DAY}
-    assert done(small, "hourly_setpoint_changes") == {
-        f"{DAY}-{hour:02}:00" for hour in range(24)
-    } | {f"{NEXT}-00:00"}
+        assert small.done(asset) == {DAY}
+    hours = {f"{DAY}-{hour:02}:00" for hour in range(24)}
+    assert small.done("hourly_setpoint_changes") == hours | {f"{NEXT}-00:00"}
     runs = small.instance.get_runs_count()
     assert fill(small, tmp_path, ClipResource()) == []
     assert small.instance.get_runs_count() == runs
@@ -50,13 +40,12 @@ def test_every_closed_partition_is_made_once(small: SmallFarm, tmp_path: Path) -
 def test_a_failing_asset_keeps_only_the_report_from_being_made(
     small: SmallFarm, tmp_path: Path
 ) -> None:
-    (failure,) = fill(
-        small, tmp_path, ClipResource(model="ViT-B-32", pretrained=str(tmp_path / "nowhere.pt"))
-    )
+    nowhere = ClipResource(model="ViT-B-32", pretrained=str(tmp_path / "nowhere.pt"))
+    (failure,) = fill(small, tmp_path, nowhere)
     assert failure.startswith(f"daily_clip_inference for {DAY} to {DAY} failed in run ")
     assert "there is no file" in failure
     assert "nowhere.pt" in failure
-    assert done(small, "daily_env_stats") == {DAY}
-    assert done(small, "daily_clip_inference") == done(small, "daily_room_report") == set()
+    assert small.done("daily_env_stats") == {DAY}
+    assert small.done("daily_clip_inference") == small.done("daily_room_report") == set()
     assert fill(small, tmp_path, ClipResource()) == []  # mended: what was missing is made
-    assert done(small, "daily_room_report") == {DAY}
+    assert small.done("daily_room_report") == {DAY}

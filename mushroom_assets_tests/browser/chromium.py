@@ -17,10 +17,12 @@ QUIET = [
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
-QUIET += ["--disable-component-update", "--disable-sync"]
 PICTURES = os.environ.get("SCREENSHOTS")  # a folder; unset: no pictures
-WIDTH, HEIGHT = 1280, 900
+WIDTH = 1280
+HEIGHT = 900
 COLOURS = 256  # of a picture: a third of the bytes, and nobody sees it
 MARGIN = 100  # pixels above what a picture is of
 PATIENCE_MS = 60_000  # for what should be there in seconds; a busy machine takes its time
@@ -38,8 +40,9 @@ def open_page() -> Iterator[Page]:
 
 
 def picture(page: Page, name: str, shown: Locator | None = None) -> None:
-    """Save what the page shows as `<SCREENSHOTS>/<name>.png`, small enough for a README; nothing
-    where that is unset.
+    """Save what the page shows as `<SCREENSHOTS>/<name>.png`; nothing where that is unset.
+
+    The file is small enough for a README.
 
     Args:
         page: as it is; nothing is clicked.

@@ -1,7 +1,5 @@
 """One farm and one browser for all tests of this folder."""
 
-import os
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +10,9 @@ from playwright.sync_api import Page
 from mushroom_assets.storage.connection import Database
 from mushroom_assets_tests.browser.chromium import CHROMIUM, PICTURES, open_page
 from mushroom_assets_tests.browser.farm import RunningFarm
-from mushroom_assets_tests.conftest import NO_RETRY, SETTINGS, execute, uri_of
+from mushroom_assets_tests.kit.command import forget_settings
+from mushroom_assets_tests.kit.databases import NO_RETRY, execute, uri_of
+from mushroom_assets_tests.kit.servers import free_port
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,16 +35,13 @@ def farm(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     Two rooms, for pictures all four.
     """
     with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith(SETTINGS):
-                patch.delenv(name)
+        forget_settings(patch)
         execute(server_uri, "CREATE DATABASE browser")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
         database = Database(uri_of(server_uri, "browser"), retry=NO_RETRY)
         days, rooms = (7, 4) if PICTURES else (5, 2)
-        running = RunningFarm(tmp_path_factory.mktemp("browser"), database, port, days, rooms)
+        running = RunningFarm(
+            tmp_path_factory.mktemp("browser"), database, free_port(), days, rooms
+        )
         try:
             running.start()
             yield running

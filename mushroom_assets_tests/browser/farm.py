@@ -1,14 +1,9 @@
-"""A whole small farm as a user starts it, `mushroom up`, in a process of its own: start, stop, ask,
-and its tables.
-"""
+"""A small farm as a user starts it, by `mushroom up` in a process of its own, and its tables."""
 
 import datetime as dt
 import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +15,12 @@ from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.service.ui import ask_ui
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import RESULTS
+from mushroom_assets_tests.kit.command import command_line
 from mushroom_assets_tests.kit.plant import rows
+from mushroom_assets_tests.kit.servers import until
 
-START_S, STOP_S = 300, 120
+START_S = 300
+STOP_S = 120
 FILE = """
 timezone: {zone}
 first_day: {first_day}
@@ -67,31 +65,16 @@ class RunningFarm:
     def start(self) -> None:
         """Until the UI is up."""
         self.home.mkdir(exist_ok=True)
-        today, zone = next(today for today in map(_today, ZONES) if today[0].hour < 23)
-        first_day = today.date() - dt.timedelta(days=self.days)
-        named = ", ".join(
-            f'"{room}": {{folder: "{room.removeprefix("60")}"}}'
-            for room in sorted(ROOMS[: self.rooms])
-        )
-        path, log = self.home / "farm.yaml", self.home / "up.log"
+        path = self.home / "farm.yaml"
         if not path.exists():
-            text = FILE.format(
-                zone=zone, first_day=first_day, language=self.language, rooms=f"{{{named}}}"
-            )
-            path.write_text(text, encoding="utf-8")
+            path.write_text(self._farm_file(), encoding="utf-8")
+        log = self.home / "up.log"
         environment = os.environ | {
-            "MUSHROOM_HOME": str(self.home), "MUSHROOM_CONFIG": str(path), "DATABASE_URL": self.database.url,
-        }  # fmt: skip
-        command = [
-            sys.executable,
-            "-m",
-            "mushroom_assets.cli.main",
-            "up",
-            "--days",
-            f"{self.days}",
-            "--port",
-            f"{self.port}",
-        ]
+            "MUSHROOM_HOME": str(self.home),
+            "MUSHROOM_CONFIG": str(path),
+            "DATABASE_URL": self.database.url,
+        }
+        command = command_line("up", "--days", self.days, "--port", self.port)
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 command,
@@ -108,6 +91,19 @@ class RunningFarm:
             return "The farm is up" in told
 
         until(is_up, START_S)
+
+    def _farm_file(self) -> str:
+        today, zone = next(today for today in map(_today, ZONES) if today[0].hour < 23)
+        rooms = [
+            f'"{room}": {{folder: "{room.removeprefix("60")}"}}'
+            for room in sorted(ROOMS[: self.rooms])
+        ]
+        return FILE.format(
+            zone=zone,
+            first_day=today.date() - dt.timedelta(days=self.days),
+            language=self.language,
+            rooms=f"{{{', '.join(rooms)}}}",
+        )
 
     def stop(self) -> None:
         """By Ctrl-C, as its user does."""
@@ -129,14 +125,17 @@ class RunningFarm:
 
     def partitions(self, asset: str) -> list[str]:
         """Keys of every closed partition, oldest first."""
-        return self.about(asset, "partitionKeys")
+        return list(self.about(asset, "partitionKeys"))
 
     def states(self, asset: str) -> dict[str, set[str]]:
-        """Keys of the partitions by state: MATERIALIZED, FAILED, MATERIALIZING; those of none are
-        missing.
+        """Keys of the partitions by state: MATERIALIZED, FAILED, MATERIALIZING.
+
+        Those of no state are missing.
         """
-        keys, found = self.partitions(asset), dict[str, set[str]]()
-        asked = "assetPartitionStatuses {... on TimePartitionStatuses {ranges {status startKey endKey}}}"
+        keys = self.partitions(asset)
+        found: dict[str, set[str]] = {}
+        ranges = "ranges {status startKey endKey}"
+        asked = f"assetPartitionStatuses {{... on TimePartitionStatuses {{{ranges}}}}}"
         for part in self.about(asset, asked)["ranges"]:
             span = keys[keys.index(part["startKey"]) : keys.index(part["endKey"]) + 1]
             found.setdefault(part["status"], set()).update(span)
@@ -153,11 +152,3 @@ class RunningFarm:
 
 def _today(zone: str) -> tuple[dt.datetime, str]:
     return dt.datetime.now(ZoneInfo(zone)), zone
-
-
-def until(holds: Callable[[], bool], timeout_s: float = 180) -> None:
-    """Wait until it holds, looking twice a second."""
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, f"it did not come to hold within {timeout_s:.0f} s"
-        time.sleep(0.5)

@@ -1,6 +1,4 @@
-"""What the pages tell: the lineage, a room's yesterday in three clicks, the pictures of a
-materialization.
-"""
+"""What the pages tell: the lineage, a room's yesterday in three clicks, pictures of a run."""
 
 import re
 from pathlib import Path
@@ -27,10 +25,10 @@ def test_the_lineage_connects_sensors_and_cameras_with_the_report(
     page: Page, farm: RunningFarm
 ) -> None:
     nodes = farm.ask("{assetNodes {assetKey {path} dependencyKeys {path}}}")["assetNodes"]
-    inputs = {
-        node["assetKey"]["path"][0]: {key["path"][0] for key in node["dependencyKeys"]}
-        for node in nodes
-    }
+    inputs = {}
+    for node in nodes:
+        keys = [key["path"][0] for key in node["dependencyKeys"]]
+        inputs[node["assetKey"]["path"][0]] = set(keys)
     assert {asset: inputs[asset] for asset in EDGES} == EDGES
     go_to(page, "Lineage")
     graph = page.locator("svg", has=page.locator("foreignObject"))
@@ -38,9 +36,8 @@ def test_the_lineage_connects_sensors_and_cameras_with_the_report(
         page.get_by_text(asset, exact=True).first.wait_for()
     drawn = [text.split("…") for text in graph.locator("foreignObject").all_text_contents()]
     for asset in inputs:  # a long name is shortened in its middle
-        assert [
-            1 for parts in drawn if asset.startswith(parts[0]) and asset.endswith(parts[-1])
-        ] == [1], asset
+        fits = [asset.startswith(parts[0]) and asset.endswith(parts[-1]) for parts in drawn]
+        assert fits.count(True) == 1, asset
     assert graph.locator("path[marker-end]").count() == sum(map(len, inputs.values()))
     picture(page, "lineage")
 

@@ -1,6 +1,4 @@
-"""Backfills from the UI: what fails is red and nothing else, only that is done again, and what is
-finished stays so.
-"""
+"""Backfills from the UI: only what fails is red and is done again; what is finished stays so."""
 
 import re
 from collections.abc import Iterator
@@ -12,9 +10,11 @@ import sqlalchemy as sa
 from playwright.sync_api import Page
 
 from mushroom_assets_tests.browser.clicks import flip, go_to, launch, open_asset, open_switch
-from mushroom_assets_tests.browser.farm import RunningFarm, until
+from mushroom_assets_tests.browser.farm import RunningFarm
+from mushroom_assets_tests.kit.servers import until
 
-DAILY, REPORT = "daily_env_stats", "daily_room_report"
+DAILY = "daily_env_stats"
+REPORT = "daily_room_report"
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,8 @@ def no_automation(page: Page) -> Iterator[None]:
 def before_insert(farm: RunningFarm, table: str, days: list[str], statement: str) -> Iterator[None]:
     """Let the server execute a statement of PL/pgSQL before a row of these days is stored."""
     farm.execute(
-        f"CREATE FUNCTION farm.hinder() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {statement}; RETURN NEW; END $$"
+        "CREATE FUNCTION farm.hinder() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN {statement}; RETURN NEW; END $$"
     )
     which = ", ".join(f"'{day}'" for day in days)
     farm.execute(
@@ -97,12 +98,11 @@ def test_only_failed_days_are_red_and_done_again_and_of_a_cancelled_backfill_the
     page: Page, farm: RunningFarm
 ) -> None:
     """Two stories at once: each waits for the daemon, which looks at its backfills every 30 s."""
-    days, stats, reports = (
-        farm.partitions(DAILY),
-        farm.rows(DAILY),
-        farm.rows(REPORT, provenance=True),
-    )
-    bad, good = {days[1], days[3]}, set(days) - {days[1], days[3]}
+    days = farm.partitions(DAILY)
+    stats = farm.rows(DAILY)
+    reports = farm.rows(REPORT, provenance=True)
+    bad = {days[1], days[3]}
+    good = set(days) - bad
     assert days_of(farm, DAILY) == set(days)
     farm.execute(f"DELETE FROM farm.{DAILY}")
     with before_insert(farm, DAILY, sorted(bad), "RAISE EXCEPTION 'refused on purpose'"):

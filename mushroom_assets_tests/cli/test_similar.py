@@ -19,29 +19,19 @@ from mushroom_assets.resources import ClipResource
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import image_embedding
+from mushroom_assets_tests.kit.cameras import FARM, picture
 from mushroom_assets_tests.kit.command import mushroom
 from mushroom_assets_tests.kit.vectors import Floats, image, put_images, unit
 
-FARM = 'timezone: Asia/Shanghai\nfirst_day: 2025-12-01\nrooms: {"607": {folder: "7"}, "611": {}}\n'
 NAME = "mushroom-tiny/random-seed0"
 Run = Callable[..., Result]
 
 
-def picture(seed: int) -> bytes:
-    """A JPEG of coloured blocks, 160x120."""
-    blocks = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(blocks).resize((160, 120), Image.Resampling.NEAREST).save(
-        file, "JPEG", quality=90
-    )
-    return file.getvalue()
-
-
 def vector_of(data: bytes) -> Floats:
     encoder = load_encoder(None, "random-seed0")
-    return encoder.encode_images(
-        encoder.preprocess(Image.open(io.BytesIO(data)).convert("RGB"))[None]
-    )[0]
+    pixels = encoder.preprocess(Image.open(io.BytesIO(data)).convert("RGB"))
+    vector: Floats = encoder.encode_images(pixels[None])[0]
+    return vector
 
 
 def path_of(number: int) -> str:
@@ -54,42 +44,40 @@ def run(database: Database, tmp_path: Path) -> Run:
     (tmp_path / "farm.yaml").write_text(FARM)
     (tmp_path / "images").mkdir()
     settings = {
-        "DATABASE_URL": database.url, "MUSHROOM_HOME": tmp_path, "MUSHROOM_CONFIG": tmp_path / "farm.yaml",
+        "DATABASE_URL": database.url,
+        "MUSHROOM_HOME": tmp_path,
+        "MUSHROOM_CONFIG": tmp_path / "farm.yaml",
         "MUSHROOM_CLIP_PRETRAINED": "random-seed0",
-    }  # fmt: skip
+    }
     return lambda *arguments: mushroom("similar", *arguments, **settings)
 
 
 @pytest.fixture
 def vectors(database: Database) -> Floats:
-    """What is stored as vectors of pictures 0 to 5; the even ones are of room 607, the odd ones of
-    611.
-    """
+    """The stored vectors of pictures 0 to 5: the even ones of room 607, the odd ones of 611."""
     found = unit(np.random.default_rng(4).standard_normal((6, 128)))
-    hours = [dt.datetime(2026, 1, 10, number, 1, 30, tzinfo=dt.UTC) for number in range(6)]
-    with database.transaction() as connection:
-        for number, vector in enumerate(found):
-            row = {
-                "content_sha256": content_sha256(picture(number)),
-                "encoder": NAME,
-                "embedding": vector,
-            }
-            connection.execute(
-                image_embedding.insert(),
-                row | {"width": 8, "height": 8, "sharpness": 1.0, "brightness": 0.5},
-            )
-    put_images(
-        database,
-        [
-            image(
-                number, vector, image_path=path_of(number), content_sha256=content_sha256(picture(number)),
-                model_id=f"{NAME}/prompts-0000000a", room_id="611" if number % 2 else "607",
-                captured_at=hours[number], image_date=dt.date(2026, 1, 10 + number),
-            )
-            for number, vector in enumerate(found)
-        ],
-    )  # fmt: skip
+    for number, vector in enumerate(found):
+        put_picture(database, number, vector)
     return found
+
+
+def put_picture(database: Database, number: int, vector: Floats) -> None:
+    content = content_sha256(picture(number))
+    measures = {"width": 8, "height": 8, "sharpness": 1.0, "brightness": 0.5}
+    row = {"content_sha256": content, "encoder": NAME, "embedding": vector} | measures
+    with database.transaction() as connection:
+        connection.execute(image_embedding.insert(), row)
+    seen = image(
+        number,
+        vector,
+        image_path=path_of(number),
+        content_sha256=content,
+        model_id=f"{NAME}/prompts-0000000a",
+        room_id="611" if number % 2 else "607",
+        captured_at=dt.datetime(2026, 1, 10, number, 1, 30, tzinfo=dt.UTC),
+        image_date=dt.date(2026, 1, 10 + number),
+    )
+    put_images(database, [seen])
 
 
 @pytest.fixture
@@ -130,7 +118,8 @@ def test_a_path_in_the_store_is_searched_by_its_stored_vector(run: Run, vectors:
         "rank", "similarity", "room", "captured", "growth", "day", "stage", "condition", "path",
     ]  # fmt: skip
     assert lines[3].split() == [
-        "1", "1.0000", "607", "2026-01-10", "10:01", "6", "fruiting", "75%", "healthy", "50%", path_of(2),
+        "1", "1.0000", "607", "2026-01-10", "10:01", "6",
+        "fruiting", "75%", "healthy", "50%", path_of(2),
     ]  # fmt: skip
     assert shown(result) == ranked(vectors, vectors[2])[:4]
 
@@ -160,11 +149,12 @@ def test_a_new_picture_is_encoded_from_disk_or_from_the_store(
 
 
 def test_words_are_asked_in_the_templates_of_the_labels(run: Run, vectors: Floats) -> None:
-    encoder, templates = load_encoder(None, "random-seed0"), parse_farm(FARM).vision.templates
+    encoder = load_encoder(None, "random-seed0")
+    vision = parse_farm(FARM).vision
     result = run("brown spots on caps", "--k", 6)
     assert result.output.startswith("brown spots on caps: words (no such file or image), by ")
-    texts = prompts(parse_farm(FARM).vision.stages["fruiting"].model_copy(update={"prompts": ["brown spots on caps"]}),
-                    templates)  # fmt: skip
+    asked = vision.stages["fruiting"].model_copy(update={"prompts": ["brown spots on caps"]})
+    texts = prompts(asked, vision.templates)
     query = unit(unit(encoder.encode_texts(texts)).mean(axis=0))
     assert shown(result) == ranked(vectors, query)
     assert run("w" * 5000).exit_code == 0  # longer than a file's name may be
@@ -194,8 +184,8 @@ def test_before_any_inference_it_says_what_to_do(run: Run) -> None:
     result = run("fruiting bodies")
     assert result.exit_code == 1
     assert result.output == (
-        f"mushroom: no image has a vector of {NAME} yet. Remedy: materialize daily_clip_inference, for a day with "
-        "images\n"
+        f"mushroom: no image has a vector of {NAME} yet."
+        " Remedy: materialize daily_clip_inference, for a day with images\n"
     )
 
 

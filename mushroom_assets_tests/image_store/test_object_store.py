@@ -7,7 +7,7 @@ import pytest
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.faults.image_store import ImageStoreRefused
 from mushroom_assets.image_store.store import Images
-from mushroom_assets_tests.image_store.test_store import DAY, recording, why_not
+from mushroom_assets_tests.kit.image_stores import DAY, recording, why_not
 from mushroom_assets_tests.kit.object_store import BUCKET, ObjectStore
 
 ROOT = f"s3://{BUCKET}/farm"

@@ -3,8 +3,7 @@
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.image_store.store import RETRY, Images
-
-DAY = "7/20260110"
+from mushroom_assets_tests.kit.image_stores import DAY, recording, why_not
 
 
 @pytest.fixture
@@ -30,12 +28,6 @@ def folder(tmp_path: Path) -> Path:
 
 def store_of(folder: Path, retry: Retry = RETRY) -> Images:
     return Images(str(folder.parent.parent), retry)
-
-
-def why_not(read: Callable[[], bytes]) -> str:
-    with pytest.raises(PermissionError) as raised:
-        read()
-    return str(raised.value.strerror)
 
 
 # What lies there
@@ -179,22 +171,6 @@ class Attempts:
         for fault in self.faults:
             raise fault
         return b"answer"
-
-
-def recording(store: Images, *, seconds_each: float = 0.0) -> tuple[Images, list[float]]:
-    """The store with a wait at the upper bound that is not waited for, and its waits.
-
-    Each look at the clock finds it later.
-    """
-    waits: list[float] = []
-    ticks = iter(range(1000))
-    recorded = replace(
-        store,
-        sleep=waits.append,
-        jitter=lambda _, upper: upper,
-        clock=lambda: next(ticks) * seconds_each,
-    )
-    return recorded, waits
 
 
 def test_a_fault_that_passes_is_retried_with_growing_waits(

@@ -220,6 +220,7 @@ def test_a_smaller_decode_keeps_the_vector(frames: list[bytes]):
     assert scaled_and_full(load_encoder(None, None, "cpu"), frames, 360).min() >= 0.995
 
 
+@pytest.mark.long
 def test_a_smaller_decode_keeps_the_vector_of_a_large_model_and_bf16_its_golden_ones(
     frames: list[bytes],
 ):

@@ -128,6 +128,7 @@ def test_the_cards_numbers_agree_with_one_another(numbers: dict, farm: Farm, of:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("of", "kind"), KINDS)
 def test_a_new_measurement_gives_the_cards_accuracy(
     numbers: dict, again: dict[str, dict[str, Outcome]], of: str, kind: str

@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from mushroom_assets.service.ui import ask_ui, ui_fault
-from mushroom_assets_tests.cli.test_up import free_port, until
+from mushroom_assets_tests.kit.servers import free_port, until
 from mushroom_assets_tests.kit.small import SmallFarm
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]

@@ -15,13 +15,11 @@ from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain import environment
 from mushroom_assets.domain.versions import code_version
 from mushroom_assets.instance.reporting import made_by
-from mushroom_assets_tests.assets.test_probe import fit
-from mushroom_assets_tests.assets.test_relabel import OTHER, Relabelled, judged
-from mushroom_assets_tests.assets.test_vision import FARM as CAMERAS
+from mushroom_assets_tests.kit.cameras import FARM as CAMERAS
+from mushroom_assets_tests.kit.cameras import OTHER_PROMPTS, Relabelled
 from mushroom_assets_tests.kit.plant import write_farm
+from mushroom_assets_tests.kit.probes import fit
 from mushroom_assets_tests.kit.small import SmallFarm
-
-__all__ = ["judged"]  # a fixture
 
 ENV, SETPOINTS, REPORT = "daily_env_stats", "hourly_setpoint_changes", "daily_room_report"
 VISION, PROBE = "daily_clip_inference", "clip_probe"
@@ -136,7 +134,7 @@ def test_other_classes_make_the_probe_stale_but_another_day_of_images_does_not(
     assert state(judged, PROBE, None) == FRESH
     judged.judge("2026-01-12", "2026-01-12")
     assert state(judged, PROBE, None) == FRESH
-    judged.farm = write_farm(judged.path, CAMERAS + OTHER)
+    judged.farm = write_farm(judged.path, CAMERAS + OTHER_PROMPTS)
     assert state(judged, PROBE, None) == stale((PROBE, StaleCauseCategory.CODE))
     fit(judged)
     assert state(judged, PROBE, None) == FRESH
@@ -145,7 +143,7 @@ def test_other_classes_make_the_probe_stale_but_another_day_of_images_does_not(
 def test_new_labels_answer_for_new_prompts_but_for_nothing_else(judged: Relabelled) -> None:
     first, second = "2026-01-10", "2026-01-11"
     assert state(judged, VISION, first) == FRESH
-    judged.farm = write_farm(judged.path, CAMERAS + OTHER)
+    judged.farm = write_farm(judged.path, CAMERAS + OTHER_PROMPTS)
     assert state(judged, VISION, first) == stale((VISION, StaleCauseCategory.CODE))
     judged.relabel(until=first)
     assert state(judged, VISION, first) == FRESH

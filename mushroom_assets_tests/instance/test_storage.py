@@ -14,7 +14,7 @@ from dagster._core.storage.event_log.base import EventLogStorage
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.instance.reporting import REPORTED, latest_materializations, report, together
 from mushroom_assets.instance.storage import EventStorage
-from mushroom_assets_tests.conftest import execute
+from mushroom_assets_tests.kit.databases import execute
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01")
 KEYS = DAYS.get_partition_keys()[:5]

@@ -1,9 +1,8 @@
-"""Helpers of the tests: a plant's rows into the tables, Dagster runs over them, and the results
-back.
-"""
+"""A plant's rows into the tables, Dagster runs over them, and the results back."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
-from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.instance.outstanding import range_tags
@@ -20,6 +18,7 @@ from mushroom_assets.storage.batches import insert_batches
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.points import register_points
 from mushroom_assets.storage.samples import insert_samples
+from mushroom_assets_tests.kit.runs import run_job
 
 # Columns that differ from run to run.
 PROVENANCE = ("run_id", "computed_at", "detected_at")
@@ -38,23 +37,14 @@ def put_samples(
     received: str = "2026-01-01",
 ) -> None:
     """Store samples given as (room, device_type, device_alias, point_alias, instant, value)."""
-    columns = ["room_id", "device_type", "device_alias", "point_alias", "sampled_at", "value"]
-    frame = pd.DataFrame(samples, columns=columns)
+    point = ["room_id", "device_type", "device_alias", "point_alias"]
+    frame = pd.DataFrame(samples, columns=[*point, "sampled_at", "value"])
     frame["sampled_at"] = pd.to_datetime(frame["sampled_at"], utc=True).dt.as_unit("us")
     frame["received_at"] = pd.Timestamp(received, tz="UTC")
-    points = frame[columns[:4]].drop_duplicates()
+    points = frame[point].drop_duplicates()
     with database.transaction() as connection:
-        ids = dict(
-            zip(
-                points.itertuples(index=False, name=None),
-                register_points(connection, points),
-                strict=True,
-            )
-        )
-        frame["point_id"] = [
-            ids[key] for key in frame[columns[:4]].itertuples(index=False, name=None)
-        ]
-        insert_samples(connection, frame)
+        points = points.assign(point_id=register_points(connection, points).to_numpy())
+        insert_samples(connection, frame.merge(points, on=point))
 
 
 def put_batch(
@@ -86,16 +76,14 @@ def materialize(
         "clip": ClipResource(),
         "farm_file": FarmFile(path=str(farm_file) if farm_file else None),
     }
-    job = build_definitions(farm, doors | dict(resources or {})).resolve_job_def(f"{asset}_job")
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    tags = range_tags(first, last or first)
-    if instance is not None:
-        return job.execute_in_process(
-            quiet, instance=instance, tags=tags, raise_on_error=raise_on_error
-        )
-    with dg.DagsterInstance.ephemeral() as ephemeral:
-        return job.execute_in_process(
-            quiet, instance=ephemeral, tags=tags, raise_on_error=raise_on_error
+    with ExitStack() as stack:
+        return run_job(
+            f"{asset}_job",
+            farm,
+            doors | dict(resources or {}),
+            instance or stack.enter_context(dg.DagsterInstance.ephemeral()),
+            tags=range_tags(first, last or first),
+            raise_on_error=raise_on_error,
         )
 
 

@@ -20,8 +20,10 @@ first_day: 2025-01-01
 max_hold_s: 900
 rooms: {{A: {{}}, B: {{}}}}
 quantities:
-  temperature: {{device_type: env, point_alias: t, unit: "°C", plausible: [-20, 60], spike: 2, stuck_s: 14400}}
-  humidity: {{device_type: env, point_alias: h, unit: "%", plausible: [0, 100]}}
+  temperature:
+    {{device_type: env, point_alias: t, unit: "°C", plausible: [-20, 60], spike: 2, stuck_s: 14400}}
+  humidity:
+    {{device_type: env, point_alias: h, unit: "%", plausible: [0, 100]}}
 points:
   cooler:
     set: {{change_type: analog_value, threshold: 0.1, unit: "°C", description: setpoint}}
@@ -58,7 +60,7 @@ class SmallFarm:
     def run(
         self, asset: str, first: str, last: str | None = None, **options: Any
     ) -> dg.ExecuteInProcessResult:
-        options = {"farm_file": self.path, "instance": self.instance} | options
+        options = dict[str, Any](farm_file=self.path, instance=self.instance) | options
         return materialize(asset, self.database.url, self.farm, first, last, **options)
 
     def rows(self, asset: str, *, provenance: bool = False) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.report import RoomDay
 from mushroom_assets.metadata.report import PICTURES, report_metadata
+from mushroom_assets_tests.kit.ribbons import ribbons
 from mushroom_assets_tests.kit.room_days import DAY, change, stats
-from mushroom_assets_tests.metadata.plots.test_ribbons import ribbons
 
 HIDDEN_FROM = 1000  # characters of Markdown that the UI hides behind a click
 
@@ -77,6 +77,7 @@ def test_an_older_day_leads_to_the_newest() -> None:
     assert "newest" not in report_metadata(cards(of), of, DAY)
 
 
+@pytest.mark.long
 def test_of_many_rooms_those_that_need_action_have_their_pictures() -> None:
     of, bad = farm(40), ("611", "639")
     by_room: dict[str, list] = {}

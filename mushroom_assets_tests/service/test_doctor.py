@@ -1,25 +1,15 @@
-"""`mushroom doctor` examines every door and says what to do.
+"""`mushroom doctor` examines every door and says what to do."""
 
-`mushroom init` makes what a run needs, or waits.
-"""
-
-import functools
-import shutil
-import socket
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from click.testing import Result
 
-from mushroom_assets.cli import ground
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
-from mushroom_assets_tests.conftest import uri_of
 from mushroom_assets_tests.kit.command import mushroom
+from mushroom_assets_tests.kit.databases import uri_of
 
 SUBJECTS = [
     "farm file",
@@ -40,14 +30,6 @@ def own_dagster(tmp_path: Path) -> Path:
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
     return home
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A folder with a short path: that of a socket holds 107 bytes."""
-    directory = Path(tempfile.mkdtemp(prefix="mushroom-pg-"))
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def findings(result: Result) -> dict[str, tuple[str, str]]:
@@ -82,8 +64,10 @@ def test_without_tables_the_remedy_is_init_and_the_exit_code_is_1(
     empty_database_url: str, tmp_path: Path, own_dagster: Path
 ) -> None:
     where: dict[str, Any] = {
-        "DATABASE_URL": empty_database_url, "MUSHROOM_HOME": tmp_path, "DAGSTER_HOME": own_dagster
-    }  # fmt: skip
+        "DATABASE_URL": empty_database_url,
+        "MUSHROOM_HOME": tmp_path,
+        "DAGSTER_HOME": own_dagster,
+    }
     before = mushroom("doctor", **where)
     assert before.exit_code == 1
     assert failing(before) == ["tables", "vector extension"]
@@ -114,10 +98,13 @@ def test_each_fault_is_told_beside_the_others_with_its_remedy(
     )
     result = mushroom(
         "doctor",
-        DATABASE_URL=uri_of(server_uri, "no_such_farm"), MUSHROOM_HOME=tmp_path, MUSHROOM_CONFIG=farm,
-        MUSHROOM_IMAGE_ROOT=tmp_path / "nowhere", MUSHROOM_CLIP_PRETRAINED=tmp_path / "gone.pt",
+        DATABASE_URL=uri_of(server_uri, "no_such_farm"),
+        MUSHROOM_HOME=tmp_path,
+        MUSHROOM_CONFIG=farm,
+        MUSHROOM_IMAGE_ROOT=tmp_path / "nowhere",
+        MUSHROOM_CLIP_PRETRAINED=tmp_path / "gone.pt",
         DAGSTER_HOME=own_dagster,
-    )  # fmt: skip
+    )
     assert result.exit_code == 1
     assert failing(result) == [
         "farm file",
@@ -158,87 +145,6 @@ def test_what_no_day_will_look_at_is_counted_and_the_first_one_named(
     verdict, told = findings(result)["image store"]
     assert verdict == "ok"
     assert told.startswith(
-        f"{tmp_path}/images: 1 of 4 room folders; 2 where no day looks, the first 611/january/: the "
+        f"{tmp_path}/images: 1 of 4 room folders;"
+        " 2 where no day looks, the first 611/january/: the "
     )
-
-
-def months(database: Database) -> set[str]:
-    with database.transaction() as connection:
-        return set(
-            connection.scalars(
-                sa.text("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'")
-            )
-        )
-
-
-def test_init_makes_tables_and_months_and_a_second_one_changes_nothing(
-    empty_database_url: str, tmp_path: Path
-) -> None:
-    farm = tmp_path / "farm.yaml"
-    farm.write_text(
-        'timezone: Asia/Shanghai\nfirst_day: 2024-03-01\nrooms: {"611": {}}\n', encoding="utf-8"
-    )
-    where: dict[str, Any] = {
-        "DATABASE_URL": empty_database_url, "MUSHROOM_HOME": tmp_path, "MUSHROOM_CONFIG": farm
-    }  # fmt: skip
-    first = mushroom("init", **where)
-    assert first.exit_code == 0
-    assert f"are at revision {migrations.head()}" in first.output
-    database = Database(empty_database_url)
-    made = months(database)
-    # The lookback reaches before the first day
-    assert {"sample_2024_01", "sample_2024_02", "sample_2024_03"} <= made
-    with database.transaction() as connection:
-        in_a_year = connection.scalar(
-            sa.text("SELECT to_char(now() + interval '1 year', '\"sample_\"YYYY_MM')")
-        )
-        connection.exec_driver_sql("INSERT INTO farm.batch VALUES ('611', '2026-01-05', 9800)")
-    assert in_a_year in made
-    assert mushroom("init", **where).exit_code == 0
-    assert months(database) == made
-    with database.transaction() as connection:
-        assert connection.scalar(sa.text("SELECT bag_count FROM farm.batch")) == 9800
-    database.dispose()
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"), [([], [10.0] * 4), (["--attempts", "3", "--wait", "0.25"], [0.25] * 2)]
-)
-def test_init_waits_for_the_database_five_attempts_ten_seconds_apart_unless_told_otherwise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], expected: list[float]
-) -> None:
-    waits: list[float] = []
-    monkeypatch.setattr(ground, "Database", functools.partial(Database, sleep=waits.append))
-    with socket.socket() as bound:  # bound but not listening: it refuses
-        bound.bind(("127.0.0.1", 0))
-        url = f"postgresql://grower:chanterelle@127.0.0.1:{bound.getsockname()[1]}/farm"
-        result = mushroom("init", *options, DATABASE_URL=url, MUSHROOM_HOME=tmp_path)
-    assert result.exit_code == 1
-    assert waits == expected
-    assert (
-        f"mushroom: no connection to grower@127.0.0.1:{url.split(':')[-1]} after {len(waits) + 1} attempts"
-        in (result.output)
-    )
-    assert "chanterelle" not in result.output
-
-
-def test_init_in_a_database_that_refuses_ends_at_once(
-    server_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waits: list[float] = []
-    monkeypatch.setattr(ground, "Database", functools.partial(Database, sleep=waits.append))
-    result = mushroom(
-        "init", DATABASE_URL=uri_of(server_uri, "no_such_farm"), MUSHROOM_HOME=tmp_path
-    )
-    assert (result.exit_code, waits) == (1, [])
-    assert "Remedy: create the database, or correct its name in DATABASE_URL" in result.output
-
-
-def test_init_without_a_database_url_uses_the_embedded_one(
-    monkeypatch: pytest.MonkeyPatch, home: Path
-) -> None:
-    monkeypatch.chdir(home)
-    result = mushroom("init", MUSHROOM_HOME=home / "m")
-    assert result.exit_code == 0, result.output
-    assert (home / "m" / "postgres" / "PG_VERSION").exists()
-    assert not (home / "m" / "postgres" / "postmaster.pid").exists()  # it is stopped again

@@ -26,7 +26,7 @@ from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.storage.connection import Database, Limits, endpoint
-from mushroom_assets_tests.conftest import execute, uri_of
+from mushroom_assets_tests.kit.databases import execute, uri_of
 
 
 def longest(low: float, high: float) -> float:

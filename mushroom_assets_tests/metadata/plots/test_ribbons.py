@@ -2,7 +2,6 @@
 they belong.
 """
 
-import datetime as dt
 import io
 import re
 import warnings
@@ -15,50 +14,15 @@ from PIL import Image
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
-from mushroom_assets.domain.ribbon import Ribbon, Steps, day_ribbons
-from mushroom_assets.domain.windows import Window
+from mushroom_assets.domain.ribbon import day_ribbons
 from mushroom_assets.metadata.plots import ribbons as plots
-
-MINUTE = 60_000_000
+from mushroom_assets_tests.kit.ribbons import day, ribbons
 
 
 def farm(language: str = "en", rooms: int = 4) -> Farm:
     names = ", ".join(f"'{600 + number}': {{}}" for number in range(rooms))
     return parse_farm(
         f"timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nlanguage: {language}\nrooms: {{{names}}}"
-    )
-
-
-def day() -> Window:
-    start = dt.datetime(2026, 1, 5, tzinfo=farm().zone)
-    return Window("2026-01-05", start, start + dt.timedelta(days=1))
-
-
-def ribbons(of: Farm, *, gap_hours: int = 0, value: float | None = None) -> list[Ribbon]:
-    """A noisy day of every room, or a flat one, without samples in its last hours."""
-    rng, window, frames, sources = np.random.default_rng(1), day(), [], {}
-    at = np.arange(window.start_us, window.end_us - gap_hours * 60 * MINUTE, MINUTE)
-    levels = {"temperature": (18.2, 0.3), "humidity": (91.0, 0.8), "co2": (2600.0, 200.0)}
-    for point, (room, name) in enumerate(((room, name) for room in of.rooms for name in levels), 1):
-        middle, spread = levels[name]
-        values = rng.normal(middle, spread, at.size) if value is None else np.full(at.size, value)
-        frames.append(
-            pd.DataFrame({"point_id": np.full(at.size, point, np.int32), "at": at, "value": values})
-        )
-        sources[room, name] = [point]
-    setpoint = Steps(
-        "温度设定" if of.language == "zh" else "temperature setpoint",
-        at[[0, 500]],
-        np.array([17.5, 17.0]),
-    )
-    setting = {(room, "temperature"): [setpoint] for room in of.rooms}
-    return day_ribbons(
-        pd.concat(frames),
-        window,
-        sources,
-        setting,
-        of,
-        {room: [dt.date(2026, 1, 1)] for room in of.rooms},
     )
 
 
@@ -79,7 +43,9 @@ def test_every_glyph_is_in_the_font(language: str) -> None:
         assert plots.card([part for part in ribbons(of, gap_hours=5) if part.room_id == "600"], of)
 
 
-@pytest.mark.parametrize(("rooms", "limit"), [(4, 80_000), (40, 600_000)])
+@pytest.mark.parametrize(
+    ("rooms", "limit"), [(4, 80_000), pytest.param(40, 600_000, marks=pytest.mark.long)]
+)
 def test_a_day_is_a_small_picture_as_wide_as_the_dialog_of_the_ui(rooms: int, limit: int) -> None:
     of = farm(rooms=rooms)
     png = plots.overview(ribbons(of), of)
@@ -140,7 +106,7 @@ def test_a_room_without_any_sample_is_a_panel_without_data() -> None:
         pd.DataFrame(
             {"point_id": np.empty(0, np.int32), "at": np.empty(0, np.int64), "value": np.empty(0)}
         ),
-        day(),
+        day(of),
         {(room, name): [] for room in of.rooms for name in of.quantities},
         {},
         of,

@@ -1,22 +1,22 @@
-"""`clip_probe_sensor`: a run for every change of the labels, none without, and none lost to a
-database that is down.
-"""
+"""`clip_probe_sensor`: a run for every change of the labels, none lost to an outage."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
 import pytest
 
 from mushroom_assets.definitions import build_definitions
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.faults.database import DatabaseUnavailable
 from mushroom_assets.resources import PostgresResource
 from mushroom_assets.storage.connection import Database
-from mushroom_assets_tests.automation.test_schedules import SHANGHAI
 from mushroom_assets_tests.kit.labels import image_path, keep_vector, say, see
 
-A, B = (image_path("611", 10, hour) for hour in (8, 9))
+FARM = parse_farm("{timezone: Asia/Shanghai, first_day: 2026-01-01, rooms: {A: {}}}")
+A = image_path("611", 10, 8)
+B = image_path("611", 10, 9)
 NOWHERE = "postgresql://farm@127.0.0.1:1/farm"
 
 
@@ -24,7 +24,8 @@ class Sensor:
     """The sensor's ticks, one after the other, as the daemon makes them."""
 
     def __init__(self, instance: dg.DagsterInstance, url: str) -> None:
-        self.instance, self.url = instance, url
+        self.instance = instance
+        self.url = url
         self.cursor: str | None = None
         self.keys: set[str | None] = set()
 
@@ -37,7 +38,7 @@ class Sensor:
         return len(new)
 
     def evaluate(self, url: str) -> Any:
-        defs = build_definitions(SHANGHAI)
+        defs = build_definitions(FARM)
         postgres = PostgresResource(url=url, connect_attempts=1)
         with dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, resources={"postgres": postgres}
@@ -65,7 +66,7 @@ def test_without_labels_there_is_nothing_to_ask_for(sensor: Sensor, seen: Databa
 
 
 def test_each_change_is_one_run(sensor: Sensor, seen: Database) -> None:
-    changes = [
+    changes: list[Callable[[], object]] = [
         lambda: say(seen, A, "fruiting"),
         lambda: say(seen, A, "harvest"),
         lambda: say(seen, B, condition="healthy"),
@@ -107,7 +108,10 @@ def test_without_tables_a_tick_says_what_to_do(sensor: Sensor, empty_database_ur
 
 def test_a_tick_leaves_no_connection_behind(sensor: Sensor, seen: Database) -> None:
     sensor.tick()
-    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    others = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
     waits = iter([0.05] * 200)  # a server process outlives its connection by some milliseconds
     with seen.transaction() as connection:
         while connection.exec_driver_sql(others).scalar_one():

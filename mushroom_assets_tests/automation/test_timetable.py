@@ -1,4 +1,4 @@
-"""Freshness: a punctual asset passes and a late one fails, as Dagster's own evaluators judge it."""
+"""The timetable's freshness policies, as Dagster's own evaluators judge them."""
 
 import asyncio
 import datetime as dt
@@ -14,10 +14,12 @@ from dagster._core.test_utils import freeze_time
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm_file import parse_farm
 
-SHANGHAI, BRUSSELS = "Asia/Shanghai", "Europe/Brussels"
-ENV, HOURLY, CLIP, REPORT = (
-    "daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report"
-)  # fmt: skip
+SHANGHAI = "Asia/Shanghai"
+BRUSSELS = "Europe/Brussels"
+ENV = "daily_env_stats"
+HOURLY = "hourly_setpoint_changes"
+CLIP = "daily_clip_inference"
+REPORT = "daily_room_report"
 JAN = (2026, 1)
 
 
