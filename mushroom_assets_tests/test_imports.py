@@ -35,6 +35,7 @@ MAY = {
     "assets": DOORS | {"partitions", "metadata", "instance", "ingestion"},
     "checks": DOORS | {"partitions", "instance"},
     "automation": DOORS | {"partitions", "instance", "checks"},
+    "event_storage": {"instance"},  # a former name, for one release
     "service": DOORS | {"partitions", "instance", "automation"},
     "definitions": DOORS | {"partitions", "assets", "checks", "metadata", "automation"},
 }

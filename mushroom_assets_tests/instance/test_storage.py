@@ -13,14 +13,14 @@ from dagster._core.storage.event_log.base import EventLogStorage
 
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.instance.reporting import REPORTED, latest_materializations, report, together
-from mushroom_assets.instance.storage import EventStorage
+from mushroom_assets.instance.event_log import EventStorage
 from mushroom_assets_tests.conftest import execute
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01")
 KEYS = DAYS.get_partition_keys()[:5]
 PLAIN = "storage: {postgres: {postgres_url: {env: DATABASE_URL}}}"
 FARM = (
-    "storage: {custom: {module: mushroom_assets.event_storage, class: FarmStorage, "
+    "storage: {custom: {module: mushroom_assets.instance.storage, class: FarmStorage, "
     "config: {postgres_url: {env: DATABASE_URL}}}}"
 )
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
