@@ -4,11 +4,17 @@ VENV ?= .venv
 PORT ?= 3000
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint validate wheel-check bench train clean help
+# Another environment, with the newest Dagster that setup.py allows; and the tests of what we lean on in Dagster
+NEWEST = $(VENV)-newest
+OF_DAGSTER = $(addprefix mushroom_assets_tests/,instance automation checks test_definitions.py test_partitions.py)
+
+.PHONY: demo test test-newest test-storage lint validate wheel-check bench train clean help
 
 help:
 	@echo "make demo    the farm on this machine, UI on http://127.0.0.1:$(PORT)"
 	@echo "make test    lint, types, definitions, wheel, tests"
+	@echo "make test-newest   the tests of what we lean on in Dagster, with its newest version; ten minutes"
+	@echo "make test-storage  Dagster's own storage tests on our storage and on its own; ten minutes"
 	@echo "make bench   figures of this machine"
 	@echo "make train   the packaged model anew, and the numbers of its card; ten minutes"
 	@echo "make clean   remove the virtual environment and the demo farm"
@@ -34,6 +40,16 @@ demo: $(VENV)/demo.ok
 test: lint validate
 	$(BIN)/python -m pytest -n 2 --dist loadgroup  # they wait for servers a lot: ten minutes instead of sixteen
 
+test-newest:  # the other packages as in constraints.txt
+	$(PYTHON) -m venv --clear $(NEWEST)
+	sed '/^dagster/d' constraints.txt > $(NEWEST)/constraints.txt
+	$(NEWEST)/bin/python -m pip install --disable-pip-version-check -q -c $(NEWEST)/constraints.txt -e '.[test]'
+	$(NEWEST)/bin/python -m pip freeze | grep '^dagster'
+	$(NEWEST)/bin/python -m pytest -W error::FutureWarning $(OF_DAGSTER)
+
+test-storage: $(VENV)/test.ok
+	$(BIN)/python tools/storage_tests/run.py $(VENV)/storage-tests
+
 lint: $(VENV)/test.ok
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,4 +74,4 @@ train: $(VENV)/test.ok
 	$(BIN)/python -m training.train --out mushroom_assets/inference/models --cache $(VENV)/renders
 
 clean:
-	rm -rf $(VENV) .mushroom build dist *.egg-info
+	rm -rf $(VENV) $(NEWEST) .mushroom build dist *.egg-info

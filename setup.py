@@ -19,9 +19,9 @@ setup(
         ]
     },
     install_requires=[
-        "dagster",  # assets, partitions, schedules, runs
-        "dagster-webserver",  # the UI
-        "dagster-postgres",  # runs, events and schedules in PostgreSQL
+        "dagster>=1.13.27,<1.14",  # assets, partitions, schedules, runs; 1.14 is untested, see instance/tested.py
+        "dagster-webserver>=1.13.27,<1.14",  # the UI
+        "dagster-postgres>=0.29.27,<0.30",  # runs, events and schedules in PostgreSQL
         "SQLAlchemy>=2.0,<2.1",  # tables and statements; 2.1 breaks dagster-postgres (its default driver is psycopg 3)
         "psycopg[binary]",  # PostgreSQL driver with COPY
         "alembic",  # migrations

@@ -32,6 +32,7 @@ import dagster as dg
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.ingestion import simulated
 from mushroom_assets.instance.reporting import REPORTED, latest_materializations, report, together
+from mushroom_assets.service.children import console_script
 from mushroom_assets.service.home import prepare_dagster_home
 from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.settings import load_settings
@@ -177,8 +178,7 @@ def tick(*, before: bool) -> None:
         fill(home)
         daemon = [
             sys.executable,
-            "-m",
-            "dagster._daemon",
+            console_script("dagster-daemon"),
             "run",
             "-f",
             str(Path(__file__).parent / "every_minute.py"),

@@ -124,6 +124,15 @@ def test_the_domain_takes_nothing_from_outside_but_the_means_to_compute() -> Non
     assert taken - PURE == set()
 
 
+def test_private_names_of_dagster_are_imported_in_one_room_only() -> None:
+    private = {
+        path: {name for name in imported(source) if name.startswith("dagster._")}
+        for path, name, source in sources()
+        if name != "instance"
+    }
+    assert {path: names for path, names in private.items() if names} == {}
+
+
 def test_every_module_says_what_lives_in_it() -> None:
     assert [
         str(file)

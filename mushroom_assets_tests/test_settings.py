@@ -125,6 +125,7 @@ def test_the_settings_survive_the_way_through_the_environment_of_a_child(tmp_pat
             "MUSHROOM_CONFIG": str(tmp_path / "farm.yaml"), "MUSHROOM_CLIP_MODEL": "ViT-B-32",
             "MUSHROOM_CLIP_PRETRAINED": "openai", "MUSHROOM_CLIP_DEVICE": "cpu", "MUSHROOM_STARTUP_ERROR": "no tables",
             "MUSHROOM_CLIP_PRECISION": "bf16", "MUSHROOM_CLIP_THREADS": "3", "DAGSTER_EVENT_BATCH_SIZE": "100",
+            "ASSET_BACKFILL_CURSOR_OFFSET": "1000",
             "MUSHROOM_NOTIFY": "json://a mailto://u:p@b.c", "MUSHROOM_UI_URL": "https://farm.example.com",
         }
     )  # fmt: skip

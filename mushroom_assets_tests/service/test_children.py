@@ -38,6 +38,16 @@ time.sleep(600)
 """
 
 
+def test_a_command_is_found_beside_its_python_when_the_environment_is_not_active(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = Path(children.console_script("dagster-daemon"))
+    assert found.parent == Path(sys.executable).parent
+    with pytest.raises(ServerError, match=r"nobody-s is not in .*Remedy: install Dagster"):
+        children.console_script("nobody-s")
+
+
 def test_a_port_in_use_is_told_with_a_way_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
