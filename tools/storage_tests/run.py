@@ -1,6 +1,6 @@
 """Runs Dagster's own storage tests on our storage and on dagster-postgres, for `make test-storage`.
 
-    python tools/storage_tests/run.py FOLDER
+    python tools/storage_tests/run.py FOLDER [SIDE...]
 
 The tests come from the source packages of exactly the installed versions, which pip downloads into
 FOLDER; not a line of them is kept here. Each side has a database of its own in one embedded
@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,13 +19,14 @@ import sqlalchemy as sa
 
 from mushroom_assets.service.postgres import embedded_postgres
 
-SIDES = ("stock", "farm", "batched")
+HERE = Path(__file__).parent
+SIDES = ["stock", "farm", "batched"]
 TESTS = (
     "dagster_postgres_tests/test_event_log.py",
     "dagster_postgres_tests/test_run_storage.py",
     "dagster_postgres_tests/test_schedule_storage.py",
     "dagster_postgres_tests/test_daemon_cursor_storage.py",
-    "dagster_tests/storage_tests/test_partition_status_cache.py",
+    str(HERE / "test_status_cache.py"),
 )
 # These want a server on port 5432, and are of how dagster-postgres reads its former settings.
 NOT = "not test_load_from_config"
@@ -40,7 +42,7 @@ def dagster_run(job_name="a_job", **options):
 
 def pip(*arguments: str) -> None:
     """Run pip of this Python."""
-    subprocess.run([sys.executable, "-m", "pip", *arguments], check=True)
+    subprocess.run([sys.executable, "-m", "pip", *arguments], check=True)  # noqa: S603
 
 
 def fetch(folder: Path) -> Path:
@@ -71,14 +73,18 @@ def fetch(folder: Path) -> Path:
     return source
 
 
+def execute(server: str, *statements: str) -> None:
+    """Statements outside a transaction."""
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+
+
 def start(side: str, source: Path, server: str) -> subprocess.Popen[bytes]:
     """Begin the tests of a side on a new database; what they print goes to a file."""
-    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {side}"))
-    engine.dispose()
-    here = Path(__file__).parent
-    paths = [str(source), str(here), str(here.parent.parent)]
+    execute(server, f"CREATE DATABASE {side}")
+    paths = [str(source), str(HERE), str(HERE.parent.parent)]
     environment = os.environ | {
         "STORAGE_SIDE": side,
         "STORAGE_URL": server.replace("/postgres?", f"/{side}?"),
@@ -87,22 +93,30 @@ def start(side: str, source: Path, server: str) -> subprocess.Popen[bytes]:
     options = ["-q", "-p", "plugin", "-p", "no:cacheprovider", "-c", os.devnull, "-k", NOT]
     with (source / f"{side}.log").open("wb") as log:
         command = [sys.executable, "-m", "pytest", *options, "--rootdir", str(source), *TESTS]
-        return subprocess.Popen(command, cwd=source, env=environment, stdout=log, stderr=log)
+        return subprocess.Popen(  # noqa: S603 - a fixed command of our own
+            command, cwd=source, env=environment, stdout=log, stderr=log
+        )
 
 
 def main() -> None:
     """Run all sides and say how they went."""
     source = fetch(Path(sys.argv[1]).absolute())
-    with embedded_postgres(source.parent / "pg") as server:
-        running = {side: start(side, source, server) for side in SIDES}
+    sides = sys.argv[2:] or SIDES
+    with (
+        tempfile.TemporaryDirectory(prefix="storage-") as home,
+        embedded_postgres(Path(home) / "pg") as server,
+    ):
+        # Faster, and nobody needs these databases after a power cut
+        execute(server, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+        running = {side: start(side, source, server) for side in sides}
         failed = [side for side, process in running.items() if process.wait() != 0]
-    for side in SIDES:
+    for side in sides:
         log = source / f"{side}.log"
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         print(f"{side}: {lines[-1]}")
-        print(
-            "".join(f"  {line}\n" for line in lines if line.startswith(("FAILED", "ERROR"))), end=""
-        )
+        for line in lines:
+            if line.startswith(("FAILED", "ERROR")):
+                print(f"  {line}")
     if failed:
         sys.exit(f"Dagster's tests fail on {', '.join(failed)}; read the logs in {source}")
 
