@@ -4,10 +4,10 @@
     python benchmarks/bench_dagster.py tick [--before]
 
 `--before` is Dagster's own PostgreSQL storage, every event alone, and the asset's partitions
-recorded at its end. `events` runs an empty asset with one check in this process: what is planned
-when the run is created, what is recorded while the asset runs, and the check's evaluations, a
-partition each, for a day, 365 days and 8,760 hours. `tick` starts daemon and code server on a demo farm whose hourly asset is due every
-minute, and reads the times from the events of its runs.
+recorded at its end. `events` runs an empty asset with one check in this process, over 1 day, 365
+days and 8,760 hours: what is planned when the run is created, what is recorded while the asset
+runs, and the check's evaluations, a partition each. `tick` starts daemon and code server on a demo
+farm whose hourly asset is due every minute, and reads the times from the events of its runs.
 """
 
 import argparse

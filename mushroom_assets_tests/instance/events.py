@@ -30,7 +30,7 @@ CHECK = "holds"
 def event(kind: dg.DagsterEventType, data: Any, when: float) -> dg.EventLogEntry:
     """An event of the run `RUN`, at a time in seconds since 1970."""
     happened = DagsterEvent(kind.value, "job", event_specific_data=data, step_key="step")
-    return dg.EventLogEntry(
+    return dg.EventLogEntry(  # type: ignore[no-untyped-call]  # Dagster's own
         error_info=None,
         level=20,
         user_message="",

@@ -32,7 +32,7 @@ def job(*, stops_at: str = "") -> dg.JobDefinition:
     """An asset of days with a check, which reports day by day and then perhaps fails."""
 
     @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
-    def days(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    def days(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         for key in context.partition_keys:
             if key == stops_at:
                 raise dg.Failure("on purpose", allow_retries=False)
