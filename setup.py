@@ -40,7 +40,7 @@ setup(
         ]
     },
     install_requires=[
-        # The minor release that was tested: `instance` stands on Dagster's private side.
+        # The minor release that was tested: see instance/tested.py.
         "dagster>=1.13.27,<1.14",  # assets, partitions, schedules, runs
         "dagster-webserver>=1.13.27,<1.14",  # the UI
         "dagster-postgres>=0.29.27,<0.30",  # runs, events and schedules in PostgreSQL

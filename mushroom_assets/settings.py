@@ -39,6 +39,7 @@ class Settings:
     dagster_home: Path
     startup_error: str | None = None
     event_batch_size: str = "500"
+    backfill_cursor_offset: str = "5000"
     notify: tuple[str, ...] = field(default=(), repr=False)  # apprise URLs, which hold secrets
     ui_url: str | None = None  # for links in notifications
 
@@ -113,6 +114,9 @@ class Settings:
             # Dagster reads it at every event: whoever creates a run (daemon, webserver, this
             # process), and the run.
             "DAGSTER_EVENT_BATCH_SIZE": self.event_batch_size,
+            # The daemon reads it at every step of a backfill and looks back as many events: those
+            # of a batch become visible together, at times after later ones.
+            "ASSET_BACKFILL_CURSOR_OFFSET": self.backfill_cursor_offset,
             "MUSHROOM_NOTIFY": " ".join(self.notify) or None,
             "MUSHROOM_UI_URL": self.ui_url,
             "MUSHROOM_STARTUP_ERROR": self.startup_error,
@@ -145,6 +149,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         dagster_home=Path(given.get("DAGSTER_HOME", home / "dagster")).expanduser().absolute(),
         startup_error=given.get("MUSHROOM_STARTUP_ERROR"),
         event_batch_size=given.get("DAGSTER_EVENT_BATCH_SIZE", "500"),
+        backfill_cursor_offset=given.get("ASSET_BACKFILL_CURSOR_OFFSET", "5000"),
         notify=_urls(given.get("MUSHROOM_NOTIFY", "")),
         ui_url=given.get("MUSHROOM_UI_URL"),
     )

@@ -128,6 +128,7 @@ def test_the_settings_survive_the_way_through_the_environment_of_a_child(tmp_pat
         "MUSHROOM_CLIP_THREADS": "3",
         "MUSHROOM_STARTUP_ERROR": "no tables",
         "DAGSTER_EVENT_BATCH_SIZE": "100",
+        "ASSET_BACKFILL_CURSOR_OFFSET": "1000",
         "MUSHROOM_NOTIFY": "json://a mailto://u:p@b.c",
         "MUSHROOM_UI_URL": "https://farm.example.com",
     }

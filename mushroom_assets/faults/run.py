@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
-from dagster._core.errors import DagsterExecutionInterruptedError
 
 from mushroom_assets.faults.database import is_transient, statement_remedy
 
@@ -28,7 +27,7 @@ def cancellation_ends_the_run() -> Iterator[None]:
     """
     try:
         yield
-    except DagsterExecutionInterruptedError as interrupt:
+    except dg.DagsterExecutionInterruptedError as interrupt:
         context = dg.OpExecutionContext.get()
         run = context.instance.get_run_by_id(context.run_id)
         if run is not None and run.status in (

@@ -1,3 +1,5 @@
-"""Dagster's instance: storage, reporting, what its record lacks; the only room with private
-Dagster.
+"""Dagster's instance: its storage, what is reported to it, and what its record lacks.
+
+The only room that imports private names of Dagster. Where the installed version lacks one, or was
+not tested, each module goes on with public names and says once what that costs (`tested`).
 """

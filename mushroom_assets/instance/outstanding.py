@@ -12,7 +12,8 @@ import dagster as dg
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.partitions import windows
 
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -29,8 +30,9 @@ def range_tags(first: str, last: str) -> dict[str, str]:
 def closed(
     definition: dg.TimeWindowPartitionsDefinition, span: dt.timedelta, now: dt.datetime
 ) -> list[Window]:
-    """The windows that have closed by `now` and began within `span` before the last one's end,
-    oldest first.
+    """The windows that have closed by `now`, oldest first.
+
+    Only those that began within `span` before the end of the last one.
     """
     recent = dg.TimeWindow(max(now - span - dt.timedelta(days=2), definition.start), now)
     candidates = windows(definition, definition.get_partition_keys_in_time_window(recent))
@@ -45,7 +47,8 @@ def ranges(keys: Iterable[str], wanted: set[str]) -> Iterator[tuple[str, str]]:
     first = last = None
     for key in keys:
         if key in wanted:
-            first, last = first or key, key
+            first = first or key
+            last = key
         elif first and last:
             yield first, last
             first = last = None

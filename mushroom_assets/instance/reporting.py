@@ -1,7 +1,7 @@
-"""How assets and checks tell Dagster of their partitions: while the run goes on, and many at a
-time.
+"""How assets and checks tell Dagster of their partitions: while the run goes on, many at a time.
 
-What is told is the business of `metadata` and `checks`, how it is stored that of `event_storage`.
+What is told is the business of `metadata` and `checks`, how it is stored that of `event_log`. Where
+Dagster lacks the private names, it is told less: see `LESS`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,30 +9,41 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-    AssetCheckEvaluationTargetMaterializationData,
-)
-from dagster._core.definitions.data_version import (
-    DATA_VERSION_TAG,
-    DEFAULT_DATA_VERSION,
-    DataVersion,
-)
-from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
-from dagster._core.execution.plan.execute_step import (
-    _build_data_version_tags,
-    _get_code_version,
-    _get_input_provenance_data,
-)
 
-from mushroom_assets.metadata.common import Metadata
+from mushroom_assets.instance.tested import MISSING, require_tested, warn_of_fallback
 
+LESS = (
+    "Partitions are recorded without the versions of their inputs, so Dagster calls none of them "
+    "outdated, and evaluations without the materialization that they are of, so it shows them as "
+    "outdated."
+)
+try:
+    require_tested()
+    from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+        AssetCheckEvaluationTargetMaterializationData as Target,
+    )
+    from dagster._core.execution.plan.execute_step import (
+        _get_input_provenance_data as inputs_of,
+    )
+except MISSING as reason:
+    warn_of_fallback(reason, LESS)
+    Target = type(None)  # type: ignore[assignment,misc]  # no evaluation has one
+    PRIVATE = False
+else:
+    PRIVATE = True
+
+Metadata = dict[str, Any]
 # Dagster's own mark of an asset that reported its events while it ran: without it every partition
 # would be recorded a second time at the end of the step. It counts by being there.
-REPORTED = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+REPORTED = {"__source_asset_observation__": True}
 MATERIALIZED: Final = dg.DagsterEventType.ASSET_MATERIALIZATION
-Target = AssetCheckEvaluationTargetMaterializationData
+# The tags by which Dagster knows what is stale
+DATA_VERSION_TAG = "dagster/data_version"
+CODE_VERSION_TAG = "dagster/code_version"
+INPUT_VERSION_TAG = "dagster/input_data_version"  # followed by a slash and the asset
+INPUT_EVENT_TAG = "dagster/input_event_pointer"  # the same
 # An input of which there is no event
-UNRECORDED: Final = {"data_version": DEFAULT_DATA_VERSION, "storage_id": None}
+UNRECORDED: Final = {"data_version": dg.DataVersion("INITIAL"), "storage_id": None}
 
 
 def together(instance: dg.DagsterInstance) -> AbstractContextManager[None]:
@@ -58,33 +69,42 @@ def report(context: dg.AssetExecutionContext, done: Mapping[str, Metadata], note
 
 
 def _versions(context: dg.AssetExecutionContext) -> dict[str, str]:
-    """Tags as Dagster puts them on what it records itself: by code version and inputs it knows what
-    is stale.
+    """Tags as Dagster puts them on what it records itself.
 
     It looked up the inputs' versions when the step began.
     """
-    step = context.get_step_execution_context()
-    inputs = _get_input_provenance_data(context.asset_key, step)
-    return version_tags(_get_code_version(context.asset_key, step), context.run.run_id, inputs)
+    code_version = context.assets_def.get_asset_spec(context.asset_key).code_version
+    if not PRIVATE:
+        return {DATA_VERSION_TAG: _data_version(code_version or "", context.run.run_id)}
+    inputs = inputs_of(context.asset_key, context.get_step_execution_context())
+    return version_tags(code_version or context.run.run_id, context.run.run_id, inputs)
 
 
 def version_tags(
     code_version: str, run_id: str, inputs: Mapping[dg.AssetKey, Any]
 ) -> dict[str, str]:
-    """A materialization's tags.
-
-    The data's version is a new one in each run: of the same code on the same days the rows differ
-    when samples came late. It begins with the code's: Dagster finds no other tag by partition
-    (`made_by`).
+    """A materialization's tags, by which Dagster knows what is stale.
 
     Args:
         code_version: of the asset, as its definition has it.
         run_id: the run's.
         inputs: by asset its `data_version` and the `storage_id` of its latest event.
     """
-    return _build_data_version_tags(
-        DataVersion(f"{code_version}+{run_id[:8]}"), code_version, inputs, False
-    )
+    tags = {CODE_VERSION_TAG: code_version}
+    for asset, latest in inputs.items():
+        name = asset.to_user_string()
+        tags[f"{INPUT_VERSION_TAG}/{name}"] = latest["data_version"].value
+        tags[f"{INPUT_EVENT_TAG}/{name}"] = str(latest["storage_id"] or "NULL")
+    tags[DATA_VERSION_TAG] = _data_version(code_version, run_id)
+    return tags
+
+
+def _data_version(code_version: str, run_id: str) -> str:
+    """A new version in each run: rows of the same code differ when samples came late.
+
+    It begins with the code's, since Dagster finds no other tag by partition (`made_by`).
+    """
+    return f"{code_version}+{run_id[:8]}"
 
 
 def made_by(
@@ -110,9 +130,12 @@ def reported(context: dg.AssetExecutionContext) -> set[str | None]:
 def latest_materializations(
     instance: dg.DagsterInstance, asset: dg.AssetKey, partitions: Iterable[str]
 ) -> Mapping[str | None, Target]:
-    """The latest materialization by partition: what an evaluation was of, without which it counts
-    as outdated.
+    """The latest materialization by partition: what an evaluation is of.
+
+    An evaluation without it counts as outdated.
     """
+    if not PRIVATE:
+        return {}
     ids = instance.event_log_storage.get_latest_storage_id_by_partition(
         asset, MATERIALIZED, set(partitions)
     )

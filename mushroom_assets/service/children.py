@@ -7,14 +7,18 @@ this module. Dagster's home lives in `home`, the embedded PostgreSQL in `postgre
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from pathlib import Path
 
+from mushroom_assets.service.home import ServerError
 from mushroom_assets.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -87,6 +91,24 @@ class Child:
                 os.killpg(self.process.pid, number)
 
 
+def console_script(name: str) -> str:
+    """Path of a command that was installed with this Python, whether or not it is on the PATH.
+
+    Run it by `sys.executable`, so that it is this Python whatever its first line says.
+
+    Raises:
+        ServerError: it is not there.
+    """
+    beside = str(Path(sys.executable).parent)
+    folders = os.pathsep.join([beside, sysconfig.get_path("scripts")])
+    found = shutil.which(name, path=folders)
+    if found is None:
+        raise ServerError(
+            f"{name} is not in {beside}. Remedy: install Dagster into the environment of this Python"
+        )
+    return found
+
+
 def dagster_children(
     settings: Settings, host: str, port: int, *, daemon: bool = True
 ) -> list[Child]:
@@ -97,7 +119,7 @@ def dagster_children(
     environment = ui | os.environ | settings.environment() | python
     workspace = ["-w", str(resources.files("mushroom_assets").joinpath("workspace.yaml"))]
     webserver = ["-m", "dagster_webserver", "-h", host, "-p", str(port), *workspace]
-    scheduler = ["-m", "dagster._daemon", "run", *workspace]
+    scheduler = [console_script("dagster-daemon"), "run", *workspace]
     if sys.stdout.isatty():  # a person: warnings only, the UI has the rest
         webserver += ["--log-level", "warning", "--dagster-log-level", "warning"]
         scheduler += ["--log-level", "warning"]

@@ -1,5 +1,6 @@
-"""A backfill whose process is killed half-way, on whole servers: what is finished stays, and only
-the rest reruns.
+"""A backfill whose process is killed half-way, on whole servers.
+
+What is finished stays, and only the rest runs again.
 """
 
 import datetime as dt
@@ -13,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 import dagster as dg
-import psutil
+import psutil  # type: ignore[import-untyped]  # its types are a package that we do not need
 import pytest
 import sqlalchemy as sa
 
@@ -29,12 +30,12 @@ STUCK_DAY = DAYS[100]
 
 @contextmanager
 def serving(small: SmallFarm, home: Path, port: int) -> Iterator[psutil.Process]:
-    """`mushroom up` on the small farm, until its UI answers; without the retries of runs, which
-    would mend the kill.
+    """`mushroom up` on the small farm, from when its UI answers.
+
+    Without the retries of runs, which would mend the kill.
     """
-    packaged = (
-        resources.files("mushroom_assets").joinpath("dagster.yaml").read_text(encoding="utf-8")
-    )
+    file = resources.files("mushroom_assets").joinpath("dagster.yaml")
+    packaged = file.read_text(encoding="utf-8")
     (home / "dagster.yaml").write_text(
         packaged.replace("run_retries:\n  enabled: true", "run_retries:\n  enabled: false")
     )
@@ -43,15 +44,8 @@ def serving(small: SmallFarm, home: Path, port: int) -> Iterator[psutil.Process]
         "MUSHROOM_CONFIG": str(small.path),
         "DAGSTER_HOME": str(home),
     }
-    command = [
-        sys.executable,
-        "-m",
-        "mushroom_assets.cli.main",
-        "up",
-        "--no-demo",
-        "--port",
-        str(port),
-    ]
+    mushroom = [sys.executable, "-m", "mushroom_assets.cli.main"]
+    command = [*mushroom, "up", "--no-demo", "--port", str(port)]
     environment = os.environ | settings | {"MUSHROOM_HOME": str(home)}
     with (
         (home / "log").open("w") as log,
@@ -68,23 +62,16 @@ def serving(small: SmallFarm, home: Path, port: int) -> Iterator[psutil.Process]
 def backfill(port: int, days: list[str]) -> None:
     """As the UI launches it."""
     names = ", ".join(f'"{day}"' for day in days)
-    launched = ask_ui(
-        "127.0.0.1",
-        port,
-        f'mutation {{launchPartitionBackfill(backfillParams: {{assetSelection: [{{path: ["{ASSET}"]}}], '
-        f"partitionNames: [{names}]}}) {{__typename}}}}",
-        timeout_s=60,
-    )
+    wanted = f'assetSelection: [{{path: ["{ASSET}"]}}], partitionNames: [{names}]'
+    mutation = f"{{launchPartitionBackfill(backfillParams: {{{wanted}}}) {{__typename}}}}"
+    launched = ask_ui("127.0.0.1", port, f"mutation {mutation}", timeout_s=60)
     assert launched["launchPartitionBackfill"]["__typename"] == "LaunchBackfillSuccess"
 
 
 def kill_run_worker(server: psutil.Process) -> None:
     """`kill -9` of the process that the code server made for the run."""
-    (worker,) = (
-        child
-        for child in server.children(recursive=True)
-        if "spawn_main" in " ".join(child.cmdline())
-    )
+    children = server.children(recursive=True)
+    (worker,) = (child for child in children if "spawn_main" in " ".join(child.cmdline()))
     worker.kill()
 
 
@@ -100,51 +87,59 @@ def health(instance: dg.DagsterInstance) -> dict[str, str]:
     return {key: status.name if status else "MISSING" for key, status in found.items()}
 
 
-def test_of_a_killed_backfill_exactly_the_unfinished_partitions_are_red_and_rerun(
-    small: SmallFarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def let_hang(small: SmallFarm, day: str) -> None:
+    """The statement that writes a day of the asset waits for ten minutes."""
     small.execute("CREATE FUNCTION farm.sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
                   " PERFORM pg_sleep(600); RETURN NEW; END $$")  # fmt: skip
     small.execute(f"CREATE TRIGGER sleep BEFORE INSERT ON farm.{ASSET} FOR EACH ROW"
-                  f" WHEN (NEW.stat_date = '{STUCK_DAY}') EXECUTE FUNCTION farm.sleep()")  # fmt: skip
-    home, port = tmp_path / "home", free_port()
-    home.mkdir()
+                  f" WHEN (NEW.stat_date = '{day}') EXECUTE FUNCTION farm.sleep()")  # fmt: skip
+
+
+def kill_where_it_hangs(small: SmallFarm, server: psutil.Process) -> None:
+    """Kill the run at the day that hangs, and let the day's rows be written again."""
     sleeping = "FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    until(lambda: scalar(small, f"SELECT count(*) {sleeping}") == 1)
+    kill_run_worker(server)
+    scalar(small, f"SELECT count(pg_terminate_backend(pid)) {sleeping}")
+    small.execute(f"DROP TRIGGER sleep ON farm.{ASSET}")
+
+
+def run_of_each_day(small: SmallFarm) -> dict[str, str]:
+    """Which run wrote each day that there is."""
+    rows = small.rows(ASSET, provenance=True)
+    return {f"{row['stat_date']}": row["run_id"] for row in rows}
+
+
+def test_of_a_killed_backfill_exactly_the_unfinished_partitions_are_red_and_rerun(
+    small: SmallFarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_hang(small, STUCK_DAY)
+    home = tmp_path / "home"
+    home.mkdir()
+    port = free_port()
+    failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])
     with serving(small, home, port) as server:
         monkeypatch.setenv("DATABASE_URL", small.database.url)
         with dg.DagsterInstance.from_config(str(home)) as instance:
             backfill(port, DAYS)
-            until(lambda: scalar(small, f"SELECT count(*) {sleeping}") == 1)
-            kill_run_worker(server)
-            scalar(small, f"SELECT count(pg_terminate_backend(pid)) {sleeping}")
-            small.execute(f"DROP TRIGGER sleep ON farm.{ASSET}")
-            until(
-                lambda: (
-                    instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
-                    == 1
-                )
-            )
+            kill_where_it_hangs(small, server)
+            until(lambda: instance.get_runs_count(failed) == 1)
 
-            kept = {
-                f"{row['stat_date']}": row["run_id"] for row in small.rows(ASSET, provenance=True)
-            }
-            done, rest = list(kept), DAYS[len(kept) :]
+            kept = run_of_each_day(small)
+            done = list(kept)
+            rest = DAYS[len(kept) :]
             assert done == DAYS[: len(done)]
             assert STUCK_DAY in rest
             assert done
-            assert health(instance) == dict.fromkeys(done, "MATERIALIZED") | dict.fromkeys(
-                rest, "FAILED"
-            )
+            red = dict.fromkeys(rest, "FAILED")
+            assert health(instance) == dict.fromkeys(done, "MATERIALIZED") | red
             (run,) = instance.get_runs()
-            told = [
-                entry.user_message
-                for entry in instance.all_logs(run.run_id)
-                if "are finished" in entry.user_message
-            ]
+            said = [entry.user_message for entry in instance.all_logs(run.run_id)]
+            told = [message for message in said if "are finished" in message]
             assert told[-1] == f"{len(done)} of 120 partitions are finished, up to {done[-1]}"
 
             backfill(port, rest)  # what "failed and missing" asks for
             until(lambda: health(instance) == dict.fromkeys(DAYS, "MATERIALIZED"))
-    runs = {f"{row['stat_date']}": row["run_id"] for row in small.rows(ASSET, provenance=True)}
+    runs = run_of_each_day(small)
     assert {day: runs[day] for day in done} == kept
     assert not {runs[day] for day in rest} & set(kept.values())

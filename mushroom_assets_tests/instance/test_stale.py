@@ -1,6 +1,4 @@
-"""What an edit of the farm file makes stale, as Dagster itself sees it: the partitions whose rows
-depend on it.
-"""
+"""What an edit of the farm file makes stale, as Dagster sees it: whose rows depend on it."""
 
 import dagster as dg
 import pytest
@@ -29,8 +27,9 @@ FRESH = ("FRESH", set[tuple[str, str]]())
 
 
 def state(small: SmallFarm, asset: str, partition: str | None) -> tuple[str, set[tuple[str, str]]]:
-    """What the UI says of a partition under the farm file of now: its status, and (asset, kind) of
-    each cause.
+    """What the UI says of a partition under the farm file of now.
+
+    Its status, and (asset, kind) of each cause.
     """
     graph = build_definitions(small.farm).resolve_asset_graph()
     resolver = CachingStaleStatusResolver(
@@ -59,13 +58,8 @@ def done(small: SmallFarm) -> SmallFarm:
     small.run(ENV, DAY, NEXT)
     small.run(SETPOINTS, f"{DAY}-00:00", f"{NEXT}-23:00")
     small.run(REPORT, DAY, NEXT)
-    for asset, partition in (
-        (ENV, DAY),
-        (ENV, NEXT),
-        (SETPOINTS, HOUR),
-        (REPORT, DAY),
-        (REPORT, NEXT),
-    ):
+    made = [(ENV, DAY), (ENV, NEXT), (SETPOINTS, HOUR), (REPORT, DAY), (REPORT, NEXT)]
+    for asset, partition in made:
         assert state(small, asset, partition) == FRESH
     return small
 

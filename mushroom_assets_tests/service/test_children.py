@@ -9,6 +9,7 @@ import pytest
 
 from mushroom_assets.service import children
 from mushroom_assets.service.children import Child
+from mushroom_assets.service.home import ServerError
 
 # A leader that starts a process which says on a pipe that it is there, keeps the pipe open and
 # ignores SIGTERM.
@@ -22,6 +23,16 @@ print("there", file=pipe, flush=True)
 time.sleep(600)''', sys.argv[1]])
 time.sleep(600)
 """
+
+
+def test_a_command_is_found_beside_its_python_when_the_environment_is_not_active(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = Path(children.console_script("dagster-daemon"))
+    assert found.parent == Path(sys.executable).parent
+    with pytest.raises(ServerError, match=r"nobody-s is not in .*Remedy: install Dagster"):
+        children.console_script("nobody-s")
 
 
 class Clock:

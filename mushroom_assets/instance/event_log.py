@@ -1,0 +1,158 @@
+"""Dagster's event log in PostgreSQL, which writes together what comes together.
+
+Tables and rows are those of dagster-postgres. Private names of Dagster: only `pooled` imports this
+module. No farm tables here, and nothing that knows an asset.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import dagster as dg
+import sqlalchemy as sa
+from dagster import EventLogEntry
+from dagster._core.events import ASSET_EVENTS
+from dagster._core.storage.asset_check_state import AssetCheckState
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Log
+from dagster_postgres import PostgresEventLogStorage
+
+from mushroom_assets.instance.check_rows import Stored, conclude, plan
+from mushroom_assets.instance.check_states import check_states
+from mushroom_assets.instance.tested import require_names
+
+require_names(
+    PostgresEventLogStorage,
+    *("_event_to_row", "_event_insert_timestamp", "_store_asset_event", "_store_asset_event_tags"),
+    *("index_connection", "index_transaction", "store_asset_check_event", "_instance"),
+    *("get_asset_check_partition_info", "get_asset_check_state"),
+)
+BATCH = 500  # events a transaction
+PLANNED = dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
+EVALUATED = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+
+
+class OfThread(threading.local):
+    """What a thread has open: events that wait to be written together, a batch's transaction."""
+
+    held: list[EventLogEntry] | None = None
+    connection: sa.Connection | None = None
+
+
+class EventStorage(PostgresEventLogStorage):
+    """The event log.
+
+    Dagster's own writes materializations in batches at most, and every other event alone.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._mine = OfThread()
+        super().__init__(*args, **options)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write what this thread logs inside on leaving, also by an error, `BATCH` at a time.
+
+        Inside another `together` the outer one writes, so that the order stays. A batch that fails
+        raises its error, and it and those after it are not written: what was not told counts as
+        not done, and the retry of the step does it again.
+        """
+        if self._mine.held is not None:
+            yield
+            return
+        held: list[EventLogEntry] = []
+        self._mine.held = held
+        try:
+            yield
+        finally:
+            self._mine.held = None
+            for first in range(0, len(held), BATCH):
+                self.store_event_batch(held[first : first + BATCH])
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Write an event, or keep it for the end of `together`."""
+        if self._mine.held is None:
+            super().store_event(event)
+        else:
+            self._mine.held.append(event)
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Write events in their order, and what follows for assets and checks: all or nothing.
+
+        A retry asks the events what is finished, so none may be there without its tags.
+        """
+        if not events:
+            return
+        with self._batch() as connection:
+            stored = self._insert(events)
+            plan(connection, [each for each in stored if each.kind is PLANNED])
+            evaluated = [each for each in stored if each.kind is EVALUATED]
+            conclude(connection, [each for each in evaluated if each.is_of_partition])
+            for each in evaluated:
+                if not each.is_of_partition:
+                    self.store_asset_check_event(each.event, each.number)
+            # Last: these rows are locked until the end, and other runs want them.
+            self._index_assets(connection, [each for each in stored if _asset(each)])
+
+    def index_connection(self) -> AbstractContextManager[sa.Connection]:
+        """A connection: inside a batch that of its transaction."""
+        if self._mine.connection is not None:
+            return nullcontext(self._mine.connection)
+        return super().index_connection()
+
+    def get_asset_check_state(
+        self, keys: Sequence[tuple[dg.AssetCheckKey, dg.PartitionsDefinition | None]]
+    ) -> Mapping[dg.AssetCheckKey, AssetCheckState]:
+        """What the UI shows of checks."""
+        partitioned = {key: definition for key, definition in keys if definition is not None}
+        rows = self.get_asset_check_partition_info(list(partitioned))
+        rest = super().get_asset_check_state([pair for pair in keys if pair[1] is None])
+        return {**rest, **check_states(self._instance, partitioned, rows)}
+
+    def dispose(self) -> None:
+        """Close the watcher and the connections."""
+        super().dispose()
+        self._engine.dispose()
+
+    @contextmanager
+    def _batch(self) -> Iterator[sa.Connection]:
+        """One transaction for all that this thread writes by `index_connection` inside."""
+        with self.index_transaction() as connection:
+            self._mine.connection = connection
+            try:
+                yield connection
+            finally:
+                self._mine.connection = None
+
+    def _insert(self, events: Sequence[EventLogEntry]) -> list[Stored]:
+        insert = Log.insert().returning(Log.c.id, sort_by_parameter_order=True)
+        rows = [self._event_to_row(event) for event in events]
+        with self.index_connection() as connection:
+            ids = connection.execute(insert, rows).scalars().all()
+        return [
+            Stored(event, number, row["event"], row["timestamp"])
+            for event, number, row in zip(events, ids, rows, strict=True)
+        ]
+
+    def _index_assets(self, connection: sa.Connection, stored: Sequence[Stored]) -> None:
+        """Keep the tags of every event, and of every asset its latest event of each kind.
+
+        The rows of assets are written asset by asset in one order, so that two batches wait for
+        each other instead of locking each other out; an asset's in the order of the events.
+        """
+        if not stored:
+            return
+        latest: dict[tuple[str, dg.DagsterEventType | None], Stored] = {}
+        for each in stored:
+            latest[_asset(each), each.kind] = each
+        in_order = sorted(latest.items(), key=lambda found: (found[0][0], found[1].number))
+        events = [each.event for each in stored]
+        self._store_asset_event_tags(connection, events, [each.number for each in stored])
+        for _, each in in_order:
+            self._store_asset_event(connection, each.event, each.number)
+
+
+def _asset(stored: Stored) -> str:
+    """The asset's key as its row has it; empty where the event is of none."""
+    key = stored.event.get_dagster_event().asset_key if stored.kind in ASSET_EVENTS else None
+    return key.to_string() if key else ""

@@ -1,0 +1,126 @@
+"""Runs, events and schedules of Dagster in PostgreSQL, through one small pool of connections.
+
+dagster-postgres opens a connection for every query. Private names of Dagster: only `storage`
+imports this module. How events are written is the business of `event_log`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import sqlalchemy as sa
+from dagster._config.config_schema import UserConfigSchema
+from dagster._core.storage.base_storage import DagsterStorage
+from dagster._core.storage.config import pg_config
+from dagster._serdes import ConfigurableClass, ConfigurableClassData
+from dagster_postgres import PostgresRunStorage, PostgresScheduleStorage
+from dagster_postgres.utils import (
+    create_pg_engine,
+    get_token_provider_from_config,
+    pg_url_from_config,
+    set_pg_statement_timeout,
+)
+
+from mushroom_assets.instance.event_log import EventStorage
+
+
+def pooled_engine(url: str, token_provider: Any, **pool: int) -> sa.Engine:
+    """An engine that notices before use when the server has closed a connection of its pool."""
+    return create_pg_engine(
+        url, token_provider, isolation_level="AUTOCOMMIT", pool_pre_ping=True, **pool
+    )
+
+
+class Pooled:
+    """A part of the storage that keeps the pre-ping in the webserver too.
+
+    There Dagster gives each part a pool of its own, which would fail once on every connection that
+    a restart of PostgreSQL has closed.
+    """
+
+    postgres_url: str
+    _token_provider: Any
+    _engine: sa.Engine
+
+    def optimize_for_webserver(
+        self, statement_timeout: int, pool_recycle: int, max_overflow: int
+    ) -> None:
+        """Take a pool of one's own, with a limit in milliseconds for a statement."""
+        self._engine = pooled_engine(
+            self.postgres_url,
+            self._token_provider,
+            pool_size=1,
+            pool_recycle=pool_recycle,
+            max_overflow=max_overflow,
+        )
+
+        @sa.event.listens_for(self._engine, "connect")
+        def limit(connection: Any, _: Any) -> None:
+            set_pg_statement_timeout(connection, statement_timeout)
+
+
+class Events(Pooled, EventStorage):
+    """The event log."""
+
+
+class Runs(Pooled, PostgresRunStorage):
+    """Runs, backfills and the daemon's cursors."""
+
+
+class Schedules(Pooled, PostgresScheduleStorage):
+    """Schedules, sensors and their ticks."""
+
+
+class FarmStorage(DagsterStorage, ConfigurableClass):
+    """All that Dagster stores."""
+
+    def __init__(
+        self, url: str, inst_data: ConfigurableClassData | None = None, **options: Any
+    ) -> None:
+        self._inst_data = inst_data
+        self._events = Events(url, **options)
+        self._runs = Runs(url, **options)
+        self._schedules = Schedules(url, **options)
+        # Connections beyond the two are closed after a rush.
+        engine = pooled_engine(
+            url, options.get("token_provider"), pool_size=2, max_overflow=-1, pool_recycle=300
+        )
+        for part in (self._events, self._runs, self._schedules):
+            part._engine = engine
+        super().__init__()  # type: ignore[no-untyped-call]  # Dagster's own
+
+    @classmethod
+    def config_type(cls) -> UserConfigSchema:
+        """That of `storage: postgres`."""
+        return pg_config()
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> Self:
+        """As `dagster.yaml` has it."""
+        return cls(
+            pg_url_from_config(config_value),
+            inst_data,
+            should_autocreate_tables=config_value.get("should_autocreate_tables", True),
+            token_provider=get_token_provider_from_config(config_value),
+        )
+
+    @property
+    def inst_data(self) -> ConfigurableClassData | None:
+        """The entry of `dagster.yaml`, from which other processes make the same."""
+        return self._inst_data
+
+    @property
+    def event_log_storage(self) -> Events:
+        """Events."""
+        return self._events
+
+    @property
+    def run_storage(self) -> Runs:
+        """Runs."""
+        return self._runs
+
+    @property
+    def schedule_storage(self) -> Schedules:
+        """Schedules, sensors and their ticks."""
+        return self._schedules

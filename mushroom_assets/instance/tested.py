@@ -1,0 +1,53 @@
+"""Which versions of Dagster the private names in this room were tested with, and what to say else.
+
+A module that needs private names imports them under `try`, after `require_tested`, and catches
+`MISSING`. What it then does instead is its own business.
+"""
+
+import re
+import warnings
+
+import dagster as dg
+
+# setup.py has the same bounds. dagster-postgres asks for the very version of Dagster.
+FIRST = (1, 13, 27)
+BELOW = (1, 14)
+BOUNDS = ">=1.13.27,<1.14"
+# What importing a module with private names raises where one is gone, a class's attribute too
+MISSING = (ImportError, AttributeError)
+
+
+def require_tested() -> None:
+    """Say whether the private names may be used.
+
+    Raises:
+        ImportError: the installed Dagster is not one that was tested.
+    """
+    numbers = tuple(int(part) for part in re.findall(r"\d+", dg.__version__)[:3])
+    if not FIRST <= numbers < BELOW:
+        raise ImportError(f"only {BOUNDS} was tested")
+
+
+def require_names(owner: type, *names: str) -> None:
+    """Make sure that a class of Dagster still has what is called or overridden of it.
+
+    Raises:
+        ImportError: it lacks a name.
+    """
+    missing = [name for name in names if not hasattr(owner, name)]
+    if missing:
+        raise ImportError(f"{owner.__name__} has no {', '.join(missing)}")
+
+
+def warn_of_fallback(reason: Exception, cost: str) -> None:
+    """Say what is missing, what it costs and what to do.
+
+    Called at import, so once a process. A FutureWarning, since Python shows it by default.
+    """
+    warnings.warn(
+        f"Dagster {dg.__version__} is used without its private names ({reason}). {cost} "
+        f"Remedy: install dagster{BOUNDS} with the dagster-webserver and dagster-postgres of the "
+        "same release, or a mushroom_assets that was tested with this one",
+        FutureWarning,
+        stacklevel=3,
+    )

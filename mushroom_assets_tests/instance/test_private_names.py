@@ -1,0 +1,38 @@
+"""Words and fields of Dagster that the package writes out are still Dagster's own."""
+
+import dagster as dg
+from dagster._core.definitions import data_version
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+from dagster._core.execution.plan.execute_step import _build_data_version_tags
+from dagster._core.storage import tags
+
+from mushroom_assets.instance import outstanding, reporting
+from mushroom_assets.instance.tested import BELOW, BOUNDS, FIRST
+
+
+def test_the_mark_of_an_asset_that_reported_while_it_ran_is_dagsters() -> None:
+    assert set(reporting.REPORTED) == {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION}
+
+
+def test_an_input_without_an_event_has_the_version_that_dagster_gives_it() -> None:
+    assert reporting.UNRECORDED["data_version"] == data_version.DEFAULT_DATA_VERSION
+
+
+def test_the_tags_of_a_materialization_are_those_that_dagster_makes() -> None:
+    inputs = {
+        dg.AssetKey("made"): {"data_version": dg.DataVersion("d"), "storage_id": 7},
+        dg.AssetKey(["a", "b"]): reporting.UNRECORDED,
+    }
+    version = dg.DataVersion("code+01234567")
+    expected = _build_data_version_tags(version, "code", inputs, False)  # type: ignore[arg-type]
+    assert reporting.version_tags("code", "0123456789", inputs) == expected
+
+
+def test_the_tags_of_a_range_are_dagsters() -> None:
+    assert outstanding.RANGE_START == tags.ASSET_PARTITION_RANGE_START_TAG
+    assert outstanding.RANGE_END == tags.ASSET_PARTITION_RANGE_END_TAG
+
+
+def test_the_bounds_are_said_in_one_way() -> None:
+    first = ".".join(map(str, FIRST))
+    assert f">={first},<{'.'.join(map(str, BELOW))}" == BOUNDS
