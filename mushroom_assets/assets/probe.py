@@ -39,7 +39,8 @@ def probe_asset(farm: Farm, **policy: Any) -> dg.AssetsDefinition:
             # Brings scikit-learn: seconds, only here
             from mushroom_assets.inference.probe import fit_probe
 
-            names = class_names(farm_file.read().vision)
+            farm = farm_file.read()
+            names = class_names(farm.vision)
             with postgres.transaction(context.run.run_id) as connection:
                 lock_for_replace(connection, table)
                 labels = sum(sum(count_labels(connection, kind).values()) for kind in KINDS)
@@ -49,6 +50,6 @@ def probe_asset(farm: Farm, **policy: Any) -> dg.AssetsDefinition:
                     for kind in KINDS
                 ]
                 replace_probes(connection, fits, context.run.run_id, dt.datetime.now(dt.UTC))
-        return dg.MaterializeResult(metadata=probe_metadata(fits, labels))
+        return dg.MaterializeResult(metadata=probe_metadata(fits, labels, farm))
 
     return clip_probe

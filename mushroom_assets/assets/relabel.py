@@ -92,7 +92,7 @@ def relabel_job(clock: FarmClock, **policy: Any) -> dg.JobDefinition:
                 before = made_by(context.instance, dg.AssetKey(table.name), list(days))
                 with together(context.instance):
                     for key, day in days.items():
-                        shown = relabel_metadata(day, model_id, trained=encoder.trained)
+                        shown = relabel_metadata(day, model_id, farm, trained=encoder.trained)
                         tags = _tags(before.get(key), version, context.run_id)
                         context.log_event(
                             dg.AssetMaterialization(

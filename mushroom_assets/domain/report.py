@@ -14,7 +14,7 @@ from typing import Any, Literal
 from mushroom_assets.domain.environment import mean_between
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.series import SECOND, Series
-from mushroom_assets.domain.texts import quantity_name, text
+from mushroom_assets.domain.texts import quantity_name, say
 from mushroom_assets.domain.windows import to_us
 
 Verdict = Literal["good", "watch", "act", "insufficient_data"]
@@ -107,19 +107,13 @@ def effects(changes: Rows, climate: Mapping[str, Series], farm: Farm) -> list[Ef
 
 
 def _reasons(room_day: RoomDay, farm: Farm) -> list[dict[str, Any]]:
-    rules, language = farm.report, farm.language
+    rules = farm.report
     found: list[dict[str, Any]] = []
 
     def add(severity: Verdict, code: str, **values: Any) -> None:
-        shown = {**values, "quantity": quantity_name(values.get("quantity", ""), language)}
-        found.append(
-            {
-                "severity": severity,
-                "code": code,
-                **values,
-                "text": text(code, language).format(**shown),
-            }
-        )
+        shown = {**values, "quantity": quantity_name(values.get("quantity", ""), farm)}
+        reason = {"severity": severity, "code": code, **values, "text": say(code, farm, **shown)}
+        found.append(reason)
 
     targets = 0
     for row in room_day.statistics:
@@ -189,5 +183,5 @@ def growth_text(room_day: RoomDay, farm: Farm) -> str:
     """Growth day and batch in words."""
     first = next(iter(room_day.statistics), None)
     if first is None or first["growth_day"] is None:
-        return text("no_batch", farm.language)
-    return text("growth", farm.language).format(day=first["growth_day"], batch=first["batch_date"])
+        return say("no_batch", farm)
+    return say("growth", farm, day=first["growth_day"], batch=first["batch_date"])

@@ -10,7 +10,8 @@ import hashlib
 import json
 from typing import Any
 
-from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm import Farm, Quantity
+from mushroom_assets.domain.texts import decimals, default_decimals, default_name, quantity_name
 from mushroom_assets.domain.vision import prompt_set_version
 
 # Raised by whoever changes what an asset's rows mean: its partitions then count as stale until they
@@ -111,7 +112,8 @@ def _report(farm: Farm) -> Parts:
         "report": farm.report.model_dump(),
         "max_hold_s": farm.max_hold_s,
         "quantities": {
-            name: quantity.model_dump(exclude={"setpoints"})
+            name: quantity.model_dump(exclude={"setpoints", "text", "decimals"})
+            | _shown(name, quantity, farm)
             for name, quantity in farm.quantities.items()
         },
         "points": {
@@ -127,6 +129,16 @@ def _report(farm: Farm) -> Parts:
             for kind, labels in kinds.items()
         },
     }
+
+
+def _shown(name: str, quantity: Quantity, farm: Farm) -> Parts:
+    """How a report shows a quantity, where that is not as it shows it by itself."""
+    shown: Parts = {}
+    if quantity_name(name, farm) != default_name(name, farm):
+        shown["name"] = quantity_name(name, farm)
+    if decimals(name, quantity.unit, farm) != default_decimals(quantity.unit):
+        shown["decimals"] = quantity.decimals
+    return shown
 
 
 def _hash(parts: Parts) -> str:

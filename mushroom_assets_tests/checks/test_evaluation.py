@@ -3,6 +3,7 @@ table.
 """
 
 import datetime as dt
+from typing import Literal
 
 import dagster as dg
 import pytest
@@ -11,7 +12,9 @@ import sqlalchemy as sa
 from mushroom_assets.checks import environment, report, setpoints, vision
 from mushroom_assets.checks.evaluation import by_part
 from mushroom_assets.checks.rule import Rule
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.domain.texts import texts
 from mushroom_assets.partitions import farm_clock, windows
 from mushroom_assets.storage.schema import RESULTS
 from mushroom_assets_tests.kit.evaluations import (
@@ -124,10 +127,30 @@ def test_a_chinese_farm_is_told_in_chinese(build: Build) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.table.name}-{rule.name}")
-def test_every_rule_is_said_in_both_languages(rule: Rule) -> None:
-    for said in (rule.holds, rule.fault, rule.remedy):
-        assert all(said[language] for language in ("en", "zh"))  # type: ignore[index]
-    assert any("\u4e00" <= letter <= "\u9fff" for letter in rule.fault["zh"] + rule.remedy["zh"])
+def test_every_rule_is_said_in_both_languages(rule: Rule, farm: Farm) -> None:
+    parts: tuple[Literal["holds", "fault", "remedy"], ...] = ("holds", "fault", "remedy")
+    chinese = farm.model_copy(update={"language": "zh"})
+    for part in parts:
+        assert rule.say(part, farm)
+        assert rule.say(part, chinese)
+    told = rule.say("fault", chinese) + rule.say("remedy", chinese)
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in told)
+
+
+def test_the_limits_in_a_rules_words_are_those_of_its_query(farm: Farm) -> None:
+    said = {f"{rule.table.name}.{rule.name}": rule.say("holds", farm) for rule in RULES}
+    assert said["daily_env_stats.sensors_move"].endswith("a day with 60 samples or more")
+    assert (
+        "at least 0.25 times as sharp as in the 7 days" in said["daily_clip_inference.lenses_clear"]
+    )
+    confidence = said["daily_clip_inference.confidence_steady"]
+    assert confidence.endswith("at least 0.75 times that of the 7 days before")
+
+
+def test_there_is_no_word_about_a_rule_that_there_is_not() -> None:
+    rules = {(rule.table.name, rule.name) for rule in RULES}
+    named = {tuple(key.split(".")[:2]) for key in texts() if key.split(".")[0] in RESULTS}
+    assert named == rules
 
 
 def test_every_table_has_an_error_about_its_structure() -> None:

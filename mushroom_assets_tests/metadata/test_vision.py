@@ -280,12 +280,19 @@ def test_files_that_cannot_be_used_are_named_with_their_reason_up_to_a_bound() -
     assert found.count("the file is empty (0 bytes)") == NAMED
     assert found.endswith("and 5 more")
     odd = broken(1, "the name is not <room>_<camera>.jpg | a*b*")
-    strays = [{"image_path": "elsewhere/", "reason": "no room has the folder elsewhere"}]
+    strays = [{"image_path": "elsewhere/", "reason": "as it is stored"}]
     found = shown([odd], strays=strays)
     assert r"the name is not \<room\>\_\<camera\>.jpg \| a\*b\*" in found["not_ok"]
-    assert found["quarantine"] == "elsewhere/: no room has the folder elsewhere"
+    reason = "no room has the folder elsewhere; the rooms' folders are 607, 611. Remedy: "
+    assert found["quarantine"].startswith(f"elsewhere/: {reason}")
+    told = shown([odd], farm("zh"), strays=strays)["quarantine"]
+    assert told.startswith("elsewhere/: 没有库房使用文件夹 elsewhere；各库房的文件夹为 607, 611。")
     assert "contact_sheet" not in found  # nothing to be shown
     assert not {"not_ok", "quarantine"} & set(shown([image(2)]))
+
+
+def test_of_random_weights_a_chinese_farm_is_told_in_chinese() -> None:
+    assert "随机权重" in shown([image(2)], farm("zh"), trained=False)["note"]
 
 
 def test_of_random_weights_nothing_is_claimed() -> None:
