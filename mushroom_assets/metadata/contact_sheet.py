@@ -1,19 +1,27 @@
 """The cameras' day in small pictures, as Markdown: all cameras, the least certain, a room's few.
 
-Which pictures, and what is written under them, lives here. The day's numbers and tables are
-`vision`'s; reading and shrinking files is the caller's, who hands in `Draw`.
+Which pictures are shown, and in which order, lives here; what is written beside them is the
+business of `captions`, the day's numbers and tables are that of `vision`. The caller reads and
+shrinks files: it hands in `Draw`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby, zip_longest
-from typing import Any
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.texts import say, share_text
-from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text, leading_two
+from mushroom_assets.domain.texts import say
+from mushroom_assets.domain.vision import leading_two
+from mushroom_assets.metadata.captions import (
+    Row,
+    camera_caption,
+    label_caption,
+    label_name,
+    place_caption,
+    probe_caption,
+    time_caption,
+)
 from mushroom_assets.metadata.pictures import inline, markdown_table, plain
 
-Row = dict[str, Any]
 # Paths to small JPEGs; a file that cannot be used has none
 Draw = Callable[[Sequence[str]], Mapping[str, bytes]]
 
@@ -52,7 +60,7 @@ def contact_sheet(rows: Sequence[Row], farm: Farm, draw: Draw, *, trained: bool)
             parts.append(_strip(piece, pictures, farm, trained, named=True))
     else:
         for line in lines:
-            camera = _camera_text(_there(line)[0], farm)
+            camera = camera_caption(_there(line)[0], farm)
             parts += [f"#### {camera}", _strip(line, pictures, farm, trained)]
     return "\n\n".join(parts)
 
@@ -120,10 +128,10 @@ def _doubtful_line(row: Row, pictures: Mapping[str, bytes], farm: Farm) -> list[
     stages = leading_two(row["scores"]["stage"])
     return [
         _picture(row, pictures),
-        f"{_place_text(row, farm)} `{row['image_path']}`",
-        *(f"{_name('stage', name, farm)} {share:.1%}" for name, share in stages),
+        f"{place_caption(row, farm)} `{row['image_path']}`",
+        *(f"{label_name('stage', name, farm)} {share:.1%}" for name, share in stages),
         f"{row['stage_margin']:.1%}",
-        _probe_label(row, farm) or GAP,
+        probe_caption(row, farm) or GAP,
     ]
 
 
@@ -171,13 +179,13 @@ def _strip(
 def _column(
     row: Row, pictures: Mapping[str, bytes], farm: Farm, trained: bool, named: bool
 ) -> Iterator[str]:
-    yield _place_text(row, farm) if named else _time(row, farm)
+    yield place_caption(row, farm) if named else time_caption(row, farm)
     yield _picture(row, pictures)
     if not trained:
         return
-    yield _label("stage", row, farm)
-    yield _label("condition", row, farm)
-    probe = _probe_label(row, farm)
+    yield label_caption("stage", row, farm)
+    yield label_caption("condition", row, farm)
+    probe = probe_caption(row, farm)
     if probe:
         yield say("probe_label", farm, label=probe)
 
@@ -185,43 +193,6 @@ def _column(
 def _picture(row: Row, pictures: Mapping[str, bytes]) -> str:
     path = row["image_path"]
     return inline(pictures[path], plain(path.rsplit("/", 1)[-1])) if path in pictures else GAP
-
-
-def _label(kind: Kind, row: Row, farm: Farm) -> str:
-    """`fruiting 97%`; of an image without a clear lead `unknown (fruiting 41%)`."""
-    name = row[kind]
-    share = share_text(row[f"{kind}_probability"])
-    if name != UNKNOWN:
-        return f"{_name(kind, name, farm)} {share}"
-    leading = leading_two(row["scores"][kind])[0][0]
-    likeliest = f"{_name(kind, leading, farm)} {share}"
-    return say("unsure_label", farm, unknown=_name(kind, UNKNOWN, farm), likeliest=likeliest)
-
-
-def _probe_label(row: Row, farm: Farm) -> str:
-    name = row["probe_stage"]
-    if not name:
-        return ""
-    return f"{_name('stage', name, farm)} {share_text(row['probe_stage_probability'])}"
-
-
-def _name(kind: Kind, name: str, farm: Farm) -> str:
-    return plain(label_text(kind, name, farm))
-
-
-def _camera_text(row: Row, farm: Farm) -> str:
-    told = say("camera", farm, room=plain(row["room_id"]), camera=plain(row["camera"]))
-    if row["growth_day"] is not None:
-        told += say("camera_growth", farm, day=row["growth_day"])
-    return told
-
-
-def _place_text(row: Row, farm: Farm) -> str:
-    return _camera_text(row, farm) + say("comma", farm) + _time(row, farm)
-
-
-def _time(row: Row, farm: Farm) -> str:
-    return f"{row['captured_at'].astimezone(farm.zone):%H:%M}"
 
 
 def _hour(row: Row, farm: Farm) -> float:

@@ -99,7 +99,10 @@ def _rooms(rows: Rows, farm: Farm, *, trained: bool) -> Metadata:
     """
     keys = ("room_heading", "growth_heading", "images_heading", "shares_heading")
     room, day, images, shares = (say(key, farm) for key in keys)
-    by_room = {name: [row for row in rows if row["room_id"] == name] for name in farm.rooms}
+    by_room: dict[str, list[dict[str, Any]]] = {name: [] for name in farm.rooms}
+    for row in rows:
+        if row["room_id"] in by_room:
+            by_room[row["room_id"]].append(row)
     counted = [
         {room: name, day: _growth_day(own), images: len(own)} for name, own in by_room.items()
     ]

@@ -5,7 +5,7 @@ They are drawn against band, setpoints and gaps. Their numbers are computed in `
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from itertools import cycle, groupby
+from itertools import chain, cycle, groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -192,7 +192,8 @@ def _shares(axes: "Axes", shares: tuple[float, float, float]) -> None:
 
 def _colours(ribbons: Sequence[Ribbon]) -> dict[str, str]:
     """A colour for each setpoint of the sheet, by its name."""
-    names = dict.fromkeys(steps.name for ribbon in ribbons for steps in ribbon.setpoints)
+    setpoints = chain.from_iterable(ribbon.setpoints for ribbon in ribbons)
+    names = dict.fromkeys(steps.name for steps in setpoints)
     return dict(zip(names, cycle(canvas.SETPOINTS), strict=False))
 
 
