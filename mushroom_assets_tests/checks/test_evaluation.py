@@ -1,9 +1,10 @@
-"""From rules to evaluations: each partition its own, of its latest materialization, in one step a
-table.
+"""From rules to evaluations: each partition has its own, of its latest materialization.
+
+All rules of a table are one step.
 """
 
 import datetime as dt
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 import pytest
@@ -79,13 +80,15 @@ def test_one_check_can_be_executed_alone(covered: SmallFarm) -> None:
 def test_the_evaluations_of_a_range_take_one_look_at_the_materializations(
     covered: SmallFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage, asked = covered.instance.event_log_storage, []
+    storage = covered.instance.event_log_storage
     summaries = storage.get_asset_event_summary_records
-    monkeypatch.setattr(
-        storage,
-        "get_asset_event_summary_records",
-        lambda *given, **more: asked.append(1) or summaries(*given, **more),
-    )
+    asked = []
+
+    def counted(*given: Any, **more: Any) -> Any:
+        asked.append(1)
+        return summaries(*given, **more)
+
+    monkeypatch.setattr(storage, "get_asset_event_summary_records", counted)
     covered.run(ENV, DAY, NEXT)
     assert len(asked) == 1
 
@@ -102,9 +105,10 @@ def test_a_run_that_wrote_rows_out_of_order_fails(covered: SmallFarm) -> None:
         "CREATE FUNCTION farm.corrupt() RETURNS trigger LANGUAGE plpgsql"
         " AS $$ BEGIN NEW.q25 := NEW.max + 1; RETURN NEW; END $$"
     )
+    of_next_day = f"NEW.quantity = 'humidity' AND NEW.stat_date = '{NEXT}'"
     covered.execute(
         f"CREATE TRIGGER corrupt BEFORE INSERT ON farm.{ENV} FOR EACH ROW"
-        f" WHEN (NEW.quantity = 'humidity' AND NEW.stat_date = '{NEXT}') EXECUTE FUNCTION farm.corrupt()"
+        f" WHEN ({of_next_day}) EXECUTE FUNCTION farm.corrupt()"
     )
     result = covered.run(ENV, DAY, NEXT, raise_on_error=False)
     assert not result.success
@@ -169,7 +173,7 @@ def test_offending_rows_are_told_apart_in_the_hour_that_comes_twice() -> None:
         (part.start.astimezone(dt.UTC) + dt.timedelta(minutes=30)).astimezone(part.start.tzinfo)
         for part in parts
     ]
-    rows: list[sa.Row] = [(middle,) for middle in middles]  # type: ignore[misc]
+    rows: list[sa.Row[Any]] = [(middle,) for middle in middles]  # type: ignore[misc]  # a row is a tuple
     assert by_part(rows, parts) == {
         part.key: [(middle,)] for part, middle in zip(parts, middles, strict=True)
     }
