@@ -1,4 +1,4 @@
-"""What people are told: every text in both languages, no gap filled in silence, names and numbers."""
+"""What people are told: every text in both languages, no silent gap, names and numbers."""
 
 import re
 import subprocess
@@ -79,7 +79,7 @@ def test_no_key_stands_twice_in_a_file(file: str) -> None:  # YAML would take th
     source = resources.files("mushroom_assets").joinpath("metadata", file)
     keys: list[str] = []
 
-    def walk(node: yaml.Node, above: str) -> None:
+    def walk(node: yaml.Node | None, above: str) -> None:
         if isinstance(node, yaml.MappingNode):
             for name, value in node.value:
                 keys.append(f"{above}{name.value}")
