@@ -4,6 +4,7 @@ Rows are those of `daily_clip_inference`; captions are Markdown in the farm's la
 pictures are shown is the business of `contact_sheet`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from mushroom_assets.domain.farm import Farm
@@ -11,7 +12,7 @@ from mushroom_assets.domain.texts import say, share_text
 from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text, leading_two
 from mushroom_assets.metadata.pictures import plain
 
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 
 
 def label_caption(kind: Kind, row: Row, farm: Farm) -> str:

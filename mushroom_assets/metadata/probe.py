@@ -76,9 +76,10 @@ def _class_rows(fit: ProbeFit, farm: Farm) -> list[dict[str, Any]]:
     columns = [_column(name, farm) for name in COLUMNS]
     rows = []
     for name, count in fit.counts.items():
-        own = rates.get(name, {})
+        own = rates.get(name)
         cells = [fit.encoder, fit.kind, name, count, missing.get(name, 0)]
-        cells += [own.get("recall"), own.get("precision"), zero_shot.get(name)]
+        cells += [own["recall"], own["precision"]] if own else [None, None]
+        cells.append(zero_shot.get(name))
         rows.append(dict(zip(columns, cells, strict=True)))
     return rows
 
@@ -101,4 +102,4 @@ def _note(fit: ProbeFit, farm: Farm) -> str:
             parts.append(say("probe_lacking", farm, lacking=lacking))
     if fit.strangers:
         parts.append(say("probe_strangers", farm, names=comma.join(fit.strangers)))
-    return " ".join(parts)
+    return say("sentence_gap", farm).join(parts)
