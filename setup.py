@@ -34,7 +34,7 @@ setup(
             "farm.yaml",
             "dagster.yaml",
             "workspace.yaml",
-            "metadata/pages.yaml",
+            "metadata/*.yaml",
             "storage/migrations/script.py.mako",
             "inference/models/*",
         ]

@@ -30,14 +30,15 @@ def probe_asset(retry_policy: dg.RetryPolicy) -> dg.AssetsDefinition:
     def clip_probe(
         context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
     ) -> dg.MaterializeResult[None]:
-        names = class_names(farm_file.read().vision)
+        farm = farm_file.read()
+        names = class_names(farm.vision)
         run_id = context.run.run_id
         with permanent_faults_fail_at_once(), postgres.transaction(run_id) as connection:
             lock_for_replace(connection, table)
             labels = sum(sum(count_labels(connection, kind).values()) for kind in KINDS)
             fits = fit_probes(connection, names)
             replace_probes(connection, fits, run_id, dt.datetime.now(dt.UTC))
-        return dg.MaterializeResult(metadata=probe_metadata(fits, labels))
+        return dg.MaterializeResult(metadata=probe_metadata(fits, labels, farm))
 
     return clip_probe
 

@@ -81,7 +81,7 @@ def relabel_job(clock: FarmClock, retry_policy: dg.RetryPolicy, pool: str) -> dg
             task = relabelling(farm, clip.encoder(), context.run_id)
             database = postgres.database(context.run_id)
             for counts in relabel(database, task, since, until):
-                _record(context, counts, task, partitions)
+                _record(context, counts, task, partitions, farm)
 
     @dg.job(
         description="New labels for stored vectors, after a change of prompts, labels or probes; "
@@ -187,6 +187,7 @@ def _record(
     counts: Sequence[DayCount],
     task: Relabelling,
     partitions: Collection[str],
+    farm: Farm,
 ) -> None:
     """Tell Dagster of a chunk's days: those that are partitions of the asset."""
     images = sum(day.ok + day.not_ok for day in counts)
@@ -196,7 +197,7 @@ def _record(
     before = made_by(context.instance, dg.AssetKey(table.name), list(days))
     with together(context.instance):
         for key, day in days.items():
-            shown = relabel_metadata(day, task.model_id, trained=task.trained)
+            shown = relabel_metadata(day, task.model_id, farm, trained=task.trained)
             tags = _tags(before.get(key), task)
             event = dg.AssetMaterialization(table.name, partition=key, metadata=shown, tags=tags)
             context.log_event(event)

@@ -1,10 +1,9 @@
-"""What people are told of failed runs, and how it reaches them: webhook, e-mail and whatever else
-apprise knows.
+"""What people are told of failed runs, and how it reaches them: by whatever apprise knows.
 
-When it is told is the business of `automation`. Each target has a cursor of its own, in Dagster's
-storage: one that is down for an hour gets what it missed once it is back, and the others get
-nothing twice. Target URLs hold secrets: they are never printed.
-https://github.com/caronc/apprise/wiki
+That is webhooks, e-mail and much else: https://github.com/caronc/apprise/wiki. When it is told is
+the business of `sensors`. Each target has a cursor of its own in Dagster's storage: one that is
+down for an hour gets what it missed once it is back, and the others get nothing twice. Target URLs
+hold secrets: they are never printed.
 """
 
 import hashlib
@@ -15,25 +14,16 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 
-from mushroom_assets.domain.farm import Farm, Language
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.texts import say
 from mushroom_assets.instance.outstanding import RANGE_END, RANGE_START
 
 AT_ONCE = 20  # failed runs in a message; more come with the next
 ERROR_LENGTH = 300
-TEXTS: dict[str, dict[Language, str]] = {
-    "one": {"en": "Run failed: {what}", "zh": "运行失败：{what}"},
-    "many": {"en": "{count} runs failed", "zh": "{count} 个运行失败"},
-    "range": {"en": "{first} to {last}", "zh": "{first} 至 {last}"},
-    "step": {"en": "step {step}: {error}", "zh": "步骤 {step}：{error}"},
-    "again": {"en": "Dagster starts it again by itself.", "zh": "Dagster 会自动重新启动。"},
-    "comma": {"en": ", ", "zh": "，"},
-}
 
 
 class NotDelivered(RuntimeError):
-    """A target did not take the message; says which, why and what to do, without the secrets of its
-    URL.
-    """
+    """A target did not take the message: which, why and what to do, without secrets of its URL."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +39,9 @@ class Target:
 
     @property
     def name(self) -> str:
-        """Service and host: apprise masks tokens and passwords, and a path, which may be a secret,
-        is left out.
+        """Service and host.
+
+        Apprise masks tokens and passwords; a path, which may be a secret, is left out.
         """
         masked = urlsplit(self._service().url(privacy=True))
         return f"{masked.scheme}://{masked.netloc.rpartition('@')[2]}"
@@ -65,17 +56,16 @@ class Target:
 
         targets = apprise.Apprise()
         targets.add(self._service())
-        with apprise.LogCapture(level=apprise.logging.WARNING, fmt="%(message)s") as log:
-            if targets.notify(
-                body,
-                title,
-                notify_type=apprise.NotifyType.FAILURE,
-                body_format=apprise.NotifyFormat.TEXT,
-            ):
+        kind = apprise.NotifyType.FAILURE
+        plain = apprise.NotifyFormat.TEXT
+        # Apprise has no types for its log
+        caught = apprise.LogCapture(level=apprise.logging.WARNING, fmt="%(message)s")  # type: ignore[no-untyped-call]
+        with caught as log:
+            if targets.notify(body, title, notify_type=kind, body_format=plain):
                 return
-            reason = " ".join(log.getvalue().split()).rstrip(".")
+            reason = " ".join(log.getvalue().split()).rstrip(".") or "no reason given"
         raise NotDelivered(
-            f"{self.name} did not take the message: {reason or 'no reason given'}. Remedy: check the service and "
+            f"{self.name} did not take the message: {reason}. Remedy: check the service and "
             "MUSHROOM_NOTIFY; it is sent again until it is taken"
         )
 
@@ -84,8 +74,9 @@ class Target:
 
         service = apprise.Apprise.instantiate(self.url)
         if service is None:
+            begin = f"{urlsplit(self.url).scheme}://"
             raise NotDelivered(
-                f"MUSHROOM_NOTIFY: apprise cannot use the URL that begins with {urlsplit(self.url).scheme}://. Remedy: "
+                f"MUSHROOM_NOTIFY: apprise cannot use the URL that begins with {begin}. Remedy: "
                 "write it as https://github.com/caronc/apprise/wiki shows for the service"
             )
         return service
@@ -105,22 +96,24 @@ def tell_failures(
     """
     storage = instance.daemon_cursor_storage
     told = storage.get_cursor_values({target.cursor for target in targets})
-    done, faults = [], []
+    done = []
+    faults = []
     for target in targets:
         if target.cursor not in told:
             storage.set_cursor_values({target.cursor: str(_newest_failure(instance))})
-            done.append("from now on a target is told")
+            done.append(say("told_from_now", farm))
             continue
         failures = _failures_since(instance, int(told[target.cursor]))
         if not failures:
             continue
+        title, body = message(instance, failures, farm, ui_url)
         try:
-            target.deliver(*message(instance, failures, farm, ui_url))
+            target.deliver(title, body)
         except NotDelivered as fault:
             faults.append(f"{fault} ({len(failures)} failed runs wait)")
             continue
         storage.set_cursor_values({target.cursor: str(failures[-1].storage_id)})
-        done.append(f"{target.name} was told of {len(failures)} failed runs")
+        done.append(say("was_told", farm, target=target.name, count=len(failures)))
     if faults:
         raise NotDelivered("; ".join(faults))
     return "; ".join(done)
@@ -139,28 +132,27 @@ def _failures_since(instance: dg.DagsterInstance, event: int) -> Sequence[dg.Eve
 def message(
     instance: dg.DagsterInstance, failures: Sequence[dg.EventLogRecord], farm: Farm, ui_url: str
 ) -> tuple[str, str]:
-    """Title and body about failed runs: what, which partitions, which step, its error, and the link
-    to the run.
+    """Title and body about failed runs.
+
+    Of each run: what, which partitions, which step, its error, and the link to the run.
     """
-    whats, paragraphs = [], []
+    whats = []
+    paragraphs = []
     for failure in failures:
         run = instance.get_run_by_id(failure.run_id)
         if run is None:  # deleted since
             continue
-        whats.append(_what(run, farm))
-        lines = [
-            whats[-1],
-            *_errors(instance, failure, farm),
-            f"{ui_url.rstrip('/')}/runs/{run.run_id}",
-        ]
+        what = _what(run, farm)
+        link = f"{ui_url.rstrip('/')}/runs/{run.run_id}"
+        lines = [what, *_errors(instance, failure, farm), link]
         if run.tags.get("dagster/will_retry") == "true":
-            lines.append(_say("again", farm))
+            lines.append(say("starts_again", farm))
+        whats.append(what)
         paragraphs.append("\n".join(lines))
-    title = (
-        _say("one", farm, what=whats[0])
-        if len(whats) == 1
-        else _say("many", farm, count=len(whats))
-    )
+    if len(whats) == 1:
+        title = say("run_failed", farm, what=whats[0])
+    else:
+        title = say("runs_failed", farm, count=len(whats))
     return title, "\n\n".join(paragraphs) or title
 
 
@@ -168,35 +160,38 @@ def _what(run: dg.DagsterRun, farm: Farm) -> str:
     """Job or assets, and partitions."""
     assets = ", ".join(sorted(key.to_user_string() for key in run.asset_selection or ()))
     name = assets if assets and run.job_name.startswith("__") else run.job_name
-    if RANGE_START in run.tags:
-        first, last = run.tags[RANGE_START], run.tags[RANGE_END]
-        partitions = first if first == last else _say("range", farm, first=first, last=last)
-    else:
-        partitions = run.tags.get("dagster/partition", "")
-    return _say("comma", farm).join(part for part in (name, partitions) if part)
+    partitions = _partitions(run, farm)
+    return say("comma", farm).join(part for part in (name, partitions) if part)
+
+
+def _partitions(run: dg.DagsterRun, farm: Farm) -> str:
+    """The partition or the range of partitions of a run; nothing where it has none."""
+    if RANGE_START not in run.tags:
+        return run.tags.get("dagster/partition", "")
+    first = run.tags[RANGE_START]
+    last = run.tags[RANGE_END]
+    return first if first == last else say("partition_range", farm, first=first, last=last)
 
 
 def _errors(instance: dg.DagsterInstance, failure: dg.EventLogRecord, farm: Farm) -> list[str]:
-    """A line for each failed step; where none failed, the process died say, what Dagster says of
-    the run.
+    """A line for each failed step.
+
+    Where none failed, because the process died for instance, what Dagster says of the run.
     """
-    steps = instance.get_records_for_run(
-        failure.run_id, of_type=dg.DagsterEventType.STEP_FAILURE
-    ).records
-    events = [record.event_log_entry.get_dagster_event() for record in steps]
-    lines = [_say("step", farm, step=event.step_key or "", error=_error(event)) for event in events]
+    failed = dg.DagsterEventType.STEP_FAILURE
+    lines = []
+    for record in instance.get_records_for_run(failure.run_id, of_type=failed).records:
+        event = record.event_log_entry.get_dagster_event()
+        lines.append(say("step_failed", farm, step=event.step_key or "", error=_error(event)))
     return lines or [failure.event_log_entry.get_dagster_event().message or ""]
 
 
 def _error(event: dg.DagsterEvent) -> str:
     """The innermost error of a failed step, or what its Failure says, on one line."""
     data = event.step_failure_data
-    error, said = data.error, data.user_failure_data and data.user_failure_data.description
+    told = data.user_failure_data.description if data.user_failure_data else None
+    error = data.error
     while error and error.cause:
         error = error.cause
-    words = " ".join((said or (error and error.message) or "").split())
+    words = " ".join((told or (error and error.message) or "").split())
     return words if len(words) <= ERROR_LENGTH else f"{words[:ERROR_LENGTH]} ..."
-
-
-def _say(key: str, farm: Farm, **values: Any) -> str:
-    return TEXTS[key][farm.language].format(**values)

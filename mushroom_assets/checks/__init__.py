@@ -1,7 +1,7 @@
-"""What must hold of each table, as asset checks with a severity: a module a noun, and `standing`
-for Dagster's record.
+"""What must hold of each table, as asset checks with a severity: a module a noun.
 
-Structural faults are errors and block what comes after; coverage, plausibility and drift are
-warnings: a check that cries wolf is ignored. What a rule and a verdict are is the business of
-`rule` and `evaluation`. Nothing is mended here.
+Structural faults are errors and block what comes after. Coverage, plausibility and drift are
+warnings: a check that cries wolf is ignored. `standing` asks Dagster's record instead of a table.
+`rule` says what a rule is, `evaluation` what comes of it, `metadata/rules.yaml` how it reads.
+Nothing is mended here.
 """

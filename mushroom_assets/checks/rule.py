@@ -1,22 +1,23 @@
 """A rule about a table's rows, and the means to write one.
 
-What comes of it is the business of `evaluation`.
+What comes of it is the business of `evaluation`. Its words stand in `metadata/rules.yaml`.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import dagster as dg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from mushroom_assets.domain.farm import Farm, Language
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.windows import Window
 
-ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
-Said = dict[Language, str]
+ERROR = dg.AssetCheckSeverity.ERROR
+WARN = dg.AssetCheckSeverity.WARN
 
 
 @dataclass(frozen=True)
@@ -27,20 +28,20 @@ class Rule:
         name: the check's name.
         table: the asset's table.
         severity: ERROR blocks what comes after.
-        holds: the rule in words.
-        fault: what the offending rows are, after their count.
-        remedy: what to do about them.
         offenders: selects what breaks the rule in a window; the first column says when, as date or
             instant. A column `quantity` is shown by its name, `share` in per cent.
+        values: for the placeholders of its texts.
     """
 
     name: str
     table: sa.Table
     severity: dg.AssetCheckSeverity
-    holds: Said
-    fault: Said
-    remedy: Said
     offenders: Callable[[Window, Farm], sa.Select[Any] | sa.CompoundSelect[Any]]
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def say(self, part: Literal["holds", "fault", "remedy"], farm: Farm) -> str:
+        """The rule in words, what its offending rows are (after their count), what to do."""
+        return say(f"{self.table.name}.{self.name}.{part}", farm, **self.values)
 
 
 def of_days(column: sa.ColumnElement[dt.date], window: Window) -> sa.ColumnElement[bool]:
@@ -57,24 +58,27 @@ def days_of(window: Window) -> sa.Subquery:
 
 def listed(name: str, values: Iterable[str]) -> sa.Subquery:
     """Texts as rows of one column."""
-    return sa.select(sa.func.unnest(sa.cast(list(values), ARRAY(sa.Text))).label(name)).subquery(
-        f"{name}s"
-    )
+    each = sa.func.unnest(sa.cast(list(values), ARRAY(sa.Text)))
+    return sa.select(each.label(name)).subquery(f"{name}s")
 
 
 def rows_missing(
     table: sa.Table, date: sa.ColumnElement[dt.date], window: Window, **keys: Iterable[str]
 ) -> sa.Select[Any]:
-    """The days of a window with the values of the other key columns for which the table has no row."""
-    days, lists = days_of(window), {name: listed(name, values) for name, values in keys.items()}
+    """The days of a window with values of the other keys for which the table has no row.
+
+    Args:
+        table: where the rows should be.
+        date: its column of the day.
+        window: whole days.
+        keys: the values that every day should have, by name of the key column.
+    """
+    days = days_of(window)
+    lists = {name: listed(name, values) for name, values in keys.items()}
     combined: sa.FromClause = days
     for values in lists.values():
         combined = combined.join(values, sa.true())
     wanted = [values.c[name] for name, values in lists.items()]
     there = sa.and_(date == days.c.day, *(table.c[value.name] == value for value in wanted))
-    return (
-        sa.select(days.c.day, *wanted)
-        .select_from(combined)
-        .where(~sa.exists().where(there))
-        .order_by(days.c.day, *wanted)
-    )
+    missing = sa.select(days.c.day, *wanted).select_from(combined)
+    return missing.where(~sa.exists().where(there)).order_by(days.c.day, *wanted)

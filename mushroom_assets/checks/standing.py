@@ -1,23 +1,24 @@
-"""The standing checks: of Dagster's own record, is a partition of the last 30 days failed, missing
-or outdated?
+"""The standing checks: did a partition of the last 30 days fail, is one missing or outdated?
 
-Outdated is what was made under another farm file or by older code. Dagster says so on the
-partition's own page ("Unsynced"), but not on the asset's.
+They ask Dagster's own record. Outdated is what was made under another farm file or by older code:
+Dagster says so on the partition's own page ("Unsynced"), but not on the asset's.
 
-Not about one partition and so without any. A schedule of their own evaluates them, and so does a
-run that is launched in the UI, which Dagster gives all checks of its assets; not the timetable's
-runs, which have other things to do. What is due when is told by `automation`.
+A standing check is not about one partition and so it has none. A schedule of its own evaluates it,
+and so does a run that is launched in the UI, which Dagster gives all checks of its assets. The
+timetable's runs do not: they have other things to do. What is due when is the business of
+`automation`, rules about rows that of the other modules.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import dagster as dg
 from dagster import AssetPartitionStatus
 
-from mushroom_assets.checks.rule import ERROR, WARN, Said
+from mushroom_assets.checks.rule import ERROR, WARN
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.versions import Noun, code_version
 from mushroom_assets.instance.outstanding import closed, keys_of, ranges
 from mushroom_assets.instance.reporting import made_by, together
@@ -26,24 +27,6 @@ from mushroom_assets.resources import FarmFile
 NAME = "partitions_complete"
 DAYS = 30
 SHOWN = 10  # ranges of each kind
-HOLDS: Said = {
-    "en": f"no partition of the last {DAYS} days that is due has failed, is missing or is of another farm file",
-    "zh": f"最近 {DAYS} 天内到期的分区没有失败、缺失，也都按当前农场文件算出",
-}
-FAULT: Said = {
-    "en": "{failed} failed and {missing} missing partitions in the last {days} days. Remedy: on the page of this asset "
-    'press "Materialize", select their range, tick "Backfill only failed and missing partitions within selection" and '
-    "launch; what fails again says why in its run. By itself only the last week is asked for again",
-    "zh": "最近 {days} 天有 {failed} 个分区失败、{missing} 个缺失。处理办法：在本资产页面点击 Materialize，"
-    "选中所在范围，勾选 Backfill only failed and missing partitions within selection 后启动；"
-    "再次失败的，原因见其运行日志。系统只会自动补算最近一周",
-}
-OUTDATED: Said = {
-    "en": "{outdated} partitions of the last {days} days were made under another farm file or by an older version. "
-    'Remedy: on the page of this asset press "Materialize", select their range and launch; or leave them as they are',
-    "zh": "最近 {days} 天有 {outdated} 个分区是按另一份农场文件或由旧版本算出的。"
-    "处理办法：在本资产页面点击 Materialize，选中所在范围后启动；也可保留原样",
-}
 
 
 class Watched(NamedTuple):
@@ -66,7 +49,8 @@ def standing_check(
     watched: Watched, farm: Farm, retry_policy: dg.RetryPolicy
 ) -> dg.AssetChecksDefinition:
     """The check of an asset; its description is in the farm's language."""
-    spec = dg.AssetCheckSpec(NAME, asset=watched.asset, description=farm.say(HOLDS))
+    holds = say("partitions_complete.holds", farm, days=DAYS)
+    spec = dg.AssetCheckSpec(NAME, asset=watched.asset, description=holds)
 
     @dg.multi_asset_check(
         name=spec.get_python_identifier(), specs=[spec], retry_policy=retry_policy
@@ -92,51 +76,55 @@ def completeness(
 
     Only a failed partition is an error.
     """
-    asset = watched.asset
     span = dt.timedelta(days=DAYS)
     keys = [window.key for window in closed(watched.partitions, span, due_by)]
-    status = instance.get_status_by_partition(asset, keys, watched.partitions) or {}
-    failed = {key for key in keys if status.get(key) is AssetPartitionStatus.FAILED}
-    missing = {key for key in keys if status.get(key) is None}
-    current = code_version(watched.noun, farm)
-    made = made_by(instance, asset, keys)
-    outdated = {key for key, version in made.items() if version != current}
-    count = len(failed | missing | outdated)
+    lacking = _lacking(instance, watched, keys, farm)
+    count = len(set[str]().union(*lacking.values()))
     metadata: dict[str, dg.MetadataValue] = {"offending": dg.MetadataValue.int(count)}
-    for name, lacking in (("failed", failed), ("missing", missing), ("outdated", outdated)):
-        if lacking:
-            metadata[name] = dg.MetadataValue.md(_list(list(ranges(keys, lacking)), farm))
+    for name, found in lacking.items():
+        if found:
+            metadata[name] = dg.MetadataValue.md(_list(list(ranges(keys, found)), farm))
     if not count:
-        return {
-            "passed": True,
-            "description": farm.say({"en": "holds", "zh": "符合"}),
-            "metadata": metadata,
-        }
-    where = f"/assets/{asset.to_user_string()}?view=partitions"
+        return {"passed": True, "description": say("check_holds", farm), "metadata": metadata}
+    where = f"/assets/{watched.asset.to_user_string()}?view=partitions"
     metadata["partitions"] = dg.MetadataValue.md(f"[{where}]({where})")
-    faults = [FAULT] * bool(failed or missing) + [OUTDATED] * bool(outdated)
-    counts = {
-        "failed": len(failed),
-        "missing": len(missing),
-        "outdated": len(outdated),
-        "days": DAYS,
-    }
-    description = {"en": ". ", "zh": "。"}[farm.language].join(
-        fault[farm.language].format(**counts) for fault in faults
-    )
     return {
         "passed": False,
-        "severity": ERROR if failed else WARN,
-        "description": description,
+        "severity": ERROR if lacking["failed"] else WARN,
+        "description": _told(lacking, farm),
         "metadata": metadata,
     }
 
 
+def _lacking(
+    instance: dg.DagsterInstance, watched: Watched, keys: Sequence[str], farm: Farm
+) -> dict[str, set[str]]:
+    """Which of the keys failed, are missing or outdated."""
+    asset = watched.asset
+    status = instance.get_status_by_partition(asset, keys, watched.partitions) or {}
+    current = code_version(watched.noun, farm)
+    made = made_by(instance, asset, keys)
+    return {
+        "failed": {key for key in keys if status.get(key) is AssetPartitionStatus.FAILED},
+        "missing": {key for key in keys if status.get(key) is None},
+        "outdated": {key for key, version in made.items() if version != current},
+    }
+
+
+def _told(lacking: Mapping[str, set[str]], farm: Farm) -> str:
+    """What is wrong, how much of it, and what to do."""
+    counts = {name: len(found) for name, found in lacking.items()}
+    told = []
+    if lacking["failed"] or lacking["missing"]:
+        told.append(say("partitions_complete.fault", farm, days=DAYS, **counts))
+    if lacking["outdated"]:
+        told.append(say("partitions_complete.outdated", farm, days=DAYS, **counts))
+    return say("sentence_end", farm).join(told)
+
+
 def _list(found: Sequence[tuple[str, str]], farm: Farm) -> str:
-    lines = [
-        f"- {first}" if first == last else f"- {first} ... {last}" for first, last in found[:SHOWN]
-    ]
-    more = {"en": "- and {count} more ranges", "zh": "- 另有 {count} 段"}[farm.language]
-    return "\n".join(
-        [*lines, more.format(count=len(found) - SHOWN)] if len(found) > SHOWN else lines
-    )
+    """Ranges of keys, a line each, and how many more there are."""
+    lines = [first if first == last else f"{first} ... {last}" for first, last in found[:SHOWN]]
+    if len(found) > SHOWN:
+        lines.append(say("partitions_complete.more", farm, count=len(found) - SHOWN))
+    return "\n".join(f"- {line}" for line in lines)

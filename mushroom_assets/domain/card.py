@@ -7,7 +7,6 @@ and what followed, how earlier batches did at the same age, and what the cameras
 put between the parts by `metadata`.
 """
 
-import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from mushroom_assets.domain.report import (
     judge,
 )
 from mushroom_assets.domain.setpoints import change_text
-from mushroom_assets.domain.texts import DECIMALS, number_text, quantity_name, share_text, text
+from mushroom_assets.domain.texts import decimals, number_text, quantity_name, say, share_text
 
 EVENTS_SHOWN = 12  # setpoint moves; 5-10 a room and day are usual
 PEERS_SHOWN = 3  # earlier batches
@@ -71,39 +70,39 @@ def card(room_day: RoomDay, farm: Farm) -> Card:
 
 def verdict_text(verdict: Verdict, farm: Farm) -> str:
     """The verdict with a mark that is seen without reading."""
-    return f"{MARKS[verdict]} {text(verdict, farm.language)}"
+    return f"{MARKS[verdict]} {say(verdict, farm)}"
 
 
 def _head(
     room_day: RoomDay, verdict: Verdict, reasons: Sequence[dict[str, Any]], farm: Farm
 ) -> str:
-    say = functools.partial(text, language=farm.language)
-    title = say("room").format(
-        room=room_day.room_id, day=room_day.day, verdict=verdict_text(verdict, farm)
-    )
+    told = verdict_text(verdict, farm)
+    title = say("room", farm, room=room_day.room_id, day=room_day.day, verdict=told)
     lines = [f"### {title}", "", growth_text(room_day, farm), ""]
     lines += [f"- {reason['text']}" for reason in reasons] or [
-        f"- {say('all_good').format(limit=farm.report.watch_below)}"
+        f"- {say('all_good', farm, limit=farm.report.watch_below)}"
     ]
     return "\n".join(lines)
 
 
 def _statistics(room_day: RoomDay, farm: Farm) -> str:
-    lines = [text("columns", farm.language), "|---|---|---|---|---|---|"]
+    lines = [say("columns", farm), "|---|---|---|---|---|---|"]
     places = {quantity: place for place, quantity in enumerate(farm.units())}
     for row in sorted(
         room_day.statistics, key=lambda row: places.get(row["quantity"], len(places))
     ):
-        numbers = [number_text(row[name], row["unit"]) for name in ("mean", "min", "max")]
+        unit = row["unit"]
+        shown_to = decimals(row["quantity"], unit, farm)
+        numbers = [number_text(row[name], shown_to, unit) for name in ("mean", "min", "max")]
         shares = [share_text(row["in_range"]), share_text(row["coverage"])]
-        lines.append(_line(quantity_name(row["quantity"], farm.language), *numbers, *shares))
+        lines.append(_line(quantity_name(row["quantity"], farm), *numbers, *shares))
     return "\n".join(lines)
 
 
 def _changes(room_day: RoomDay, farm: Farm) -> str:
     """The moves in time, each with the means of the hour before and after."""
-    say, changes = functools.partial(text, language=farm.language), room_day.changes
-    title = f"**{say('changes').format(count=len(changes))}**"
+    changes = room_day.changes
+    title = f"**{say('changes', farm, count=len(changes))}**"
     if not changes:
         return title
     effects = room_day.effects or [{} for _ in changes]
@@ -113,10 +112,11 @@ def _changes(room_day: RoomDay, farm: Farm) -> str:
         for name in farm.quantities
         if any(effect.get(name, NOTHING) != NOTHING for effect in effects)
     ]
-    headings = [f"{quantity_name(name, farm.language)} {farm.units()[name]}" for name in names]
-    lines = [title, "", _line(say("time"), say("move"), *headings), "|---" * (2 + len(names)) + "|"]
+    headings = [f"{quantity_name(name, farm)} {farm.units()[name]}" for name in names]
+    heading = _line(say("time", farm), say("move", farm), *headings)
+    lines = [title, "", heading, "|---" * (2 + len(names)) + "|"]
     for row, effect in told[:EVENTS_SHOWN]:
-        followed = [_followed(effect.get(name, NOTHING), farm.units()[name]) for name in names]
+        followed = [_followed(name, effect.get(name, NOTHING), farm) for name in names]
         lines.append(
             _line(
                 f"{row['changed_at'].astimezone(farm.zone):%H:%M}",
@@ -125,15 +125,14 @@ def _changes(room_day: RoomDay, farm: Farm) -> str:
             )
         )
     if len(changes) > EVENTS_SHOWN:
-        lines += ["", say("more").format(count=len(changes) - EVENTS_SHOWN)]
-    return "\n".join([*lines, "", say("followed")] if names else lines)
+        lines += ["", say("more", farm, count=len(changes) - EVENTS_SHOWN)]
+    return "\n".join([*lines, "", say("followed", farm)] if names else lines)
 
 
-def _followed(means: tuple[float | None, float | None], unit: str) -> str:
+def _followed(name: str, means: tuple[float | None, float | None], farm: Farm) -> str:
     """`18.4 → 18.0`."""
-    return " → ".join(
-        "–" if mean is None else f"{mean:.{DECIMALS.get(unit, 2)}f}" for mean in means
-    )
+    places = decimals(name, farm.units()[name], farm)
+    return " → ".join(number_text(mean, places) for mean in means)
 
 
 def _images(room_day: RoomDay, farm: Farm) -> str:
@@ -147,63 +146,65 @@ def _images(room_day: RoomDay, farm: Farm) -> str:
 
 
 def _seen(room_day: RoomDay, farm: Farm) -> str:
-    say, images = functools.partial(text, language=farm.language), room_day.images
+    images = room_day.images
     if not images:
-        return say("no_images")
+        return say("no_images", farm)
     stages = Counter(image["stage"] for image in images if image["stage"])
     if not room_day.images_trained or not stages:
-        return say("untrained").format(count=len(images))
+        return say("untrained", farm, count=len(images))
     stage = stages.most_common(1)[0][0]
     label = farm.vision.stages.get(stage)
-    return say("images").format(
-        count=len(images), stage=(farm.say(label.text) if label else None) or stage
-    )
+    named = farm.say(label.text) if label else None
+    return say("images", farm, count=len(images), stage=named or stage)
 
 
 def _alike(alike: Likeness, farm: Farm) -> str:
-    say = functools.partial(text, language=farm.language)
-    details = [say("alike_similarity").format(similarity=alike.similarity)]
+    details = [say("alike_similarity", farm, similarity=alike.similarity)]
     if alike.growth_day is not None:
-        details.insert(0, say("alike_growth").format(day=alike.growth_day))
+        details.insert(0, say("alike_growth", farm, day=alike.growth_day))
     if alike.verdict is not None:
-        details.append(say("alike_verdict").format(verdict=say(alike.verdict)))
-    return say("alike").format(
-        room=alike.room_id, day=alike.day, details=say("comma").join(details)
-    )
+        details.append(say("alike_verdict", farm, verdict=say(alike.verdict, farm)))
+    told = say("comma", farm).join(details)
+    return say("alike", farm, room=alike.room_id, day=alike.day, details=told)
 
 
 def _peers(room_day: RoomDay, verdict: Verdict, farm: Farm) -> str:
     """The day next to earlier batches at the same growth day: its own room's first, then the latest
     elsewhere.
     """
-    say = functools.partial(text, language=farm.language)
     own = next(iter(room_day.statistics), None)
     if own is None or own["growth_day"] is None:
-        return say("no_peers_without_batch")
+        return say("no_peers_without_batch", farm)
     days: dict[tuple[Any, Any], list[dict[str, Any]]] = {}
     for row in room_day.peers:
         days.setdefault((row["room_id"], row["batch_date"]), []).append(row)
     latest = sorted(days.items(), key=lambda item: item[0][1], reverse=True)
     chosen = sorted(latest, key=lambda item: item[0][0] != room_day.room_id)[:PEERS_SHOWN]
     if not chosen:
-        return say("no_peers").format(day=own["growth_day"])
+        return say("no_peers", farm, day=own["growth_day"])
     names = list(farm.quantities)
-    headings = [f"{quantity_name(name, farm.language)} {farm.units()[name]}" for name in names]
+    headings = [f"{quantity_name(name, farm)} {farm.units()[name]}" for name in names]
     lines = [
-        f"**{say('peers').format(day=own['growth_day'])}**",
+        f"**{say('peers', farm, day=own['growth_day'])}**",
         "",
-        _line(say("batch_heading"), say("room_heading"), say("verdict_heading"), *headings),
+        _line(
+            say("batch_heading", farm),
+            say("room_heading", farm),
+            say("verdict_heading", farm),
+            *headings,
+        ),
         "|---" * (3 + len(names)) + "|",
         _line(
             own["batch_date"],
             room_day.room_id,
-            say(verdict),
+            say(verdict, farm),
             *_means(room_day.statistics, names, farm),
         ),
     ]
     for (room, batch), rows in chosen:
         told = rows[0]["verdict"]
-        lines.append(_line(batch, room, say(told) if told else "–", *_means(rows, names, farm)))
+        verdict_told = say(told, farm) if told else "–"
+        lines.append(_line(batch, room, verdict_told, *_means(rows, names, farm)))
     return "\n".join(lines)
 
 
@@ -218,7 +219,7 @@ def _means(rows: Rows, names: Sequence[str], farm: Farm) -> list[str]:
         if row is None or row["mean"] is None:
             cells.append("–")
             continue
-        mean = f"{row['mean']:.{DECIMALS.get(row['unit'], 2)}f}"
+        mean = number_text(row["mean"], decimals(name, row["unit"], farm))
         cells.append(mean if row["in_range"] is None else f"{mean}, {share_text(row['in_range'])}")
     return cells
 

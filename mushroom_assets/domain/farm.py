@@ -54,7 +54,8 @@ class Room(_Model):
 class Quantity(_Model):
     """A sensor point that becomes daily statistics. Limits are in `unit`, both ends included.
 
-    `setpoints` are the points that set it, by device_type: they are drawn beside it.
+    `setpoints` are the points that set it, by device_type: they are drawn beside it. `text` is its
+    name for people, `decimals` to how many it is shown; without them `texts` knows the usual ones.
     """
 
     device_type: str
@@ -66,6 +67,8 @@ class Quantity(_Model):
     setpoints: Annotated[
         dict[str, list[Alias]], BeforeValidator(lambda mapping: _text_keys(mapping))
     ] = {}
+    text: Text | None = None
+    decimals: int | None = Field(default=None, ge=0, le=9)
 
     _plausible_ordered = field_validator("plausible")(_ordered)
 

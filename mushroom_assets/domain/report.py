@@ -12,9 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mushroom_assets.domain.environment import mean_between
-from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm import Farm, Quantity
 from mushroom_assets.domain.series import SECOND, Series
-from mushroom_assets.domain.texts import quantity_name, text
+from mushroom_assets.domain.texts import (
+    decimals,
+    default_decimals,
+    default_name,
+    quantity_name,
+    say,
+)
 from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.windows import to_us
 
@@ -109,19 +115,13 @@ def effects(changes: Rows, climate: Mapping[str, Series], farm: Farm) -> list[Ef
 
 
 def _reasons(room_day: RoomDay, farm: Farm) -> list[dict[str, Any]]:
-    rules, language = farm.report, farm.language
+    rules = farm.report
     found: list[dict[str, Any]] = []
 
     def add(severity: Verdict, code: str, **values: Any) -> None:
-        shown = {**values, "quantity": quantity_name(values.get("quantity", ""), language)}
-        found.append(
-            {
-                "severity": severity,
-                "code": code,
-                **values,
-                "text": text(code, language).format(**shown),
-            }
-        )
+        shown = {**values, "quantity": quantity_name(values.get("quantity", ""), farm)}
+        reason = {"severity": severity, "code": code, **values, "text": say(code, farm, **shown)}
+        found.append(reason)
 
     targets = 0
     for row in room_day.statistics:
@@ -191,8 +191,8 @@ def growth_text(room_day: RoomDay, farm: Farm) -> str:
     """Growth day and batch in words."""
     first = next(iter(room_day.statistics), None)
     if first is None or first["growth_day"] is None:
-        return text("no_batch", farm.language)
-    return text("growth", farm.language).format(day=first["growth_day"], batch=first["batch_date"])
+        return say("no_batch", farm)
+    return say("growth", farm, day=first["growth_day"], batch=first["batch_date"])
 
 
 def depends_on(farm: Farm) -> list[Parts]:
@@ -204,7 +204,7 @@ def depends_on(farm: Farm) -> list[Parts]:
             points[f"{device_type} {alias}"] = [point.unit, point.threshold]
     stages = {name: farm.say(label.text) for name, label in farm.vision.stages.items()}
     conditions = {name: farm.say(label.text) for name, label in farm.vision.conditions.items()}
-    quantities = farm.quantities.items()
+    quantities = {name: _shown(name, quantity, farm) for name, quantity in farm.quantities.items()}
     return [
         {
             "timezone": farm.timezone,
@@ -212,10 +212,20 @@ def depends_on(farm: Farm) -> list[Parts]:
             "language": farm.language,
             "report": farm.report.model_dump(),
             "max_hold_s": farm.max_hold_s,
-            "quantities": {name: one.model_dump(exclude={"setpoints"}) for name, one in quantities},
+            "quantities": quantities,
             "points": points,
             "devices": {name: farm.say(device) for name, device in farm.devices.items()},
             "stages": [stage.model_dump() for stage in farm.stages],
             "vision": {"stages": stages, "conditions": conditions},
         }
     ]
+
+
+def _shown(name: str, quantity: Quantity, farm: Farm) -> Parts:
+    """What a report reads of a quantity; name and decimals where they are not the usual ones."""
+    shown = quantity.model_dump(exclude={"setpoints", "text", "decimals"})
+    if quantity_name(name, farm) != default_name(name, farm):
+        shown["name"] = quantity_name(name, farm)
+    if decimals(name, quantity.unit, farm) != default_decimals(quantity.unit):
+        shown["decimals"] = quantity.decimals
+    return shown

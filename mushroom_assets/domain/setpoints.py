@@ -16,6 +16,7 @@ import pandas as pd
 from mushroom_assets.domain.farm import Farm, WatchedPoint
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.points import Point
+from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.windows import Window, to_instant
 
@@ -174,7 +175,7 @@ def change_text(change: Mapping[str, Any], farm: Farm) -> str:
             for label, number in zip((before, after), numbers, strict=True)
         )
         unit = f" {rule.unit}" if rule and rule.unit else ""
-    colon = {"en": ": ", "zh": "："}[farm.language]
+    colon = say("colon", farm)
     name = change["point_description"] or change["point_alias"]
     return f"{device_text(change, farm)}{colon}{name} {before} → {after}{unit}"
 

@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm import Farm, Language
+from mushroom_assets.domain.texts import say_in
 
 # .DS_Store, .snapshot: made by systems, not by cameras
 SYSTEM_NAMES = re.compile(r"\..*|lost\+found")
+STORED: Language = "en"  # of the reasons in rows, on every farm
 # Path relative to the root, of a folder with a `/` at its end; what is wrong and what to do
 Stray = tuple[str, str]
 
@@ -26,28 +28,16 @@ class Entry(NamedTuple):
 
 
 def root_strays(entries: Iterable[Entry], farm: Farm) -> list[Stray]:
-    """Files right under the root, and folders that belong to no room: one stray a folder, whatever
-    it holds.
+    """Files right under the root, and folders of no room: one stray a folder, whatever it holds.
 
     Of a room's folder of several parts (`north/611`) only the first is asked for.
     """
-    folders = [farm.folder(room) for room in farm.rooms]
-    tops, known = (
-        {folder.split("/")[0] for folder in folders},
-        f"the rooms' folders are {', '.join(folders)}",
-    )
+    tops = {folder.split("/")[0] for folder in _folders(farm)}
     found = []
     for name, is_folder in _made_by_cameras(entries):
-        if not is_folder:
-            found.append(
-                (
-                    name,
-                    "a file right under the root. Remedy: move it into its day, <room>/<YYYYMMDD>/",
-                )
-            )
-        elif name not in tops:
-            remedy = f"give its room `folder: {name}` in the farm file, or move its days into a room's folder"
-            found.append((f"{name}/", f"no room has the folder {name}; {known}. Remedy: {remedy}"))
+        path = f"{name}/" if is_folder else name
+        if name not in tops or not is_folder:
+            found.append((path, _root_text(path, farm, STORED)))
     return found
 
 
@@ -55,14 +45,29 @@ def room_strays(folder: str, entries: Iterable[Entry]) -> list[Stray]:
     """Files right under a room's folder, and folders in it that are no day."""
     found = []
     for name, is_folder in _made_by_cameras(entries):
-        path = f"{folder}/{name}"
-        if not is_folder:
-            remedy = f"move it into {folder}/<YYYYMMDD>/, the day of its capture"
-            found.append((path, f"a file right under a room's folder. Remedy: {remedy}"))
-        elif not is_day(name):
-            remedy = "rename it to the day of its images"
-            found.append((f"{path}/", f"the folder's name is no day as YYYYMMDD. Remedy: {remedy}"))
+        path = f"{folder}/{name}/" if is_folder else f"{folder}/{name}"
+        if not is_day(name) or not is_folder:
+            found.append((path, _room_text(path, STORED)))
     return found
+
+
+def stray_text(path: str, farm: Farm) -> str:
+    """What is wrong with a stray and what to do about it, in the farm's language, by its path."""
+    in_room = "/" in path.removesuffix("/")
+    return _room_text(path, farm.language) if in_room else _root_text(path, farm, farm.language)
+
+
+def _root_text(path: str, farm: Farm, language: Language) -> str:
+    if not path.endswith("/"):
+        return say_in(language, "stray_root_file")
+    known = ", ".join(_folders(farm))
+    return say_in(language, "stray_root_folder", folder=path.removesuffix("/"), known=known)
+
+
+def _room_text(path: str, language: Language) -> str:
+    if path.endswith("/"):
+        return say_in(language, "stray_room_folder")
+    return say_in(language, "stray_room_file", room=path.rpartition("/")[0])
 
 
 def is_day(name: str) -> bool:
@@ -74,6 +79,10 @@ def is_day(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _folders(farm: Farm) -> list[str]:
+    return [farm.folder(room) for room in farm.rooms]
 
 
 def _made_by_cameras(entries: Iterable[Entry]) -> list[Entry]:

@@ -1,129 +1,125 @@
-"""What reports and the UI say, in each language.
+"""What people are told: `say` finds a text in the farm's language; quantities and numbers in words.
 
-A placeholder stands for a value; who fills it in says which.
+The texts stand in YAML files, so that whoever improves a sentence needs no Python. The files lie in
+the folder `metadata`, beside what the UI's pages say. They are read as data of the package and not
+through the room `metadata`: the domain imports no other room, yet it has to speak, because a
+report's sentences are results and are stored in rows. The farm file's own texts are read by
+`Farm.say`.
 """
 
-from mushroom_assets.domain.farm import Language
+import functools
+import string
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
 
+from mushroom_assets.domain.farm import Farm, Language
+from mushroom_assets.domain.packaged import packaged_yaml
+
+FILES = ("texts.yaml", "rules.yaml")
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 DECIMALS = {"ppm": 0, "%": 1, "°C": 1, "kPa": 3}  # that a grower can act on; of other units 2
-TEXTS: dict[str, dict[Language, str]] = {
-    "good": {"en": "good", "zh": "良好"},
-    "watch": {"en": "watch", "zh": "留意"},
-    "act": {"en": "act", "zh": "需处理"},
-    "insufficient_data": {"en": "insufficient data", "zh": "数据不足"},
-    "room": {"en": "Room {room}, {day}: {verdict}", "zh": "{room} 库 {day}：{verdict}"},
-    "growth": {"en": "growth day {day}, batch of {batch}", "zh": "生长第 {day} 天，{batch} 入库"},
-    "no_batch": {"en": "no batch known", "zh": "无批次信息"},
-    "no_samples": {"en": "no samples of {quantity}", "zh": "{quantity}无采样数据"},
-    "coverage": {
-        "en": "{quantity} is known for {share:.0%} of the day only (at least {limit:.0%} needed)",
-        "zh": "{quantity}全天仅 {share:.0%} 的时间有数据（至少需要 {limit:.0%}）",
-    },
-    "no_target": {
-        "en": "no target band for this day: {growth}",
-        "zh": "当天没有目标区间：{growth}",
-    },
-    "in_range": {
-        "en": "{quantity} in its band of {low:g} to {high:g} {unit} for {share:.0%} of the known time",
-        "zh": "{quantity}处于目标区间 {low:g}~{high:g} {unit} 的时间占 {share:.0%}",
-    },
-    "suspect": {
-        "en": "{share:.0%} of the {quantity} samples look like spikes or a stuck sensor",
-        "zh": "{share:.0%} 的{quantity}采样疑似尖峰或传感器卡死",
-    },
-    "condition": {
-        "en": "{share:.0%} of the images show {condition}",
-        "zh": "{share:.0%} 的图像显示{condition}",
-    },
-    "unreadable": {
-        "en": "{count} of {total} images could not be read",
-        "zh": "{total} 张图像中有 {count} 张无法读取",
-    },
-    "all_good": {
-        "en": "every quantity within its band for at least {limit:.0%} of the known time",
-        "zh": "各项指标至少 {limit:.0%} 的时间处于目标区间",
-    },
-    "columns": {
-        "en": "| quantity | mean | min | max | in range | known |",
-        "zh": "| 指标 | 均值 | 最小 | 最大 | 达标 | 有数据 |",
-    },
-    "changes": {"en": "Setpoint changes: {count}", "zh": "设定变更：{count} 次"},
-    "more": {"en": "and {count} more", "zh": "另有 {count} 次"},
-    "images": {"en": "Images: {count}, mostly {stage}", "zh": "图像：{count} 张，多为{stage}"},
-    "no_images": {"en": "No images", "zh": "无图像"},
-    "untrained": {
-        "en": "Images: {count}, not judged (the CLIP model has random weights)",
-        "zh": "图像：{count} 张，未作判断（CLIP 模型为随机权重）",
-    },
-    "alike": {
-        "en": "Looked most like room {room} on {day} ({details})",
-        "zh": "看起来最像 {room} 库 {day}（{details}）",
-    },
-    "alike_growth": {"en": "growth day {day}", "zh": "生长第 {day} 天"},
-    "alike_similarity": {"en": "similarity {similarity:.2f}", "zh": "相似度 {similarity:.2f}"},
-    "alike_verdict": {"en": "verdict {verdict}", "zh": "结论：{verdict}"},
-    "ribbons": {"en": "the day of every room", "zh": "各库房的一天"},
-    "not_drawn": {
-        "en": "A long run does not draw every day. Materialize this day alone to see its picture.",
-        "zh": "长区间运行不会绘制每一天。单独物化这一天即可看到它的图。",
-    },
-    "in_band": {"en": "{share:.0%} in band", "zh": "达标 {share:.0%}"},
-    "known": {"en": "{share:.0%} known", "zh": "有数据 {share:.0%}"},
-    "no_data": {"en": "no data", "zh": "无数据"},
-    "median": {"en": "median of 15 min", "zh": "15 分钟中位数"},
-    "quartiles": {"en": "quartiles", "zh": "四分位区间"},
-    "extremes": {"en": "min–max", "zh": "最小–最大"},
-    "band": {"en": "target band", "zh": "目标区间"},
-    "time": {"en": "time", "zh": "时间"},
-    "move": {"en": "move", "zh": "变更"},
-    "followed": {
-        "en": "Climate: mean of the 60 minutes before → after the move.",
-        "zh": "环境值：变更前 60 分钟均值 → 变更后 60 分钟均值。",
-    },
-    "peers": {
-        "en": "Earlier batches at growth day {day} (mean, share in range)",
-        "zh": "往期批次生长第 {day} 天对比（均值，达标率）",
-    },
-    "no_peers": {
-        "en": "No earlier batch was recorded at growth day {day}.",
-        "zh": "没有往期批次生长第 {day} 天的记录。",
-    },
-    "no_peers_without_batch": {
-        "en": "No batch, so none to compare with.",
-        "zh": "无批次，无法对比。",
-    },
-    "batch_heading": {"en": "batch", "zh": "批次"},
-    "verdict_heading": {"en": "verdict", "zh": "结论"},
-    "in_range_short": {"en": "in band:", "zh": "达标："},
-    "newest": {"en": "The newest report is of {link}.", "zh": "最新报告：{link}。"},
-    "room_heading": {"en": "room", "zh": "库房"},
-    "growth_heading": {"en": "growth day", "zh": "生长天数"},
-    "comma": {"en": ", ", "zh": "，"},
-}
-QUANTITIES: dict[str, dict[Language, str]] = {
-    "temperature": {"en": "temperature", "zh": "温度"},
-    "humidity": {"en": "humidity", "zh": "湿度"},
-    "co2": {"en": "CO2", "zh": "CO2"},
-    "vpd": {"en": "VPD", "zh": "水汽压差"},
-    "dew_point": {"en": "dew point", "zh": "露点"},
-}
+
+Bilingual = dict[Language, str]
 
 
-def text(key: str, language: Language) -> str:
-    """A text with its placeholders."""
-    return TEXTS[key][language]
+def say(key: str, farm: Farm, /, **values: Any) -> str:
+    """The text of a key in the farm's language, its placeholders filled in.
 
+    Args:
+        key: of the text: `no_data`; `daily_env_stats.rows_complete.fault` where texts are nested.
+        farm: the language.
+        values: by placeholder; one that the text has no place for is left out.
 
-def quantity_name(quantity: str, language: Language) -> str:
-    """What people call a quantity; its key where there is no other name."""
-    return QUANTITIES.get(quantity, {}).get(language, quantity)
-
-
-def number_text(value: float | None, unit: str) -> str:
-    """A number with its unit, to as many decimals as a grower can act on; a dash where there is
-    none.
+    Raises:
+        KeyError: no text has the key, or a placeholder gets no value.
     """
-    return "–" if value is None else f"{value:.{DECIMALS.get(unit, 2)}f} {unit}"
+    return say_in(farm.language, key, **values)
+
+
+def say_in(language: Language, key: str, /, **values: Any) -> str:
+    """As `say`, in a given language: for what is stored in one language on every farm."""
+    return texts()[key][language].format(**values)
+
+
+@functools.cache
+def texts() -> Mapping[str, Bilingual]:
+    """All texts of `FILES` by key, read when the first one is needed.
+
+    Raises:
+        ValueError: a text lacks a language or has other placeholders in it, or two share a key.
+    """
+    found: dict[str, Bilingual] = {}
+    for file in FILES:
+        read = dict(texts_of(packaged_yaml("metadata", file)))
+        if doubled := found.keys() & read.keys():
+            raise ValueError(f"{file}: two texts have the key {min(doubled)!r}")
+        found |= read
+    return found
+
+
+def texts_of(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Bilingual]]:
+    """The texts of a YAML document, each checked; nested ones have keys joined by dots.
+
+    Raises:
+        ValueError: as `texts` does.
+    """
+    for name, value in document.items():
+        key = f"{above}{name}"
+        if isinstance(value, dict) and all(isinstance(part, dict) for part in value.values()):
+            yield from texts_of(value, f"{key}.")
+        else:
+            yield key, _checked(key, value)
+
+
+def _checked(key: str, text: Any) -> Bilingual:
+    """A text that every farm can read."""
+    if not isinstance(text, dict) or set(text) != set(LANGUAGES):
+        raise ValueError(f"text {key!r} must have exactly the languages {', '.join(LANGUAGES)}")
+    if any(not isinstance(said, str) for said in text.values()):
+        raise ValueError(f"text {key!r} must be text in every language")
+    named = [placeholders(said) for said in text.values()]
+    if any(others != named[0] for others in named):
+        raise ValueError(f"text {key!r} must have the same placeholders in every language")
+    return text
+
+
+def placeholders(text: str) -> set[str]:
+    """Names of the values that a text has a place for."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def quantity_name(quantity: str, farm: Farm) -> str:
+    """What people call a quantity: as the farm file says, else as ours does, else its key."""
+    own = farm.quantities.get(quantity)
+    named = farm.say(own.text) if own is not None else None
+    return named or default_name(quantity, farm)
+
+
+def default_name(quantity: str, farm: Farm) -> str:
+    """What people call a quantity whose name the farm file does not give."""
+    key = f"quantity.{quantity}"
+    return say(key, farm) if key in texts() else quantity
+
+
+def decimals(quantity: str, unit: str, farm: Farm) -> int:
+    """To how many decimals a quantity is shown: as the farm file says, else by its unit."""
+    own = farm.quantities.get(quantity)
+    if own is not None and own.decimals is not None:
+        return own.decimals
+    return default_decimals(unit)
+
+
+def default_decimals(unit: str) -> int:
+    """To how many decimals a unit is shown where the farm file does not say."""
+    return DECIMALS.get(unit, 2)
+
+
+def number_text(value: float | None, places: int, unit: str | None = None) -> str:
+    """A number to so many decimals, with its unit where one is given; a dash for none."""
+    if value is None:
+        return "–"
+    number = f"{value:.{places}f}"
+    return number if unit is None else f"{number} {unit}"
 
 
 def share_text(value: float | None) -> str:
@@ -131,6 +127,6 @@ def share_text(value: float | None) -> str:
     return "–" if value is None else f"{value:.0%}"
 
 
-def known_text(coverage: float, language: Language) -> str:
+def known_text(coverage: float, farm: Farm) -> str:
     """How much of a day is known: `62% known`, and nothing where rounded that is all of it."""
-    return text("known", language).format(share=coverage) if coverage < 0.995 else ""
+    return say("known", farm, share=coverage) if coverage < 0.995 else ""

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mushroom_assets.domain.farm import Farm, Label, Vision
+from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.versions import Parts
 
 Array = npt.NDArray[np.floating]
@@ -248,7 +249,7 @@ def label_text(kind: Kind, name: str, farm: Farm) -> str:
     """
     labels = farm.vision.stages if kind == "stage" else farm.vision.conditions
     if name == UNKNOWN and name not in labels:
-        return farm.say({"en": "unknown", "zh": "不确定"}) or name
+        return say("unknown", farm)
     return (farm.say(labels[name].text) if name in labels else None) or name
 
 

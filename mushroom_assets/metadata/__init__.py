@@ -1,6 +1,7 @@
 """Results -> what the UI shows: schemas, counts, tables, plots, a module a noun.
 
-No computing of results.
+Nothing is computed here, no row is made. What is said stands in YAML: `pages.yaml` for the pages of
+the assets, `rules.yaml` for the checks, `texts.yaml` for all else.
 
-Small on purpose: Dagster never purges its event log.
+Metadata are small on purpose: Dagster never purges its event log.
 """

@@ -1,4 +1,4 @@
-"""What every asset's metadata is made of."""
+"""What every asset's metadata is made of; what a table shows is its own module's business."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,15 +9,18 @@ Metadata = dict[str, Any]
 
 
 def mean(numbers: Sequence[float]) -> float:
-    """The mean, of no numbers 0."""
+    """The mean; 0 of no numbers."""
     return round(sum(numbers) / len(numbers), 4) if numbers else 0.0
 
 
 def table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> dg.TableMetadataValue:
     """A table with the same typed columns whether or not there are rows."""
-    cells = [{name: _cell(row[name]) for name in names} for row in rows]
     schema = dg.TableSchema([dg.TableColumn(name) for name in names])
-    return dg.MetadataValue.table([dg.TableRecord(record) for record in cells], schema=schema)
+    return dg.MetadataValue.table([_record(row, names) for row in rows], schema=schema)
+
+
+def _record(row: dict[str, Any], names: Sequence[str]) -> dg.TableRecord:
+    return dg.TableRecord({name: _cell(row[name]) for name in names})
 
 
 def _cell(value: Any) -> str | int | float | bool | None:

@@ -1,13 +1,20 @@
 """What a day of `daily_env_stats` shows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.ribbon import Ribbon
-from mushroom_assets.domain.texts import DECIMALS, known_text, quantity_name, share_text, text
+from mushroom_assets.domain.texts import (
+    decimals,
+    known_text,
+    number_text,
+    quantity_name,
+    say,
+    share_text,
+)
 from mushroom_assets.metadata.common import Metadata, mean
 from mushroom_assets.metadata.pictures import inline, markdown_table, plain
 
@@ -17,7 +24,7 @@ Rows = Sequence[dict[str, Any]]
 def environment_metadata(
     rows: Rows, farm: Farm, ribbons: Sequence[Ribbon] | None = None
 ) -> Metadata:
-    """One day of `daily_env_stats`: plottable numbers, a table with a line a room, and a picture.
+    """One day of `daily_env_stats`: numbers to plot, a table with a line a room, and a picture.
 
     Args:
         rows: the day's.
@@ -25,6 +32,7 @@ def environment_metadata(
         ribbons: the day's course; without it the picture's place says how to get one.
     """
     measured = [row for row in rows if row["sample_count"]]
+    rooms = {row["room_id"] for row in rows}
     shown: Metadata = {
         "ribbons": dg.MetadataValue.md(_picture(ribbons, farm)),
         "statistics": dg.MetadataValue.md(_rooms(rows, farm)),
@@ -33,25 +41,22 @@ def environment_metadata(
         "rejected": sum(row["rejected_count"] for row in rows),
         "suspect": sum(row["suspect_count"] for row in rows),
         "coverage": mean([row["coverage"] for row in rows]),
-        "rooms_without_data": len(
-            {row["room_id"] for row in rows} - {row["room_id"] for row in measured}
-        ),
+        "rooms_without_data": len(rooms - {row["room_id"] for row in measured}),
     }
-    for quantity in dict.fromkeys(row["quantity"] for row in measured):
-        shown[f"mean_{quantity}"] = mean(
-            [row["mean"] for row in measured if row["quantity"] == quantity]
-        )
-    return shown
+    by_quantity: dict[str, list[float]] = {}
+    for row in measured:
+        by_quantity.setdefault(row["quantity"], []).append(row["mean"])
+    return shown | {f"mean_{name}": mean(means) for name, means in by_quantity.items()}
 
 
 def _picture(ribbons: Sequence[Ribbon] | None, farm: Farm) -> str:
     if ribbons is None:
-        return text("not_drawn", farm.language)
+        return say("not_drawn", farm)
     if not ribbons:  # of a farm without quantities
-        return text("no_data", farm.language)
+        return say("no_data", farm)
     from mushroom_assets.metadata.plots.ribbons import overview  # brings matplotlib: half a second
 
-    return inline(overview(ribbons, farm), text("ribbons", farm.language))
+    return inline(overview(ribbons, farm), say("ribbons", farm))
 
 
 def _rooms(rows: Rows, farm: Farm) -> str:
@@ -60,29 +65,32 @@ def _rooms(rows: Rows, farm: Farm) -> str:
     Markdown: Dagster takes 30 us to record a cell of its own tables, and a year has 365 of these.
     """
     units = farm.units()
-    headings = [f"{quantity_name(name, farm.language)} {unit}" for name, unit in units.items()]
+    headings = [say("room_heading", farm), say("growth_heading", farm)]
+    headings += [f"{quantity_name(name, farm)} {unit}" for name, unit in units.items()]
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in rows:
         growth_day = "–" if row["growth_day"] is None else f"{row['growth_day']}"
-        cells.setdefault((plain(row["room_id"]), growth_day), {})[row["quantity"]] = _cell(
-            row, farm
-        )
-    lines = [(*room, *(found.get(name, "–") for name in units)) for room, found in cells.items()]
-    names = (text("room_heading", farm.language), text("growth_heading", farm.language))
-    return markdown_table((*names, *headings), lines)
+        room = (plain(row["room_id"]), growth_day)
+        cells.setdefault(room, {})[row["quantity"]] = _cell(row, farm)
+    lines = [[*room, *_in_order(found, units)] for room, found in cells.items()]
+    return markdown_table(headings, lines)
+
+
+def _in_order(cells: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    return [cells.get(name, "–") for name in names]
 
 
 def _cell(row: dict[str, Any], farm: Farm) -> str:
-    """Mean (min–max), share in range, and how much is known where that is not all: `18.4
-    (17.2–19.9), 97%`.
+    """`18.4 (17.2–19.9), 97%, 80% known`: mean (min–max), share in range, how much is known.
+
+    The share is left out where there is no band, the last part where all is known.
     """
     if row["mean"] is None:
         return "–"
-    places = DECIMALS.get(row["unit"], 2)
-    mean, low, high = (f"{row[name]:.{places}f}" for name in ("mean", "min", "max"))
-    in_range = "" if row["in_range"] is None else share_text(row["in_range"])
-    return ", ".join(
-        filter(
-            None, (f"{mean} ({low}–{high})", in_range, known_text(row["coverage"], farm.language))
-        )
-    )
+    places = decimals(row["quantity"], row["unit"], farm)
+    middle, low, high = (number_text(row[name], places) for name in ("mean", "min", "max"))
+    parts = [f"{middle} ({low}–{high})"]
+    if row["in_range"] is not None:
+        parts.append(share_text(row["in_range"]))
+    parts.append(known_text(row["coverage"], farm))
+    return ", ".join(filter(None, parts))

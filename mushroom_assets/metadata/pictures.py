@@ -1,7 +1,7 @@
 """Pictures and tables inside Markdown: Dagster's UI shows no pictures elsewhere.
 
-Its renderer knows GitHub's tables and no HTML. Its window is 80 % of the browser's width: 980 px of
-a screen of 1280.
+Drawing them is the business of `plots` and of the callers. The UI's renderer knows GitHub's tables
+and no HTML. Its window is 80 % of the browser's width: 980 px of a screen of 1280.
 """
 
 import base64

@@ -5,26 +5,33 @@ from typing import Any
 
 import dagster as dg
 
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.probe import MIN_LABELS, ProbeFit, missing_labels
+from mushroom_assets.domain.texts import say
 from mushroom_assets.metadata.common import Metadata, table
 
-BY_ROOM_DAY = (
-    "Images of one room and day, which are near-duplicates, were never on both sides of a fold."
-)
-BY_IMAGE = (
-    "A class has too few room-days for folds by room and day, so near-duplicates may be on both sides of a fold: "
-    "**the accuracy flatters**. Label images of more days."
+COLUMNS = (
+    "model",
+    "kind",
+    "class",
+    "images",
+    "missing",
+    "recall",
+    "precision",
+    "zero_shot_recall",
 )
 
 
-def probe_metadata(fits: Sequence[ProbeFit], labels: int) -> Metadata:
-    """One run of `clip_probe`: accuracies to plot, the classes of every fit, and what is missing or
-    to be doubted.
+def probe_metadata(fits: Sequence[ProbeFit], labels: int, farm: Farm) -> Metadata:
+    """One run of `clip_probe`: accuracies to plot, the classes of every fit, and notes.
+
+    The notes say how each fit was judged, what it lacks and what is to be doubted.
 
     Args:
         fits: one a model and kind, those of the model in use last; numbers and confusions are of
             that model.
         labels: all labels of both kinds, with and without vectors.
+        farm: its language.
     """
     current = [fit for fit in fits if fit.encoder == fits[-1].encoder]
     known = sum(sum(fit.counts.values()) + sum(fit.strangers.values()) for fit in current)
@@ -33,64 +40,66 @@ def probe_metadata(fits: Sequence[ProbeFit], labels: int) -> Metadata:
         "labels": labels,
         "labels_without_vector": labels - known,
     }
+    classes: list[dict[str, Any]] = []
+    for fit in fits:
+        classes += _class_rows(fit, farm)
     for fit in current:
-        if (found := fit.evaluation) is not None:
-            shown[f"{fit.kind}_accuracy"] = round(found.accuracy, 4)
-            if found.zero_shot_accuracy is not None:
-                shown[f"{fit.kind}_zero_shot_accuracy"] = round(found.zero_shot_accuracy, 4)
-            named = [dict(zip(found.classes, row, strict=True)) for row in found.confusion.tolist()]
-            rows = [
-                {"labelled": label} | row for label, row in zip(found.classes, named, strict=True)
-            ]
-            shown[f"{fit.kind}_confusion"] = table(rows, ("labelled", *found.classes))
-    classes = [row for fit in fits for row in _class_rows(fit)]
-    columns = (
-        "model",
-        "kind",
-        "class",
-        "images",
-        "missing",
-        "recall",
-        "precision",
-        "zero_shot_recall",
-    )
-    notes = dg.MetadataValue.md("\n".join(f"- {_probe_note(fit)}" for fit in fits))
-    return shown | {"classes": table(classes, columns), "notes": notes}
+        shown |= _accuracy(fit, farm)
+    columns = [_column(name, farm) for name in COLUMNS]
+    notes = "\n".join(f"- {_note(fit, farm)}" for fit in fits)
+    return shown | {"classes": table(classes, columns), "notes": dg.MetadataValue.md(notes)}
 
 
-def _class_rows(fit: ProbeFit) -> list[dict[str, Any]]:
-    missing, found = missing_labels(fit.counts), fit.evaluation
-    rates = found.by_class() if found else {}
-    zero_shot = found.zero_shot_recall() if found else {}
-    return [
-        {
-            "model": fit.encoder,
-            "kind": fit.kind,
-            "class": name,
-            "images": count,
-            "missing": missing.get(name, 0),
-            "recall": rates.get(name, {}).get("recall"),
-            "precision": rates.get(name, {}).get("precision"),
-            "zero_shot_recall": zero_shot.get(name),
-        }
-        for name, count in fit.counts.items()
-    ]
+def _column(name: str, farm: Farm) -> str:
+    return say(f"probe_columns.{name}", farm)
 
 
-def _probe_note(fit: ProbeFit) -> str:
+def _accuracy(fit: ProbeFit, farm: Farm) -> Metadata:
+    """How often a fit is right, beside the zero-shot labels, and what it takes for what."""
+    found = fit.evaluation
+    if found is None:
+        return {}
+    shown: Metadata = {f"{fit.kind}_accuracy": round(found.accuracy, 4)}
+    if found.zero_shot_accuracy is not None:
+        shown[f"{fit.kind}_zero_shot_accuracy"] = round(found.zero_shot_accuracy, 4)
+    labelled = _column("labelled", farm)
+    rows = []
+    for label, counts in zip(found.classes, found.confusion.tolist(), strict=True):
+        rows.append({labelled: label} | dict(zip(found.classes, counts, strict=True)))
+    return shown | {f"{fit.kind}_confusion": table(rows, (labelled, *found.classes))}
+
+
+def _class_rows(fit: ProbeFit, farm: Farm) -> list[dict[str, Any]]:
+    missing = missing_labels(fit.counts)
+    rates = fit.evaluation.by_class() if fit.evaluation else {}
+    zero_shot = fit.evaluation.zero_shot_recall() if fit.evaluation else {}
+    columns = [_column(name, farm) for name in COLUMNS]
+    rows = []
+    for name, count in fit.counts.items():
+        own = rates.get(name)
+        cells = [fit.encoder, fit.kind, name, count, missing.get(name, 0)]
+        cells += [own["recall"], own["precision"]] if own else [None, None]
+        cells.append(zero_shot.get(name))
+        rows.append(dict(zip(columns, cells, strict=True)))
+    return rows
+
+
+def _note(fit: ProbeFit, farm: Farm) -> str:
     """A fit in words: how it was judged, what it lacks, what it leaves out."""
-    lacking = ", ".join(f"{name} {count}" for name, count in missing_labels(fit.counts).items())
-    parts = [f"**{fit.kind}**, {fit.encoder}:"]
+    comma = say("comma", farm)
+    missing = missing_labels(fit.counts)
+    lacking = comma.join(f"{name} {count}" for name, count in missing.items())
+    parts = [say("probe_fit", farm, kind=fit.kind, encoder=fit.encoder)]
     if fit.probe is None or fit.evaluation is None:
-        parts.append(
-            f"no probe: two classes with {MIN_LABELS} labelled images each are needed. Missing: {lacking}."
-        )
+        parts.append(say("probe_none", farm, count=MIN_LABELS, lacking=lacking))
     else:
-        folds = f"{fit.evaluation.folds} folds, nested: C = {fit.strength:g} was chosen without the images judged"
-        parts.append(f"`{fit.probe.probe_id}`, cross-validated in {folds}.")
-        parts.append(BY_ROOM_DAY if fit.evaluation.by_room_day else BY_IMAGE)
+        folds = fit.evaluation.folds
+        probe = fit.probe.probe_id
+        parts.append(say("probe_folds", farm, probe=probe, folds=folds, strength=fit.strength))
+        key = "probe_by_room_day" if fit.evaluation.by_room_day else "probe_by_image"
+        parts.append(say(key, farm))
         if lacking:
-            parts.append(f"Left out for want of labels: {lacking} missing.")
+            parts.append(say("probe_lacking", farm, lacking=lacking))
     if fit.strangers:
-        parts.append(f"Left out, not in the farm file: {', '.join(fit.strangers)}.")
-    return " ".join(parts)
+        parts.append(say("probe_strangers", farm, names=comma.join(fit.strangers)))
+    return say("sentence_gap", farm).join(parts)

@@ -1,4 +1,7 @@
-"""What a day of `daily_room_report` shows: each room at a glance, and a card a room on one page."""
+"""What a day of `daily_room_report` shows: each room at a glance, and a card a room on one page.
+
+Words of a card are `domain.card`'s, its ribbons `plots`', its photos `contact_sheet`'s.
+"""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -10,7 +13,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.report import SEVERITY, growth_text
 from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.domain.setpoints import change_text
-from mushroom_assets.domain.texts import quantity_name, share_text, text
+from mushroom_assets.domain.texts import quantity_name, say, share_text
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.contact_sheet import Draw, room_pictures
 from mushroom_assets.metadata.pictures import inline
@@ -43,76 +46,73 @@ def report_metadata(
     written = [
         _with_pictures(card, pictures.get(card.room_day.room_id, {}), farm) for card in cards
     ]
-    return {
-        **(
-            {"newest": dg.MetadataValue.md(_link(newest, farm))}
-            if newest > cards[0].room_day.day
-            else {}
-        ),
-        "report": dg.MetadataValue.md("\n\n---\n\n".join(written)),
-        **{
-            f"room_{card.room_day.room_id}": dg.MetadataValue.md(_glance(card, farm))
-            for card in cards
-        },
-        "dagster/partition_row_count": len(cards),
-        **{verdict: verdicts.count(verdict) for verdict in SEVERITY},
-    }
+    shown: Metadata = {}
+    if newest > cards[0].room_day.day:
+        shown["newest"] = dg.MetadataValue.md(_link(newest, farm))
+    shown["report"] = dg.MetadataValue.md("\n\n---\n\n".join(written))
+    for card in cards:
+        shown[f"room_{card.room_day.room_id}"] = dg.MetadataValue.md(_glance(card, farm))
+    shown["dagster/partition_row_count"] = len(cards)
+    return shown | {verdict: verdicts.count(verdict) for verdict in SEVERITY}
 
 
 def _glance(card: Card, farm: Farm) -> str:
     """A room in few words: verdict, why, time in range, what was moved."""
     day = card.room_day
+    moves = sorted(day.changes, key=lambda row: row["changed_at"])
     lines = [f"**{verdict_text(card.verdict, farm)}** {growth_text(day, farm)}", ""]
     lines += [f"- {reason['text']}" for reason in card.reasons]
-    known = {
-        row["quantity"]: row["in_range"] for row in day.statistics if row["in_range"] is not None
-    }
-    judged = [name for name in farm.units() if name in known]
-    shares = [f"{quantity_name(name, farm.language)} {share_text(known[name])}" for name in judged]
-    separator = text("comma", farm.language)
-    lines += (
-        [f"- {text('in_range_short', farm.language)} {separator.join(shares)}"] if shares else []
-    )
-    moves = sorted(day.changes, key=lambda row: row["changed_at"])
-    lines.append(f"- {text('changes', farm.language).format(count=len(moves))}")
+    lines += _in_band(card, farm)
+    lines.append(f"- {say('changes', farm, count=len(moves))}")
     told = "\n".join(lines)
     for number, row in enumerate(moves):
         line = f"\n    - {row['changed_at'].astimezone(farm.zone):%H:%M} {change_text(row, farm)}"
         if len(told) + len(line) > SHOWN_AT_ONCE:
-            return told + f"\n    - {text('more', farm.language).format(count=len(moves) - number)}"
+            return f"{told}\n    - {say('more', farm, count=len(moves) - number)}"
         told += line
     return told
 
 
+def _in_band(card: Card, farm: Farm) -> list[str]:
+    """A line with each quantity's time in its band; none where no quantity has one."""
+    known = {row["quantity"]: row["in_range"] for row in card.room_day.statistics}
+    shares = []
+    for name in farm.units():
+        if known.get(name) is not None:
+            shares.append(f"{quantity_name(name, farm)} {share_text(known[name])}")
+    told = say("comma", farm).join(shares)
+    return [f"- {say('in_range_short', farm)} {told}"] if shares else []
+
+
 def _link(day: dt.date, farm: Farm) -> str:
     place = f"/assets/daily_room_report?view=partitions&partition={day}"
-    return text("newest", farm.language).format(link=f"[{day}]({place})")
+    return say("newest", farm, link=f"[{day}]({place})")
 
 
 def _pictures(
     cards: Sequence[Card], farm: Farm, ribbons: Mapping[str, Sequence[Ribbon]], draw: Draw | None
 ) -> dict[str, dict[str, str]]:
-    """Markdown to follow the parts of a card, by room: as many as there is room for, the gravest
-    verdicts first.
+    """Markdown to follow the parts of a card, by room.
+
+    As many rooms as `PICTURES` has room for, the gravest verdicts first.
     """
     found: dict[str, dict[str, str]] = {}
     left = PICTURES
     for card in sorted(cards, key=lambda card: -SEVERITY.index(card.verdict)):
-        room = card.room_day.room_id
-        if room not in ribbons:
+        day = card.room_day
+        if day.room_id not in ribbons:
             continue
         # Brings matplotlib: half a second
         from mushroom_assets.metadata.plots import ribbons as drawing
 
-        own = {"head": inline(drawing.card(ribbons[room], farm), f"{room} {card.room_day.day}")}
+        picture = drawing.card(ribbons[day.room_id], farm)
+        own = {"head": inline(picture, f"{day.room_id} {day.day}")}
         if draw:
-            own["images"] = room_pictures(
-                card.room_day.images, farm, draw, trained=card.room_day.images_trained
-            )
+            own["images"] = room_pictures(day.images, farm, draw, trained=day.images_trained)
         left -= sum(map(len, own.values()))
         if left < 0:
             break
-        found[room] = own
+        found[day.room_id] = own
     return found
 
 
@@ -122,5 +122,5 @@ def _with_pictures(card: Card, pictures: Mapping[str, str], farm: Farm) -> str:
         for name, part in card.parts.items()
     ]
     if "head" not in pictures:
-        written.append(f"*{text('not_drawn', farm.language)}*")
+        written.append(f"*{say('not_drawn', farm)}*")
     return "\n\n".join(written)

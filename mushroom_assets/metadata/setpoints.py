@@ -8,17 +8,16 @@ import dagster as dg
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.setpoints import change_text, device_text
-from mushroom_assets.domain.texts import text
+from mushroom_assets.domain.texts import say
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.pictures import markdown_table, plain
 
 
 def setpoint_metadata(rows: Sequence[dict[str, Any]], farm: Farm) -> Metadata:
-    """One hour of `hourly_setpoint_changes`: how many changes in how many rooms, and which, in
-    words and farm time.
+    """One hour of `hourly_setpoint_changes`: how many changes in how many rooms, and which.
 
-    An hour without changes has the two numbers alone: a year has 8,760 hours. Tables are Markdown:
-    Dagster takes 30 us to record a cell of its own.
+    Changes are told in words and farm time. An hour without changes has the two numbers alone: a
+    year has 8,760 hours. Tables are Markdown: Dagster takes 30 us to record a cell of its own.
     """
     counted: Metadata = {
         "dagster/partition_row_count": len(rows),
@@ -28,44 +27,36 @@ def setpoint_metadata(rows: Sequence[dict[str, Any]], farm: Farm) -> Metadata:
 
 
 def _told(rows: Sequence[dict[str, Any]], farm: Farm) -> Metadata:
-    heading = {"en": "change", "zh": "变更"}[farm.language]
     ordered = sorted(rows, key=lambda row: (row["changed_at"], row["point_id"]))
+    sentences = [(plain(_sentence(row, farm)),) for row in ordered]
+    changes = markdown_table((say("change_heading", farm),), sentences)
     return {
-        "changes": dg.MetadataValue.md(
-            markdown_table((heading,), [(plain(_sentence(row, farm)),) for row in ordered])
-        ),
+        "changes": dg.MetadataValue.md(changes),
         "rooms": dg.MetadataValue.md(f"{_counts(ordered, farm)}\n\n{_day_link(ordered[0], farm)}"),
     }
 
 
 def _counts(rows: Sequence[dict[str, Any]], farm: Farm) -> str:
     """A line a room: how many changes, of which devices."""
-    count, devices = {"en": ("changes", "devices"), "zh": ("次数", "设备")}[farm.language]
     by_room: dict[str, Counter[str]] = {}
     for row in rows:
         by_room.setdefault(row["room_id"], Counter())[device_text(row, farm)] += 1
-    lines = [
-        (
-            room,
-            str(found.total()),
-            text("comma", farm.language).join(f"{device} {n}" for device, n in found.items()),
-        )
-        for room, found in sorted(by_room.items())
-    ]
-    return markdown_table((text("room_heading", farm.language), count, devices), lines)
+    lines = []
+    for room, found in sorted(by_room.items()):
+        devices = [f"{device} {count}" for device, count in found.items()]
+        lines.append((room, str(found.total()), say("comma", farm).join(devices)))
+    keys = ("room_heading", "changes_heading", "devices_heading")
+    return markdown_table([say(key, farm) for key in keys], lines)
 
 
 def _sentence(row: dict[str, Any], farm: Farm) -> str:
     """`611 air cooler: temperature setpoint 18.0 → 17.5 °C at 09:42`."""
-    at = f"{row['changed_at'].astimezone(farm.zone):%H:%M}"
-    told = change_text(row, farm)
-    return {"en": f"{row['room_id']} {told} at {at}", "zh": f"{row['room_id']} 库 {told}，{at}"}[
-        farm.language
-    ]
+    time = f"{row['changed_at'].astimezone(farm.zone):%H:%M}"
+    return say("moved_at", farm, room=row["room_id"], change=change_text(row, farm), time=time)
 
 
 def _day_link(row: dict[str, Any], farm: Farm) -> str:
     """To the day's report, which lists every room's changes of the day."""
     day = row["changed_at"].astimezone(farm.zone).date()
-    said = {"en": f"All changes of {day}, room by room", "zh": f"{day} 各库全部变更"}[farm.language]
-    return f"[{said}](/assets/daily_room_report?view=partitions&partition={day})"
+    words = say("all_changes", farm, day=day)
+    return f"[{words}](/assets/daily_room_report?view=partitions&partition={day})"

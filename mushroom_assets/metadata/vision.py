@@ -1,6 +1,6 @@
 """What a day of `daily_clip_inference` shows: numbers to plot and tables.
 
-Its pictures are `contact_sheet`'s.
+Pictures are the business of `contact_sheet`.
 """
 
 from collections import Counter
@@ -9,21 +9,15 @@ from typing import Any
 
 import dagster as dg
 
-from mushroom_assets.domain.farm import Farm, Language
-from mushroom_assets.domain.texts import share_text, text
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.strays import stray_text
+from mushroom_assets.domain.texts import say, share_text
 from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text
 from mushroom_assets.metadata.common import Metadata, table
 from mushroom_assets.metadata.contact_sheet import Draw, contact_sheet, least_certain
 from mushroom_assets.metadata.pictures import plain
 from mushroom_assets.storage.vision.relabel import DayCount
 
-UNTRAINED_NOTE = (
-    "**The CLIP model has random weights: its labels mean nothing. Set MUSHROOM_CLIP_PRETRAINED.**"
-)
-NO_PICTURES: dict[Language, str] = {
-    "en": "Of a run over many days only the newest have pictures. Materialize this day alone to see its own.",
-    "zh": "一次运行多天时，只有最近几天附图。单独物化（Materialize）这一天即可看到当天的图像。",
-}
 Rows = Sequence[dict[str, Any]]
 NAMED = 30  # files that could not be used, or that no day will look at; of more only the number
 
@@ -37,25 +31,25 @@ def vision_metadata(
     strays: Rows = (),
     draw: Draw | None = None,
 ) -> Metadata:
-    """One day of `daily_clip_inference`: its pictures, shares of labels by room, counts, and what
-    could not be used.
+    """One day of `daily_clip_inference`: pictures, shares of labels, counts, what cannot be used.
 
     Args:
         rows: of the day, with the columns of the table.
-        model_id: the model that judged them.
+        model_id: the model that labelled them.
         trained: whether to believe it; if not, nothing is said of labels.
         farm: rooms, language, texts of the labels.
         strays: rows of `image_quarantine`: what no day will ever look at.
         draw: small pictures by path; None for a day without pictures.
     """
     ok = [row for row in rows if row["status"] == "ok"]
-    shown: Metadata = {} if trained else {"note": dg.MetadataValue.md(UNTRAINED_NOTE)}
+    shown: Metadata = {} if trained else _untrained_note(farm)
     shown |= _pictures(ok, farm, draw, trained=trained) if ok else {}
     shown |= _rooms(rows, farm, trained=trained)
-    broken = [row for row in rows if row["status"] != "ok"]
-    for key, files, reason in (("not_ok", broken, "error"), ("quarantine", strays, "reason")):
-        if files:
-            shown[key] = _named(files, reason, farm)
+    broken = [(row["image_path"], row["error"]) for row in rows if row["status"] != "ok"]
+    astray = [(row["image_path"], stray_text(row["image_path"], farm)) for row in strays]
+    for key, reasons in (("not_ok", broken), ("quarantine", astray)):
+        if reasons:
+            shown[key] = _named(reasons, farm)
     shown |= {
         "dagster/partition_row_count": len(rows),
         "images_ok": len(ok),
@@ -65,16 +59,13 @@ def vision_metadata(
         "model_id": model_id,
     }
     if trained and ok:
-        shown |= _shares("stage", [*farm.vision.stages], ok) | _shares(
-            "condition", [*farm.vision.conditions], ok
-        )
+        shown |= _shares("stage", [*farm.vision.stages], ok)
+        shown |= _shares("condition", [*farm.vision.conditions], ok)
     return shown
 
 
-def relabel_metadata(day: DayCount, model_id: str, *, trained: bool) -> Metadata:
-    """One day of `daily_clip_inference` after new labels for stored vectors: counts by status, and
-    the model.
-    """
+def relabel_metadata(day: DayCount, model_id: str, farm: Farm, *, trained: bool) -> Metadata:
+    """One day after new labels for stored vectors: counts by status, and the model."""
     counted: Metadata = {
         "dagster/partition_row_count": day.ok + day.not_ok,
         "images_ok": day.ok,
@@ -82,51 +73,55 @@ def relabel_metadata(day: DayCount, model_id: str, *, trained: bool) -> Metadata
         "model_id": model_id,
         "relabelled": True,
     }
-    return counted if trained else counted | {"note": dg.MetadataValue.md(UNTRAINED_NOTE)}
+    return counted if trained else counted | _untrained_note(farm)
+
+
+def _untrained_note(farm: Farm) -> Metadata:
+    return {"note": dg.MetadataValue.md(say("untrained_note", farm))}
 
 
 def _pictures(ok: Rows, farm: Farm, draw: Draw | None, *, trained: bool) -> Metadata:
     if draw:
         sheet = contact_sheet(ok, farm, draw, trained=trained)
     else:
-        sheet = NO_PICTURES[farm.language]
-    shown = {"contact_sheet": dg.MetadataValue.md(sheet)}
-    return shown | (
-        {"least_certain": dg.MetadataValue.md(least_certain(ok, farm, draw))} if trained else {}
-    )
+        sheet = say("no_pictures", farm)
+    shown: Metadata = {"contact_sheet": dg.MetadataValue.md(sheet)}
+    if trained:
+        shown["least_certain"] = dg.MetadataValue.md(least_certain(ok, farm, draw))
+    return shown
 
 
 def _rooms(rows: Rows, farm: Farm, *, trained: bool) -> Metadata:
-    """Tables of a line a room: growth day, images and stages; the probe's stages where there are
-    any; conditions.
+    """Tables of a line a room: growth day, images and stages; conditions; the probe's stages.
 
-    Several narrow ones: on a screen of 1280 px a wide one is cut off.
+    The last only where there are any. Several narrow ones: on a screen of 1280 px a wide one is cut
+    off.
     """
-    room, day = text("room_heading", farm.language), text("growth_heading", farm.language)
-    images, shares = {"en": ("images", "share of the images"), "zh": ("图像", "占比")}[
-        farm.language
-    ]
-    kinds: dict[str, tuple[Kind, str]] = {
-        "stages": ("stage", "stage"),
-        "conditions": ("condition", "condition"),
-    }
-    if any(row["probe_stage"] for row in rows):
-        kinds["probe_stages"] = ("stage", "probe_stage")
-    by_room = {name: [row for row in rows if row["room_id"] == name] for name in farm.rooms}
+    keys = ("room_heading", "growth_heading", "images_heading", "shares_heading")
+    room, day, images, shares = (say(key, farm) for key in keys)
+    by_room: dict[str, list[dict[str, Any]]] = {name: [] for name in farm.rooms}
+    for row in rows:
+        if row["room_id"] in by_room:
+            by_room[row["room_id"]].append(row)
     counted = [
         {room: name, day: _growth_day(own), images: len(own)} for name, own in by_room.items()
     ]
     if not trained:
         return {"images": table(counted, (room, day, images))}
-    shown: Metadata = {}
-    for key, (kind, column) in kinds.items():
-        lines = [
-            line | {shares: _mixture(kind, [row[column] for row in own if row[column]], farm)}
-            for line, own in zip(counted, by_room.values(), strict=True)
-        ]
-        shown[key] = table(
-            lines, (room, day, images, shares) if key == "stages" else (room, shares)
-        )
+
+    def with_shares(kind: Kind, column: str) -> list[dict[str, Any]]:
+        lines = []
+        for line, own in zip(counted, by_room.values(), strict=True):
+            names = [row[column] for row in own if row[column]]
+            lines.append(line | {shares: _mixture(kind, names, farm)})
+        return lines
+
+    shown: Metadata = {
+        "stages": table(with_shares("stage", "stage"), (room, day, images, shares)),
+        "conditions": table(with_shares("condition", "condition"), (room, shares)),
+    }
+    if any(row["probe_stage"] for row in rows):
+        shown["probe_stages"] = table(with_shares("stage", "probe_stage"), (room, shares))
     return shown
 
 
@@ -136,11 +131,10 @@ def _growth_day(rows: Rows) -> int | None:
 
 def _mixture(kind: Kind, names: Sequence[str], farm: Farm) -> str:
     """Shares of labels: `fruiting 92%, harvest 8%`."""
-    counts = Counter(names).most_common()
-    shares = [
-        f"{label_text(kind, name, farm)} {share_text(count / len(names))}" for name, count in counts
-    ]
-    return text("comma", farm.language).join(shares) or "–"
+    shares = []
+    for name, count in Counter(names).most_common():
+        shares.append(f"{label_text(kind, name, farm)} {share_text(count / len(names))}")
+    return say("comma", farm).join(shares) or "–"
 
 
 def _shares(kind: Kind, names: Sequence[str], ok: Rows) -> Metadata:
@@ -149,9 +143,9 @@ def _shares(kind: Kind, names: Sequence[str], ok: Rows) -> Metadata:
     return {f"{kind}_{name}": round(counts[name] / len(ok), 4) for name in (*names, UNKNOWN)}
 
 
-def _named(files: Rows, reason: str, farm: Farm) -> dg.MarkdownMetadataValue:
+def _named(reasons: Sequence[tuple[str, str]], farm: Farm) -> dg.MarkdownMetadataValue:
     """Paths and reasons, and how many more there are."""
-    lines = [f"{plain(row['image_path'])}: {plain(row[reason])}" for row in files[:NAMED]]
-    if (more := len(files) - NAMED) > 0:
-        lines.append({"en": f"and {more} more", "zh": f"另有 {more} 个"}[farm.language])
+    lines = [f"{plain(path)}: {plain(reason)}" for path, reason in reasons]
+    if len(lines) > NAMED:
+        lines[NAMED:] = [say("more_files", farm, count=len(lines) - NAMED)]
     return dg.MetadataValue.md("\n\n".join(lines))

@@ -1,5 +1,6 @@
-"""Failed runs reach a webhook: what is said, once, also after the webhook was down; and what is
-never said.
+"""Failed runs reach a webhook: what is said, once, also after the webhook was down.
+
+Secrets are never said.
 """
 
 import contextlib
@@ -19,12 +20,13 @@ from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.resources import FarmFile
 from mushroom_assets_tests.kit.small import Build, SmallFarm
 
-DAY, NEXT = "2026-01-05", "2026-01-06"
+DAY = "2026-01-05"
+NEXT = "2026-01-06"
 ENV = "daily_env_stats"
 
 
 class Webhook:
-    """A local HTTP server that keeps what is posted to it, or refuses it while `status` is no 200."""
+    """A local HTTP server that keeps what is posted to it; refuses it unless `status` is 200."""
 
     def __init__(self) -> None:
         self.posted: list[dict[str, Any]] = []
@@ -88,12 +90,10 @@ def fail(small: SmallFarm, first: str = DAY, last: str | None = None) -> dg.Exec
 def tick(small: SmallFarm, monkeypatch: pytest.MonkeyPatch, *urls: str) -> str:
     """One tick of the sensor: what it says."""
     monkeypatch.setenv("MUSHROOM_NOTIFY", " ".join(urls))
-    defs, doors = build_definitions(small.farm), {"farm_file": FarmFile(path=str(small.path))}
+    doors = {"farm_file": FarmFile(path=str(small.path))}
     context = dg.build_sensor_context(small.instance, resources=doors)
-    return (
-        defs.resolve_sensor_def("run_failure_notification").evaluate_tick(context).skip_message
-        or ""
-    )
+    sensor = build_definitions(small.farm).resolve_sensor_def("run_failure_notification")
+    return sensor.evaluate_tick(context).skip_message or ""
 
 
 def test_a_failed_run_is_told_with_partitions_step_error_and_link(
@@ -126,9 +126,8 @@ def test_several_failed_runs_are_one_message(
     tick(farm, monkeypatch, webhook.url)
     (message,) = webhook.posted
     assert message["title"] == "2 runs failed"
-    assert [
-        line.rsplit("/")[-1] for line in message["message"].splitlines() if "/runs/" in line
-    ] == runs
+    links = [line for line in message["message"].splitlines() if "/runs/" in line]
+    assert [link.rsplit("/")[-1] for link in links] == runs
 
 
 def test_a_successful_run_is_no_news(
@@ -197,9 +196,9 @@ def test_a_chinese_farm_is_told_in_chinese(
 ) -> None:
     small = broken(build(addition="language: zh\n"), instance)
     monkeypatch.setenv("MUSHROOM_UI_URL", "https://farm.example.com/")
-    tick(small, monkeypatch, webhook.url)
+    assert "从现在起" in tick(small, monkeypatch, webhook.url)
     run = fail(small, DAY, NEXT)
-    tick(small, monkeypatch, webhook.url)
+    assert "已将 1 个失败的运行通知 json://127.0.0.1" in tick(small, monkeypatch, webhook.url)
     (message,) = webhook.posted
     assert message["title"] == "运行失败：daily_env_stats_job，2026-01-05 至 2026-01-06"
     assert "步骤 daily_env_stats：" in message["message"]

@@ -15,14 +15,9 @@ def covered(small: SmallFarm) -> SmallFarm:
             "t": [18.0 + 0.1 * (number % 3) for number in range(144)],
             "h": [90.0 + number % 2 for number in range(144)],
         }
-        small.put(
-            [
-                (room, point, at, value)
-                for room in "AB"
-                for point in "th"
-                for at, value in zip(instants, levels[point], strict=True)
-            ]
-        )
+        for room, point in (("A", "t"), ("A", "h"), ("B", "t"), ("B", "h")):
+            values = zip(instants, levels[point], strict=True)
+            small.put([(room, point, at, value) for at, value in values])
     small.put(
         [("A", "power", small.at(DAY, at), value) for at, value in ((8, 0.0), (9, 1.0), (11, 0.0))]
     )

@@ -1,5 +1,6 @@
-"""Rules of `daily_env_stats`: each fault is found, counted, shown by example and comes with a
-remedy.
+"""Rules of `daily_env_stats`: each fault is found and counted.
+
+It is shown by example and comes with a remedy.
 """
 
 import datetime as dt
@@ -29,6 +30,13 @@ def change(small: SmallFarm, what: str, where: str = "quantity = 'temperature'")
     )
 
 
+def samples(small: SmallFarm, room: str, point: str, first: float, last: float) -> str:
+    """Which samples of the first day lie between two hours, in SQL."""
+    when = f"sampled_at >= '{small.at(DAY, first)}' AND sampled_at < '{small.at(DAY, last)}'"
+    whose = f"room_id = '{room}' AND point_alias = '{point}'"
+    return f"{when} AND point_id = (SELECT point_id FROM farm.point WHERE {whose})"
+
+
 @pytest.mark.parametrize(
     "corruption",
     ["min = q25 + 1", "q25 = median + 1", "median = q75 + 1", "q75 = max + 1", "median = NULL"],
@@ -46,9 +54,8 @@ def test_quantiles_out_of_order_are_an_error(covered: SmallFarm, corruption: str
 
 def test_a_missing_row_is_an_error(covered: SmallFarm) -> None:
     covered.run(ENV, DAY)
-    covered.execute(
-        f"DELETE FROM farm.{ENV} WHERE stat_date = '{DAY}' AND room_id = 'A' AND quantity <> 'humidity'"
-    )
+    others = f"stat_date = '{DAY}' AND room_id = 'A' AND quantity <> 'humidity'"
+    covered.execute(f"DELETE FROM farm.{ENV} WHERE {others}")
     found = verdicts(checks_only(covered, ENV, DAY))["rows_complete"]
     assert (found.passed, found.severity, offending(found)) == (False, ERROR, 3)
     assert examples(found) == [f"{DAY}, A, {name}" for name in ("dew point", "temperature", "VPD")]
@@ -80,10 +87,7 @@ def test_the_limits_of_the_plausible_range_belong_to_it(covered: SmallFarm) -> N
 
 
 def test_a_day_with_a_gap_is_a_warning_and_no_failed_run(covered: SmallFarm) -> None:
-    covered.execute(
-        f"DELETE FROM farm.sample WHERE sampled_at >= '{covered.at(DAY, 8)}' AND sampled_at < '{covered.at(DAY, 18)}'"
-        " AND point_id IN (SELECT point_id FROM farm.point WHERE room_id = 'A' AND point_alias = 't')"
-    )
+    covered.execute(f"DELETE FROM farm.sample WHERE {samples(covered, 'A', 't', 8, 18)}")
     result = covered.run(ENV, DAY, NEXT)
     assert result.success
     assert (failing(result), failing(result, NEXT)) == ({"days_covered"}, set())
@@ -114,10 +118,9 @@ def test_a_day_mostly_out_of_its_band_is_a_warning(covered: SmallFarm) -> None:
 def test_too_many_doubtful_samples_are_a_warning(
     covered: SmallFarm, rejected: int, warned: bool
 ) -> None:
+    first = samples(covered, "A", "h", 0, rejected / 6)
     covered.execute(  # of 144 samples: 14 are 9.7 %, 15 are 10.4 %
-        f"UPDATE farm.sample SET value = 101 WHERE sampled_at >= '{covered.at(DAY)}'"
-        f" AND sampled_at < '{covered.at(DAY, rejected / 6)}'"
-        " AND point_id = (SELECT point_id FROM farm.point WHERE room_id = 'A' AND point_alias = 'h')"
+        f"UPDATE farm.sample SET value = 101 WHERE {first}"
     )
     result = covered.run(ENV, DAY)
     found = verdicts(result)["samples_trusted"]
@@ -129,20 +132,14 @@ def test_too_many_doubtful_samples_are_a_warning(
 
 def test_samples_that_look_stuck_count_as_doubtful(covered: SmallFarm) -> None:
     covered.execute(  # 5 hours of one temperature, where 4 (stuck_s) are enough: 30 of 144 samples
-        f"UPDATE farm.sample SET value = 18.5 WHERE sampled_at >= '{covered.at(DAY, 3)}'"
-        f" AND sampled_at < '{covered.at(DAY, 8)}'"
-        " AND point_id = (SELECT point_id FROM farm.point WHERE room_id = 'B' AND point_alias = 't')"
+        f"UPDATE farm.sample SET value = 18.5 WHERE {samples(covered, 'B', 't', 3, 8)}"
     )
     found = verdicts(covered.run(ENV, DAY))["samples_trusted"]
     assert f"{DAY}, B, temperature, 21%" in examples(found)
 
 
 def test_one_value_all_day_is_a_stuck_sensor(covered: SmallFarm) -> None:
-    covered.execute(
-        f"UPDATE farm.sample SET value = 90 WHERE sampled_at >= '{covered.at(DAY)}'"
-        f" AND sampled_at < '{covered.at(NEXT)}'"
-        " AND point_id = (SELECT point_id FROM farm.point WHERE room_id = 'B' AND point_alias = 'h')"
-    )
+    covered.execute(f"UPDATE farm.sample SET value = 90 WHERE {samples(covered, 'B', 'h', 0, 24)}")
     result = covered.run(ENV, DAY, NEXT)
     assert (failing(result), failing(result, NEXT)) == ({"sensors_move"}, set())
     assert examples(verdicts(result)["sensors_move"]) == [f"{DAY}, B, humidity, 90"]

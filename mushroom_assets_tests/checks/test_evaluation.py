@@ -1,8 +1,10 @@
-"""From rules to evaluations: each partition its own, of its latest materialization, in one step a
-table.
+"""From rules to evaluations: each partition has its own, of its latest materialization.
+
+All rules of a table are one step.
 """
 
 import datetime as dt
+from typing import Any, Literal
 
 import dagster as dg
 import pytest
@@ -11,7 +13,9 @@ import sqlalchemy as sa
 from mushroom_assets.checks import environment, report, setpoints, vision
 from mushroom_assets.checks.evaluation import by_part
 from mushroom_assets.checks.rule import Rule
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.domain.texts import texts
 from mushroom_assets.partitions import farm_clock, windows
 from mushroom_assets.storage.schema import RESULTS
 from mushroom_assets_tests.kit.evaluations import (
@@ -76,13 +80,15 @@ def test_one_check_can_be_executed_alone(covered: SmallFarm) -> None:
 def test_the_evaluations_of_a_range_take_one_look_at_the_materializations(
     covered: SmallFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage, asked = covered.instance.event_log_storage, []
+    storage = covered.instance.event_log_storage
     summaries = storage.get_asset_event_summary_records
-    monkeypatch.setattr(
-        storage,
-        "get_asset_event_summary_records",
-        lambda *given, **more: asked.append(1) or summaries(*given, **more),
-    )
+    asked = []
+
+    def counted(*given: Any, **more: Any) -> Any:
+        asked.append(1)
+        return summaries(*given, **more)
+
+    monkeypatch.setattr(storage, "get_asset_event_summary_records", counted)
     covered.run(ENV, DAY, NEXT)
     assert len(asked) == 1
 
@@ -99,9 +105,10 @@ def test_a_run_that_wrote_rows_out_of_order_fails(covered: SmallFarm) -> None:
         "CREATE FUNCTION farm.corrupt() RETURNS trigger LANGUAGE plpgsql"
         " AS $$ BEGIN NEW.q25 := NEW.max + 1; RETURN NEW; END $$"
     )
+    of_next_day = f"NEW.quantity = 'humidity' AND NEW.stat_date = '{NEXT}'"
     covered.execute(
         f"CREATE TRIGGER corrupt BEFORE INSERT ON farm.{ENV} FOR EACH ROW"
-        f" WHEN (NEW.quantity = 'humidity' AND NEW.stat_date = '{NEXT}') EXECUTE FUNCTION farm.corrupt()"
+        f" WHEN ({of_next_day}) EXECUTE FUNCTION farm.corrupt()"
     )
     result = covered.run(ENV, DAY, NEXT, raise_on_error=False)
     assert not result.success
@@ -124,10 +131,30 @@ def test_a_chinese_farm_is_told_in_chinese(build: Build) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.table.name}-{rule.name}")
-def test_every_rule_is_said_in_both_languages(rule: Rule) -> None:
-    for said in (rule.holds, rule.fault, rule.remedy):
-        assert all(said[language] for language in ("en", "zh"))  # type: ignore[index]
-    assert any("\u4e00" <= letter <= "\u9fff" for letter in rule.fault["zh"] + rule.remedy["zh"])
+def test_every_rule_is_said_in_both_languages(rule: Rule, farm: Farm) -> None:
+    parts: tuple[Literal["holds", "fault", "remedy"], ...] = ("holds", "fault", "remedy")
+    chinese = farm.model_copy(update={"language": "zh"})
+    for part in parts:
+        assert rule.say(part, farm)
+        assert rule.say(part, chinese)
+    told = rule.say("fault", chinese) + rule.say("remedy", chinese)
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in told)
+
+
+def test_the_limits_in_a_rules_words_are_those_of_its_query(farm: Farm) -> None:
+    said = {f"{rule.table.name}.{rule.name}": rule.say("holds", farm) for rule in RULES}
+    assert said["daily_env_stats.sensors_move"].endswith("a day with 60 samples or more")
+    assert (
+        "at least 0.25 times as sharp as in the 7 days" in said["daily_clip_inference.lenses_clear"]
+    )
+    confidence = said["daily_clip_inference.confidence_steady"]
+    assert confidence.endswith("at least 0.75 times that of the 7 days before")
+
+
+def test_there_is_no_word_about_a_rule_that_there_is_not() -> None:
+    rules = {(rule.table.name, rule.name) for rule in RULES}
+    named = {tuple(key.split(".")[:2]) for key in texts() if key.split(".")[0] in RESULTS}
+    assert named == rules
 
 
 def test_every_table_has_an_error_about_its_structure() -> None:
@@ -146,7 +173,7 @@ def test_offending_rows_are_told_apart_in_the_hour_that_comes_twice() -> None:
         (part.start.astimezone(dt.UTC) + dt.timedelta(minutes=30)).astimezone(part.start.tzinfo)
         for part in parts
     ]
-    rows: list[sa.Row] = [(middle,) for middle in middles]  # type: ignore[misc]
+    rows: list[sa.Row[Any]] = [(middle,) for middle in middles]  # type: ignore[misc]  # a row is a tuple
     assert by_part(rows, parts) == {
         part.key: [(middle,)] for part, middle in zip(parts, middles, strict=True)
     }

@@ -1,5 +1,6 @@
-"""Rules of `hourly_setpoint_changes`: each fault is found, counted, shown by example and comes with
-a remedy.
+"""Rules of `hourly_setpoint_changes`: each fault is found and counted.
+
+It is shown by example and comes with a remedy.
 """
 
 import pytest

@@ -1,5 +1,6 @@
-"""Rules of `daily_clip_inference`, on rows as the asset stores them, and of a real run over a
-broken file.
+"""Rules of `daily_clip_inference`: each fault is found among rows as the asset stores them.
+
+One test is of a real run over a broken file.
 """
 
 import datetime as dt
@@ -28,25 +29,31 @@ from mushroom_assets_tests.kit.small import SmallFarm
 
 TODAY = dt.date.fromisoformat(DAY)
 GOOD: dict[str, Any] = {
-    "model_id": "m/w/1", "run_id": "r", "computed_at": dt.datetime(2026, 1, 6, tzinfo=dt.UTC), "status": "ok",
-    "embedding": [0.6, 0.8], "stage": "fruiting", "stage_probability": 0.9, "stage_margin": 0.8, "condition": "healthy",
-    "condition_probability": 0.9, "sharpness": 400.0, "brightness": 0.4,
-}  # fmt: skip
+    "model_id": "m/w/1",
+    "run_id": "r",
+    "computed_at": dt.datetime(2026, 1, 6, tzinfo=dt.UTC),
+    "status": "ok",
+    "embedding": [0.6, 0.8],
+    "stage": "fruiting",
+    "stage_probability": 0.9,
+    "stage_margin": 0.8,
+    "condition": "healthy",
+    "condition_probability": 0.9,
+    "sharpness": 400.0,
+    "brightness": 0.4,
+}
 
 
 def images(small: SmallFarm, camera: str, *days_ago: int, count: int = 6, **columns: Any) -> None:
     """Rows of images of a camera of room A, or of that named before the slash (`B/cam1`)."""
     room, _, name = camera.rpartition("/")
-    rows = [
-        GOOD
-        | {
-            "image_path": f"{camera}-{ago}-{number}", "room_id": room or "A", "camera": name,
-            "image_date": TODAY - dt.timedelta(days=ago),
-        }
-        | columns
-        for ago in days_ago
-        for number in range(count)
-    ]  # fmt: skip
+    place = {"room_id": room or "A", "camera": name}
+    rows = []
+    for ago in days_ago:
+        for number in range(count):
+            path = {"image_path": f"{camera}-{ago}-{number}"}
+            day = {"image_date": TODAY - dt.timedelta(days=ago)}
+            rows.append(GOOD | place | path | day | columns)
     with small.database.transaction() as connection:
         connection.execute(daily_clip_inference.insert(), rows)
 
@@ -73,24 +80,18 @@ def test_a_truncated_image_is_a_warning_with_its_path_and_reason(
         target = tmp_path / "images" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.getvalue()[: 300 if hour == 8 else None])
-    result = small.run(
-        VISION, DAY, resources={"image_store": ImageStore(root=str(tmp_path / "images"))}
-    )
+    doors = {"image_store": ImageStore(root=str(tmp_path / "images"))}
+    result = small.run(VISION, DAY, resources=doors)
     assert result.success
     assert failing(result) == {"images_readable", "cameras_deliver"}  # room B has no image
     found = verdicts(result)["images_readable"]
     assert (found.severity, offending(found)) == (WARN, 1)
     (example,) = examples(found)
-    assert example.startswith(
-        "2026-01-05, A/20260105/A_cam_202611_20260105080000.jpg, unreadable, "
-    )
+    broken = "A/20260105/A_cam_202611_20260105080000.jpg"
+    assert example.startswith(f"2026-01-05, {broken}, unreadable, ")
     assert "check the camera" in (found.description or "")
-    (tmp_path / "images" / "A/20260105/A_cam_202611_20260105080000.jpg").write_bytes(
-        file.getvalue()
-    )
-    again = small.run(
-        VISION, DAY, resources={"image_store": ImageStore(root=str(tmp_path / "images"))}
-    )
+    (tmp_path / "images" / broken).write_bytes(file.getvalue())
+    again = small.run(VISION, DAY, resources=doors)
     assert verdicts(again)["images_readable"].passed
 
 
@@ -151,9 +152,8 @@ def test_a_confidence_below_three_quarters_of_last_weeks_is_a_warning(
     seen: SmallFarm, probability: float, warned: bool
 ) -> None:
     # The week before: 6 days of 0.9 and, 7 days ago, twice as many images of 0.9: 0.9; 3/4 is 0.675
-    seen.execute(
-        f"UPDATE farm.{VISION} SET stage_probability = {probability} WHERE room_id = 'A' AND image_date = '{DAY}'"
-    )
+    today = f"room_id = 'A' AND image_date = '{DAY}'"
+    seen.execute(f"UPDATE farm.{VISION} SET stage_probability = {probability} WHERE {today}")
     # Of another model nothing is said
     images(seen, "A/cam1", 7, model_id="old/w/1", stage_probability=0.1)
     result = checks_only(seen, VISION, DAY)
@@ -187,7 +187,6 @@ def test_a_camera_that_sees_little_is_a_warning(
 
 
 def test_one_bright_image_shows_that_a_camera_is_not_blind(seen: SmallFarm) -> None:
-    seen.execute(
-        f"UPDATE farm.{VISION} SET brightness = 0.01 WHERE image_date = '{DAY}' AND image_path NOT LIKE '%%-5'"
-    )
+    others = f"image_date = '{DAY}' AND image_path NOT LIKE '%%-5'"
+    seen.execute(f"UPDATE farm.{VISION} SET brightness = 0.01 WHERE {others}")
     assert failing(checks_only(seen, VISION, DAY)) == set()

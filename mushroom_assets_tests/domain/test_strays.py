@@ -3,7 +3,7 @@
 import pytest
 
 from mushroom_assets.domain.farm_file import parse_farm
-from mushroom_assets.domain.strays import Entry, is_day, room_strays, root_strays
+from mushroom_assets.domain.strays import Entry, is_day, room_strays, root_strays, stray_text
 
 FARM = parse_farm(
     "timezone: Asia/Shanghai\nfirst_day: 2026-01-01\n"
@@ -82,3 +82,25 @@ def test_what_systems_leave_is_no_stray() -> None:
 )
 def test_a_day_is_eight_digits_and_a_date(name: str, expected: bool) -> None:
     assert is_day(name) is expected
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("elsewhere/", "没有库房使用文件夹 elsewhere；各库房的文件夹为 7, 611, north/612"),
+        ("a.jpg", "根目录下的文件"),
+        ("north/612/a.jpg", "移入拍摄当天的文件夹 north/612/<YYYYMMDD>/"),
+        ("7/2026-01-10/", "文件夹名不是 YYYYMMDD 形式的日期"),
+    ],
+)
+def test_a_chinese_farm_reads_the_reason_in_chinese(path: str, reason: str) -> None:
+    chinese = FARM.model_copy(update={"language": "zh"})
+    assert reason in stray_text(path, chinese)
+
+
+def test_an_english_farm_reads_the_reason_that_is_stored() -> None:
+    entries = [Entry("elsewhere", True), Entry("a.jpg", False)]
+    for path, reason in [*root_strays(entries, FARM), *room_strays("north/612", entries)]:
+        assert stray_text(path, FARM) == reason
+    chinese = FARM.model_copy(update={"language": "zh"})
+    assert root_strays(entries, chinese) == root_strays(entries, FARM)

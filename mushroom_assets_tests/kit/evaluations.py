@@ -7,11 +7,14 @@ from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets_tests.kit.small import SmallFarm
 
-DAY, NEXT = "2026-01-05", "2026-01-06"
-ENV, SETPOINTS, VISION, REPORT = (
-    "daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report",
-)  # fmt: skip
-ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+DAY = "2026-01-05"
+NEXT = "2026-01-06"
+ENV = "daily_env_stats"
+SETPOINTS = "hourly_setpoint_changes"
+VISION = "daily_clip_inference"
+REPORT = "daily_room_report"
+ERROR = dg.AssetCheckSeverity.ERROR
+WARN = dg.AssetCheckSeverity.WARN
 Evaluations = dict[str, dg.AssetCheckEvaluation]
 
 
@@ -24,9 +27,8 @@ def checks_only(
         "farm_file": FarmFile(path=str(small.path)),
     }
     key = dg.AssetKey(asset)
-    selection = dg.AssetSelection.checks_for_assets(asset) - dg.AssetSelection.checks(
-        dg.AssetCheckKey(key, "partitions_complete")
-    )
+    standing = dg.AssetSelection.checks(dg.AssetCheckKey(key, "partitions_complete"))
+    selection: dg.AssetSelection = dg.AssetSelection.checks_for_assets(asset) - standing
     if only:
         selection = dg.AssetSelection.checks(dg.AssetCheckKey(key, only))
     job = dg.define_asset_job("only_checks", selection)
@@ -52,12 +54,13 @@ def failing(result: dg.ExecuteInProcessResult, partition: str = DAY) -> set[str]
 
 
 def offending(evaluation: dg.AssetCheckEvaluation) -> int:
+    """How many rows break the rule."""
     value = evaluation.metadata["offending"].value
     assert isinstance(value, int)
     return value
 
 
 def examples(evaluation: dg.AssetCheckEvaluation) -> list[str]:
-    return [
-        line.removeprefix("- ") for line in str(evaluation.metadata["examples"].value).splitlines()
-    ]
+    """The rows that are shown, as they are told."""
+    lines = str(evaluation.metadata["examples"].value).splitlines()
+    return [line.removeprefix("- ") for line in lines]

@@ -1,5 +1,6 @@
-"""Markdown as a reader sees it, by another implementation than the UI's: cells of tables, pictures
-in them.
+"""Markdown as a reader sees it: cells of tables and pictures in them.
+
+It is read by another implementation than the UI's.
 """
 
 import base64
@@ -34,18 +35,22 @@ def tables(source: str) -> list[list[list[Cell]]]:
 
 
 def texts(table: list[list[Cell]]) -> list[list[str]]:
-    return [[cell.text for cell in line] for line in table]
+    """The text of each cell, line by line."""
+    return [_texts_of(line) for line in table]
+
+
+def _texts_of(line: list[Cell]) -> list[str]:
+    return [cell.text for cell in line]
 
 
 def pictures(source: str) -> dict[str, Image.Image]:
     """All pictures of all tables."""
-    return {
-        name: picture
-        for table in tables(source)
-        for line in table
-        for cell in line
-        for name, picture in cell.pictures.items()
-    }
+    found: dict[str, Image.Image] = {}
+    for table in tables(source):
+        for line in table:
+            for cell in line:
+                found |= cell.pictures
+    return found
 
 
 def _cell(token: Token) -> Cell:

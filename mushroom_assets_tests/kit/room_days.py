@@ -13,18 +13,27 @@ BATCH = dt.date(2026, 1, 10)  # growth day 11: fruiting
 
 
 def farm(language: str = "en", addition: str = "") -> Farm:
-    return parse_farm(
-        f"timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nlanguage: {language}\nrooms: {{'611': {{}}}}\n{addition}"
-    )
+    """A farm of one room, `611`."""
+    begin = "timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nrooms: {'611': {}}\n"
+    return parse_farm(f"{begin}language: {language}\n{addition}")
 
 
 def stat(quantity: str, **changed: Any) -> dict[str, Any]:
+    """A row of `daily_env_stats`, all day known and in its band."""
     units = {"temperature": "°C", "humidity": "%", "co2": "ppm", "vpd": "kPa", "dew_point": "°C"}
     row: dict[str, Any] = {
-        "quantity": quantity, "unit": units[quantity], "sample_count": 1440, "suspect_count": 0, "coverage": 1.0,
-        "in_range": None if quantity in ("vpd", "dew_point") else 1.0, "mean": 18.123456, "min": 17.0, "max": 19.0,
-        "growth_day": 11, "batch_date": BATCH,
-    }  # fmt: skip
+        "quantity": quantity,
+        "unit": units[quantity],
+        "sample_count": 1440,
+        "suspect_count": 0,
+        "coverage": 1.0,
+        "in_range": None if quantity in ("vpd", "dew_point") else 1.0,
+        "mean": 18.123456,
+        "min": 17.0,
+        "max": 19.0,
+        "growth_day": 11,
+        "batch_date": BATCH,
+    }
     return row | changed
 
 
@@ -37,16 +46,25 @@ def stats(**changed: dict[str, Any]) -> list[dict[str, Any]]:
 def image(
     condition: str | None = "healthy", stage: str | None = "fruiting", status: str = "ok"
 ) -> dict[str, Any]:
+    """What the report reads of a row of `daily_clip_inference`."""
     return {"status": status, "stage": stage, "condition": condition}
 
 
 def change(minute: int, **changed: Any) -> dict[str, Any]:
+    """A row of `hourly_setpoint_changes`, so many minutes after 09:00 in Shanghai."""
     at = dt.datetime(2026, 1, 20, 1, 0, tzinfo=dt.UTC) + dt.timedelta(minutes=minute)
     row = {
-        "changed_at": at, "room_id": "611", "device_type": "air_cooler", "device_alias": "air_cooler_611",
-        "point_alias": "temp_set", "point_description": "setpoint",
-        "previous_value": 18.0, "current_value": 17.5, "previous_label": None, "current_label": None,
-    }  # fmt: skip
+        "changed_at": at,
+        "room_id": "611",
+        "device_type": "air_cooler",
+        "device_alias": "air_cooler_611",
+        "point_alias": "temp_set",
+        "point_description": "setpoint",
+        "previous_value": 18.0,
+        "current_value": 17.5,
+        "previous_label": None,
+        "current_label": None,
+    }
     return row | changed
 
 
@@ -60,10 +78,12 @@ def write(
     of: Farm | None = None,
     **known: Any,
 ) -> dict[str, Any]:
+    """The row of `daily_room_report` about such a day."""
     statistics = stats() if statistics is None else statistics
     room_day = RoomDay("611", DAY, statistics, changes or [], images or [], trained, alike, **known)
     return card(room_day, of or farm()).row()
 
 
 def codes(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """Severity and code of each reason, in order."""
     return [(reason["severity"], reason["code"]) for reason in row["reasons"]]

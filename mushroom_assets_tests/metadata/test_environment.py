@@ -14,7 +14,8 @@ ASSET = "daily_env_stats"
 DAYS = [f"2026-01-{day:02}" for day in range(1, 10)]
 
 
-def shown(small: SmallFarm) -> dict[str, dict]:
+def shown(small: SmallFarm) -> dict[str, dict[str, dg.MetadataValue]]:
+    """The metadata of each day's latest materialization."""
     records = small.instance.fetch_materializations(dg.AssetKey(ASSET), limit=100).records
     events = [record.asset_materialization for record in reversed(records)]
     return {str(event.partition): dict(event.metadata) for event in events if event is not None}

@@ -1,5 +1,6 @@
-"""The report's page: rooms at a glance without a click, cards with pictures within a budget, the
-way to the newest.
+"""The report's page: rooms at a glance without a click, cards with pictures within a budget.
+
+An older day leads to the newest.
 """
 
 import datetime as dt
@@ -10,6 +11,7 @@ from mushroom_assets.domain.card import Card, card
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.report import RoomDay
+from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.metadata.report import PICTURES, report_metadata
 from mushroom_assets_tests.kit.ribbons import ribbons
 from mushroom_assets_tests.kit.room_days import DAY, change, stats
@@ -71,16 +73,16 @@ def test_an_older_day_leads_to_the_newest() -> None:
     of = farm(1)
     shown = report_metadata(cards(of), of, DAY + dt.timedelta(days=2))
     assert next(iter(shown)) == "newest"
-    assert shown["newest"].value == (
-        "The newest report is of [2026-01-22](/assets/daily_room_report?view=partitions&partition=2026-01-22)."
-    )
+    page = "/assets/daily_room_report?view=partitions&partition=2026-01-22"
+    assert shown["newest"].value == f"The newest report is of [2026-01-22]({page})."
     assert "newest" not in report_metadata(cards(of), of, DAY)
 
 
 @pytest.mark.long
 def test_of_many_rooms_those_that_need_action_have_their_pictures() -> None:
-    of, bad = farm(40), ("611", "639")
-    by_room: dict[str, list] = {}
+    of = farm(40)
+    bad = ("611", "639")
+    by_room: dict[str, list[Ribbon]] = {}
     for ribbon in ribbons(of):
         by_room.setdefault(ribbon.room_id, []).append(ribbon)
     page = report_metadata(cards(of, bad=bad), of, DAY, by_room)["report"].value

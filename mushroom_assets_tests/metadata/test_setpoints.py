@@ -1,5 +1,6 @@
-"""What an hour of `hourly_setpoint_changes` shows, in both languages, and how little an hour
-without changes.
+"""What an hour of `hourly_setpoint_changes` shows, in both languages.
+
+Of an hour without changes little is shown.
 """
 
 import datetime as dt
@@ -22,32 +23,34 @@ def change(
     minute: int, room: str, device: str, point: str, description: str, **values: Any
 ) -> dict[str, Any]:
     """A change after 09:00 in Shanghai."""
+    nine = dt.datetime(2026, 1, 5, 1, tzinfo=dt.UTC)
     row = {
-        "point_id": 1, "changed_at": dt.datetime(2026, 1, 5, 1, tzinfo=dt.UTC) + dt.timedelta(minutes=minute),
-        "room_id": room, "device_type": device.removeprefix("left_"), "device_alias": f"{device}_{room}",
-        "point_alias": point, "point_description": description, "previous_value": 0.0, "current_value": 1.0,
-        "previous_label": None, "current_label": None,
-    }  # fmt: skip
+        "point_id": 1,
+        "changed_at": nine + dt.timedelta(minutes=minute),
+        "room_id": room,
+        "device_type": device.removeprefix("left_"),
+        "device_alias": f"{device}_{room}",
+        "point_alias": point,
+        "point_description": description,
+        "previous_value": 0.0,
+        "current_value": 1.0,
+        "previous_label": None,
+        "current_label": None,
+    }
     return row | values
 
 
 def moves(language: str) -> list[dict[str, Any]]:
     power = {"en": ("power", "off", "on"), "zh": ("开关", "关", "开")}[language]
     setpoint = {"en": "temperature setpoint", "zh": "温度设定"}[language]
+    on_time = {"en": "on time", "zh": "开启时间"}[language]
     switched = {"previous_label": power[1], "current_label": power[2]}
     return [
         change(50, "612", "air_cooler", "on_off", power[0], **switched),
         change(
             42, "611", "air_cooler", "temp_set", setpoint, previous_value=18.0, current_value=17.5
         ),
-        change(
-            43,
-            "611",
-            "left_humidifier",
-            "on",
-            {"en": "on time", "zh": "开启时间"}[language],
-            previous_value=9.0,
-        ),
+        change(43, "611", "left_humidifier", "on", on_time, previous_value=9.0),
         change(59, "611", "air_cooler", "on_off", power[0], **switched),
     ]
 
@@ -68,7 +71,9 @@ SAID = {
 }
 COUNTED = {
     "en": [
-        ["room", "changes", "devices"], ["611", "3", "air cooler 2, left humidifier 1"], ["612", "1", "air cooler 1"],
+        ["room", "changes", "devices"],
+        ["611", "3", "air cooler 2, left humidifier 1"],
+        ["612", "1", "air cooler 1"],
     ],
     "zh": [["库房", "次数", "设备"], ["611", "3", "空调 2，左加湿器 1"], ["612", "1", "空调 1"]],
 }  # fmt: skip
@@ -80,7 +85,8 @@ def test_an_hours_changes_are_told_in_order_of_time_and_counted_by_room_and_devi
 ) -> None:
     found = setpoint_metadata(moves(language), farm(language))
     assert (found["dagster/partition_row_count"], found["rooms_changed"]) == (4, 2)
-    (told,), (counts,) = tables(found["changes"].value), tables(found["rooms"].value)
+    (told,) = tables(found["changes"].value)
+    (counts,) = tables(found["rooms"].value)
     assert texts(told)[1:] == [[said] for said in SAID[language]]
     assert texts(counts) == COUNTED[language]
 
@@ -98,12 +104,8 @@ def test_an_hour_without_changes_has_two_numbers_and_nothing_else() -> None:
 
 
 def test_what_is_plotted_has_the_same_keys_every_hour() -> None:
-    hours = [
-        dg.AssetMaterialization("a", metadata=setpoint_metadata(rows, farm()))
-        for rows in ([], moves("en"))
-    ]
-    numbers = [
-        {key for key, value in hour.metadata.items() if isinstance(value.value, int | float)}
-        for hour in hours
-    ]
-    assert numbers == [{"dagster/partition_row_count", "rooms_changed"}] * 2
+    for rows in ([], moves("en")):
+        hour = dg.AssetMaterialization("a", metadata=setpoint_metadata(rows, farm()))
+        values = {key: value.value for key, value in hour.metadata.items()}
+        plotted = {key for key, value in values.items() if isinstance(value, int | float)}
+        assert plotted == {"dagster/partition_row_count", "rooms_changed"}

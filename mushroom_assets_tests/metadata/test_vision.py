@@ -5,6 +5,7 @@ Markdown is read by another implementation.
 
 import datetime as dt
 import io
+import itertools
 import re
 import zoneinfo
 from collections.abc import Mapping, Sequence
@@ -29,15 +30,15 @@ from mushroom_assets.metadata.contact_sheet import (
 from mushroom_assets.metadata.vision import NAMED, vision_metadata
 from mushroom_assets_tests.kit.markdown import pictures, tables, texts
 
-DAY, ZONE = dt.date(2026, 1, 10), zoneinfo.ZoneInfo("Asia/Shanghai")
+DAY = dt.date(2026, 1, 10)
+ZONE = zoneinfo.ZoneInfo("Asia/Shanghai")
 STAGES = ("substrate", "primordia", "fruiting", "harvest", "harvested")
 
 
 def farm(language: str = "en", rooms: Sequence[str] = ("607", "611")) -> Farm:
     listed = ", ".join(f'"{room}": {{}}' for room in rooms)
-    return parse_farm(
-        f"timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nlanguage: {language}\nrooms: {{{listed}}}\n"
-    )
+    begin = "timezone: Asia/Shanghai\nfirst_day: 2026-01-01\n"
+    return parse_farm(f"{begin}language: {language}\nrooms: {{{listed}}}\n")
 
 
 def image(hour: float, room: str = "611", camera: str = "cam1", **changed: Any) -> dict[str, Any]:
@@ -45,14 +46,25 @@ def image(hour: float, room: str = "611", camera: str = "cam1", **changed: Any) 
     at = dt.datetime.combine(DAY, dt.time(), tzinfo=ZONE) + dt.timedelta(hours=hour)
     shares = changed.pop("shares", {"fruiting": 0.97, "harvest": 0.02})
     (first, leading), (_, following) = sorted(shares.items(), key=lambda share: -share[1])
+    stages = dict.fromkeys(STAGES, 0.0) | shares
     row = {
-        "image_path": f"{room}/20260110/{room}_{camera}_202615_{at:%Y%m%d%H%M%S}.jpg", "room_id": room,
-        "camera": camera, "captured_at": at.astimezone(dt.UTC), "growth_day": 6, "status": "ok", "error": None,
-        "stage": first if leading - following >= 0.1 else "unknown", "stage_probability": leading,
-        "stage_margin": leading - following, "condition": "healthy", "condition_probability": 0.88, "brightness": 0.4,
-        "scores": {"stage": dict.fromkeys(STAGES, 0.0) | shares, "condition": {"healthy": 0.88, "blotch": 0.05}},
-        "probe_stage": None, "probe_stage_probability": None,
-    }  # fmt: skip
+        "image_path": f"{room}/20260110/{room}_{camera}_202615_{at:%Y%m%d%H%M%S}.jpg",
+        "room_id": room,
+        "camera": camera,
+        "captured_at": at.astimezone(dt.UTC),
+        "growth_day": 6,
+        "status": "ok",
+        "error": None,
+        "stage": first if leading - following >= 0.1 else "unknown",
+        "stage_probability": leading,
+        "stage_margin": leading - following,
+        "condition": "healthy",
+        "condition_probability": 0.88,
+        "brightness": 0.4,
+        "scores": {"stage": stages, "condition": {"healthy": 0.88, "blotch": 0.05}},
+        "probe_stage": None,
+        "probe_stage_probability": None,
+    }
     return row | changed
 
 
@@ -83,7 +95,9 @@ class Draw:
     """Remembers what it was asked for; `lost` files have no picture."""
 
     def __init__(self, picture: bytes = GREY, lost: Sequence[str] = ()) -> None:
-        self.picture, self.lost, self.asked = picture, lost, list[list[str]]()
+        self.picture = picture
+        self.lost = lost
+        self.asked: list[list[str]] = []
 
     def __call__(self, paths: Sequence[str]) -> Mapping[str, bytes]:
         self.asked.append(list(paths))
@@ -92,7 +106,7 @@ class Draw:
 
 def shown(rows: Sequence[dict[str, Any]], of: Farm | None = None, **options: Any) -> dict[str, Any]:
     """The metadata as Dagster stores it: by key the value, of Markdown and texts the text."""
-    options = {"trained": True, "draw": Draw()} | options
+    options = {"trained": True, "draw": Draw(), **options}
     metadata = vision_metadata(rows, "tiny/w/prompts-1", farm=of or farm(), **options)
     event = dg.AssetMaterialization("daily_clip_inference", metadata=metadata)
     return {key: value.value for key, value in event.metadata.items()}
@@ -132,12 +146,8 @@ def test_a_rooms_few_pictures_are_of_one_camera_after_the_other() -> None:
 
 
 def test_the_sheet_has_a_line_a_camera_in_order_with_captions() -> None:
-    rows = [
-        image(hour, room, camera)
-        for room in ("611", "607")
-        for camera in ("b", "a")
-        for hour in (22, 2, 10)
-    ]
+    places = itertools.product(("611", "607"), ("b", "a"), (22, 2, 10))
+    rows = [image(hour, room, camera) for room, camera, hour in places]
     sheet = contact_sheet(rows, farm(), Draw(), trained=True)
     assert (
         sheet.splitlines()[0]
@@ -145,9 +155,8 @@ def test_the_sheet_has_a_line_a_camera_in_order_with_captions() -> None:
     )
     headings = [line for line in sheet.splitlines() if line.startswith("#")]
     assert headings == [
-        f"#### Room {room}, camera {camera}, growth day 6"
-        for room in ("607", "611")
-        for camera in "ab"
+        f"#### Room {place}, growth day 6"
+        for place in ("607, camera a", "607, camera b", "611, camera a", "611, camera b")
     ]
     for strip in tables(sheet):
         assert texts(strip) == [
@@ -169,12 +178,10 @@ def test_captions_are_in_the_farms_language() -> None:
     assert sheet.splitlines()[0] == "当天共 3 张图像，此处按时间均匀选取 3 张，每台相机最多 6 张。"
     assert "#### 611 库，相机 cam1，生长第 6 天" in sheet
     (strip,) = tables(sheet)
-    captions = [[line[column].text for line in strip[2:]] for column in (0, 2, 4)]
-    assert captions == [
-        ["子实体生长期 97%", "健康 88%", ""],
-        ["不确定（采收期 41%）", "健康 88%", ""],
-        ["子实体生长期 97%", "健康 88%", "自有探针：采收期 80%"],
-    ]
+    columns = list(zip(*texts(strip[2:]), strict=True))
+    assert columns[0] == ("子实体生长期 97%", "健康 88%", "")
+    assert columns[2] == ("不确定（采收期 41%）", "健康 88%", "")
+    assert columns[4] == ("子实体生长期 97%", "健康 88%", "自有探针：采收期 80%")
     assert "unknown (harvest 41%)" in contact_sheet(rows, farm(), Draw(), trained=True)
 
 
@@ -215,34 +222,35 @@ def test_the_farms_own_probe_stands_beside_the_zero_shot_label() -> None:
     assert "probe_stages" not in shown([image(2)])
 
 
-def test_shares_by_room_and_of_the_farm_are_those_counted_by_hand() -> None:
+def counted_day() -> list[dict[str, Any]]:
+    """Nine images: six of room 611, one of them broken, and three of room 607."""
     rows = [image(hour) for hour in range(3)] + [image(3, shares={"harvest": 0.9, "fruiting": 0.1})]
     rows += [image(4, shares={"harvest": 0.5, "fruiting": 0.45}, condition="blotch"), broken(5)]
-    rows += [
-        image(hour, "607", growth_day=None, shares={"substrate": 0.9, "harvest": 0.1})
-        for hour in range(3)
-    ]
-    found = shown(rows)
+    substrate = {"substrate": 0.9, "harvest": 0.1}
+    rows += [image(hour, "607", growth_day=None, shares=substrate) for hour in range(3)]
+    return rows
+
+
+def test_shares_by_room_are_those_counted_by_hand() -> None:
+    found = shown(counted_day())
+    shares = "share of the images"
     assert table(found["stages"]) == [
-        {"room": "607", "growth day": None, "images": 3, "share of the images": "substrate 100%"},
+        {"room": "607", "growth day": None, "images": 3, shares: "substrate 100%"},
         {
             "room": "611",
             "growth day": 6,
             "images": 6,
-            "share of the images": "fruiting 60%, harvest 20%, unknown 20%",
+            shares: "fruiting 60%, harvest 20%, unknown 20%",
         },
     ]
-    assert [line["share of the images"] for line in table(found["conditions"])] == [
-        "healthy 100%", "healthy 80%, bacterial blotch 20%",
-    ]  # fmt: skip
-    stages = {
-        "substrate": 3,
-        "primordia": 0,
-        "fruiting": 3,
-        "harvest": 1,
-        "harvested": 0,
-        "unknown": 1,
-    }
+    conditions = ["healthy 100%", "healthy 80%, bacterial blotch 20%"]
+    assert [line[shares] for line in table(found["conditions"])] == conditions
+
+
+def test_shares_of_the_farm_are_those_counted_by_hand() -> None:
+    found = shown(counted_day())
+    stages = {"substrate": 3, "primordia": 0, "fruiting": 3, "harvest": 1, "harvested": 0}
+    stages["unknown"] = 1
     assert {name: found[f"stage_{name}"] for name in stages} == {
         name: count / 8 for name, count in stages.items()
     }
@@ -253,25 +261,19 @@ def test_shares_by_room_and_of_the_farm_are_those_counted_by_hand() -> None:
         "healthy": 7 / 8,
         "blotch": 1 / 8,
     }
-    counts = (
-        "dagster/partition_row_count",
-        "images_ok",
-        "images_not_ok",
-        "rooms_without_images",
-        "strays",
-    )
-    assert [found[name] for name in counts] == [9, 8, 1, 0, 0]
+    assert found["dagster/partition_row_count"] == 9
+    assert (found["images_ok"], found["images_not_ok"]) == (8, 1)
+    assert (found["rooms_without_images"], found["strays"]) == (0, 0)
+
+
+def plotted(day: dict[str, Any]) -> set[str]:
+    return {key for key, value in day.items() if isinstance(value, int | float)}
 
 
 def test_what_is_plotted_has_the_same_keys_every_day() -> None:
-    days = [
-        shown([image(2)]),
-        shown([image(3, shares={"harvest": 0.5, "fruiting": 0.45}), broken(1)], draw=None),
-    ]
-    first, second = (
-        {key for key, value in day.items() if isinstance(value, int | float)} for day in days
-    )
-    assert first == second
+    first = plotted(shown([image(2)]))
+    unsure = image(3, shares={"harvest": 0.5, "fruiting": 0.45})
+    assert first == plotted(shown([unsure, broken(1)], draw=None))
     assert len(first) == 5 + len(STAGES) + len(farm().vision.conditions) + 2
 
 
@@ -280,12 +282,19 @@ def test_files_that_cannot_be_used_are_named_with_their_reason_up_to_a_bound() -
     assert found.count("the file is empty (0 bytes)") == NAMED
     assert found.endswith("and 5 more")
     odd = broken(1, "the name is not <room>_<camera>.jpg | a*b*")
-    strays = [{"image_path": "elsewhere/", "reason": "no room has the folder elsewhere"}]
+    strays = [{"image_path": "elsewhere/", "reason": "as it is stored"}]
     found = shown([odd], strays=strays)
     assert r"the name is not \<room\>\_\<camera\>.jpg \| a\*b\*" in found["not_ok"]
-    assert found["quarantine"] == "elsewhere/: no room has the folder elsewhere"
+    reason = "no room has the folder elsewhere; the rooms' folders are 607, 611. Remedy: "
+    assert found["quarantine"].startswith(f"elsewhere/: {reason}")
+    told = shown([odd], farm("zh"), strays=strays)["quarantine"]
+    assert told.startswith("elsewhere/: 没有库房使用文件夹 elsewhere；各库房的文件夹为 607, 611。")
     assert "contact_sheet" not in found  # nothing to be shown
     assert not {"not_ok", "quarantine"} & set(shown([image(2)]))
+
+
+def test_of_random_weights_a_chinese_farm_is_told_in_chinese() -> None:
+    assert "随机权重" in shown([image(2)], farm("zh"), trained=False)["note"]
 
 
 def test_of_random_weights_nothing_is_claimed() -> None:
@@ -312,12 +321,8 @@ def test_forty_rooms_of_the_noisiest_pictures_stay_below_a_megabyte() -> None:
     rooms = [str(number) for number in range(601, 641)]
     noise = thumbnail(jpeg(np.random.default_rng(0).integers(0, 256, (1616, 2880, 3))))
     padded = noise + bytes(6000 - len(noise))  # as large as a thumbnail may be
-    rows = [
-        image(hour, room, camera)
-        for room in rooms
-        for camera in ("1921681001", "1921681002")
-        for hour in range(24)
-    ]
+    places = itertools.product(rooms, ("1921681001", "1921681002"), range(24))
+    rows = [image(hour, room, camera) for room, camera, hour in places]
     metadata = vision_metadata(rows, "m", trained=True, farm=farm(rooms=rooms), draw=Draw(padded))
     assert len(serialize_value(dg.AssetMaterialization("a", metadata=metadata))) < 1_000_000
     sheet = str(metadata["contact_sheet"].value)

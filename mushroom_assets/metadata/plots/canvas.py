@@ -1,4 +1,7 @@
-"""The sheet that plots are drawn on: size, font, colours, and how it becomes a small PNG."""
+"""The sheet that plots are drawn on: size, font, colours, and how it becomes a small PNG.
+
+What is drawn is the business of the modules beside it.
+"""
 
 import importlib.util
 import io
@@ -13,17 +16,22 @@ if TYPE_CHECKING:
 DPI = 100
 WIDTH = 980  # pixels: what the dialog of the UI leaves a picture on a screen of 1280
 COLOURS = 128  # of the palette: a third of the bytes of full colour, and no difference to the eye
-INK, FAINT, GROUND = "#222222", "#8a8a8a", "#ffffff"
-MEDIAN, QUARTILES, EXTREMES = "#1f4e79", "#7fb0dc", "#d5e6f5"
-BAND, BELOW, ABOVE = "#2e8b57", "#3b6fb6", "#d9722e"
+INK = "#222222"
+FAINT = "#8a8a8a"
+GROUND = "#ffffff"
+MEDIAN = "#1f4e79"
+QUARTILES = "#7fb0dc"
+EXTREMES = "#d5e6f5"
+BAND = "#2e8b57"
+BELOW = "#3b6fb6"
+ABOVE = "#d9722e"
 SETPOINTS = ("#b5179e", "#7b4a12", "#c08a00", "#5a3e9b")
-GAP, GROUND_OF_GAP = "#8f8f8f", "#d6d6d6"
+GAP = "#8f8f8f"
+GROUND_OF_GAP = "#d6d6d6"
 
 
 def _font() -> Path:
-    """Noto Sans SC, found without importing the package that carries it: that would change
-    matplotlib's settings.
-    """
+    """Noto Sans SC, found without importing its package: that would change matplotlib."""
     spec = importlib.util.find_spec("zhplot")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(
@@ -81,7 +89,6 @@ def png(figure: "Figure") -> bytes:
     width, height = (round(float(side) * DPI) for side in figure.get_size_inches())
     picture = Image.frombytes("RGBA", (width, height), drawn.getvalue()).convert("RGB")
     small = io.BytesIO()
-    picture.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
-        small, "PNG", optimize=True
-    )
+    few = picture.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    few.save(small, "PNG", optimize=True)
     return small.getvalue()

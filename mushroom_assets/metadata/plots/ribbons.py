@@ -1,10 +1,11 @@
-"""A room's day as ribbons: median, quartiles and extremes by quarter of an hour, against band,
-setpoints and gaps.
+"""A room's day as ribbons: median, quartiles and extremes by quarter of an hour.
+
+They are drawn against band, setpoints and gaps. Their numbers are computed in `domain.ribbon`.
 """
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from itertools import cycle, groupby
+from itertools import chain, cycle, groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.ribbon import BIN, Ribbon
 from mushroom_assets.domain.series import Values
-from mushroom_assets.domain.texts import known_text, quantity_name, share_text, text
+from mushroom_assets.domain.texts import known_text, quantity_name, say, share_text
 from mushroom_assets.domain.windows import to_instant
 from mushroom_assets.metadata.plots import canvas
 
@@ -20,16 +21,32 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANEL, CARD_PANEL = 142, 190  # pixels of height
-HEAD, FOOT = 6, 54
+# Pixels of height
+PANEL = 142
+CARD_PANEL = 190
+HEAD = 6
+FOOT = 54
+# Pixels around a panel, inside its cell
+LEFT = 46
+RIGHT = 84
+RIGHT_OF_MANY = 14  # where there are more than two columns
+BOTTOM = 24
+TOP = 22
 HOUR = 3_600_000_000  # microseconds
 LABELLED_GAP = HOUR  # a shorter one has no room for words
+HATCHED: dict[str, Any] = {
+    "facecolor": canvas.GROUND_OF_GAP,
+    "edgecolor": canvas.GAP,
+    "hatch": "////",
+}
+SETPOINT_LINE: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.1}
 
 
 def overview(ribbons: Sequence[Ribbon], farm: Farm) -> bytes:
     """All rooms of a day below one another, a quantity a column; PNG."""
     rooms = [list(group) for _, group in groupby(ribbons, key=lambda ribbon: ribbon.room_id)]
-    columns, colours = max(map(len, rooms)), _colours(ribbons)
+    columns = max(map(len, rooms))
+    colours = _colours(ribbons)
     with canvas.style():
         figure = canvas.sheet(HEAD + PANEL * len(rooms) + FOOT)
         for row, room in enumerate(rooms):
@@ -47,7 +64,8 @@ def card(ribbons: Sequence[Ribbon], farm: Farm) -> bytes:
 
     PNG.
     """
-    rows, colours = -(-len(ribbons) // 2), _colours(ribbons)
+    rows = -(-len(ribbons) // 2)
+    colours = _colours(ribbons)
     with canvas.style():
         figure = canvas.sheet(HEAD + CARD_PANEL * rows + FOOT)
         for place, ribbon in enumerate(ribbons):
@@ -63,25 +81,27 @@ def card(ribbons: Sequence[Ribbon], farm: Farm) -> bytes:
 def _axes(figure: "Figure", row: int, column: int, rows: int, columns: int) -> "Axes":
     """The place of a panel: same margins in pixels whatever the size of the sheet."""
     width, height = (float(side) * canvas.DPI for side in figure.get_size_inches())
-    cell, line = width / columns, (height - HEAD - FOOT) / rows
-    left, right, bottom, top = 46, 14 if columns > 2 else 84, 24, 22
+    cell = width / columns
+    line = (height - HEAD - FOOT) / rows
+    right = RIGHT_OF_MANY if columns > 2 else RIGHT
     box = (
-        (column * cell + left) / width,
-        (height - HEAD - (row + 1) * line + bottom) / height,
-        (cell - left - right) / width,
-        (line - bottom - top) / height,
+        (column * cell + LEFT) / width,
+        (height - HEAD - (row + 1) * line + BOTTOM) / height,
+        (cell - LEFT - right) / width,
+        (line - BOTTOM - TOP) / height,
     )
     return figure.add_axes(box)
 
 
 def _title(ribbon: Ribbon, farm: Farm) -> str:
-    """Quantity, unit and the share in band, or without one how much is known: there is room for one
-    of them.
+    """Quantity, unit and the share in band, or without a band how much is known.
+
+    There is room for one of them.
     """
-    name = f"{quantity_name(ribbon.quantity, farm.language)} {ribbon.unit}"
+    name = f"{quantity_name(ribbon.quantity, farm)} {ribbon.unit}"
     if ribbon.shares:
-        return f"{name}   {text('in_band', farm.language).format(share=ribbon.shares[1])}"
-    return f"{name}   {known_text(ribbon.coverage, farm.language)}".rstrip()
+        return f"{name}   {say('in_band', farm, share=ribbon.shares[1])}"
+    return f"{name}   {known_text(ribbon.coverage, farm)}".rstrip()
 
 
 def _draw(axes: "Axes", ribbon: Ribbon, farm: Farm, colours: Mapping[str, str], every: int) -> None:
@@ -96,14 +116,8 @@ def _draw(axes: "Axes", ribbon: Ribbon, farm: Farm, colours: Mapping[str, str], 
     axes.plot(ribbon.bins + BIN / 2, median, color=canvas.MEDIAN, linewidth=1.3)
     for steps in ribbon.setpoints:
         at = np.append(np.clip(steps.at, ribbon.start, ribbon.end), ribbon.end)
-        axes.step(
-            at,
-            _held(steps.value),
-            where="post",
-            color=colours[steps.name],
-            linewidth=1.1,
-            linestyle=(0, (4, 2)),
-        )
+        colour = colours[steps.name]
+        axes.step(at, _held(steps.value), where="post", color=colour, **SETPOINT_LINE)
     _gaps(axes, ribbon, farm)
     axes.set_xlim(ribbon.start, ribbon.end)
     axes.set_ylim(*_limits(ribbon))
@@ -116,23 +130,19 @@ def _held(values: Any) -> Any:
 
 
 def _limits(ribbon: Ribbon) -> tuple[float, float]:
-    """Band, setpoints, quartiles and extremes, with a little air; but a lone spike does not press
-    the rest flat.
+    """Band, setpoints, quartiles and extremes, with a little air.
+
+    A lone spike does not press the rest flat.
     """
     low, q25, _, q75, high = ribbon.quantiles
-    parts = [
-        q25,
-        q75,
-        _ends(low),
-        _ends(high),
-        np.array(ribbon.band or ()),
-        *(steps.value for steps in ribbon.setpoints),
-    ]
-    everything = np.concatenate([*parts, *(steps.value for steps in ribbon.setpoints)])
+    band = np.array(ribbon.band or ())
+    setpoints = [steps.value for steps in ribbon.setpoints]
+    everything = np.concatenate([q25, q75, _ends(low), _ends(high), band, *setpoints])
     everything = everything[~np.isnan(everything)]
     if not everything.size:
         return 0, 1
-    bottom, top = float(everything.min()), float(everything.max())
+    bottom = float(everything.min())
+    top = float(everything.max())
     air = 0.06 * (top - bottom) or 0.5
     return bottom - air, top + air
 
@@ -143,29 +153,14 @@ def _ends(values: Values) -> Values:
 
 
 def _gaps(axes: "Axes", ribbon: Ribbon, farm: Farm) -> None:
+    paper = {"facecolor": canvas.GROUND, "edgecolor": "none", "pad": 1.5}
+    words: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "bbox": paper}
+    long = LABELLED_GAP * (4 if axes.get_position().width < 0.3 else 2)
     for start, end in ribbon.gaps:
-        axes.axvspan(
-            start,
-            end,
-            facecolor=canvas.GROUND_OF_GAP,
-            edgecolor=canvas.GAP,
-            hatch="////",
-            linewidth=0,
-        )
-        if end - start >= LABELLED_GAP * (4 if axes.get_position().width < 0.3 else 2):
-            words = text("no_data", farm.language)
-            paper = {"facecolor": canvas.GROUND, "edgecolor": "none", "pad": 1.5}
-            middle, across = (start + end) / 2, axes.get_xaxis_transform()
-            axes.text(
-                middle,
-                0.5,
-                words,
-                transform=across,
-                ha="center",
-                va="center",
-                fontsize=8,
-                bbox=paper,
-            )
+        axes.axvspan(start, end, linewidth=0, **HATCHED)
+        if end - start >= long:
+            across = axes.get_xaxis_transform()
+            axes.text((start + end) / 2, 0.5, say("no_data", farm), transform=across, **words)
 
 
 def _hours(axes: "Axes", ribbon: Ribbon, farm: Farm, every: int) -> None:
@@ -187,14 +182,8 @@ def _shares(axes: "Axes", shares: tuple[float, float, float]) -> None:
     for share, colour in zip(shares, (canvas.BELOW, canvas.BAND, canvas.ABOVE), strict=True):
         bar.bar(0, share, bottom=bottom, width=1, color=colour, alpha=0.75)
         if share >= 0.005:
-            bar.text(
-                0.75,
-                bottom + share / 2,
-                share_text(share),
-                fontsize=8,
-                va="center",
-                color=canvas.INK,
-            )
+            middle = bottom + share / 2
+            bar.text(0.75, middle, share_text(share), fontsize=8, va="center", color=canvas.INK)
         bottom += share
     bar.set_xlim(-0.5, 0.5)
     bar.set_ylim(0, 1)
@@ -203,7 +192,8 @@ def _shares(axes: "Axes", shares: tuple[float, float, float]) -> None:
 
 def _colours(ribbons: Sequence[Ribbon]) -> dict[str, str]:
     """A colour for each setpoint of the sheet, by its name."""
-    names = dict.fromkeys(steps.name for ribbon in ribbons for steps in ribbon.setpoints)
+    setpoints = chain.from_iterable(ribbon.setpoints for ribbon in ribbons)
+    names = dict.fromkeys(steps.name for steps in setpoints)
     return dict(zip(names, cycle(canvas.SETPOINTS), strict=False))
 
 
@@ -211,22 +201,15 @@ def _legend(figure: "Figure", farm: Farm, colours: Mapping[str, str]) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    def say(key: str) -> str:
-        return text(key, farm.language)
-
     marks: list[Any] = [
-        Line2D([], [], color=canvas.MEDIAN, label=say("median")),
-        Patch(color=canvas.QUARTILES, label=say("quartiles")),
-        Patch(color=canvas.EXTREMES, label=say("extremes")),
-        Patch(facecolor=canvas.BAND, alpha=0.25, label=say("band")),
-        Patch(
-            facecolor=canvas.GROUND_OF_GAP, edgecolor=canvas.GAP, hatch="////", label=say("no_data")
-        ),
+        Line2D([], [], color=canvas.MEDIAN, label=say("median", farm)),
+        Patch(color=canvas.QUARTILES, label=say("quartiles", farm)),
+        Patch(color=canvas.EXTREMES, label=say("extremes", farm)),
+        Patch(facecolor=canvas.BAND, alpha=0.25, label=say("band", farm)),
+        Patch(label=say("no_data", farm), **HATCHED),
     ]
-    marks += [
-        Line2D([], [], color=colour, linestyle=(0, (4, 2)), linewidth=1.1, label=name)
-        for name, colour in colours.items()
-    ]
+    for name, colour in colours.items():
+        marks.append(Line2D([], [], color=colour, label=name, **SETPOINT_LINE))
     figure.legend(
         handles=marks,
         loc="lower center",

@@ -1,22 +1,30 @@
-"""Ribbons on paper: the size the UI shows, few bytes, every glyph of both languages, marks where
-they belong.
+"""Ribbons on paper: the size the UI shows, few bytes, every glyph of both languages.
+
+Marks stand where they belong.
 """
 
 import io
+import itertools
 import re
 import warnings
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
-from mushroom_assets.domain.ribbon import day_ribbons
+from mushroom_assets.domain.ribbon import Ribbon, day_ribbons
+from mushroom_assets.metadata.plots import canvas
 from mushroom_assets.metadata.plots import ribbons as plots
 from mushroom_assets_tests.kit.ribbons import day, ribbons
+
+Pixels = npt.NDArray[np.int_]
 
 
 def farm(language: str = "en", rooms: int = 4) -> Farm:
@@ -26,11 +34,17 @@ def farm(language: str = "en", rooms: int = 4) -> Farm:
     )
 
 
-def pixels(png: bytes) -> np.ndarray:
+def temperatures(of: list[Ribbon]) -> list[Ribbon]:
+    return [ribbon for ribbon in of if ribbon.quantity == "temperature"]
+
+
+def pixels(png: bytes) -> Pixels:
+    """Shape (height, width, 3)."""
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
-def share(picture: np.ndarray, colour: tuple[int, int, int]) -> float:
+def share(picture: Pixels, colour: tuple[int, ...]) -> float:
+    """How much of a picture has a colour."""
     return float((np.abs(picture - np.array(colour)).max(axis=2) <= 4).mean())
 
 
@@ -57,16 +71,19 @@ def test_a_day_is_a_small_picture_as_wide_as_the_dialog_of_the_ui(rooms: int, li
 
 def test_hours_without_data_are_hatched() -> None:
     of = farm(rooms=1)
-    own = [part for part in ribbons(of, value=18.0) if part.quantity == "temperature"]
-    gone = [
-        part for part in ribbons(of, value=18.0, gap_hours=12) if part.quantity == "temperature"
-    ]
+    own = temperatures(ribbons(of, value=18.0))
+    gone = temperatures(ribbons(of, value=18.0, gap_hours=12))
     band = (228, 240, 233)  # 13 % of #2e8b57 on white; the hatching hides it
-    whole, half = (
-        share(pixels(plots.card(own, of)), band),
-        share(pixels(plots.card(gone, of)), band),
-    )
+    whole = share(pixels(plots.card(own, of)), band)
+    half = share(pixels(plots.card(gone, of)), band)
     assert half / whole == pytest.approx(0.5, abs=0.05)
+
+
+def title_of(axes: Axes) -> Text:
+    """The title as it stands on the sheet."""
+    name = axes.get_title(loc="left")
+    found = [text for text in axes.findobj(Text) if isinstance(text, Text)]
+    return next(text for text in found if text.get_text() == name)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -76,15 +93,18 @@ def test_hours_without_data_are_hatched() -> None:
 def test_titles_say_the_share_in_band_or_how_little_is_known_and_keep_clear_of_each_other(
     language: str, gap_hours: int, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    of, figures = farm(language), []
-    monkeypatch.setattr(plots.canvas, "png", lambda figure: figures.append(figure) or b"")
+    of = farm(language)
+    figures: list[Figure] = []
+
+    def keep(figure: Figure) -> bytes:
+        figures.append(figure)
+        return b""
+
+    monkeypatch.setattr(canvas, "png", keep)
     plots.overview(ribbons(of, gap_hours=gap_hours), of)
-    named = [(axes, axes.get_title(loc="left")) for axes in figures[0].axes]
-    titles = [
-        next(text for text in axes.findobj(Text) if text.get_text() == name) for axes, name in named
-    ]
+    titles = [title_of(axes) for axes in figures[0].axes]
     shares = [re.findall(r"\d+%", title.get_text()) for title in titles]
-    assert [share for found in shares for share in found] == said * 4
+    assert list(itertools.chain.from_iterable(shares)) == said * 4
     boxes = [title.get_window_extent() for title in titles]
     for number, box in enumerate(boxes):
         assert box.x1 < 980
@@ -93,25 +113,20 @@ def test_titles_say_the_share_in_band_or_how_little_is_known_and_keep_clear_of_e
 
 def test_the_share_of_time_in_the_band_is_drawn_beside_it() -> None:
     of = farm(rooms=1)
-    inside = [part for part in ribbons(of, value=18.0) if part.quantity == "temperature"]
-    above = [part for part in ribbons(of, value=25.0) if part.quantity == "temperature"]
+    inside = temperatures(ribbons(of, value=18.0))
+    above = temperatures(ribbons(of, value=25.0))
     orange = tuple(round(255 + 0.75 * (colour - 255)) for colour in (0xD9, 0x72, 0x2E))
-    assert share(pixels(plots.card(inside, of)), orange) < 0.0005  # type: ignore[arg-type]
-    assert share(pixels(plots.card(above, of)), orange) > 0.005  # type: ignore[arg-type]
+    assert share(pixels(plots.card(inside, of)), orange) < 0.0005
+    assert share(pixels(plots.card(above, of)), orange) > 0.005
 
 
 def test_a_room_without_any_sample_is_a_panel_without_data() -> None:
     of = farm(rooms=2)
-    nothing = day_ribbons(
-        pd.DataFrame(
-            {"point_id": np.empty(0, np.int32), "at": np.empty(0, np.int64), "value": np.empty(0)}
-        ),
-        day(of),
-        {(room, name): [] for room in of.rooms for name in of.quantities},
-        {},
-        of,
-        {},
-    )
+    none = {"point_id": np.empty(0, np.int32), "at": np.empty(0, np.int64), "value": np.empty(0)}
+    sources: dict[tuple[str, str], list[int]] = {
+        place: [] for place in itertools.product(of.rooms, of.quantities)
+    }
+    nothing = day_ribbons(pd.DataFrame(none), day(of), sources, {}, of, {})
     assert pixels(plots.overview(nothing, of)).shape[1] == 980
 
 

@@ -1,0 +1,57 @@
+"""What is written beside a camera's picture: place and time, and what the models say of it.
+
+Rows are those of `daily_clip_inference`; captions are Markdown in the farm's language. Which
+pictures are shown is the business of `contact_sheet`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.texts import say, share_text
+from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text, leading_two
+from mushroom_assets.metadata.pictures import plain
+
+Row = Mapping[str, Any]
+
+
+def label_caption(kind: Kind, row: Row, farm: Farm) -> str:
+    """`fruiting 97%`; of an image without a clear lead `unknown (fruiting 41%)`."""
+    name = row[kind]
+    share = share_text(row[f"{kind}_probability"])
+    if name != UNKNOWN:
+        return f"{label_name(kind, name, farm)} {share}"
+    leading = leading_two(row["scores"][kind])[0][0]
+    likeliest = f"{label_name(kind, leading, farm)} {share}"
+    return say("unsure_label", farm, unknown=label_name(kind, UNKNOWN, farm), likeliest=likeliest)
+
+
+def probe_caption(row: Row, farm: Farm) -> str:
+    """The stage by the farm's own probe: `harvest 80%`; nothing where there is no probe."""
+    name = row["probe_stage"]
+    if not name:
+        return ""
+    return f"{label_name('stage', name, farm)} {share_text(row['probe_stage_probability'])}"
+
+
+def label_name(kind: Kind, name: str, farm: Farm) -> str:
+    """What people call a label."""
+    return plain(label_text(kind, name, farm))
+
+
+def camera_caption(row: Row, farm: Farm) -> str:
+    """`Room 611, camera cam1, growth day 6`; without a batch there is no growth day."""
+    told = say("camera", farm, room=plain(row["room_id"]), camera=plain(row["camera"]))
+    if row["growth_day"] is not None:
+        told += say("camera_growth", farm, day=row["growth_day"])
+    return told
+
+
+def place_caption(row: Row, farm: Farm) -> str:
+    """`Room 611, camera cam1, growth day 6, 09:42`."""
+    return camera_caption(row, farm) + say("comma", farm) + time_caption(row, farm)
+
+
+def time_caption(row: Row, farm: Farm) -> str:
+    """`09:42`, by the farm's clock."""
+    return f"{row['captured_at'].astimezone(farm.zone):%H:%M}"
