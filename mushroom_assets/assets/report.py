@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 import sqlalchemy as sa
@@ -11,9 +11,12 @@ import sqlalchemy as sa
 from mushroom_assets.assets.course import Course, read_course
 from mushroom_assets.assets.windows import pictured, replace_windows
 from mushroom_assets.domain.card import card
+from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.report import Likeness, RoomDay, effects
+from mushroom_assets.domain.image_row import DailyClipInference
+from mushroom_assets.domain.report import Likeness, Peer, RoomDay, effects
 from mushroom_assets.domain.ribbon import Ribbon
+from mushroom_assets.domain.setpoints import HourlySetpointChanges
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults.image_store import ImageStoreRefused
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
@@ -107,15 +110,18 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
     model = latest_model(connection, day.date)
     changed_at, images = hourly_setpoint_changes.c.changed_at, daily_clip_inference.c
     judged = (images.image_date == day.date) & (images.model_id == model)
-    statistics = read_rows(connection, daily_env_stats, daily_env_stats.c.stat_date == day.date)
-    moves = read_rows(
-        connection, hourly_setpoint_changes, (changed_at >= day.start) & (changed_at < day.end)
+    statistics = cast(
+        "list[DailyEnvStats]",
+        read_rows(connection, daily_env_stats, daily_env_stats.c.stat_date == day.date),
     )
-    seen = read_rows(connection, daily_clip_inference, judged)
+    moved = (changed_at >= day.start) & (changed_at < day.end)
+    moves = cast(
+        "list[HourlySetpointChanges]", read_rows(connection, hourly_setpoint_changes, moved)
+    )
+    seen = cast("list[DailyClipInference]", read_rows(connection, daily_clip_inference, judged))
     growth_days = {row["room_id"]: row["growth_day"] for row in statistics}
-    peers = read_peers(
-        connection, day.date, {age for age in growth_days.values() if age is not None}
-    )
+    ages = {age for age in growth_days.values() if age is not None}
+    peers = cast("list[Peer]", read_peers(connection, day.date, ages))
     climate = course.climate()
 
     def of(room: str) -> RoomDay:

@@ -1,23 +1,29 @@
 """`daily_clip_inference`: what the cameras saw."""
 
 import datetime as dt
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import numpy as np
 import sqlalchemy as sa
 from pydantic import Field
 
 from mushroom_assets.assets.windows import pictured, replace_windows
 from mushroom_assets.domain import environment, vision
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.growth import growth_on
-from mushroom_assets.domain.image_key import ImageKeyError, day_prefixes, parse_image_key
-from mushroom_assets.domain.probe import Probe, probe_columns
-from mushroom_assets.domain.series import Series, known_at
-from mushroom_assets.domain.windows import Window, to_us
+from mushroom_assets.domain.image_key import day_prefixes
+from mushroom_assets.domain.image_row import (
+    Circumstances,
+    DailyClipInference,
+    JudgedImage,
+    circumstances,
+    image_labels,
+    judged_image,
+)
+from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.definition import definition
@@ -34,10 +40,7 @@ from mushroom_assets.storage.vision.labels import read_probes
 from mushroom_assets.storage.vision.search import replace_room_days
 
 if TYPE_CHECKING:
-    from mushroom_assets.inference.pipeline import Outcome
-
-CLIMATE_MAX_AGE_S = 300  # a sample older than this says nothing of the capture
-CLIMATE = {"temperature_c": "temperature", "humidity_pct": "humidity", "co2_ppm": "co2"}
+    from mushroom_assets.inference.encoder import ClipEncoder
 
 
 class VisionConfig(dg.Config):
@@ -85,16 +88,16 @@ def vision_asset(clock: FarmClock, farm: Farm, **policy: Any) -> dg.AssetsDefini
             with postgres.transaction(run_id) as connection:
                 lock_for_replace(connection, table)
                 judged = cameras.judge_again(judged, files, day)
-                circumstances = _read_circumstances(connection, farm, day)
+                surroundings = _read_circumstances(connection, farm, day)
                 probes = read_probes(connection, encoder.name)
                 stamp = {
                     "model_id": model_id,
                     "run_id": run_id,
                     "computed_at": dt.datetime.now(dt.UTC),
                 }
-                labels = _labels(judged, labeller, probes)
-                rows = [
-                    row | circumstances(row) | labels.get(path, {}) | stamp
+                labels = image_labels(judged.values(), labeller, probes)
+                rows: list[dict[str, Any]] = [
+                    {**row, **surroundings(row), **labels.get(path, {}), **stamp}
                     for path, row in judged.items()
                 ]
                 replace_rows(
@@ -125,20 +128,19 @@ class _Cameras:
     """A day's files and what the model makes of them."""
 
     store: ImageStore
-    encoder: Any
+    encoder: "ClipEncoder"
     memory: EmbeddingMemory
     farm: Farm
 
     def files(self, day: Window) -> dict[str, tuple[str, Any]]:
         """The day's files: path -> room and what changes with the content."""
-        prefixes = day_prefixes(self.farm, day.date)
-        return {
-            path: (room, fingerprint)
-            for room, prefix in prefixes.items()
-            for path, fingerprint in self.store.listing(prefix).items()
-        }
+        found: dict[str, tuple[str, Any]] = {}
+        for room, prefix in day_prefixes(self.farm, day.date).items():
+            listing = self.store.listing(prefix)
+            found |= {path: (room, fingerprint) for path, fingerprint in listing.items()}
+        return found
 
-    def judge(self, files: Mapping[str, tuple[str, Any]], day: Window) -> dict[str, dict[str, Any]]:
+    def judge(self, files: Mapping[str, tuple[str, Any]], day: Window) -> dict[str, JudgedImage]:
         """What the files say by themselves, a row each, by path.
 
         `computed`: the model worked on it in this run.
@@ -146,19 +148,21 @@ class _Cameras:
         # With the encoder comes torch: only for inference
         from mushroom_assets.inference.pipeline import embed
 
-        return {
-            outcome.path: self._row(outcome, files[outcome.path][0], day)
-            for outcome in embed(list(files), self.store.read, self.encoder, self.memory)
-        }
+        judged = {}
+        for outcome in embed(list(files), self.store.read, self.encoder, self.memory):
+            room, _ = files[outcome.path]
+            judged[outcome.path] = judged_image(outcome, room, day.date, self.farm)
+        return judged
 
     def judge_again(
         self,
-        judged: Mapping[str, dict[str, Any]],
+        judged: Mapping[str, JudgedImage],
         files: Mapping[str, tuple[str, Any]],
         day: Window,
-    ) -> dict[str, dict[str, Any]]:
-        """With what came, went or changed while the model worked: of two runs the later one has the
-        later files.
+    ) -> dict[str, JudgedImage]:
+        """With what came, went or changed while the model worked.
+
+        Of two runs the later one has the later files.
         """
         now = self.files(day)
         changed = {path: file for path, file in now.items() if files.get(path) != file}
@@ -176,32 +180,13 @@ class _Cameras:
 
         return thumbnails(paths, self.store.read)
 
-    def _row(self, outcome: "Outcome", room: str, day: Window) -> dict[str, Any]:
-        row: dict[str, Any] = dict.fromkeys(column.name for column in table.columns)
-        row |= {"image_path": outcome.path, "room_id": room, "image_date": day.date, "status": "ok"}
-        row["computed"] = outcome.computed
-        if (fault := outcome.fault) is not None:
-            row |= {
-                "status": fault.status,
-                "error": fault.reason,
-                "content_sha256": fault.content_sha256,
-            }
-            row |= {"width": fault.width, "height": fault.height}
-        if outcome.encoded is not None:
-            row |= vars(outcome.encoded)
-        try:
-            key = parse_image_key(outcome.path, self.farm)
-            row |= {"camera": key.camera, "captured_at": key.captured_at, "batch_date": key.in_date}
-        except ImageKeyError as error:
-            row |= {"status": "rejected", "error": str(error), "embedding": None}
-        return row
-
 
 def _quarantine(
     connection: sa.Connection, found: Iterable[tuple[str, str]], stamp: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Store what lies where no day will ever look, with the reason, instead of what lay there
-    before.
+    """Store what lies where no day will ever look, with the reason.
+
+    It takes the place of what lay there before.
     """
     noticed = {"run_id": stamp["run_id"], "noticed_at": stamp["computed_at"]}
     strays = [{"image_path": path, "reason": reason} | noticed for path, reason in found]
@@ -209,57 +194,14 @@ def _quarantine(
     return strays
 
 
-def _labels(
-    judged: Mapping[str, dict[str, Any]], labeller: vision.Labeller, probes: Mapping[str, Probe]
-) -> dict[str, dict[str, Any]]:
-    """Zero-shot labels, and beside them the probe's, of all images that have a vector, by path."""
-    paths = [path for path, row in judged.items() if row["embedding"] is not None]
-    if not paths:
-        return {}
-    vectors = np.stack([judged[path]["embedding"] for path in paths])
-    scores, own = labeller.score(vectors), probe_columns(probes, vectors)
-    return {
-        path: asdict(score) | columns
-        for path, score, columns in zip(paths, scores, own, strict=True)
-    }
-
-
 def _read_circumstances(
     connection: sa.Connection, farm: Farm, day: Window
-) -> Callable[[Mapping[str, Any]], Any]:
-    """Read batches and climate of a day; returns what gives a row its batch, growth day and
-    climate.
-    """
+) -> Callable[[DailyClipInference], Circumstances]:
+    """Read batches and climate of a day; returns what gives a row its circumstances."""
     sources = environment.sources(read_points(connection), farm)
-    since = day.before(dt.timedelta(seconds=CLIMATE_MAX_AGE_S))
-    samples = read_samples(
-        connection, [p for points in sources.values() for p in points], since, day.end
-    )
+    point_ids = list(itertools.chain.from_iterable(sources.values()))
+    since = day.before(dt.timedelta(seconds=vision.CLIMATE_MAX_AGE_S))
+    samples = read_samples(connection, point_ids, since, day.end)
     climate = environment.climate(samples, sources, farm)
     batches = read_batches(connection)
-    return lambda row: _circumstances(row, climate, farm, batches)
-
-
-def _circumstances(
-    row: Mapping[str, Any],
-    climate: Mapping[tuple[str, str], Series],
-    farm: Farm,
-    batches: Mapping[str, Sequence[dt.date]],
-) -> dict[str, Any]:
-    """Batch, growth day and climate at the capture.
-
-    The batch table decides, the file's name is the fallback.
-    """
-    if row["captured_at"] is None:
-        return {}
-    captured_on, room = row["captured_at"].date(), row["room_id"]
-    growth = growth_on(captured_on, batches.get(room, ()), farm.cycle_days)
-    if growth.batch_date is None and row["batch_date"]:
-        growth = growth_on(captured_on, [row["batch_date"]], farm.cycle_days)
-    at = to_us(row["captured_at"])
-    values = {
-        column: known_at(climate[room, quantity], at, CLIMATE_MAX_AGE_S)
-        for column, quantity in CLIMATE.items()
-        if (room, quantity) in climate
-    }
-    return {"batch_date": growth.batch_date, "growth_day": growth.growth_day} | values
+    return partial(circumstances, climate=climate, farm=farm, in_dates=batches)

@@ -26,28 +26,25 @@ class Entry(NamedTuple):
 
 
 def root_strays(entries: Iterable[Entry], farm: Farm) -> list[Stray]:
-    """Files right under the root, and folders that belong to no room: one stray a folder, whatever
-    it holds.
+    """Files right under the root, and folders that belong to no room.
 
-    Of a room's folder of several parts (`north/611`) only the first is asked for.
+    A folder is one stray, whatever it holds. Of a room's folder of several parts (`north/611`) only
+    the first is asked for.
     """
     folders = [farm.folder(room) for room in farm.rooms]
-    tops, known = (
-        {folder.split("/")[0] for folder in folders},
-        f"the rooms' folders are {', '.join(folders)}",
-    )
+    known = {folder.split("/")[0] for folder in folders}
     found = []
     for name, is_folder in _made_by_cameras(entries):
         if not is_folder:
-            found.append(
-                (
-                    name,
-                    "a file right under the root. Remedy: move it into its day, <room>/<YYYYMMDD>/",
-                )
+            remedy = "move it into its day, <room>/<YYYYMMDD>/"
+            found.append((name, f"a file right under the root. Remedy: {remedy}"))
+        elif name not in known:
+            reason = f"no room has the folder {name}; the rooms' folders are {', '.join(folders)}"
+            remedy = (
+                f"give its room `folder: {name}` in the farm file, "
+                "or move its days into a room's folder"
             )
-        elif name not in tops:
-            remedy = f"give its room `folder: {name}` in the farm file, or move its days into a room's folder"
-            found.append((f"{name}/", f"no room has the folder {name}; {known}. Remedy: {remedy}"))
+            found.append((f"{name}/", f"{reason}. Remedy: {remedy}"))
     return found
 
 

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.vision import prompt_set_version
+from mushroom_assets.domain.vision import CLIMATE_COLUMNS, prompt_set_version
 
 # Raised by whoever changes what an asset's rows mean: its partitions then count as stale until they
 # are made anew.
@@ -92,7 +92,7 @@ def _vision(farm: Farm) -> Parts:
         "quantities": {
             name: quantity.model_dump(include={"device_type", "point_alias", "plausible"})
             for name, quantity in farm.quantities.items()
-            if name in ("temperature", "humidity", "co2")  # the climate at the capture
+            if name in CLIMATE_COLUMNS  # the climate at the capture
         },
         "vision": [prompt_set_version(farm.vision), farm.vision.unknown_margin],
     }

@@ -10,11 +10,11 @@ known here.
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from mushroom_assets.domain.image_row import Outcome
 from mushroom_assets.domain.vision import VANISHED, EncodedImage
 from mushroom_assets.inference.encoder import ClipEncoder
 from mushroom_assets.inference.images import ImageFault, Photo, content_sha256, read_photo
@@ -30,19 +30,6 @@ class Memory(Protocol):
 
     def keep(self, images: Sequence[EncodedImage]) -> None:
         """Store a batch that was just computed; a crash after this loses none of it."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one file: a vector with the picture's facts, or a fault.
-
-    `computed` just now or remembered.
-    """
-
-    path: str
-    encoded: EncodedImage | None = None
-    fault: ImageFault | None = None
-    computed: bool = False
 
 
 def embed(

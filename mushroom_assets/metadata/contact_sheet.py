@@ -14,7 +14,7 @@ from mushroom_assets.domain.texts import share_text, text
 from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text, leading_two
 from mushroom_assets.metadata.pictures import inline, markdown_table, plain
 
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 # Paths to small JPEGs; a file that cannot be used has none
 Draw = Callable[[Sequence[str]], Mapping[str, bytes]]
 

@@ -69,8 +69,8 @@ def _class_rows(fit: ProbeFit) -> list[dict[str, Any]]:
             "class": name,
             "images": count,
             "missing": missing.get(name, 0),
-            "recall": rates.get(name, {}).get("recall"),
-            "precision": rates.get(name, {}).get("precision"),
+            "recall": rates[name]["recall"] if name in rates else None,
+            "precision": rates[name]["precision"] if name in rates else None,
             "zero_shot_recall": zero_shot.get(name),
         }
         for name, count in fit.counts.items()

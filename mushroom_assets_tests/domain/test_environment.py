@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mushroom_assets.domain import environment, psychrometrics
-from mushroom_assets.domain.environment import Statistics, judge, summarise
 from mushroom_assets.domain.farm import Farm, Quantity
 from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.domain.marks import mark
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.psychrometrics import derive
 from mushroom_assets.domain.series import SECOND, Series, known_at
+from mushroom_assets.domain.statistics import Statistics, summarise
 from mushroom_assets.domain.windows import Window, to_us
 
 HOLD = 300
@@ -60,7 +61,7 @@ def frame(samples: dict[float, float]) -> pd.DataFrame:
 
 
 def series(samples: dict[float, float], **rules: Any) -> Series:
-    return judge(frame(samples), quantity(**rules), HOLD)
+    return mark(frame(samples), quantity(**rules), HOLD)
 
 
 def statistics(
@@ -227,7 +228,7 @@ def test_values_of_one_instant_are_averaged_over_those_that_are_plausible() -> N
     two = pd.DataFrame(
         {"at": np.array([0, 0, 60, 60, 120]) * SECOND, "value": [18.0, 19.0, 20.0, np.nan, np.inf]}
     )
-    found = judge(two, quantity(), HOLD)
+    found = mark(two, quantity(), HOLD)
     assert found.at.tolist() == [0, 60 * SECOND, 120 * SECOND]
     assert found.value[:2].tolist() == [18.5, 20.0]
     assert found.rejected.tolist() == [False, False, True]
@@ -269,7 +270,7 @@ def test_any_series_agrees_with_a_second_by_second_integration(
     )
 
     found = summarise(
-        judge(frame(samples), quantity(), hold), 0, length * SECOND, max_hold_s=hold, band=band
+        mark(frame(samples), quantity(), hold), 0, length * SECOND, max_hold_s=hold, band=band
     )
 
     assert found.coverage == pytest.approx(len(known) / length, abs=1e-12)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mushroom_assets.domain.environment import judge
+from mushroom_assets.domain.marks import mark
 from mushroom_assets.domain.report import effects
 from mushroom_assets.domain.windows import to_us
 from mushroom_assets_tests.kit.room_days import DAY, change, codes, farm, image, stats, write
@@ -174,7 +174,7 @@ def test_what_followed_a_move_is_the_mean_of_an_hour_before_and_after() -> None:
     minutes = np.arange(-90, 90)
     at = to_us(change(0)["changed_at"]) + minutes * 60_000_000
     value = np.where(minutes < 0, 18.0, np.where(minutes < 30, 17.0, 16.0))
-    series = judge(pd.DataFrame({"at": at, "value": value}), farm().quantities["temperature"], 300)
+    series = mark(pd.DataFrame({"at": at, "value": value}), farm().quantities["temperature"], 300)
     (first,) = effects([change(0)], {"temperature": series}, farm())
     assert first["temperature"] == pytest.approx((18, 16.5))
     # 24 minutes are known after it: too few

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mushroom_assets.domain.environment import judge
 from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.domain.marks import mark
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.ribbon import day_ribbons, setpoint_points, steps
 from mushroom_assets.domain.series import gaps, time_in_band
@@ -73,7 +73,7 @@ def test_a_day_has_as_many_quarters_as_it_lasts(date: str, quarters: int) -> Non
 
 def test_gaps_are_the_stretches_beyond_what_a_value_holds() -> None:
     at = [0, 100, 200, 1000, 3000]  # seconds; a value holds 300
-    series = judge(
+    series = mark(
         samples([second * SECOND for second in at], [1.0] * 5),
         FARM_OF.quantities["temperature"],
         300,
@@ -84,13 +84,13 @@ def test_gaps_are_the_stretches_beyond_what_a_value_holds() -> None:
         (1300, 3000),
         (3300, 4000),
     ]
-    nothing = judge(samples([], []), FARM_OF.quantities["temperature"], 300)
+    nothing = mark(samples([], []), FARM_OF.quantities["temperature"], 300)
     assert gaps(nothing, 0, 10, 300) == [(0, 10)]
 
 
 def test_time_below_in_and_above_the_band_is_by_time_and_not_by_samples() -> None:
     at, value = [0, 60, 120, 420], [16.0, 17.0, 19.0, 19.1]  # known for 60, 60, 300 and 180 s
-    series = judge(
+    series = mark(
         samples([second * SECOND for second in at], value), FARM_OF.quantities["temperature"], 300
     )
     shares = time_in_band(series, 0, 600 * SECOND, 300, (17, 19))
