@@ -53,6 +53,10 @@ class HourlySetpointChanges(TypedDict):
     detected_at: NotRequired[dt.datetime]
 
 
+# A row as `records` makes it, or as it was read back
+Change = HourlySetpointChanges | Mapping[str, Any]
+
+
 def watched_points(points: Iterable[Point], farm: Farm) -> dict[int, WatchedPoint]:
     """The farm file's entry for each watched point of the farm's rooms, by point_id."""
     return {
@@ -131,9 +135,10 @@ def records(
     places = np.searchsorted(edges, changes["changed_at"].to_numpy(), side="right") - 1
     known = {point.point_id: point for point in points}
     rows: dict[str, list[HourlySetpointChanges]] = {window.key: [] for window in windows}
-    for place, change in zip(places.tolist(), changes.itertuples(), strict=True):
+    found: Iterable[Any] = changes.itertuples()
+    for place, change in zip(places.tolist(), found, strict=True):
         if 0 <= place < len(windows):
-            record = _record(change, known[int(change.point_id)], farm, in_dates)
+            record = _record(change, known[change.point_id], farm, in_dates)
             rows[windows[place].key].append(record)
     return rows
 
@@ -188,7 +193,7 @@ def change_id(point: Point, changed_at: dt.datetime) -> uuid.UUID:
     return uuid.uuid5(CHANGE_NAMESPACE, name)
 
 
-def change_text(change: HourlySetpointChanges, farm: Farm) -> str:
+def change_text(change: Change, farm: Farm) -> str:
     """A row in the farm's language: `air cooler: temperature setpoint 18.0 → 17.5 °C`.
 
     Room and time are not said.
@@ -198,7 +203,7 @@ def change_text(change: HourlySetpointChanges, farm: Farm) -> str:
     return f"{device_text(change, farm)}{colon}{name} {_move_text(change, farm)}"
 
 
-def _move_text(change: HourlySetpointChanges, farm: Farm) -> str:
+def _move_text(change: Change, farm: Farm) -> str:
     """`off → on` where both states have a label, else numbers with their unit."""
     before = change["previous_label"]
     after = change["current_label"]
@@ -214,7 +219,7 @@ def _move_text(change: HourlySetpointChanges, farm: Farm) -> str:
     return f"{told_before} → {told_after}{unit}"
 
 
-def device_text(change: HourlySetpointChanges, farm: Farm) -> str:
+def device_text(change: Change, farm: Farm) -> str:
     """What people call the device of a row, its room unsaid.
 
     `left humidifier`, or `humidifier (third_humidifier)` where the farm file has no name for it.

@@ -233,3 +233,35 @@ def test_a_template_needs_a_place_for_the_prompt() -> None:
         n for n, text in enumerate(reference.splitlines(), 1) if text.startswith("  templates:")
     )
     assert re.search(rf"line {line}, vision\.templates: a template needs {{}}", message)
+
+
+OWN_CONDITIONS = """vision:
+  unknown_margin: 0.1
+  templates: ["{}"]
+  stages: {young: {prompts: [young]}, old: {prompts: [old]}}
+  conditions: {normal: {prompts: [normal]}, mould: {prompts: [mould]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("addition", "line", "missed"),
+    [("", 4, "healthy"), ("  sound: well\n", 9, "well")],
+    ids=["left out", "mistyped"],
+)
+def test_the_sound_condition_is_one_of_the_farms(addition: str, line: int, missed: str) -> None:
+    message = mistakes(SMALL + OWN_CONDITIONS + addition)
+    assert message.splitlines()[1:] == [
+        f"  line {line}, vision.sound: no condition is named {missed!r}; write `sound:` with the "
+        "condition that means nothing is wrong, one of normal, mould"
+    ]
+
+
+def test_the_sound_condition_is_healthy_unless_the_farm_has_another() -> None:
+    assert farm().vision.sound == "healthy"
+    assert farm(OWN_CONDITIONS + "  sound: normal\n").vision.sound == "normal"
+
+
+def test_conditions_that_are_mistaken_themselves_are_told_once() -> None:
+    wrong = OWN_CONDITIONS.replace(", mould: {prompts: [mould]}", "")
+    (told,) = mistakes(SMALL + wrong).splitlines()[1:]
+    assert told.startswith("  line 8, vision.conditions: ")

@@ -144,6 +144,28 @@ def test_more_than_a_quarter_of_images_with_one_condition_is_to_be_watched(
         assert row["reasons"][0]["text"] == "27% of the images show bacterial blotch"
 
 
+# A farm with conditions of its own, of which `normal` means that nothing is wrong
+OWN_CONDITIONS = """
+vision:
+  unknown_margin: 0.1
+  templates: ["{}"]
+  stages: {young: {prompts: [young]}, old: {prompts: [old]}}
+  conditions: {normal: {prompts: [normal]}, mould: {prompts: [mould]}}
+  sound: normal
+"""
+
+
+def test_the_farm_file_says_which_condition_is_sound() -> None:
+    own = farm(addition=OWN_CONDITIONS)
+    sound = write(images=[image("normal")] * 48, of=own)
+    assert (sound["verdict"], sound["reasons"]) == ("good", [])
+    sick = write(images=[image("mould")] * 13 + [image("normal")] * 35, of=own)
+    assert codes(sick) == [("watch", "condition")]
+    assert sick["reasons"][0]["text"] == "27% of the images show mould"
+    renamed = farm(addition=OWN_CONDITIONS.replace("sound: normal", "sound: mould"))
+    assert codes(write(images=[image("normal")] * 48, of=renamed)) == [("watch", "condition")]
+
+
 def test_images_that_nobody_can_name_are_no_condition() -> None:
     assert write(images=[image("unknown")] * 48)["verdict"] == "good"
 

@@ -72,7 +72,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float((a.astype(float) * b).sum(axis=-1).min())
 
 
-def test_random_weights_say_what_they_are(encoder: ClipEncoder):
+def test_random_weights_say_what_they_are(encoder: ClipEncoder) -> None:
     assert encoder.name == "mushroom-tiny/random-seed0"
     assert not encoder.trained
     assert (encoder.image_size, encoder.dimensions, encoder.min_side) == (128, 128, 192)
@@ -81,13 +81,13 @@ def test_random_weights_say_what_they_are(encoder: ClipEncoder):
 
 
 @pytest.mark.parametrize("size", [(320, 180), (90, 160), (64, 64), (40, 33)])
-def test_preprocessing_is_open_clips(encoder: ClipEncoder, reference, size: tuple[int, int]):
+def test_preprocessing_is_open_clips(encoder: ClipEncoder, reference, size: tuple[int, int]) -> None:
     image = picture(*size)
     ours = encoder.normalise(encoder.preprocess(image)[None])[0].numpy()
     np.testing.assert_allclose(ours, reference[1](image).numpy(), atol=1e-6)
 
 
-def test_preprocessing_by_hand(encoder: ClipEncoder):
+def test_preprocessing_by_hand(encoder: ClipEncoder) -> None:
     """Both sides to 128 by bicubic, nothing cropped, then mean and deviation a channel."""
     image = picture(320, 160)
     squashed = np.asarray(image.resize((128, 128), Image.Resampling.BICUBIC), dtype=np.float64)
@@ -98,7 +98,7 @@ def test_preprocessing_by_hand(encoder: ClipEncoder):
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_a_checkpoint_file_gives_open_clips_vectors(reference, suffix: str, tmp_path: Path):
+def test_a_checkpoint_file_gives_open_clips_vectors(reference, suffix: str, tmp_path: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
@@ -126,7 +126,7 @@ def test_a_checkpoint_file_gives_open_clips_vectors(reference, suffix: str, tmp_
     assert cosine(encoder.encode_texts(texts), words) > 0.99999
 
 
-def test_texts_of_every_length_have_the_full_towers_vectors(reference):
+def test_texts_of_every_length_have_the_full_towers_vectors(reference) -> None:
     import torch
 
     model, _, path = reference
@@ -154,7 +154,7 @@ def fresh(path: Path) -> tuple:
     return weights, load_module._build(weights, "cpu"), "cpu", 128, 1
 
 
-def test_label_vectors_are_open_clips_zero_shot_classifier(encoder: ClipEncoder, reference):
+def test_label_vectors_are_open_clips_zero_shot_classifier(encoder: ClipEncoder, reference) -> None:
     model, _, path = reference
     names, templates = ["closed bags", "ripe caps"], ["a photo of {}", "a dim photo of {}", "{}"]
     tokenizer = import_open_clip().get_tokenizer("mushroom-tiny")
@@ -166,7 +166,7 @@ def test_label_vectors_are_open_clips_zero_shot_classifier(encoder: ClipEncoder,
     np.testing.assert_allclose(vectors, expected, atol=1e-6)
 
 
-def test_vectors_have_length_one_and_do_not_depend_on_the_batch(encoder: ClipEncoder):
+def test_vectors_have_length_one_and_do_not_depend_on_the_batch(encoder: ClipEncoder) -> None:
     pixels = np.stack([encoder.preprocess(picture(120, 80, seed)) for seed in range(40)])
     together = encoder.encode_images(pixels)  # 40 is more than one batch inside
     assert (together.shape, together.dtype) == ((40, 128), np.float32)
@@ -181,7 +181,7 @@ def test_vectors_have_length_one_and_do_not_depend_on_the_batch(encoder: ClipEnc
     assert encoder.encode_texts([]).shape == (0, 128)
 
 
-def test_another_shape_is_an_error(encoder: ClipEncoder):
+def test_another_shape_is_an_error(encoder: ClipEncoder) -> None:
     with pytest.raises(
         ValueError, match=r"takes \(n, 128, 128, 3\) of uint8, got \(1, 3, 128, 128\) of uint8"
     ):
@@ -216,13 +216,13 @@ def scaled_and_full(encoder: ClipEncoder, frames: list[bytes], width: int) -> np
     return (a * b).sum(axis=1)
 
 
-def test_a_smaller_decode_keeps_the_vector(frames: list[bytes]):
+def test_a_smaller_decode_keeps_the_vector(frames: list[bytes]) -> None:
     assert scaled_and_full(load_encoder(None, None, "cpu"), frames, 360).min() >= 0.995
 
 
 def test_a_smaller_decode_keeps_the_vector_of_a_large_model_and_bf16_its_golden_ones(
     frames: list[bytes],
-):
+) -> None:
     # A copy of this test's own
     encoder = load_encoder("ViT-B-32", "random-seed0", "cpu", "fp32", 2)
     assert scaled_and_full(encoder, frames, 720).min() >= 0.995
@@ -236,7 +236,7 @@ def test_a_smaller_decode_keeps_the_vector_of_a_large_model_and_bf16_its_golden_
 
 def test_bf16_is_not_used_where_it_gives_other_vectors(
     encoder: ClipEncoder, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(encoder_module, "GOLDEN_BOUND", 1.1)
     golden = golden_images(128)
     exact = encoder.encode_images(golden)
@@ -248,7 +248,7 @@ def test_bf16_is_not_used_where_it_gives_other_vectors(
         load_encoder(None, "random-seed0", "cpu", "bf16")
 
 
-def test_an_unknown_precision_is_an_error():
+def test_an_unknown_precision_is_an_error() -> None:
     with pytest.raises(UnknownModel, match="auto, fp32, bf16"):
         load_encoder(None, None, "cpu", "int8")
 
@@ -267,7 +267,7 @@ np.save(sys.argv[1], np.concatenate([encoder.encode_images(pixels), encoder.enco
 
 def test_random_weights_are_the_same_in_every_process_and_leave_torchs_numbers_alone(
     encoder: ClipEncoder, tmp_path: Path
-):
+) -> None:
     pixels = (np.arange(128 * 128 * 3) % 251).astype(np.uint8).reshape(1, 128, 128, 3)
     ran = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, tmp_path / "v.npy"], capture_output=True, text=True
@@ -277,7 +277,7 @@ def test_random_weights_are_the_same_in_every_process_and_leave_torchs_numbers_a
     np.testing.assert_allclose(np.load(tmp_path / "v.npy"), ours, atol=1e-6)
 
 
-def test_a_file_that_does_not_fit_is_named(tmp_path: Path):
+def test_a_file_that_does_not_fit_is_named(tmp_path: Path) -> None:
     import torch
 
     other = tmp_path / "other.pt"
@@ -293,7 +293,7 @@ def test_a_file_that_does_not_fit_is_named(tmp_path: Path):
             load_encoder(None, str(path), "cpu")
 
 
-def test_a_wrong_device_is_an_error():
+def test_a_wrong_device_is_an_error() -> None:
     import torch
 
     with pytest.raises(UnknownModel, match="auto, cpu or cuda"):
@@ -303,7 +303,7 @@ def test_a_wrong_device_is_an_error():
             load_encoder(None, None, "cuda")
 
 
-def test_a_gpu_gives_nearly_the_same_vectors(encoder: ClipEncoder):
+def test_a_gpu_gives_nearly_the_same_vectors(encoder: ClipEncoder) -> None:
     import torch
 
     if not torch.cuda.is_available():
@@ -315,6 +315,6 @@ def test_a_gpu_gives_nearly_the_same_vectors(encoder: ClipEncoder):
     assert cosine(on_gpu.encode_texts(["caps"]), encoder.encode_texts(["caps"])) > 0.99999
 
 
-def test_importing_the_encoder_imports_no_torch():
+def test_importing_the_encoder_imports_no_torch() -> None:
     program = "import mushroom_assets.inference.encoder, sys; assert not {'torch', 'open_clip'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -72,7 +72,7 @@ def deviation(right: float, count: int, more: int) -> float:
 
 def test_the_default_is_the_packaged_file_and_is_named_by_its_content(
     encoder: ClipEncoder, numbers: dict
-):
+) -> None:
     sha256 = hashlib.sha256(PACKAGED.read_bytes()).hexdigest()
     assert encoder.name == f"mushroom-tiny/renders-{sha256[:8]}"
     assert encoder.trained
@@ -84,7 +84,7 @@ def test_the_default_is_the_packaged_file_and_is_named_by_its_content(
     )
 
 
-def test_the_file_is_small_and_holds_finite_half_precision():
+def test_the_file_is_small_and_holds_finite_half_precision() -> None:
     assert PACKAGED.stat().st_size <= MAX_BYTES
     tensors = load_file(PACKAGED)
     # Batch norm counts its batches
@@ -92,11 +92,11 @@ def test_the_file_is_small_and_holds_finite_half_precision():
     assert all(np.isfinite(t).all() for t in tensors.values())
 
 
-def test_the_prompts_are_those_it_was_trained_with(farm: Farm, numbers: dict):
+def test_the_prompts_are_those_it_was_trained_with(farm: Farm, numbers: dict) -> None:
     assert numbers["prompts"] == prompt_set_version(farm.vision)
 
 
-def test_the_whole_frame_is_seen(encoder: ClipEncoder):
+def test_the_whole_frame_is_seen(encoder: ClipEncoder) -> None:
     """Squashed, not cropped: colours at the sides of a wide picture arrive at the sides of the
     input.
     """
@@ -112,7 +112,7 @@ def test_the_whole_frame_is_seen(encoder: ClipEncoder):
 
 
 @pytest.mark.parametrize(("of", "kind"), KINDS)
-def test_the_cards_numbers_agree_with_one_another(numbers: dict, farm: Farm, of: str, kind: str):
+def test_the_cards_numbers_agree_with_one_another(numbers: dict, farm: Farm, of: str, kind: str) -> None:
     told = numbers[of][kind]
     labels = {"stage": farm.vision.stages, "condition": farm.vision.conditions}[kind]
     confusion = np.array(told["confusion"])
@@ -131,7 +131,7 @@ def test_the_cards_numbers_agree_with_one_another(numbers: dict, farm: Farm, of:
 @pytest.mark.parametrize(("of", "kind"), KINDS)
 def test_a_new_measurement_gives_the_cards_accuracy(
     numbers: dict, again: dict[str, dict[str, Outcome]], of: str, kind: str
-):
+) -> None:
     told, found = numbers[of][kind], again[of][kind]
     assert found.count >= 180
     margin = 3 * deviation(told["accuracy"], found.count, told["count"])
@@ -142,7 +142,7 @@ def test_a_new_measurement_gives_the_cards_accuracy(
 @pytest.mark.parametrize("kind", ["stage", "condition"])
 def test_every_label_is_found_as_often_as_the_card_says(
     numbers: dict, again: dict[str, dict[str, Outcome]], kind: str
-):
+) -> None:
     """Four standard deviations: there are twelve labels to fail."""
     told, found = np.array(numbers["renders"][kind]["confusion"]), again["renders"][kind]
     for i, name in enumerate(found.labels):
@@ -156,7 +156,7 @@ def test_every_label_is_found_as_often_as_the_card_says(
 @pytest.mark.parametrize("kind", ["stage", "condition"])
 def test_probabilities_mean_what_they_say(
     numbers: dict, again: dict[str, dict[str, Outcome]], kind: str
-):
+) -> None:
     """Mean confidence is the accuracy that calibrated probabilities promise."""
     found = again["renders"][kind]
     assert found.confidence == pytest.approx(
@@ -165,7 +165,7 @@ def test_probabilities_mean_what_they_say(
     assert numbers["renders"][kind]["error"] < 0.03
 
 
-def test_edited_prompts_still_work(encoder: ClipEncoder, farm: Farm):
+def test_edited_prompts_still_work(encoder: ClipEncoder, farm: Farm) -> None:
     """Words that stand neither in the farm file nor among the paraphrases as such."""
     edited = {
         "healthy": "a clean crop of mushrooms in good health",
@@ -187,7 +187,7 @@ def test_edited_prompts_still_work(encoder: ClipEncoder, farm: Farm):
     assert other > own - 0.05
 
 
-def test_the_card_names_what_it_learned_from_and_what_a_room_wants():
+def test_the_card_names_what_it_learned_from_and_what_a_room_wants() -> None:
     text = " ".join(CARD.read_text(encoding="utf-8").split())
     for said in (
         "It learned from renders, never from a photograph.",

@@ -27,7 +27,7 @@ def pixels(scene: Scene, number: int = 0) -> np.ndarray:
     return np.asarray(draw(scene, camera, stream(2, number), CLEAR), dtype=float)
 
 
-def test_a_point_twice_as_far_lies_half_as_far_from_the_vanishing_point():
+def test_a_point_twice_as_far_lies_half_as_far_from_the_vanishing_point() -> None:
     camera = View(640, 360, 300.0, 150.0, -0.6, 0.6, above=0.2, focal=500.0, roll=0.0)
     assert camera.project(0.4, 0.1, 2.0) == (300 + 500 * 0.4 / 2, 150 + 500 * 0.3 / 2)
     assert camera.project(0.4, 0.1, 4.0) == (300 + 500 * 0.4 / 4, 150 + 500 * 0.3 / 4)
@@ -35,7 +35,7 @@ def test_a_point_twice_as_far_lies_half_as_far_from_the_vanishing_point():
     assert tilted.project(0.4, -0.2, 2.0) == pytest.approx((300, 150 + 100))
 
 
-def test_a_stream_gives_one_view_and_half_of_the_cameras_hang_close():
+def test_a_stream_gives_one_view_and_half_of_the_cameras_hang_close() -> None:
     assert view(640, 360, stream(3)) == view(640, 360, stream(3))
     views = [view(640, 360, stream(4, n)) for n in range(400)]
     # Along the aisle the focal length is 0.74 to 1.04 widths
@@ -69,13 +69,13 @@ def test_the_crop_follows_the_growth_day():
     assert on(1, "harvested").height < sound.height / 2
 
 
-def test_bags_leave_at_the_harvest():
+def test_bags_leave_at_the_harvest() -> None:
     gone = [look(Scene(1, "harvested", "healthy", "white"), stream(5, n)).gone for n in range(200)]
     before = [look(Scene(9, "fruiting", "healthy", "white"), stream(5, n)).gone for n in range(200)]
     assert max(before) <= 0.03 < 0.4 < max(gone) <= 0.45
 
 
-def test_grain_has_the_spread_of_its_arithmetic():
+def test_grain_has_the_spread_of_its_arithmetic() -> None:
     """Whole numbers -5..5 have a variance of 10; they are scaled by 0.8 + 0.6 / (0.3 + light), more
     in the dark.
     """
@@ -93,7 +93,7 @@ def test_grain_has_the_spread_of_its_arithmetic():
         assert middle.mean() == pytest.approx(200 * tint, abs=1)
 
 
-def test_the_corners_are_darker():
+def test_the_corners_are_darker() -> None:
     seen = np.asarray(
         through(Image.new("RGB", (200, 100), (100, 100, 100)), FREE, stream(7)), dtype=float
     )
@@ -101,7 +101,7 @@ def test_the_corners_are_darker():
     assert seen[0, 0].max() == pytest.approx(100 * (1 - 2 * 0.16), abs=1)
 
 
-def test_fog_takes_contrast_and_blur_takes_edges():
+def test_fog_takes_contrast_and_blur_takes_edges() -> None:
     board = np.zeros((180, 320, 3), dtype=np.uint8)
     board[:, 160:] = 200
     clear, fogged, blurred = (
@@ -117,7 +117,7 @@ def test_fog_takes_contrast_and_blur_takes_edges():
     assert blurred[40] == clear[40]
 
 
-def test_a_covered_lens_hides_a_part_of_the_room():
+def test_a_covered_lens_hides_a_part_of_the_room() -> None:
     room = Image.new("RGB", (320, 180), (250, 0, 0))
     for number in range(12):
         seen = np.asarray(
@@ -129,7 +129,7 @@ def test_a_covered_lens_hides_a_part_of_the_room():
     assert np.mean(shares) == pytest.approx(PLANT.cover, abs=4 * np.sqrt(0.04 * 0.96 / 2000))
 
 
-def test_some_frames_of_the_plant_are_fogged_or_blurred_and_most_are_clear():
+def test_some_frames_of_the_plant_are_fogged_or_blurred_and_most_are_clear() -> None:
     states = [lens("white", stream(11, n)) for n in range(2000)]
     for share, expected in (
         (np.mean([s.fog > 0 for s in states]), 0.06),
@@ -138,7 +138,7 @@ def test_some_frames_of_the_plant_are_fogged_or_blurred_and_most_are_clear():
         assert share == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / 2000))
 
 
-def test_light_decides_colour_and_brightness():
+def test_light_decides_colour_and_brightness() -> None:
     by_light = {
         light: pixels(Scene(15, "fruiting", "healthy", light)).mean(axis=(0, 1))
         for light in ("white", "blue", "dim")
