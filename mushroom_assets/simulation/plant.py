@@ -71,10 +71,8 @@ def simulate_day(
         rooms: room ids; their order gives the points their numbers.
         day: farm-local day.
         seed: 0 or more; another seed is another plant.
-        faults: False for the feed as it should be: each minute on the minute, received two seconds
-            later.
-        until: an aware instant; no sample, change or climate value at or after it. None for the
-            whole day.
+        faults: False for the feed as it should be: on the minute, received two seconds later.
+        until: an aware instant from which on there is nothing; None for the whole day.
 
     Raises:
         ValueError: `until` without a time zone.
