@@ -4,11 +4,12 @@ and PsychroLib.
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import psychrolib
+import psychrolib  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,8 +32,10 @@ timezone: Asia/Shanghai
 first_day: 2026-01-01
 rooms: {A: {}, B: {}}
 quantities:
-  temperature: {device_type: env, point_alias: t, unit: "°C", plausible: [-20, 60], spike: 2, stuck_s: 1800}
-  humidity: {device_type: env, point_alias: h, unit: "%", plausible: [0, 100], spike: 5, stuck_s: 3600}
+  temperature:
+    {device_type: env, point_alias: t, unit: "°C", plausible: [-20, 60], spike: 2, stuck_s: 1800}
+  humidity:
+    {device_type: env, point_alias: h, unit: "%", plausible: [0, 100], spike: 5, stuck_s: 3600}
   co2: {device_type: env, point_alias: c, unit: ppm, plausible: [150, 50000]}
 stages:
   - {name: fruiting, days: [8, 27], bands: {temperature: [17, 19.5], vpd: [0.1, 0.3]}}
@@ -54,18 +57,18 @@ def quantity(
     )
 
 
-def frame(samples: dict[float, float]) -> pd.DataFrame:
+def frame(samples: Mapping[int, float]) -> pd.DataFrame:
     """Samples by second."""
     at = np.array([round(second * SECOND) for second in samples], dtype=np.int64)
     return pd.DataFrame({"at": at, "value": np.array(list(samples.values()), dtype=np.float64)})
 
 
-def series(samples: dict[float, float], **rules: Any) -> Series:
+def series(samples: Mapping[int, float], **rules: Any) -> Series:
     return mark(frame(samples), quantity(**rules), HOLD)
 
 
 def statistics(
-    samples: dict[float, float],
+    samples: Mapping[int, float],
     length: float = 3600,
     *,
     band: tuple[float, float] | None = None,
@@ -195,7 +198,7 @@ def test_a_spike_between_agreeing_neighbours_is_suspect_and_stays_in_the_statist
     ],
     ids=["ramp", "step", "exactly-the-limit", "gap-before", "gap-after", "edge"],
 )
-def test_what_is_no_spike_is_not_suspect(samples: dict[float, float]) -> None:
+def test_what_is_no_spike_is_not_suspect(samples: dict[int, float]) -> None:
     assert not series(samples, spike=5).suspect.any()
 
 
@@ -298,7 +301,7 @@ def test_any_series_agrees_with_a_second_by_second_integration(
 # --- vapour pressure deficit and dew point
 
 
-def humid(temperature: dict[float, float], humidity: dict[float, float]) -> dict[str, Series]:
+def humid(temperature: Mapping[int, float], humidity: Mapping[int, float]) -> dict[str, Series]:
     return derive(
         series(temperature, plausible=(-20, 60), spike=2),
         series(humidity, plausible=(0, 100), spike=5),
@@ -401,7 +404,7 @@ def minutes(point: int, first: dt.datetime, values: list[float]) -> pd.DataFrame
 
 def rows_of(
     samples: pd.DataFrame, farm: Farm, **options: Any
-) -> dict[tuple[str, str], dict[str, Any]]:
+) -> dict[tuple[str, str], environment.DailyEnvStats]:
     points = environment.sources(POINTS, farm)
     found = environment.summarise_day(samples, day(farm), points, farm, options.get("in_dates", {}))
     return {(row["room_id"], row["quantity"]): row for row in found}

@@ -44,7 +44,7 @@ class Broken:
 
 
 def judged(**changed: Any) -> JudgedImage:
-    outcome = {"path": PATH, "encoded": ENCODED, "computed": True} | changed
+    outcome: dict[str, Any] = {"path": PATH, "encoded": ENCODED, "computed": True} | changed
     return judged_image(Outcome(**outcome), "A", DAY, FARM)
 
 

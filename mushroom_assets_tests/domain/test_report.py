@@ -1,5 +1,7 @@
 """The daily verdict at its exact thresholds, what it may be built on, and what followed a move."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,9 +81,8 @@ def test_a_quantity_without_a_target_weakens_the_day_but_does_not_void_it() -> N
 def test_a_derived_quantity_counts_only_where_it_has_a_band() -> None:
     poor = {"coverage": 0.1, "suspect_count": 1440}
     assert write(stats(vpd=poor))["verdict"] == "good"
-    banded = farm(
-        addition="stages: [{name: all, days: [1, 27], bands: {vpd: [0.1, 0.3], temperature: [17, 19]}}]"
-    )
+    bands = "{vpd: [0.1, 0.3], temperature: [17, 19]}"
+    banded = farm(addition=f"stages: [{{name: all, days: [1, 27], bands: {bands}}}]")
     row = write(stats(vpd={"in_range": 0.5}), of=banded)
     assert codes(row) == [("act", "in_range")]
 
@@ -197,8 +198,10 @@ def test_what_followed_a_move_is_the_mean_of_an_hour_before_and_after() -> None:
     at = to_us(change(0)["changed_at"]) + minutes * 60_000_000
     value = np.where(minutes < 0, 18.0, np.where(minutes < 30, 17.0, 16.0))
     series = mark(pd.DataFrame({"at": at, "value": value}), farm().quantities["temperature"], 300)
-    (first,) = effects([change(0)], {"temperature": series}, farm())
+    moves: list[Any] = [change(0), change(70)]
+    first, later = effects(moves, {"temperature": series}, farm())
     assert first["temperature"] == pytest.approx((18, 16.5))
     # 24 minutes are known after it: too few
-    (later,) = effects([change(70)], {"temperature": series}, farm())
-    assert later["temperature"] == (pytest.approx((17 * 20 + 16 * 40) / 60), None)
+    before, after = later["temperature"]
+    assert before == pytest.approx((17 * 20 + 16 * 40) / 60)
+    assert after is None

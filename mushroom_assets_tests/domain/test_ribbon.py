@@ -11,7 +11,7 @@ import pytest
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.marks import mark
 from mushroom_assets.domain.points import Point
-from mushroom_assets.domain.ribbon import day_ribbons, setpoint_points, steps
+from mushroom_assets.domain.ribbon import Ribbon, day_ribbons, setpoint_points, steps
 from mushroom_assets.domain.series import gaps, time_in_band
 from mushroom_assets.domain.windows import Window, to_us
 
@@ -20,9 +20,13 @@ timezone: Europe/Brussels
 first_day: 2026-01-01
 rooms: {A: {}}
 quantities:
-  temperature: {device_type: env, point_alias: t, unit: "°C", plausible: [-20, 60], setpoints: {cooler: [set, on]}}
+  temperature:
+    {device_type: env, point_alias: t, unit: "°C", plausible: [-20, 60],
+     setpoints: {cooler: [set, on]}}
   humidity: {device_type: env, point_alias: h, unit: "%", plausible: [0, 100]}
-points: {cooler: {set: {change_type: analog_value, threshold: 0.1, description: {en: setpoint, zh: 设定}}}}
+points:
+  cooler:
+    set: {change_type: analog_value, threshold: 0.1, description: {en: setpoint, zh: 设定}}
 stages: [{name: all, days: [1, 27], bands: {temperature: [17, 19]}}]
 """
 SECOND = 1_000_000
@@ -40,7 +44,7 @@ def samples(at: list[int], value: list[float], point: int = 1) -> pd.DataFrame:
     return pd.DataFrame({"point_id": np.full(len(at), point, np.int32), "at": at, "value": value})
 
 
-def ribbon(frame: pd.DataFrame, of: Window, quantity: str = "temperature"):
+def ribbon(frame: pd.DataFrame, of: Window, quantity: str = "temperature") -> Ribbon:
     sources = {("A", "temperature"): [1], ("A", "humidity"): [2]}
     found = day_ribbons(frame, of, sources, {}, FARM_OF, {"A": [dt.date(2026, 1, 1)]})
     return next(part for part in found if part.quantity == quantity)

@@ -1,6 +1,4 @@
-"""The encoder against open_clip's own pipeline and against arithmetic, on the small model with
-random weights.
-"""
+"""The encoder against open_clip's own pipeline and arithmetic, on the small random model."""
 
 import datetime as dt
 import hashlib
@@ -8,8 +6,10 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw
 
@@ -18,19 +18,21 @@ from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.domain.vision import label_vectors
 from mushroom_assets.inference import encoder as encoder_module
 from mushroom_assets.inference import load as load_module
-from mushroom_assets.inference.encoder import ClipEncoder
+from mushroom_assets.inference.encoder import ClipEncoder, Parts
 from mushroom_assets.inference.golden import GOLDEN_BOUND, golden_images
 from mushroom_assets.inference.images import read_photo
 from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.inference.weights import (
     UnknownModel,
+    Weights,
     WeightsUnavailable,
     find_weights,
     import_open_clip,
 )
 from mushroom_assets.simulation.cameras import render, shots
 
-CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +40,17 @@ def encoder() -> ClipEncoder:
     return load_encoder(None, "random-seed0", "cpu")
 
 
+class Reference(NamedTuple):
+    """Model, transform and the checkpoint's path."""
+
+    model: Any
+    transform: Any
+    path: Path
+
+
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory):
-    """open_clip's own model and transform with weights of its own: (model, transform, checkpoint
-    path).
-    """
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """open_clip's own model and transform, with weights of its own."""
     import torch
 
     open_clip = import_open_clip()
@@ -51,7 +59,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory):
     )
     path = tmp_path_factory.mktemp("weights") / "tiny.pt"
     torch.save(model.state_dict(), path)
-    return model.eval(), transform, path
+    return Reference(model.eval(), transform, path)
 
 
 def picture(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -68,7 +76,7 @@ def picture(width: int, height: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
 
 
-def cosine(a: np.ndarray, b: np.ndarray) -> float:
+def cosine(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
     return float((a.astype(float) * b).sum(axis=-1).min())
 
 
@@ -81,10 +89,12 @@ def test_random_weights_say_what_they_are(encoder: ClipEncoder) -> None:
 
 
 @pytest.mark.parametrize("size", [(320, 180), (90, 160), (64, 64), (40, 33)])
-def test_preprocessing_is_open_clips(encoder: ClipEncoder, reference, size: tuple[int, int]) -> None:
+def test_preprocessing_is_open_clips(
+    encoder: ClipEncoder, reference: Reference, size: tuple[int, int]
+) -> None:
     image = picture(*size)
     ours = encoder.normalise(encoder.preprocess(image)[None])[0].numpy()
-    np.testing.assert_allclose(ours, reference[1](image).numpy(), atol=1e-6)
+    np.testing.assert_allclose(ours, reference.transform(image).numpy(), atol=1e-6)
 
 
 def test_preprocessing_by_hand(encoder: ClipEncoder) -> None:
@@ -98,7 +108,9 @@ def test_preprocessing_by_hand(encoder: ClipEncoder) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_a_checkpoint_file_gives_open_clips_vectors(reference, suffix: str, tmp_path: Path) -> None:
+def test_a_checkpoint_file_gives_open_clips_vectors(
+    reference: Reference, suffix: str, tmp_path: Path
+) -> None:
     import torch
     from safetensors.torch import save_file
 
@@ -126,7 +138,7 @@ def test_a_checkpoint_file_gives_open_clips_vectors(reference, suffix: str, tmp_
     assert cosine(encoder.encode_texts(texts), words) > 0.99999
 
 
-def test_texts_of_every_length_have_the_full_towers_vectors(reference) -> None:
+def test_texts_of_every_length_have_the_full_towers_vectors(reference: Reference) -> None:
     import torch
 
     model, _, path = reference
@@ -148,13 +160,15 @@ def test_texts_of_every_length_have_the_full_towers_vectors(reference) -> None:
         )
 
 
-def fresh(path: Path) -> tuple:
+def fresh(path: Path) -> tuple[Weights, Parts, str, int, int]:
     """What an encoder is made of that has not met any text yet."""
     weights = find_weights("mushroom-tiny", str(path))
     return weights, load_module._build(weights, "cpu"), "cpu", 128, 1
 
 
-def test_label_vectors_are_open_clips_zero_shot_classifier(encoder: ClipEncoder, reference) -> None:
+def test_label_vectors_are_open_clips_zero_shot_classifier(
+    encoder: ClipEncoder, reference: Reference
+) -> None:
     model, _, path = reference
     names, templates = ["closed bags", "ripe caps"], ["a photo of {}", "a dim photo of {}", "{}"]
     tokenizer = import_open_clip().get_tokenizer("mushroom-tiny")
@@ -169,7 +183,8 @@ def test_label_vectors_are_open_clips_zero_shot_classifier(encoder: ClipEncoder,
 def test_vectors_have_length_one_and_do_not_depend_on_the_batch(encoder: ClipEncoder) -> None:
     pixels = np.stack([encoder.preprocess(picture(120, 80, seed)) for seed in range(40)])
     together = encoder.encode_images(pixels)  # 40 is more than one batch inside
-    assert (together.shape, together.dtype) == ((40, 128), np.float32)
+    assert together.shape == (40, 128)
+    assert together.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
     for size in (1, 3, 7, 33):
         parts = [
@@ -204,7 +219,9 @@ def frames() -> list[bytes]:
     return [render(shot, seed=3, size=(2880, 1616)) for shot in taken[3::60]]
 
 
-def scaled_and_full(encoder: ClipEncoder, frames: list[bytes], width: int) -> np.ndarray:
+def scaled_and_full(
+    encoder: ClipEncoder, frames: list[bytes], width: int
+) -> npt.NDArray[np.float32]:
     """Cosines of the vectors of scaled decodes to those of open_clip's own way: all pixels decoded."""
     full = [Image.open(io.BytesIO(data)).convert("RGB") for data in frames]
     small = [read_photo(data, min_side=encoder.min_side).image for data in frames]
@@ -213,7 +230,8 @@ def scaled_and_full(encoder: ClipEncoder, frames: list[bytes], width: int) -> np
         encoder.encode_images(np.stack([encoder.preprocess(i) for i in images]))
         for images in (small, full)
     )
-    return (a * b).sum(axis=1)
+    cosines: npt.NDArray[np.float32] = (a * b).sum(axis=1)
+    return cosines
 
 
 def test_a_smaller_decode_keeps_the_vector(frames: list[bytes]) -> None:

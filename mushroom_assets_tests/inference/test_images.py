@@ -139,15 +139,12 @@ def test_exif_turns_the_image_upright(orientation: int) -> None:
 
 def test_cmyk_becomes_rgb_with_inks_as_adobe_stores_them_and_as_others_do() -> None:
     inks = Image.new("RGB", (64, 48), (200, 40, 90)).convert("CMYK")
-    adobe, plain = (
-        encoded(inks, quality=95),
-        without_adobe(encoded(ImageChops.invert(inks), quality=95)),
-    )
+    adobe = encoded(inks, quality=95)
+    plain = without_adobe(encoded(ImageChops.invert(inks), quality=95))
     for data in (adobe, plain):
         assert Image.open(io.BytesIO(data)).mode == "CMYK"
-        np.testing.assert_allclose(
-            read_photo(data, min_side=32).image.getpixel((20, 20)), (200, 40, 90), atol=4
-        )
+        seen = np.asarray(read_photo(data, min_side=32).image)[20, 20]
+        np.testing.assert_allclose(seen, (200, 40, 90), atol=4)
 
 
 def without_adobe(jpeg: bytes) -> bytes:
@@ -207,7 +204,10 @@ def test_sharpness_falls_with_blur_and_hardly_depends_on_the_scale_of_decoding()
 
 
 def test_reading_needs_no_torch() -> None:
-    program = "import mushroom_assets.inference.images, sys; assert not {'torch', 'torchvision'} & set(sys.modules)"
+    program = """
+import mushroom_assets.inference.images, sys
+assert not {"torch", "torchvision"} & set(sys.modules)
+"""
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 

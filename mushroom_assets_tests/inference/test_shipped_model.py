@@ -13,6 +13,7 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def encoder() -> ClipEncoder:
 
 
 @pytest.fixture(scope="module")
-def numbers() -> dict:
+def numbers() -> dict[str, Any]:
     return card.read(CARD)
 
 
@@ -71,7 +72,7 @@ def deviation(right: float, count: int, more: int) -> float:
 
 
 def test_the_default_is_the_packaged_file_and_is_named_by_its_content(
-    encoder: ClipEncoder, numbers: dict
+    encoder: ClipEncoder, numbers: dict[str, Any]
 ) -> None:
     sha256 = hashlib.sha256(PACKAGED.read_bytes()).hexdigest()
     assert encoder.name == f"mushroom-tiny/renders-{sha256[:8]}"
@@ -92,7 +93,7 @@ def test_the_file_is_small_and_holds_finite_half_precision() -> None:
     assert all(np.isfinite(t).all() for t in tensors.values())
 
 
-def test_the_prompts_are_those_it_was_trained_with(farm: Farm, numbers: dict) -> None:
+def test_the_prompts_are_those_it_was_trained_with(farm: Farm, numbers: dict[str, Any]) -> None:
     assert numbers["prompts"] == prompt_set_version(farm.vision)
 
 
@@ -112,7 +113,9 @@ def test_the_whole_frame_is_seen(encoder: ClipEncoder) -> None:
 
 
 @pytest.mark.parametrize(("of", "kind"), KINDS)
-def test_the_cards_numbers_agree_with_one_another(numbers: dict, farm: Farm, of: str, kind: str) -> None:
+def test_the_cards_numbers_agree_with_one_another(
+    numbers: dict[str, Any], farm: Farm, of: str, kind: str
+) -> None:
     told = numbers[of][kind]
     labels = {"stage": farm.vision.stages, "condition": farm.vision.conditions}[kind]
     confusion = np.array(told["confusion"])
@@ -130,7 +133,7 @@ def test_the_cards_numbers_agree_with_one_another(numbers: dict, farm: Farm, of:
 
 @pytest.mark.parametrize(("of", "kind"), KINDS)
 def test_a_new_measurement_gives_the_cards_accuracy(
-    numbers: dict, again: dict[str, dict[str, Outcome]], of: str, kind: str
+    numbers: dict[str, Any], again: dict[str, dict[str, Outcome]], of: str, kind: str
 ) -> None:
     told, found = numbers[of][kind], again[of][kind]
     assert found.count >= 180
@@ -141,7 +144,7 @@ def test_a_new_measurement_gives_the_cards_accuracy(
 
 @pytest.mark.parametrize("kind", ["stage", "condition"])
 def test_every_label_is_found_as_often_as_the_card_says(
-    numbers: dict, again: dict[str, dict[str, Outcome]], kind: str
+    numbers: dict[str, Any], again: dict[str, dict[str, Outcome]], kind: str
 ) -> None:
     """Four standard deviations: there are twelve labels to fail."""
     told, found = np.array(numbers["renders"][kind]["confusion"]), again["renders"][kind]
@@ -155,7 +158,7 @@ def test_every_label_is_found_as_often_as_the_card_says(
 
 @pytest.mark.parametrize("kind", ["stage", "condition"])
 def test_probabilities_mean_what_they_say(
-    numbers: dict, again: dict[str, dict[str, Outcome]], kind: str
+    numbers: dict[str, Any], again: dict[str, dict[str, Outcome]], kind: str
 ) -> None:
     """Mean confidence is the accuracy that calibrated probabilities promise."""
     found = again["renders"][kind]

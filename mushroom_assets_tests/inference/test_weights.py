@@ -2,7 +2,10 @@
 
 import io
 import urllib.error
+import urllib.request
+from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +19,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     Returns the addresses asked.
     """
-    asked = []
+    asked: list[str] = []
 
-    def urlopen(request, timeout) -> None:
+    def urlopen(request: urllib.request.Request, timeout: float) -> None:
         asked.append(request.full_url)
         assert timeout <= 5
         raise urllib.error.URLError("Name or service not known")
@@ -62,7 +65,9 @@ def test_a_real_model_is_never_random_by_omission() -> None:
         (None, "openai", "no published ones"),
     ],
 )
-def test_a_wrong_name_gets_the_nearest_ones(model: str | None, pretrained: str | None, near: str) -> None:
+def test_a_wrong_name_gets_the_nearest_ones(
+    model: str | None, pretrained: str | None, near: str
+) -> None:
     with pytest.raises(UnknownModel, match=near):
         find_weights(model, pretrained)
 
@@ -75,7 +80,9 @@ def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     assert "open_clip.create_model('ViT-B-32', pretrained='laion2b_s34b_b79k')" in message
 
 
-def test_without_a_network_the_message_says_what_was_tried_and_what_to_do(no_network: list[str]) -> None:
+def test_without_a_network_the_message_says_what_was_tried_and_what_to_do(
+    no_network: list[str],
+) -> None:
     with pytest.raises(WeightsUnavailable) as raised:
         find_weights("ViT-B-32", "laion2b_s34b_b79k")
     message = str(raised.value)
@@ -99,7 +106,7 @@ def test_a_file_copied_from_an_openai_tag_needs_the_model_with_its_activation(
 
 
 def test_a_download_that_breaks_off_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    def download(config) -> None:
+    def download(config: dict[str, Any]) -> None:
         raise FileNotFoundError("Failed to download file")
 
     monkeypatch.setattr(weights, "_cached", lambda repository, filename: None)
@@ -109,9 +116,12 @@ def test_a_download_that_breaks_off_is_the_same(monkeypatch: pytest.MonkeyPatch)
         find_weights("ViT-B-32", "openai")
 
 
-def test_any_answer_of_the_hub_is_a_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def urlopen(request, timeout) -> None:
-        raise urllib.error.HTTPError(request.full_url, 405, "Method Not Allowed", {}, io.BytesIO())
+def test_any_answer_of_the_hub_is_a_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def urlopen(request: urllib.request.Request, timeout: float) -> None:
+        url = request.full_url
+        raise urllib.error.HTTPError(url, 405, "Method Not Allowed", Message(), io.BytesIO())
 
     monkeypatch.setattr(weights, "_cached", lambda repository, filename: None)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
@@ -130,10 +140,10 @@ def test_offline_mode_asks_nobody(monkeypatch: pytest.MonkeyPatch, no_network: l
     assert no_network == []
 
 
-def test_cached_weights_need_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_cached_weights_need_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked = []
 
-    def from_cache(repository, filename):
+    def from_cache(repository: str, filename: str) -> str | None:
         asked.append((repository, filename))
         return str(tmp_path / filename) if filename.endswith(".bin") else None
 

@@ -50,7 +50,7 @@ def test_keys_parse_back_to_the_shot(farm: Farm, season: list[Shot]) -> None:
 
 def test_two_cameras_a_room_one_shot_an_hour_minus_drop_outs(season: list[Shot]) -> None:
     assert 160 < len(season) / len(DAYS) < 190
-    per_camera_day = {}
+    per_camera_day: dict[tuple[str, dt.date], list[int]] = {}
     for shot in season:
         per_camera_day.setdefault((shot.camera, shot.captured_at.date()), []).append(
             shot.captured_at.hour
