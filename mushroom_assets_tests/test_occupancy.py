@@ -1,6 +1,4 @@
-"""Real minute data through the command line and Dagster, against numbers computed without the
-package.
-"""
+"""Real minute data through command line and Dagster, against numbers of plain Python."""
 
 import datetime as dt
 import json

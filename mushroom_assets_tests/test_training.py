@@ -1,6 +1,4 @@
-"""The parts of the training that can be told by arithmetic: scenes, words, calibration, the card's
-block.
-"""
+"""Parts of the training, by arithmetic: scenes, words, calibration, the card's block."""
 
 from collections import Counter
 from pathlib import Path

@@ -37,6 +37,7 @@ OTHER = """vision:
   templates: ['{}', 'a photo of {}']
   stages: {"it's %s": {prompts: [soil]}, b: {prompts: [a mushroom]}, c: {prompts: [a blue square, red]}}
   conditions: {d: {prompts: [noise]}, e: {prompts: [a painting]}}
+  sound: d
 """
 DAYS = ("2026-01-10", "2026-01-11", "2026-01-12")
 JOB = "relabel_images_job"
@@ -415,7 +416,10 @@ def test_no_image_is_read(judged: Relabelled) -> None:
 
 def test_more_labels_than_a_function_takes_arguments(judged: Relabelled) -> None:
     labels = ", ".join(f"label{number}: {{prompts: [thing {number}]}}" for number in range(60))
-    others = "conditions: {d: {prompts: [noise]}, e: {prompts: [x]}}, unknown_margin: 0.1, templates: ['{}']"
+    others = (
+        "conditions: {d: {prompts: [noise]}, e: {prompts: [x]}}, sound: d, "
+        "unknown_margin: 0.1, templates: ['{}']"
+    )
     judged.farm = write_farm(judged.path, f"{FARM}vision: {{stages: {{{labels}}}, {others}}}\n")
     judged.relabel(until=DAYS[0])
     for row in judged.of(judged.model()):

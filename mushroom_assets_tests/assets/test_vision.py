@@ -252,7 +252,8 @@ def test_rows_of_another_prompt_set_are_kept_beside_the_new_ones(cameras: Camera
     cameras.judge()
     cameras.path.write_text(
         FARM + "vision: {unknown_margin: 0.1, templates: ['{}'],"
-        " stages: {a: {prompts: [x]}, b: {prompts: [y]}}, conditions: {c: {prompts: [x]}, d: {prompts: [y]}}}\n"
+        " stages: {a: {prompts: [x]}, b: {prompts: [y]}},"
+        " conditions: {c: {prompts: [x]}, d: {prompts: [y]}}, sound: c}\n"
     )
     cameras.judge()
     found = cameras.rows(ASSET)

@@ -37,7 +37,7 @@ RANDOM = ClipResource(pretrained="random-seed0", device="cpu", threads=WORKERS)
 DELAY_S = 0.15  # of every batch in the process that gets killed: the day takes it some 0.6 s
 OTHER_PROMPTS = (
     "vision: {unknown_margin: 0.1, templates: ['{}'], stages: {a: {prompts: [x]}, b: {prompts: [y]}},"
-    " conditions: {c: {prompts: [x]}, d: {prompts: [y]}}}\n"
+    " conditions: {c: {prompts: [x]}, d: {prompts: [y]}}, sound: c}\n"
 )
 
 SPOIL = """

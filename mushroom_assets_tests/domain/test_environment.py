@@ -1,5 +1,6 @@
-"""Statistics of a room's day, held against sums on paper, a second-by-second integration, pandas
-and PsychroLib.
+"""Statistics of a room's day.
+
+They are held against sums on paper, a second-by-second integration, pandas and PsychroLib.
 """
 
 import datetime as dt
@@ -57,18 +58,22 @@ def quantity(
     )
 
 
-def frame(samples: Mapping[int, float]) -> pd.DataFrame:
+# Values by second
+Samples = Mapping[int, float] | Mapping[float, float]
+
+
+def frame(samples: Samples) -> pd.DataFrame:
     """Samples by second."""
     at = np.array([round(second * SECOND) for second in samples], dtype=np.int64)
     return pd.DataFrame({"at": at, "value": np.array(list(samples.values()), dtype=np.float64)})
 
 
-def series(samples: Mapping[int, float], **rules: Any) -> Series:
+def series(samples: Samples, **rules: Any) -> Series:
     return mark(frame(samples), quantity(**rules), HOLD)
 
 
 def statistics(
-    samples: Mapping[int, float],
+    samples: Samples,
     length: float = 3600,
     *,
     band: tuple[float, float] | None = None,
@@ -198,7 +203,7 @@ def test_a_spike_between_agreeing_neighbours_is_suspect_and_stays_in_the_statist
     ],
     ids=["ramp", "step", "exactly-the-limit", "gap-before", "gap-after", "edge"],
 )
-def test_what_is_no_spike_is_not_suspect(samples: dict[int, float]) -> None:
+def test_what_is_no_spike_is_not_suspect(samples: dict[float, float]) -> None:
     assert not series(samples, spike=5).suspect.any()
 
 
@@ -301,7 +306,7 @@ def test_any_series_agrees_with_a_second_by_second_integration(
 # --- vapour pressure deficit and dew point
 
 
-def humid(temperature: Mapping[int, float], humidity: Mapping[int, float]) -> dict[str, Series]:
+def humid(temperature: Samples, humidity: Samples) -> dict[str, Series]:
     return derive(
         series(temperature, plausible=(-20, 60), spike=2),
         series(humidity, plausible=(0, 100), spike=5),

@@ -1,6 +1,4 @@
-"""The farm file: what a small one takes from the reference, and that every mistake is named by line
-and key.
-"""
+"""The farm file: what a small one takes from the reference, and mistakes by line and key."""
 
 import datetime as dt
 import re
@@ -92,7 +90,8 @@ def test_a_required_key_is_missed_by_its_name(key: str) -> None:
         ),
         ("stages:\n  - {name: one, days: [8, 1]}\n", 5, "stages.0.days", "must not exceed"),
         (
-            "stages:\n  - {name: one, days: [1, 8]}\n  - {name: two, days: [9, 27], bands: {co2: [3, 2]}}\n",
+            "stages:\n  - {name: one, days: [1, 8]}\n"
+            "  - {name: two, days: [9, 27], bands: {co2: [3, 2]}}\n",
             6,
             "stages.1.bands",
             "must not exceed",
@@ -200,7 +199,8 @@ def test_every_watched_device_of_the_reference_has_a_name_in_both_languages() ->
 
 def test_a_stage_holds_for_its_days_both_included() -> None:
     found = farm(
-        "stages:\n  - {name: one, days: [2, 3], bands: {co2: [1, 2]}}\n  - {name: two, days: [4, 4]}\n"
+        "stages:\n  - {name: one, days: [2, 3], bands: {co2: [1, 2]}}\n"
+        "  - {name: two, days: [4, 4]}\n"
     )
     assert [getattr(found.stage(day), "name", None) for day in (None, 1, 2, 3, 4, 5)] == [
         None,

@@ -1,6 +1,4 @@
-"""Setpoint changes: what counts as one is decided by decimal arithmetic, and by a loop over
-neighbours in the test.
-"""
+"""Setpoint changes: decimal arithmetic, and a loop over neighbours, decide what counts as one."""
 
 import datetime as dt
 import itertools
@@ -288,9 +286,7 @@ def reference(language: str) -> Farm:
 def moved(
     device: str, alias: str, point: str, before: float, after: float, **changed: Any
 ) -> dict[str, Any]:
-    """A row of the reference farm's room 611, its description and labels those of the point's
-    language.
-    """
+    """A row of the reference farm's room 611, without description and labels."""
     row = {
         "room_id": "611", "device_type": device, "device_alias": alias, "point_alias": point,
         "point_description": None, "previous_value": before, "current_value": after,

@@ -222,7 +222,7 @@ def frames() -> list[bytes]:
 def scaled_and_full(
     encoder: ClipEncoder, frames: list[bytes], width: int
 ) -> npt.NDArray[np.float32]:
-    """Cosines of the vectors of scaled decodes to those of open_clip's own way: all pixels decoded."""
+    """Cosines of scaled decodes' vectors to those of open_clip's own way: all pixels decoded."""
     full = [Image.open(io.BytesIO(data)).convert("RGB") for data in frames]
     small = [read_photo(data, min_side=encoder.min_side).image for data in frames]
     assert {image.width for image in small} == {width}
@@ -279,7 +279,8 @@ before = torch.get_rng_state()
 encoder = load_encoder(None, "random-seed0", "cpu")
 assert torch.equal(before, torch.get_rng_state()), "the global random numbers were touched"
 pixels = (np.arange(128 * 128 * 3) % 251).astype(np.uint8).reshape(1, 128, 128, 3)
-np.save(sys.argv[1], np.concatenate([encoder.encode_images(pixels), encoder.encode_texts(["mushrooms"])]))
+vectors = [encoder.encode_images(pixels), encoder.encode_texts(["mushrooms"])]
+np.save(sys.argv[1], np.concatenate(vectors))
 """
 
 
@@ -334,5 +335,8 @@ def test_a_gpu_gives_nearly_the_same_vectors(encoder: ClipEncoder) -> None:
 
 
 def test_importing_the_encoder_imports_no_torch() -> None:
-    program = "import mushroom_assets.inference.encoder, sys; assert not {'torch', 'open_clip'} & set(sys.modules)"
+    program = """
+import mushroom_assets.inference.encoder, sys
+assert not {"torch", "open_clip"} & set(sys.modules)
+"""
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

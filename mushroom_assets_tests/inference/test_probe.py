@@ -252,8 +252,9 @@ def test_on_labels_without_meaning_the_choice_of_the_strength_does_not_flatter()
 
 
 def near_duplicates() -> tuple[Floats, list[str], list[int]]:
-    """12 days of 8 images that differ by little, in 64 dimensions; a day's label has nothing to do
-    with its looks.
+    """12 days of 8 images that differ by little, in 64 dimensions.
+
+    A day's label has nothing to do with its looks.
     """
     random = np.random.default_rng(0)
     days = np.repeat(np.arange(12), 8)

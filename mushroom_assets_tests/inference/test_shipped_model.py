@@ -1,5 +1,4 @@
-"""The shipped weights against their card: file, numbers, and a new measurement on pictures that
-nobody used before.
+"""The shipped weights against their card: file, numbers, and a measurement on new pictures.
 
 The seeds here (4, 5) are neither the training's (1), nor the scale's (2), nor the card's (3). Two
 measurements of one accuracy p over n and N pictures differ by sqrt(p (1 - p) (1/n + 1/N)) as a
@@ -64,8 +63,9 @@ KINDS = [(of, kind) for of in ("renders", "plant") for kind in ("stage", "condit
 
 
 def deviation(right: float, count: int, more: int) -> float:
-    """Of the difference of two shares; a share of 0 or 1 counts as if one picture of the larger set
-    were otherwise.
+    """Of the difference of two shares.
+
+    A share of 0 or 1 counts as if one picture of the larger set were otherwise.
     """
     share = min(max(right, 1 / (more + 2)), 1 - 1 / (more + 2))
     return math.sqrt(share * (1 - share) * (1 / count + 1 / more))
@@ -98,9 +98,7 @@ def test_the_prompts_are_those_it_was_trained_with(farm: Farm, numbers: dict[str
 
 
 def test_the_whole_frame_is_seen(encoder: ClipEncoder) -> None:
-    """Squashed, not cropped: colours at the sides of a wide picture arrive at the sides of the
-    input.
-    """
+    """Squashed, not cropped: the sides of a wide picture arrive at the sides of the input."""
     from PIL import Image
 
     picture = Image.new("RGB", (320, 180), "black")

@@ -1,4 +1,4 @@
-"""The cameras: keys by the contract's pattern, what the shots claim, and files that open or do not."""
+"""The cameras: keys by the contract's pattern, what shots claim, files that open or do not."""
 
 import dataclasses
 import datetime as dt
@@ -108,7 +108,8 @@ def test_an_hour_that_the_clocks_skip_or_repeat(brussels: Farm, day: dt.date, ho
 
 def test_a_farm_with_labels_of_its_own_gets_its_own() -> None:
     farm = parse_farm(
-        "{timezone: UTC, first_day: 2026-01-01, rooms: {a: {}}, vision: {unknown_margin: 0, templates: ['{}'],"
+        "{timezone: UTC, first_day: 2026-01-01, rooms: {a: {}},"
+        " vision: {unknown_margin: 0, templates: ['{}'], sound: good,"
         " stages: {young: {prompts: [x]}, old: {prompts: [y]}},"
         " conditions: {good: {prompts: [x]}, bad: {prompts: [y]}}}}"
     )

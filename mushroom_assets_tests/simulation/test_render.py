@@ -1,6 +1,4 @@
-"""What the cameras' pictures look like: geometry, growth, and what lens and light do, by arithmetic
-and by contrast.
-"""
+"""The cameras' pictures, by arithmetic and by contrast: geometry, growth, lens and light."""
 
 import itertools
 from collections.abc import Callable
