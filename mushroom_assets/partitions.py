@@ -1,5 +1,4 @@
-"""The farm's clock: daily and hourly partitions in the farm's time zone, and the windows of their
-keys.
+"""The farm's clock: daily and hourly partitions in its time zone, and the windows of their keys.
 
 Both begin at `first_day` and share one zone: Dagster refuses to relate partitions of two. A
 partition exists once its window has closed.

@@ -1,6 +1,4 @@
-"""Real minute data through the command line and Dagster, against numbers computed without the
-package.
-"""
+"""Real minute data through command line and Dagster, against numbers of plain Python."""
 
 import datetime as dt
 import json
@@ -31,7 +29,7 @@ def run_script(name: str) -> str:
 
 def test_the_five_full_days_come_to_the_independently_computed_numbers(
     database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     samples = tmp_path / "samples.csv"
     samples.write_text(run_script("to_samples.py"))
     monkeypatch.setenv("DATABASE_URL", database_url)
@@ -63,5 +61,5 @@ def test_the_five_full_days_come_to_the_independently_computed_numbers(
             assert row["growth_day"] is None and row["in_range"] is None
 
 
-def test_the_expected_numbers_are_what_their_script_prints():
+def test_the_expected_numbers_are_what_their_script_prints() -> None:
     assert json.loads(run_script("expected.py")) == EXPECTED

@@ -1,6 +1,4 @@
-"""The parts of the training that can be told by arithmetic: scenes, words, calibration, the card's
-block.
-"""
+"""Parts of the training, by arithmetic: scenes, words, calibration, the card's block."""
 
 from collections import Counter
 from pathlib import Path
@@ -18,12 +16,12 @@ from training.texts import LIGHT, Words
 VISION = parse_farm(reference_farm_text()).vision
 
 
-def test_a_picture_is_a_function_of_seed_and_number():
+def test_a_picture_is_a_function_of_seed_and_number() -> None:
     assert scenes.picture(90, 3) == scenes.picture(90, 3)
     assert len({scenes.picture(seed, number)[0] for seed in (90, 91) for number in range(3)}) == 6
 
 
-def test_stages_and_conditions_go_together():
+def test_stages_and_conditions_go_together() -> None:
     random = np.random.default_rng(0)
     shown = [scenes.scene(random) for _ in range(4000)]
     assert {s.stage for s in shown} == set(VISION.stages)
@@ -43,7 +41,7 @@ def test_stages_and_conditions_go_together():
         assert found == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / 4000))
 
 
-def test_of_a_dark_frame_no_stage_is_asked():
+def test_of_a_dark_frame_no_stage_is_asked() -> None:
     random = np.random.default_rng(1)
     made = scenes.Pictures(np.empty(0, dtype=np.uint8), [scenes.scene(random) for _ in range(500)])
     aims = targets(made, Words(VISION))
@@ -57,7 +55,7 @@ def test_of_a_dark_frame_no_stage_is_asked():
     }
 
 
-def test_half_of_a_labels_texts_are_the_farms_own():
+def test_half_of_a_labels_texts_are_the_farms_own() -> None:
     words, random = Words(VISION), np.random.default_rng(2)
     label = VISION.conditions["blotch"]
     texts = words.texts("condition", "blotch", 2000, random)
@@ -66,7 +64,7 @@ def test_half_of_a_labels_texts_are_the_farms_own():
     assert len(set(texts)) > 60
 
 
-def test_drawn_texts_say_what_they_mean():
+def test_drawn_texts_say_what_they_mean() -> None:
     words, random = Words(VISION), np.random.default_rng(3)
     texts, shares = words.draw(400, random)
     assert len(texts) == 400
@@ -77,7 +75,7 @@ def test_drawn_texts_say_what_they_mean():
         assert sum(meant.values()) == (2.5 if said else 1)
 
 
-def test_the_calibration_error_is_the_gap_by_bins():
+def test_the_calibration_error_is_the_gap_by_bins() -> None:
     assert BINS == 15
     # 0.9 lies in bin 13 (0.867 to 0.933), 0.5 in bin 7 (0.467 to 0.533): gaps |3.6 - 3| and |1.0 -
     # 2| over 6 pictures.
@@ -87,7 +85,7 @@ def test_the_calibration_error_is_the_gap_by_bins():
     assert calibration_error(np.array([1.0, 1.0]), np.array([True, True])) == 0
 
 
-def test_the_scale_is_that_of_the_probabilities():
+def test_the_scale_is_that_of_the_probabilities() -> None:
     """Labels drawn from softmax(12 * cosines) are fitted best by 12."""
     random = np.random.default_rng(4)
     cosines = random.uniform(-0.2, 0.4, (20_000, 5))
@@ -98,7 +96,7 @@ def test_the_scale_is_that_of_the_probabilities():
     assert best_scale([(cosines, labels), (cosines, labels)]) == best_scale([(cosines, labels)])
 
 
-def test_the_cards_block_is_read_back_and_the_rest_is_left_alone(tmp_path: Path):
+def test_the_cards_block_is_read_back_and_the_rest_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "CARD.md"
     path.write_text(
         f"# Model\n\nbefore\n\n{card.BEGIN}\nold\n{card.END}\n\nafter\n", encoding="utf-8"

@@ -1,5 +1,4 @@
-"""The model card's block of numbers: written by the run that made the file, read back by the test
-that checks it.
+"""The model card's block of numbers: written by the run that made the file, read by its test.
 
 Here lives the block's form alone. What stands around it in the card is written by hand and left as
 it is.
@@ -12,7 +11,8 @@ from typing import Any
 
 from training.measure import Outcome
 
-BEGIN, END = "<!-- numbers: written by training.train, do not edit -->", "<!-- end of numbers -->"
+BEGIN = "<!-- numbers: written by training.train, do not edit -->"
+END = "<!-- end of numbers -->"
 DATA = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
 SETS = {
     "renders": "Renders drawn as for training, with a seed of their own",
@@ -21,30 +21,25 @@ SETS = {
 
 
 def block(facts: dict[str, Any], results: dict[str, dict[str, Outcome]]) -> str:
-    """The block: facts of the run, a section for each set of pictures, and all of it once more as
-    JSON.
-    """
+    """The block: facts of the run and a section for each set of pictures, then the same as JSON."""
     rows = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())]
     parts = ["\n".join(rows)]
     for name, kinds in results.items():
         parts.append(f"### {SETS[name]}")
         parts += [_section(kind, outcome) for kind, outcome in kinds.items()]
-    data = facts | {
-        name: {k: _plain(o) for k, o in kinds.items()} for name, kinds in results.items()
-    }
-    parts.append(
-        "<details><summary>The same for programs</summary>\n\n```json\n"
-        + json.dumps(data)
-        + "\n```\n\n</details>"
-    )
+    data = json.dumps(facts | {name: _plain_kinds(kinds) for name, kinds in results.items()})
+    summary = "<details><summary>The same for programs</summary>"
+    parts.append(f"{summary}\n\n```json\n{data}\n```\n\n</details>")
     return "\n\n".join(parts)
 
 
 def _section(kind: str, of: Outcome) -> str:
     heads = [f"says {name}" for name in of.labels]
     lines = [
-        f"**{kind}**: accuracy {of.accuracy:.4f} over {of.count} pictures; mean confidence {of.confidence:.4f}, "
-        f"expected calibration error {of.error:.4f} (15 bins); {of.unknown:.1%} come out as `unknown`",
+        f"**{kind}**: accuracy {of.accuracy:.4f} over {of.count} pictures; "
+        f"mean confidence {of.confidence:.4f}, "
+        f"expected calibration error {of.error:.4f} (15 bins); "
+        f"{of.unknown:.1%} come out as `unknown`",
         "",
         f"| shown | {' | '.join(heads)} | right |",
         "|---" * (len(heads) + 2) + "|",
@@ -53,6 +48,10 @@ def _section(kind: str, of: Outcome) -> str:
         if sum(row):
             lines.append(f"| {name} | {' | '.join(map(str, row))} | {of.recalls[name]:.3f} |")
     return "\n".join(lines)
+
+
+def _plain_kinds(kinds: dict[str, Outcome]) -> dict[str, Any]:
+    return {kind: _plain(outcome) for kind, outcome in kinds.items()}
 
 
 def _plain(of: Outcome) -> dict[str, Any]:

@@ -1,5 +1,4 @@
-"""Fitting the model: words first, then pictures, then the temperature that makes its probabilities
-honest.
+"""Fitting the model: words first, then pictures, then the temperature of its probabilities.
 
 The text tower learns to tell the labels apart and then stays as it is, while the image tower learns
 to meet it: both at once took three times as many pictures to get as far. Here lives torch. Pictures
@@ -22,10 +21,13 @@ from training.scenes import SIDE, Pictures
 from training.texts import Words
 
 # CLIP's, as in the config
-MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-TEXT_STEPS, TEXT_BATCH, TEXT_RATE = 400, 96, 2e-3
-# Other texts kept for a label, and how many of them make its vector in a step
-POOLED, TEXTS_EACH = 48, 3
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+TEXT_STEPS = 400
+TEXT_BATCH = 96
+TEXT_RATE = 2e-3
+POOLED = 48  # other texts kept for a label
+TEXTS_EACH = 3  # how many of them make its vector in a step
 # Before the softmax in training; a picture has cosines up to 0.7 with its stage and its condition
 SCALE = 16.0
 CAPTIONS = 0.3  # weight of the captions
@@ -50,8 +52,10 @@ class Targets(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """Text vectors: of each kind (labels, d) as the farm asks and (labels, POOLED, d) others; (4,
-    d) of a caption.
+    """Text vectors.
+
+    Of each kind shape (labels, d) as the farm asks, and (labels, POOLED, d) of other texts; of a
+    caption shape (4, d).
     """
 
     own: dict[str, torch.Tensor]
@@ -61,7 +65,8 @@ class Pool(NamedTuple):
 
 def targets(made: Pictures, words: Words) -> Targets:
     """Numbers of the labels. In a dark frame no stage can be seen, so none is asked."""
-    stages, conditions = (list(words.labels[kind]) for kind in ("stage", "condition"))
+    stages = list(words.labels["stage"])
+    conditions = list(words.labels["condition"])
     stage = [-1 if s.condition == "dark_frame" else stages.index(s.stage) for s in made.scenes]
     condition = [conditions.index(s.condition) for s in made.scenes]
     captions = [_said(s.stage, s.condition, s.light) for s in made.scenes]
@@ -69,8 +74,9 @@ def targets(made: Pictures, words: Words) -> Targets:
 
 
 def _said(stage: str, condition: str, light: str) -> tuple[str, str, str]:
-    """What a caption tells apart: of a dark frame neither stage nor light, of an empty room no
-    light.
+    """What a caption tells apart.
+
+    Of a dark frame neither stage nor light, of an empty room no light.
     """
     if condition in ("dark_frame", "empty_room"):
         return ("harvested", condition, "white")
@@ -80,7 +86,8 @@ def _said(stage: str, condition: str, light: str) -> tuple[str, str, str]:
 def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
     """Bytes (n, side, side, 3) as the model's input (n, 3, side, side)."""
     scaled = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255)
-    mean, std = (torch.tensor(of).view(1, 3, 1, 1) for of in (MEAN, STD))
+    mean = torch.tensor(MEAN).view(1, 3, 1, 1)
+    std = torch.tensor(STD).view(1, 3, 1, 1)
     return (scaled - mean) / std
 
 
@@ -94,13 +101,13 @@ def _varied(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[n
     """Mirrored half of the time, moved by some pixels, lighter or darker."""
     padded = np.pad(pixels, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="edge")
     out = np.empty_like(pixels)
-    for i, (down, across, mirror) in enumerate(
-        random.integers(0, (2 * SHIFT + 1, 2 * SHIFT + 1, 2), (len(pixels), 3))
-    ):
+    moves = random.integers(0, (2 * SHIFT + 1, 2 * SHIFT + 1, 2), (len(pixels), 3))
+    for i, (down, across, mirror) in enumerate(moves):
         moved = padded[i, down : down + SIDE, across : across + SIDE]
         out[i] = moved[:, ::-1] if mirror else moved
     gain = np.exp(random.uniform(-0.15, 0.15, (len(pixels), 1, 1, 1))).astype(np.float32)
-    return np.clip(out * gain, 0, 255).astype(np.uint8)
+    lit: NDArray[np.uint8] = np.clip(out * gain, 0, 255).astype(np.uint8)
+    return lit
 
 
 class Fit:
@@ -119,7 +126,8 @@ class Fit:
             torch.nn.init.zeros_(weights.weight)
             torch.nn.init.zeros_(weights.bias)
         self._tokens = open_clip.get_tokenizer(DEFAULT_MODEL)
-        self._words, self._plan = words, plan
+        self._words = words
+        self._plan = plan
         self._random = np.random.default_rng(plan.seed)
 
     def texts(self, texts: list[str]) -> torch.Tensor:
@@ -131,29 +139,23 @@ class Fit:
         return functional.normalize(self.model.encode_image(normalised(pixels)), dim=-1)
 
     def run_texts(self, say: Callable[[str], None]) -> None:
-        """Train the text tower: texts of one meaning to one direction, different meanings at right
-        angles.
+        """Train the text tower: texts of one meaning get one direction.
 
-        A caption lies between the directions of its stage, its condition and, half as far, its
-        light.
+        Different meanings lie at right angles. A caption lies between the directions of its stage,
+        its condition and, half as far, its light.
         """
         width = int(self.model.text_projection.shape[1])
-        directions = torch.linalg.qr(torch.randn(width, len(self._words.meanings)))[
-            0
-        ].T.contiguous()
-        parameters = [
-            p
-            for name, p in self.model.named_parameters()
-            if not name.startswith(("visual.", "logit"))
-        ]
+        orthogonal, _ = torch.linalg.qr(torch.randn(width, len(self._words.meanings)))
+        directions = orthogonal.T.contiguous()
+        named = self.model.named_parameters()
+        parameters = [p for name, p in named if not name.startswith(("visual.", "logit"))]
         # Rare words must not fade
         optimiser = torch.optim.AdamW(parameters, lr=TEXT_RATE, weight_decay=0.0)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, TEXT_RATE, total_steps=TEXT_STEPS)
         for step in range(TEXT_STEPS):
             texts, shares = self._words.draw(TEXT_BATCH, self._random)
-            aims = functional.normalize(
-                torch.tensor(shares, dtype=torch.float32) @ directions, dim=-1
-            )
+            middles = torch.tensor(shares, dtype=torch.float32) @ directions
+            aims = functional.normalize(middles, dim=-1)
             vectors = self.texts(texts)
             away = 1 - (vectors * aims).sum(-1)
             loss = away.mean() + functional.cross_entropy(20 * vectors @ aims.T, _same(aims))
@@ -162,15 +164,16 @@ class Fit:
             optimiser.step()
             schedule.step()
             if (step + 1) % 100 == 0:
-                say(
-                    f"texts, step {step + 1}/{TEXT_STEPS}: 1 - cosine {float(away.detach().mean()):.3f}"
-                )
+                missed = float(away.detach().mean())
+                say(f"texts, step {step + 1}/{TEXT_STEPS}: 1 - cosine {missed:.3f}")
         self.model.requires_grad_(False)
         self.model.visual.requires_grad_(True)
 
     def run(self, made: Pictures, say: Callable[[str], None]) -> None:
         """Train the image tower: AdamW, the rate up over the first 15 % and down along a cosine."""
-        aims, plan, count = targets(made, self._words), self._plan, len(made.scenes)
+        aims = targets(made, self._words)
+        plan = self._plan
+        count = len(made.scenes)
         steps = plan.epochs * (count // plan.batch)
         optimiser = torch.optim.AdamW(self._groups(), lr=plan.rate, betas=(0.9, 0.98))
         schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -179,7 +182,9 @@ class Fit:
         pool = self._pool()
         for epoch in range(plan.epochs):
             self.model.visual.train()
-            order, began, losses = self._random.permutation(count), time.monotonic(), []
+            order = self._random.permutation(count)
+            began = time.monotonic()
+            losses = []
             for start in range(0, count - plan.batch + 1, plan.batch):
                 chosen = np.sort(order[start : start + plan.batch])
                 loss = self._loss(_varied(made.pixels[chosen], self._random), aims, chosen, pool)
@@ -190,9 +195,8 @@ class Fit:
                 schedule.step()
                 losses.append(float(loss.detach()))
             self.model.eval()
-            say(
-                f"epoch {epoch + 1}/{plan.epochs}: loss {np.mean(losses):.3f}, {time.monotonic() - began:.0f} s"
-            )
+            took = time.monotonic() - began
+            say(f"epoch {epoch + 1}/{plan.epochs}: loss {np.mean(losses):.3f}, {took:.0f} s")
 
     def _groups(self) -> list[dict[str, Any]]:
         """The image tower's weights that decay, and those that do not: biases and norms."""
@@ -203,29 +207,27 @@ class Fit:
         ]
 
     def _pool(self) -> Pool:
-        """Vectors of what a picture is compared with: the farm's own labels, other texts for them,
-        captions.
-        """
-        own, others = {}, {}
-        for kind, labels in self._words.labels.items():
-            own[kind] = torch.from_numpy(
-                label_vectors(labels, self._words.templates, self.encode)
-            ).float()
-            texts = [self._words.texts(kind, name, POOLED, self._random) for name in labels]
+        """What a picture is compared with: the farm's labels, other texts for them, captions."""
+        words = self._words
+        own = {}
+        others = {}
+        for kind, labels in words.labels.items():
+            asked = label_vectors(labels, words.templates, self.encode)
+            own[kind] = torch.from_numpy(asked).float()
+            texts = [words.texts(kind, name, POOLED, self._random) for name in labels]
             others[kind] = torch.stack([torch.from_numpy(self.encode(of)) for of in texts])
-        captions = {
-            said: torch.from_numpy(
-                self.encode([self._words.caption(*said, self._random) for _ in range(4)])
-            )
-            for said in self._words.captions()
-        }
+        captions = {}
+        for said in words.captions():
+            told = [words.caption(*said, self._random) for _ in range(4)]
+            captions[said] = torch.from_numpy(self.encode(told))
         return Pool(own, others, captions)
 
     def _loss(
         self, pixels: NDArray[np.uint8], aims: Targets, chosen: NDArray[np.int64], pool: Pool
     ) -> torch.Tensor:
         """Which stage, which condition, and which of the batch's captions."""
-        images, loss = SCALE * self.images(pixels), torch.zeros(())
+        images = SCALE * self.images(pixels)
+        loss = torch.zeros(())
         for kind, wanted in (("stage", aims.stage), ("condition", aims.condition)):
             labels = pool.own[kind]
             if self._random.random() < 0.5:
@@ -235,9 +237,8 @@ class Fit:
             loss = loss + functional.cross_entropy(images @ labels.T, aim, ignore_index=-1)
         said = [aims.caption[i] for i in chosen]
         numbers = {what: number for number, what in enumerate(dict.fromkeys(said))}
-        captions = torch.stack(
-            [pool.captions[what][int(self._random.integers(4))] for what in numbers]
-        )
+        drawn = [pool.captions[what][int(self._random.integers(4))] for what in numbers]
+        captions = torch.stack(drawn)
         aim = torch.tensor([numbers[what] for what in said])
         return loss + CAPTIONS * functional.cross_entropy(images @ captions.T, aim)
 
@@ -245,32 +246,35 @@ class Fit:
         """Unit vectors of all pictures."""
         with torch.inference_mode():
             parts = [self.images(made.pixels[i : i + 64]) for i in range(0, len(made.scenes), 64)]
-        return torch.cat(parts).numpy()
+        found: NDArray[np.float32] = torch.cat(parts).numpy()
+        return found
 
     def encode(self, texts: Any) -> NDArray[np.float32]:
         """Unit vectors of texts, as `label_vectors` asks for them."""
         with torch.inference_mode():
-            return self.texts(list(texts)).numpy()
+            found: NDArray[np.float32] = self.texts(list(texts)).numpy()
+        return found
 
     def save(self, path: Path) -> None:
-        """The weights as float16: half the bytes, and 0.05 % off at most, where the pictures' grain
-        is coarser.
+        """Store the weights as float16.
+
+        They take half the bytes, and are 0.05 % off at most, where the pictures' grain is coarser.
         """
         from safetensors.torch import save_file
 
-        state = {
-            name: (value.half() if value.is_floating_point() else value).contiguous()
-            for name, value in self.model.state_dict().items()
-        }
+        state = {}
+        for name, value in self.model.state_dict().items():
+            kept = value.half() if value.is_floating_point() else value
+            state[name] = kept.contiguous()
         save_file(state, path)
         path.chmod(0o644)  # safetensors makes files that only their owner may read
 
 
 def best_scale(cosines: list[tuple[NDArray[np.float64], NDArray[np.int64]]]) -> float:
-    """The factor before the softmax with the least mean negative log likelihood over (cosines,
-    labels) of each kind.
+    """The factor before the softmax that fits (cosines, labels) of each kind best.
 
-    Along a grid of 1 % steps from 1 to 100, CLIP's own largest: the curve has one minimum.
+    It has the least mean negative log likelihood. It is looked for along a grid of 1 % steps from 1
+    to 100, CLIP's own largest: the curve has one minimum.
     """
     grid = np.exp(np.arange(0, np.log(100), 0.01))
 

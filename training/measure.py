@@ -1,5 +1,4 @@
-"""What the stored file can do: accuracy, confusion and calibration, through the pipeline's own
-path.
+"""What the stored file can do: accuracy, confusion, calibration, by the pipeline's own path.
 
 Here lives measuring alone: a file's bytes go through `read_photo`, `ClipEncoder` and `Labeller` as
 in production.
@@ -13,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mushroom_assets.domain.farm import Vision
-from mushroom_assets.domain.vision import ImageScores, Labeller
+from mushroom_assets.domain.vision import UNKNOWN, ImageScores, Labeller
 from mushroom_assets.inference.encoder import ClipEncoder
 from mushroom_assets.inference.images import read_photo
 
 BINS = 15  # of confidence, all equally wide
 BATCH = 64
+# What is shown, the labels' probabilities, and what the pipeline says
+Answer = tuple[str, dict[str, float], str]
 
 
 class Seen(NamedTuple):
@@ -77,20 +78,16 @@ def measure(seen: Sequence[Seen], encoder: ClipEncoder, vision: Vision) -> dict[
     """
     labeller = Labeller(vision, encoder.encode_texts, encoder.logit_scale)
     batches = [seen[first : first + BATCH] for first in range(0, len(seen), BATCH)]
-    judged = [pair for batch in batches for pair in _judged(batch, encoder, labeller)]
-    lit = [(shown, scores) for shown, scores in judged if shown.condition != "dark_frame"]
+    stages: list[Answer] = []
+    conditions: list[Answer] = []
+    for batch in batches:
+        for shown, told in _judged(batch, encoder, labeller):
+            conditions.append((shown.condition, told.scores["condition"], told.condition))
+            if shown.condition != "dark_frame":
+                stages.append((shown.stage, told.scores["stage"], told.stage))
     return {
-        "stage": _outcome(
-            list(vision.stages),
-            [(shown.stage, scores.scores["stage"], scores.stage) for shown, scores in lit],
-        ),
-        "condition": _outcome(
-            list(vision.conditions),
-            [
-                (shown.condition, scores.scores["condition"], scores.condition)
-                for shown, scores in judged
-            ],
-        ),
+        "stage": _outcome(list(vision.stages), stages),
+        "condition": _outcome(list(vision.conditions), conditions),
     }
 
 
@@ -102,21 +99,21 @@ def _judged(
     return zip(some, labeller.score(vectors), strict=True)
 
 
-def _outcome(labels: list[str], answers: list[tuple[str, dict[str, float], str]]) -> Outcome:
-    """From (what is shown, probabilities, what the pipeline says) of each picture."""
+def _outcome(labels: list[str], answers: list[Answer]) -> Outcome:
     confusion = np.zeros((len(labels), len(labels)), dtype=np.int64)
-    best, right = np.empty(len(answers)), np.empty(len(answers), dtype=bool)
+    best = np.empty(len(answers))
+    right = np.empty(len(answers), dtype=bool)
     for i, (shown, probabilities, _) in enumerate(answers):
         told = max(probabilities, key=lambda name: probabilities[name])
         confusion[labels.index(shown), labels.index(told)] += 1
-        best[i], right[i] = probabilities[told], told == shown
-    unknown = float(np.mean([said == "unknown" for _, _, said in answers]))
+        best[i] = probabilities[told]
+        right[i] = told == shown
+    unknown = float(np.mean([said == UNKNOWN for _, _, said in answers]))
     return Outcome(labels, confusion, calibration_error(best, right), float(best.mean()), unknown)
 
 
 def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """Expected calibration error: over bins of confidence, the mean gap between confidence and
-    accuracy.
+    """Expected calibration error: the mean gap between confidence and accuracy over the bins.
 
     Args:
         confidence: (n,) probability of the label chosen.

@@ -1,5 +1,4 @@
-"""Labelled pictures for training and measuring: scenes by chance, drawn, encoded and read as the
-pipeline reads them.
+"""Labelled pictures for training and measuring: scenes by chance, read as the pipeline reads them.
 
 Here lives what a model gets to see. Chance is wider here than in the simulated plant (`WIDE`),
 because a model that has seen more than its plant shows does not hang on one drawing.
@@ -9,7 +8,6 @@ import functools
 import hashlib
 import inspect
 import io
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,14 +68,15 @@ def picture(seed: int, number: int) -> tuple[bytes, Scene]:
     random = np.random.default_rng([seed, number])
     shown = scene(random)
     width = int(random.integers(360, 641))
-    camera = view(width, round(width / float(random.choice([16 / 9, 16 / 9, 4 / 3]))), random, WIDE)
+    height = round(width / float(random.choice([16 / 9, 16 / 9, 4 / 3])))
+    camera = view(width, height, random, WIDE)
     file = io.BytesIO()
     draw(shown, camera, random, WIDE).save(file, "JPEG", quality=int(random.integers(55, 93)))
     return file.getvalue(), shown
 
 
 def squashed(data: bytes) -> NDArray[np.uint8]:
-    """A file's pixels before normalisation: what `read_photo` and open_clip's "squash" resize give."""
+    """A file's pixels before normalisation, as `read_photo` and open_clip's "squash" give them."""
     image = read_photo(data, min_side=SIDE * 3 // 2).image
     return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
@@ -91,24 +90,24 @@ def pictures(seed: int, count: int, workers: int) -> Pictures:
     """`count` pictures of a seed, drawn in several processes."""
     starts = range(0, count, CHUNK)
     sizes = [min(CHUNK, count - start) for start in starts]
-    pixels, scenes = np.empty((count, SIDE, SIDE, 3), dtype=np.uint8), []
+    pixels = np.empty((count, SIDE, SIDE, 3), dtype=np.uint8)
+    scenes: list[Scene] = []
     with ProcessPoolExecutor(workers) as pool:
-        for start, part in zip(
-            starts, pool.map(functools.partial(_chunk, seed), starts, sizes), strict=True
-        ):
+        parts = pool.map(functools.partial(_chunk, seed), starts, sizes)
+        for start, part in zip(starts, parts, strict=True):
             pixels[start : start + len(part.scenes)] = part.pixels
             scenes += part.scenes
     return Pictures(pixels, scenes)
 
 
 def drawing_version() -> str:
-    """Eight hex digits that change with the code that draws, so that no old picture is taken for a
-    new one.
+    """Eight hex digits that change with the code that draws.
+
+    So no old picture is taken for a new one.
     """
-    drawing = [inspect.getfile(module) for module in (scene_module, bags, lens, render)]
-    return hashlib.sha256(
-        b"".join(Path(file).read_bytes() for file in [*drawing, __file__])
-    ).hexdigest()[:8]
+    files = [inspect.getfile(module) for module in (scene_module, bags, lens, render)]
+    code = b"".join(Path(file).read_bytes() for file in [*files, __file__])
+    return hashlib.sha256(code).hexdigest()[:8]
 
 
 def cached(folder: Path, seed: int, count: int, workers: int) -> Pictures:
@@ -117,13 +116,10 @@ def cached(folder: Path, seed: int, count: int, workers: int) -> Pictures:
     if not path.exists():
         made = pictures(seed, count, workers)
         folder.mkdir(parents=True, exist_ok=True)
-        columns: dict[str, Any] = {
-            name: np.array([getattr(s, name) for s in made.scenes])
-            for name in Scene.__dataclass_fields__
-        }
+        columns: dict[str, Any] = {}
+        for name in Scene.__dataclass_fields__:
+            columns[name] = np.array([getattr(shown, name) for shown in made.scenes])
         np.savez(path, pixels=made.pixels, **columns)
     with np.load(path) as kept:
-        rows: Iterator[tuple] = zip(
-            *(kept[name].tolist() for name in Scene.__dataclass_fields__), strict=True
-        )
-        return Pictures(kept["pixels"], [Scene(*row) for row in rows])
+        fields = [kept[name].tolist() for name in Scene.__dataclass_fields__]
+        return Pictures(kept["pixels"], [Scene(*row) for row in zip(*fields, strict=True)])

@@ -1,10 +1,10 @@
-"""Words for what a picture shows: the farm's own prompts, others for the same labels, and whole
-captions.
+"""Words for what a picture shows: the farm's own prompts, others for its labels, and captions.
 
 Here lives language alone. The farm's prompts are read from its file; the paraphrases keep edited
 prompts working.
 """
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -142,38 +142,34 @@ class Words:
             "condition": vision.conditions,
         }
         self.templates = vision.templates
-        self._own = {
-            (kind, name): of[name].prompts for kind, of in self.labels.items() for name in of
-        }
+        self._own: dict[tuple[str, str], list[str]] = {}
+        for kind, labels in self.labels.items():
+            self._own |= {(kind, name): label.prompts for name, label in labels.items()}
         self._more = {"stage": STAGES, "condition": CONDITIONS}
         self.meanings = [*self._own, *(("light", name) for name in LIGHT)]
 
     def texts(self, kind: str, name: str, count: int, random: np.random.Generator) -> list[str]:
-        """Texts for a label: half of them the farm's prompts in its templates, half other words in
-        other templates.
+        """Texts for a label.
+
+        Half of them are the farm's prompts in its templates, half other words in other templates.
         """
         own = self._own[kind, name]
-        return [
-            str(random.choice(self.templates)).replace("{}", str(random.choice(own)))
-            if random.random() < 0.5
-            else str(random.choice(TEMPLATES)).replace(
-                "{}", str(random.choice([*own, *self._more[kind][name]]))
-            )
-            for _ in range(count)
-        ]
+        found = []
+        for _ in range(count):
+            as_the_farm = random.random() < 0.5
+            template = str(random.choice(self.templates if as_the_farm else TEMPLATES))
+            words = own if as_the_farm else [*own, *self._more[kind][name]]
+            found.append(template.replace("{}", str(random.choice(words))))
+        return found
 
     def captions(self) -> list[tuple[str, str, str]]:
         """Every stage, condition and light that a caption can tell of."""
-        return [
-            (s, c, light)
-            for s in self.labels["stage"]
-            for c in self.labels["condition"]
-            for light in LIGHT
-        ]
+        return list(itertools.product(self.labels["stage"], self.labels["condition"], LIGHT))
 
     def caption(self, stage: str, condition: str, light: str, random: np.random.Generator) -> str:
-        """A sentence on stage, condition and light; of a dark frame or an empty room there is but
-        one thing to say.
+        """A sentence on stage, condition and light.
+
+        Of a dark frame or an empty room there is but one thing to say.
         """
         of_condition = str(random.choice(CONDITIONS[condition]))
         if condition in ("dark_frame", "empty_room"):
@@ -184,11 +180,11 @@ class Words:
     def draw(
         self, count: int, random: np.random.Generator
     ) -> tuple[list[str], NDArray[np.float64]]:
-        """Texts of labels, and one caption to every three of them, with each one's shares of
-        `meanings`.
-        """
-        labels, captions = list(self._own), self.captions()
-        texts, shares = [], np.zeros((count, len(self.meanings)))
+        """Texts of labels, a caption to every three of them, and their shares of `meanings`."""
+        labels = list(self._own)
+        captions = self.captions()
+        texts: list[str] = []
+        shares = np.zeros((count, len(self.meanings)))
         for i in range(count):
             if i % 4:
                 kind, name = labels[int(random.integers(len(labels)))]

@@ -1,5 +1,4 @@
-"""Train the packaged model, store it, measure the stored file, and write its numbers into the model
-card.
+"""Train the packaged model, store it, measure the file, write its numbers into the model card.
 
     python -m training.train --out mushroom_assets/inference/models --cache /tmp/renders
 
@@ -33,9 +32,13 @@ from training.measure import Outcome, Seen, measure
 from training.texts import Words
 
 # Of the renders; the test of the shipped file has one more
-TRAIN_SEED, SCALE_SEED, CARD_SEED = 1, 2, 3
+TRAIN_SEED = 1
+SCALE_SEED = 2
+CARD_SEED = 3
 # Two cycles of the simulated plant
-PLANT_SEED, PLANT_FROM, PLANT_DAYS = 11, dt.date(2026, 3, 1), 54
+PLANT_SEED = 11
+PLANT_FROM = dt.date(2026, 3, 1)
+PLANT_DAYS = 54
 # Of the plant's shots, one in so many is measured; no divisor of 24, so that every hour has its
 # turn
 PLANT_EVERY = 5
@@ -43,8 +46,10 @@ PLANT_EVERY = 5
 
 def main() -> None:
     """Run the whole of it."""
-    asked, say = _arguments(), functools.partial(print, flush=True)
-    began, farm = time.monotonic(), parse_farm(reference_farm_text())
+    asked = _arguments()
+    say = functools.partial(print, flush=True)
+    began = time.monotonic()
+    farm = parse_farm(reference_farm_text())
     words = Words(farm.vision)
     train = scenes.cached(asked.cache, TRAIN_SEED, asked.images, asked.workers)
     held = scenes.cached(asked.cache, SCALE_SEED, asked.images // 8, asked.workers)
@@ -60,10 +65,8 @@ def main() -> None:
     trained = time.monotonic() - began
     results = measured(path, farm, asked.test_images)
     for name, kinds in results.items():
-        for kind, outcome in kinds.items():
-            print(
-                f"{name}, {kind}: {outcome.accuracy:.4f} of {outcome.count}, ECE {outcome.error:.4f}"
-            )
+        for kind, found in kinds.items():
+            print(f"{name}, {kind}: {found.accuracy:.4f} of {found.count}, ECE {found.error:.4f}")
     facts = _facts(asked, path, farm, scale) | {
         "drawing": f"{drawn:.0f} s",
         "drawing and training": f"{trained / 60:.1f} min",
@@ -95,12 +98,11 @@ def _arguments() -> argparse.Namespace:
 
 
 def fit_scale(fit: Fit, farm: Farm, words: Words, held: scenes.Pictures) -> float:
-    """Set the model's logit scale to what makes its probabilities fit pictures that it was not
-    trained on.
-    """
+    """Set the model's logit scale so that its probabilities fit pictures it was not trained on."""
     import torch
 
-    vectors, aims = fit.vectors(held).astype(np.float64), targets(held, words)
+    vectors = fit.vectors(held).astype(np.float64)
+    aims = targets(held, words)
     known = aims.stage >= 0
     templates = farm.vision.templates
     stage = vectors @ label_vectors(farm.vision.stages, templates, fit.encode).T
@@ -124,32 +126,32 @@ def measured(path: Path, farm: Farm, count: int) -> dict[str, dict[str, Outcome]
 
 def plant_shots(farm: Farm, seed: int, every: int = PLANT_EVERY) -> list[Seen]:
     """Sound shots of two cycles, one in `every`."""
-    days = [PLANT_FROM + dt.timedelta(days=n) for n in range(PLANT_DAYS)]
-    taken = [
-        shot
-        for day in days
-        for shot in shots(farm, list(farm.rooms), day, seed=seed)
-        if shot.fault is None
-    ]
+    taken = []
+    for number in range(PLANT_DAYS):
+        day = PLANT_FROM + dt.timedelta(days=number)
+        found = shots(farm, list(farm.rooms), day, seed=seed)
+        taken += [shot for shot in found if shot.fault is None]
     return [Seen(render(shot, seed=seed), shot.stage, shot.condition) for shot in taken[::every]]
 
 
 def _facts(asked: argparse.Namespace, path: Path, farm: Farm, scale: float) -> dict[str, Any]:
     data = path.read_bytes()
+    libraries = ("torch", "open_clip_torch", "numpy", "pillow")
     return {
         "file": path.name,
         "sha256": hashlib.sha256(data).hexdigest(),
         "bytes": len(data),
         "prompts": prompt_set_version(farm.vision),
-        "command": f"python -m training.train --out {asked.out} --cache FOLDER --images {asked.images} "
-        f"--epochs {asked.epochs} --batch {asked.batch} --rate {asked.rate:g} --seed {asked.seed}",
-        "pictures": f"{asked.images} (seed {TRAIN_SEED}), for the scale {asked.images // 8} (seed {SCALE_SEED}), "
-        f"for the numbers {asked.test_images} (seed {CARD_SEED}) and the plant's (seed {PLANT_SEED})",
+        "command": f"python -m training.train --out {asked.out} --cache FOLDER "
+        f"--images {asked.images} --epochs {asked.epochs} --batch {asked.batch} "
+        f"--rate {asked.rate:g} --seed {asked.seed}",
+        "pictures": f"{asked.images} (seed {TRAIN_SEED}), "
+        f"for the scale {asked.images // 8} (seed {SCALE_SEED}), "
+        f"for the numbers {asked.test_images} (seed {CARD_SEED}) "
+        f"and the plant's (seed {PLANT_SEED})",
         "logit scale": round(scale, 2),
         "machine": f"{os.cpu_count()} cores of {_processor()}, {platform.machine()}, no GPU",
-        "versions": ", ".join(
-            f"{name} {version(name)}" for name in ("torch", "open_clip_torch", "numpy", "pillow")
-        ),
+        "versions": ", ".join(f"{name} {version(name)}" for name in libraries),
     }
 
 
@@ -157,10 +159,10 @@ def _processor() -> str:
     """The processor's name where Linux tells it."""
     told = Path("/proc/cpuinfo")
     lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
-    return next(
-        (line.partition(": ")[2] for line in lines if line.startswith("model name")),
-        platform.processor(),
-    )
+    for line in lines:
+        if line.startswith("model name"):
+            return line.partition(": ")[2]
+    return platform.processor()
 
 
 if __name__ == "__main__":

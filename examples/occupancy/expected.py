@@ -1,9 +1,8 @@
-"""What the five full days come to, computed without the package: standard library, second by
-second, on stdout.
+"""What the five full days come to, computed without the package, as JSON on stdout.
 
-A value holds until the next, at most 300 s; every timestamp of the table is a whole second, so that
-counting seconds is exact. No clock changes in these days. vpd and dew point: Magnus form over
-water, 17.62 and 243.12 °C, 0.6112 kPa.
+Only the standard library is used, second by second. A value holds until the next, at most 300 s;
+every timestamp of the table is a whole second, so that counting seconds is exact. No clock changes
+in these days. vpd and dew point: Magnus form over water, 17.62 and 243.12 °C, 0.6112 kPa.
 """
 
 import csv
@@ -38,16 +37,13 @@ def series() -> dict[str, list[tuple[dt.datetime, float]]]:
     with SOURCE.open(newline="") as file:
         for row in csv.DictReader(file):
             at = dt.datetime.fromisoformat(row["datetime"])
-            celsius, percent = float(row["temperature"]), float(row["relative humidity"])
-            values = (
-                celsius,
-                percent,
-                float(row["CO2"]),
-                vpd(celsius, percent),
-                dew_point(celsius, percent),
-            )
-            for name, value in zip(found, values, strict=True):
-                found[name].append((at, value))
+            celsius = float(row["temperature"])
+            percent = float(row["relative humidity"])
+            found["temperature"].append((at, celsius))
+            found["humidity"].append((at, percent))
+            found["co2"].append((at, float(row["CO2"])))
+            found["vpd"].append((at, vpd(celsius, percent)))
+            found["dew_point"].append((at, dew_point(celsius, percent)))
     return found
 
 
@@ -60,7 +56,8 @@ def day_statistics(samples: list[tuple[dt.datetime, float]], day: dt.date) -> di
         for covered in range(max(second, 0), min(second + HOLD_S, 86_400)):
             known[covered] = value  # a later sample writes over the earlier one's hold
     values = [value for value in known if value is not None]
-    gap = longest = 0
+    gap = 0
+    longest = 0
     for covered_by in known:
         gap = gap + 1 if covered_by is None else 0
         longest = max(longest, gap)
@@ -82,10 +79,10 @@ def day_statistics(samples: list[tuple[dt.datetime, float]], day: dt.date) -> di
 def main() -> None:
     """Write the statistics as JSON: by day, then by quantity."""
     found = series()
-    result = {
-        day.isoformat(): {name: day_statistics(samples, day) for name, samples in found.items()}
-        for day in DAYS
-    }
+    result: dict[str, dict[str, dict[str, float]]] = {}
+    for day in DAYS:
+        rows = {name: day_statistics(samples, day) for name, samples in found.items()}
+        result[day.isoformat()] = rows
     json.dump(result, sys.stdout, indent=1)
     print()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).with_name("occupancy_2015-02-04_to_10.csv")
 COLUMNS = {"temperature": "temperature", "relative humidity": "humidity", "CO2": "co2"}
+SENSOR = ["office", "room_sensor", "room_sensor_office"]  # room, device type and alias
 
 
 def main() -> None:
@@ -15,16 +16,7 @@ def main() -> None:
     with SOURCE.open(newline="") as file:
         for row in csv.DictReader(file):
             for column, alias in COLUMNS.items():
-                out.writerow(
-                    [
-                        "office",
-                        "room_sensor",
-                        "room_sensor_office",
-                        alias,
-                        row["datetime"],
-                        row[column],
-                    ]
-                )
+                out.writerow([*SENSOR, alias, row["datetime"], row[column]])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 from mushroom_assets.assets.course import read_ribbons
 from mushroom_assets.assets.windows import PICTURED, pictured, replace_windows
 from mushroom_assets.domain import environment
+from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.metadata.common import Metadata
@@ -64,7 +64,7 @@ def environment_asset(
 
 def replace_days(
     connection: sa.Connection, days: Sequence[Window], farm: Farm, run_id: str
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[DailyEnvStats]]:
     """Compute the rows of consecutive days anew, in the caller's transaction, and replace them.
 
     Returns:
@@ -72,16 +72,18 @@ def replace_days(
     """
     lock_for_replace(connection, table)
     rows = summarise_days(connection, days, farm)
-    stamp = {"run_id": run_id, "computed_at": dt.datetime.now(dt.UTC)}
-    stamped = {key: [row | stamp for row in part] for key, part in rows.items()}
+    now = dt.datetime.now(dt.UTC)
+    for row in chain.from_iterable(rows.values()):
+        row["run_id"] = run_id
+        row["computed_at"] = now
     window = table.c.stat_date.between(days[0].date, days[-1].date)
-    replace_rows(connection, table, window, list(chain.from_iterable(stamped.values())))
-    return stamped
+    replace_rows(connection, table, window, list(chain.from_iterable(rows.values())))
+    return rows
 
 
 def summarise_days(
     connection: sa.Connection, days: Sequence[Window], farm: Farm
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[DailyEnvStats]]:
     """Compute the rows of consecutive days from the stored samples, by the days' keys."""
     sources = environment.sources(read_points(connection), farm)
     batches = read_batches(connection)
@@ -90,7 +92,7 @@ def summarise_days(
     lookback = dt.timedelta(seconds=environment.lookback_s(farm))
     spans = [(piece[0].before(lookback), piece[-1].end) for piece in pieces]
     measured = list(chain.from_iterable(sources.values()))
-    rows: dict[str, list[dict[str, Any]]] = {}
+    rows: dict[str, list[DailyEnvStats]] = {}
     with reading_ahead(connection, measured, spans) as read:
         for piece, samples in zip(pieces, read, strict=True):
             for day in piece:

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
 import dagster as dg
 import sqlalchemy as sa
@@ -11,8 +11,11 @@ import sqlalchemy as sa
 from mushroom_assets.assets.course import Course, read_course
 from mushroom_assets.assets.windows import pictured, replace_windows
 from mushroom_assets.domain.card import Card, card
+from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.report import Likeness, RoomDay, effects
+from mushroom_assets.domain.image_row import DailyClipInference
+from mushroom_assets.domain.report import Likeness, Peer, RoomDay, effects
+from mushroom_assets.domain.setpoints import HourlySetpointChanges
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults.image_store import ImageStoreRefused
 from mushroom_assets.metadata.common import Metadata
@@ -70,6 +73,9 @@ def report_asset(
     return daily_room_report
 
 
+Row = TypeVar("Row", DailyEnvStats, HourlySetpointChanges, DailyClipInference)
+
+
 class WrittenDay(NamedTuple):
     """A day's reports as they are stored, its course, and the newest day that has any."""
 
@@ -83,8 +89,8 @@ def replace_day(connection: sa.Connection, day: Window, farm: Farm, run_id: str)
     lock_for_replace(connection, table)
     course = read_course(connection, day, farm)
     cards = [card(room_day, farm) for room_day in _room_days(connection, course)]
-    stamp = {"run_id": run_id, "computed_at": dt.datetime.now(dt.UTC)}
-    rows = [card.row() | stamp for card in cards]
+    now = dt.datetime.now(dt.UTC)
+    rows = [{**card.row(), "run_id": run_id, "computed_at": now} for card in cards]
     replace_rows(connection, table, table.c.stat_date == day.date, rows)
     newest = connection.execute(sa.select(sa.func.max(table.c.stat_date))).scalar_one()
     return WrittenDay(course, cards, newest)
@@ -111,11 +117,14 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
     images = daily_clip_inference.c
     within = (changed_at >= day.start) & (changed_at < day.end)
     judged = (images.image_date == day.date) & (images.model_id == model)
-    statistics = read_rows(connection, daily_env_stats, daily_env_stats.c.stat_date == day.date)
-    changes = read_rows(connection, hourly_setpoint_changes, within)
-    seen = read_rows(connection, daily_clip_inference, judged)
-    ages = {row["room_id"]: row["growth_day"] for row in statistics}
-    peers = read_peers(connection, day.date, {age for age in ages.values() if age is not None})
+    of_day = daily_env_stats.c.stat_date == day.date
+    statistics = cast("list[DailyEnvStats]", read_rows(connection, daily_env_stats, of_day))
+    moved = read_rows(connection, hourly_setpoint_changes, within)
+    changes = cast("list[HourlySetpointChanges]", moved)
+    seen = cast("list[DailyClipInference]", read_rows(connection, daily_clip_inference, judged))
+    growth_days = {row["room_id"]: row["growth_day"] for row in statistics}
+    ages = {age for age in growth_days.values() if age is not None}
+    peers = cast("list[Peer]", read_peers(connection, day.date, ages))
     climate = course.climate()
 
     def of(room: str) -> RoomDay:
@@ -130,13 +139,13 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
             images_trained=model is not None and "/random-" not in model,
             alike=_alike(connection, model, room, day.date),
             effects=effects(own, felt, course.farm),
-            peers=[row for row in peers if row["growth_day"] == ages.get(room)],
+            peers=[row for row in peers if row["growth_day"] == growth_days.get(room)],
         )
 
     return [of(room) for room in course.farm.rooms]
 
 
-def _of_room(rows: Sequence[dict[str, Any]], room: str) -> list[dict[str, Any]]:
+def _of_room(rows: Sequence[Row], room: str) -> list[Row]:
     return [row for row in rows if row["room_id"] == room]
 
 

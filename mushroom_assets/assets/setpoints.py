@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 from mushroom_assets.assets.windows import replace_windows
 from mushroom_assets.domain import setpoints
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.setpoints import HourlySetpointChanges
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.setpoints import setpoint_metadata
@@ -62,7 +62,7 @@ def chunk_hours(farm: Farm) -> int:
 
 def replace_hours(
     connection: sa.Connection, hours: Sequence[Window], farm: Farm, run_id: str
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[HourlySetpointChanges]]:
     """Compute the rows of consecutive hours anew, in the caller's transaction, and replace them.
 
     Returns:
@@ -70,16 +70,18 @@ def replace_hours(
     """
     lock_for_replace(connection, table)
     rows = find_changes(connection, hours, farm)
-    stamp = {"run_id": run_id, "detected_at": dt.datetime.now(dt.UTC)}
-    stamped = {key: [row | stamp for row in part] for key, part in rows.items()}
+    now = dt.datetime.now(dt.UTC)
+    for row in chain.from_iterable(rows.values()):
+        row["run_id"] = run_id
+        row["detected_at"] = now
     window = (table.c.changed_at >= hours[0].start) & (table.c.changed_at < hours[-1].end)
-    replace_rows(connection, table, window, list(chain.from_iterable(stamped.values())))
-    return stamped
+    replace_rows(connection, table, window, list(chain.from_iterable(rows.values())))
+    return rows
 
 
 def find_changes(
     connection: sa.Connection, hours: Sequence[Window], farm: Farm
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[HourlySetpointChanges]]:
     """Find the changes of consecutive hours in the stored samples, by the hours' keys."""
     points = read_points(connection)
     watched = setpoints.watched_points(points, farm)

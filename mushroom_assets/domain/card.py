@@ -1,33 +1,36 @@
 """A room's day on a card: the report's Markdown, in the farm's language.
 
-What the verdict is, `report` says.
+What the verdict is, `report` says. Pictures are put between the parts by `metadata`.
 
-In the manner of the ambulatory glucose profile: the verdict and why, the numbers, what was moved
-and what followed, how earlier batches did at the same age, and what the cameras saw. Pictures are
-put between the parts by `metadata`.
+A card is made in the manner of the ambulatory glucose profile: the verdict and why, the numbers,
+what was moved and what followed, how earlier batches did at the same age, and what the cameras saw.
 """
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.report import (
     ALIKE_FROM,
+    DailyRoomReport,
     Likeness,
+    Means,
+    Peer,
+    Reason,
     RoomDay,
-    Rows,
     Verdict,
+    assess,
     growth_text,
-    judge,
 )
 from mushroom_assets.domain.setpoints import change_text
 from mushroom_assets.domain.texts import decimals, number_text, quantity_name, say, share_text
 
 EVENTS_SHOWN = 12  # setpoint moves; 5-10 a room and day are usual
 PEERS_SHOWN = 3  # earlier batches
-NOTHING = (None, None)  # is known of what followed
+NOTHING: Means = (None, None)  # is known of what followed
 MARKS = {"good": "✓", "watch": "!", "act": "‼", "insufficient_data": "?"}
 
 
@@ -41,11 +44,11 @@ class Card:
 
     room_day: RoomDay
     verdict: Verdict
-    reasons: Sequence[dict[str, Any]]
+    reasons: Sequence[Reason]
     parts: Mapping[str, str]
 
-    def row(self) -> dict[str, Any]:
-        """The row of `daily_room_report`, but for run_id and computed_at."""
+    def row(self) -> DailyRoomReport:
+        """The row of `daily_room_report`."""
         return {
             "stat_date": self.room_day.day,
             "room_id": self.room_day.room_id,
@@ -57,7 +60,7 @@ class Card:
 
 def card(room_day: RoomDay, farm: Farm) -> Card:
     """Judge a room's day and put it into words."""
-    verdict, reasons = judge(room_day, farm)
+    verdict, reasons = assess(room_day, farm)
     parts = {
         "head": _head(room_day, verdict, reasons, farm),
         "statistics": _statistics(room_day, farm),
@@ -73,29 +76,35 @@ def verdict_text(verdict: Verdict, farm: Farm) -> str:
     return f"{MARKS[verdict]} {say(verdict, farm)}"
 
 
-def _head(
-    room_day: RoomDay, verdict: Verdict, reasons: Sequence[dict[str, Any]], farm: Farm
-) -> str:
-    told = verdict_text(verdict, farm)
-    title = say("room", farm, room=room_day.room_id, day=room_day.day, verdict=told)
-    lines = [f"### {title}", "", growth_text(room_day, farm), ""]
-    lines += [f"- {reason['text']}" for reason in reasons] or [
-        f"- {say('all_good', farm, limit=farm.report.watch_below)}"
-    ]
-    return "\n".join(lines)
+def _head(room_day: RoomDay, verdict: Verdict, reasons: Sequence[Reason], farm: Farm) -> str:
+    judged = verdict_text(verdict, farm)
+    title = say("room", farm, room=room_day.room_id, day=room_day.day, verdict=judged)
+    told = [reason["text"] for reason in reasons]
+    if not told:
+        told = [say("all_good", farm, limit=farm.report.watch_below)]
+    points = [f"- {line}" for line in told]
+    return "\n".join([f"### {title}", "", growth_text(room_day, farm), "", *points])
 
 
 def _statistics(room_day: RoomDay, farm: Farm) -> str:
-    lines = [say("columns", farm), "|---|---|---|---|---|---|"]
     places = {quantity: place for place, quantity in enumerate(farm.units())}
-    for row in sorted(
-        room_day.statistics, key=lambda row: places.get(row["quantity"], len(places))
-    ):
+
+    def place(row: DailyEnvStats) -> int:
+        return places.get(row["quantity"], len(places))
+
+    lines = [say("columns", farm), "|---|---|---|---|---|---|"]
+    for row in sorted(room_day.statistics, key=place):
         unit = row["unit"]
         shown_to = decimals(row["quantity"], unit, farm)
-        numbers = [number_text(row[name], shown_to, unit) for name in ("mean", "min", "max")]
-        shares = [share_text(row["in_range"]), share_text(row["coverage"])]
-        lines.append(_line(quantity_name(row["quantity"], farm), *numbers, *shares))
+        cells = [
+            quantity_name(row["quantity"], farm),
+            number_text(row["mean"], shown_to, unit),
+            number_text(row["min"], shown_to, unit),
+            number_text(row["max"], shown_to, unit),
+            share_text(row["in_range"]),
+            share_text(row["coverage"]),
+        ]
+        lines.append(_line(*cells))
     return "\n".join(lines)
 
 
@@ -105,34 +114,35 @@ def _changes(room_day: RoomDay, farm: Farm) -> str:
     title = f"**{say('changes', farm, count=len(changes))}**"
     if not changes:
         return title
-    effects = room_day.effects or [{} for _ in changes]
-    told = sorted(zip(changes, effects, strict=True), key=lambda pair: pair[0]["changed_at"])
-    names = [
-        name
-        for name in farm.quantities
-        if any(effect.get(name, NOTHING) != NOTHING for effect in effects)
+    effects = room_day.effects or [{}] * len(changes)
+    moved = sorted(zip(changes, effects, strict=True), key=lambda move: move[0]["changed_at"])
+    names = [name for name in farm.quantities if _is_known(name, effects)]
+    lines = [
+        title,
+        "",
+        _line(say("time", farm), say("move", farm), *_headings(names, farm)),
+        _rule(2 + len(names)),
     ]
-    headings = [f"{quantity_name(name, farm)} {farm.units()[name]}" for name in names]
-    heading = _line(say("time", farm), say("move", farm), *headings)
-    lines = [title, "", heading, "|---" * (2 + len(names)) + "|"]
-    for row, effect in told[:EVENTS_SHOWN]:
+    for change, effect in moved[:EVENTS_SHOWN]:
+        at = change["changed_at"].astimezone(farm.zone)
         followed = [_followed(name, effect.get(name, NOTHING), farm) for name in names]
-        lines.append(
-            _line(
-                f"{row['changed_at'].astimezone(farm.zone):%H:%M}",
-                change_text(row, farm),
-                *followed,
-            )
-        )
+        lines.append(_line(f"{at:%H:%M}", change_text(change, farm), *followed))
     if len(changes) > EVENTS_SHOWN:
         lines += ["", say("more", farm, count=len(changes) - EVENTS_SHOWN)]
-    return "\n".join([*lines, "", say("followed", farm)] if names else lines)
+    if names:
+        lines += ["", say("followed", farm)]
+    return "\n".join(lines)
 
 
-def _followed(name: str, means: tuple[float | None, float | None], farm: Farm) -> str:
+def _is_known(name: str, effects: Sequence[Mapping[str, Means]]) -> bool:
+    """Whether anything is known of a quantity before or after any of the moves."""
+    return any(effect.get(name, NOTHING) != NOTHING for effect in effects)
+
+
+def _followed(name: str, means: Means, farm: Farm) -> str:
     """`18.4 → 18.0`."""
-    places = decimals(name, farm.units()[name], farm)
-    return " → ".join(number_text(mean, places) for mean in means)
+    shown_to = decimals(name, farm.units()[name], farm)
+    return " → ".join(number_text(mean, shown_to) for mean in means)
 
 
 def _images(room_day: RoomDay, farm: Farm) -> str:
@@ -146,22 +156,23 @@ def _images(room_day: RoomDay, farm: Farm) -> str:
 
 
 def _seen(room_day: RoomDay, farm: Farm) -> str:
-    images = room_day.images
-    if not images:
+    count = len(room_day.images)
+    if not count:
         return say("no_images", farm)
-    stages = Counter(image["stage"] for image in images if image["stage"])
+    stages = Counter(image["stage"] for image in room_day.images if image["stage"])
     if not room_day.images_trained or not stages:
-        return say("untrained", farm, count=len(images))
-    stage = stages.most_common(1)[0][0]
-    label = farm.vision.stages.get(stage)
-    named = farm.say(label.text) if label else None
-    return say("images", farm, count=len(images), stage=named or stage)
+        return say("untrained", farm, count=count)
+    commonest, _ = stages.most_common(1)[0]
+    label = farm.vision.stages.get(commonest)
+    name = farm.say(label.text) if label else None
+    return say("images", farm, count=count, stage=name or commonest)
 
 
 def _alike(alike: Likeness, farm: Farm) -> str:
-    details = [say("alike_similarity", farm, similarity=alike.similarity)]
+    details = []
     if alike.growth_day is not None:
-        details.insert(0, say("alike_growth", farm, day=alike.growth_day))
+        details.append(say("alike_growth", farm, day=alike.growth_day))
+    details.append(say("alike_similarity", farm, similarity=alike.similarity))
     if alike.verdict is not None:
         details.append(say("alike_verdict", farm, verdict=say(alike.verdict, farm)))
     told = say("comma", farm).join(details)
@@ -169,59 +180,63 @@ def _alike(alike: Likeness, farm: Farm) -> str:
 
 
 def _peers(room_day: RoomDay, verdict: Verdict, farm: Farm) -> str:
-    """The day next to earlier batches at the same growth day: its own room's first, then the latest
-    elsewhere.
-    """
+    """The day next to earlier batches at the same growth day."""
     own = next(iter(room_day.statistics), None)
     if own is None or own["growth_day"] is None:
         return say("no_peers_without_batch", farm)
-    days: dict[tuple[Any, Any], list[dict[str, Any]]] = {}
-    for row in room_day.peers:
-        days.setdefault((row["room_id"], row["batch_date"]), []).append(row)
-    latest = sorted(days.items(), key=lambda item: item[0][1], reverse=True)
-    chosen = sorted(latest, key=lambda item: item[0][0] != room_day.room_id)[:PEERS_SHOWN]
-    if not chosen:
+    batches = _peer_batches(room_day)
+    if not batches:
         return say("no_peers", farm, day=own["growth_day"])
     names = list(farm.quantities)
-    headings = [f"{quantity_name(name, farm)} {farm.units()[name]}" for name in names]
+    headings = [say(f"{column}_heading", farm) for column in ("batch", "room", "verdict")]
+    own_means = _means(room_day.statistics, names, farm)
     lines = [
         f"**{say('peers', farm, day=own['growth_day'])}**",
         "",
-        _line(
-            say("batch_heading", farm),
-            say("room_heading", farm),
-            say("verdict_heading", farm),
-            *headings,
-        ),
-        "|---" * (3 + len(names)) + "|",
-        _line(
-            own["batch_date"],
-            room_day.room_id,
-            say(verdict, farm),
-            *_means(room_day.statistics, names, farm),
-        ),
+        _line(*headings, *_headings(names, farm)),
+        _rule(len(headings) + len(names)),
+        _line(own["batch_date"], room_day.room_id, say(verdict, farm), *own_means),
     ]
-    for (room, batch), rows in chosen:
-        told = rows[0]["verdict"]
-        verdict_told = say(told, farm) if told else "–"
-        lines.append(_line(batch, room, verdict_told, *_means(rows, names, farm)))
+    for rows in batches:
+        first = rows[0]
+        told = say(first["verdict"], farm) if first["verdict"] else "–"
+        means = _means(rows, names, farm)
+        lines.append(_line(first["batch_date"], first["room_id"], told, *means))
     return "\n".join(lines)
 
 
-def _means(rows: Rows, names: Sequence[str], farm: Farm) -> list[str]:
-    """Mean and share in range of each quantity: `18.4, 97%`; a dash where too little of the day is
-    known.
+def _peer_batches(room_day: RoomDay) -> list[list[Peer]]:
+    """The rows of the earlier batches shown: its own room's first, then the latest elsewhere."""
+    batches: dict[tuple[str, dt.date | None], list[Peer]] = {}
+    for row in room_day.peers:
+        batches.setdefault((row["room_id"], row["batch_date"]), []).append(row)
+    latest = sorted(batches, key=lambda batch: batch[1] or dt.date.min, reverse=True)
+    own_first = sorted(latest, key=lambda batch: batch[0] != room_day.room_id)
+    return [batches[batch] for batch in own_first[:PEERS_SHOWN]]
+
+
+def _means(rows: Sequence[DailyEnvStats], names: Sequence[str], farm: Farm) -> list[str]:
+    """Mean and share in range of each quantity: `18.4, 97%`.
+
+    A dash where too little of the day is known.
     """
-    by_name = {row["quantity"]: row for row in rows if row["coverage"] >= farm.report.min_coverage}
-    cells = []
-    for name in names:
-        row = by_name.get(name)
-        if row is None or row["mean"] is None:
-            cells.append("–")
-            continue
-        mean = number_text(row["mean"], decimals(name, row["unit"], farm))
-        cells.append(mean if row["in_range"] is None else f"{mean}, {share_text(row['in_range'])}")
-    return cells
+    known = {row["quantity"]: row for row in rows if row["coverage"] >= farm.report.min_coverage}
+    return [_mean(known.get(name), farm) for name in names]
+
+
+def _mean(row: DailyEnvStats | None, farm: Farm) -> str:
+    if row is None or row["mean"] is None:
+        return "–"
+    mean = number_text(row["mean"], decimals(row["quantity"], row["unit"], farm))
+    return mean if row["in_range"] is None else f"{mean}, {share_text(row['in_range'])}"
+
+
+def _headings(names: Sequence[str], farm: Farm) -> list[str]:
+    return [f"{quantity_name(name, farm)} {farm.units()[name]}" for name in names]
+
+
+def _rule(columns: int) -> str:
+    return "|---" * columns + "|"
 
 
 def _line(*cells: object) -> str:

@@ -1,59 +1,65 @@
-"""Environment statistics of a room's day: what is rejected, what is suspect, how long each value is
-known.
+"""`daily_env_stats`: a room's day in numbers, from the samples of its sensors.
 
-Times are int64 microseconds since 1970 UTC, windows half-open [start, end). Where samples come from
-and where rows go is the business of storage and assets.
+Samples come in and rows go out; where they are stored is not known here. How a sample is marked is
+the business of `marks`, how numbers come from samples that of `statistics`. Times are int64
+microseconds since 1970 UTC, windows half-open [start, end).
 """
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from mushroom_assets.domain.farm import Farm, Quantity
-from mushroom_assets.domain.growth import growth_on
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.growth import Growth, growth_on
+from mushroom_assets.domain.marks import Columns, mark
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.psychrometrics import derive
-from mushroom_assets.domain.series import SECOND, Flags, Series, Times, Values, known_time
+from mushroom_assets.domain.series import SECOND, Series
+from mushroom_assets.domain.statistics import Statistics, summarise
 from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.windows import Window
 
 VERSION = 1  # of the code: raised with what the rows mean, see `versions`
-Columns = pd.DataFrame | Mapping[str, npt.NDArray[Any]]
+RoomQuantity = tuple[str, str]  # a room and a quantity, as the keys of mappings
+Sources = Mapping[RoomQuantity, Sequence[int]]  # the point_ids behind each
 
 
-@dataclass(frozen=True)
-class Statistics:
-    """One row's numbers, in the quantity's unit.
+class DailyEnvStats(TypedDict):
+    """A row of `daily_env_stats`; what writes it adds `run_id` and `computed_at`."""
 
-    `longest_gap_s` in seconds, `coverage` and `in_range` 0..1.
-    """
-
+    stat_date: dt.date
+    room_id: str
+    quantity: str
+    unit: str
     sample_count: int
     rejected_count: int
     suspect_count: int
     coverage: float
     longest_gap_s: float
-    mean: float | None = None
-    in_range: float | None = None
-    min: float | None = None
-    q25: float | None = None
-    median: float | None = None
-    q75: float | None = None
-    max: float | None = None
+    mean: float | None
+    in_range: float | None
+    min: float | None
+    q25: float | None
+    median: float | None
+    q75: float | None
+    max: float | None
+    batch_date: dt.date | None
+    growth_day: int | None
+    is_growth_phase: bool | None
+    run_id: NotRequired[str]
+    computed_at: NotRequired[dt.datetime]
 
 
 def lookback_s(farm: Farm) -> int:
-    """Seconds before a window that its statistics depend on: the carried-in value and the
-    stuck-sensor rule.
+    """Seconds before a window that its statistics depend on.
+
+    They hold the value that is carried into the window, and what the stuck-sensor rule looks at.
     """
-    return farm.max_hold_s + max(
-        (quantity.stuck_s or 0 for quantity in farm.quantities.values()), default=0
-    )
+    longest = max((quantity.stuck_s or 0 for quantity in farm.quantities.values()), default=0)
+    return farm.max_hold_s + longest
 
 
 def samples_a_day(farm: Farm) -> int:
@@ -61,148 +67,17 @@ def samples_a_day(farm: Farm) -> int:
     return 24 * 60 * len(farm.rooms) * len(farm.quantities)
 
 
-def judge(samples: Columns, quantity: Quantity, max_hold_s: int) -> Series:
-    """Mark the samples of one quantity.
+def sources(points: Iterable[Point], farm: Farm) -> dict[RoomQuantity, list[int]]:
+    """The point_ids behind each (room, quantity), for every room and measured quantity of the farm.
 
-    Args:
-        samples: columns `at` and `value`, ascending; several points of one quantity may be merged:
-            plausible values of one instant are averaged.
-        quantity: plausible range, spike and stuck rules.
-        max_hold_s: neighbours further apart than this are not compared.
+    There may be none.
     """
-    at, value = np.asarray(samples["at"], np.int64), np.asarray(samples["value"], np.float64)
-    with np.errstate(invalid="ignore"):
-        rejected = ~(
-            (value >= quantity.plausible[0]) & (value <= quantity.plausible[1]) & np.isfinite(value)
-        )
-    if at.size and (np.diff(at) == 0).any():
-        at, value, rejected = _average_instants(at, value, rejected)
-    suspect = np.zeros(at.size, dtype=bool)
-    kept = ~rejected
-    suspect[kept] = _spikes(at[kept], value[kept], quantity.spike, max_hold_s) | _stuck(
-        at[kept], value[kept], quantity.stuck_s, max_hold_s
-    )
-    return Series(at, value, rejected, suspect)
-
-
-def _average_instants(at: Times, value: Values, rejected: Flags) -> tuple[Times, Values, Flags]:
-    frame = pd.DataFrame({"at": at, "value": np.where(rejected, np.nan, value)})
-    means = frame.groupby("at")["value"].mean()  # skips rejected values; NaN where all are
-    return means.index.to_numpy(np.int64), means.to_numpy(np.float64), means.isna().to_numpy()
-
-
-def _spikes(at: Times, value: Values, spike: float | None, max_hold_s: int) -> Flags:
-    """More than `spike` from both neighbours, on the same side: QARTOD's spike test for one sample."""
-    flags = np.zeros(at.size, dtype=bool)
-    if spike is None or at.size < 3:
-        return flags
-    rise, near = np.diff(value), np.diff(at) <= max_hold_s * SECOND
-    before, after = rise[:-1], rise[1:]
-    both_far = (
-        (np.abs(before) > spike) & (np.abs(after) > spike) & (np.sign(before) != np.sign(after))
-    )
-    flags[1:-1] = both_far & near[:-1] & near[1:]
-    return flags
-
-
-def _stuck(at: Times, value: Values, stuck_s: int | None, max_hold_s: int) -> Flags:
-    """Part of a run of one value that lasts `stuck_s` or longer; a gap beyond `max_hold_s` ends a
-    run.
-    """
-    if stuck_s is None or at.size < 2:
-        return np.zeros(at.size, dtype=bool)
-    breaks = (np.diff(value) != 0) | (np.diff(at) > max_hold_s * SECOND)
-    run = np.concatenate(([0], np.cumsum(breaks)))
-    first = np.concatenate(([0], np.flatnonzero(breaks) + 1))
-    last = np.concatenate((first[1:] - 1, [at.size - 1]))
-    long: Flags = at[last] - at[first] >= stuck_s * SECOND
-    return long[run]
-
-
-def summarise(
-    series: Series,
-    start: int,
-    end: int,
-    *,
-    max_hold_s: int,
-    band: tuple[float, float] | None = None,
-) -> Statistics:
-    """Statistics of one quantity over [start, end).
-
-    Args:
-        series: samples of the window and of `max_hold_s` before it.
-        start: first instant of the window.
-        end: first instant after it.
-        max_hold_s: how long a value counts as known.
-        band: target band, both ends included; None for no target.
-    """
-    held = series.within(start - max_hold_s * SECOND, end)
-    at, value = held.at[~held.rejected], held.value[~held.rejected]
-    own, own_value = series.within(start, end), value[np.searchsorted(at, start) :]
-    known, longest_gap = known_time(at, start, end, max_hold_s * SECOND)
-    total = int(known.sum())
-    counted = Statistics(
-        sample_count=int(own_value.size),
-        rejected_count=int(own.rejected.sum()),
-        suspect_count=int(own.suspect.sum()),
-        coverage=total / (end - start),
-        longest_gap_s=longest_gap / SECOND,
-    )
-    if not own_value.size:
-        return counted
-    low, q25, median, q75, high = _quantiles(own_value, (0, 0.25, 0.5, 0.75, 1))
-    in_range = None
-    if band is not None:
-        in_range = float(known[(value >= band[0]) & (value <= band[1])].sum() / total)
-    mean = float(np.dot(value, known / total))
-    return replace(
-        counted, mean=mean, in_range=in_range, min=low, q25=q25, median=median, q75=q75, max=high
-    )
-
-
-def _quantiles(value: Values, shares: Sequence[float]) -> list[float]:
-    """Linear interpolation, as numpy's `quantile` does, which takes 50 us more than the sorting of
-    a day.
-    """
-    ordered = np.sort(value)
-    return np.interp(np.multiply(shares, value.size - 1), np.arange(value.size), ordered).tolist()
-
-
-def mean_between(
-    series: Series, start: int, end: int, max_hold_s: int, min_coverage: float
-) -> float | None:
-    """Time-weighted mean of [start, end); None where less than `min_coverage` of it is known."""
-    found = summarise(series, start, end, max_hold_s=max_hold_s)
-    return found.mean if found.coverage >= min_coverage else None
-
-
-def room_series(samples: Mapping[str, Columns], farm: Farm) -> dict[str, Series]:
-    """Every quantity of a room, measured and derived, in the farm's order.
-
-    Args:
-        samples: by quantity, columns `at` and `value`, ascending.
-        farm: rules of the quantities.
-    """
-    series = {
-        name: judge(samples[name], quantity, farm.max_hold_s)
-        for name, quantity in farm.quantities.items()
-    }
-    if {"temperature", "humidity"} <= series.keys():
-        series |= derive(series["temperature"], series["humidity"], farm.pair_within_s)
-    return series
-
-
-def sources(points: Iterable[Point], farm: Farm) -> dict[tuple[str, str], list[int]]:
-    """The point_ids behind each (room, quantity), for every room and measured quantity of the farm;
-    maybe none.
-    """
-    kinds: dict[tuple[str, str, str], list[int]] = {}
+    found: dict[tuple[str, str, str], list[int]] = {}
     for point in points:
-        kinds.setdefault((point.room_id, point.device_type, point.point_alias), []).append(
-            point.point_id
-        )
+        kind = (point.room_id, point.device_type, point.point_alias)
+        found.setdefault(kind, []).append(point.point_id)
     return {
-        (room, name): kinds.get((room, quantity.device_type, quantity.point_alias), [])
+        (room, name): found.get((room, quantity.device_type, quantity.point_alias), [])
         for room in farm.rooms
         for name, quantity in farm.quantities.items()
     }
@@ -211,15 +86,14 @@ def sources(points: Iterable[Point], farm: Farm) -> dict[tuple[str, str], list[i
 def summarise_day(
     samples: pd.DataFrame,
     day: Window,
-    points: Mapping[tuple[str, str], Sequence[int]],
+    points: Sources,
     farm: Farm,
     in_dates: Mapping[str, Sequence[dt.date]],
-) -> list[dict[str, Any]]:
-    """Rows of `daily_env_stats` for one day, one a room and quantity, but for run_id and
-    computed_at.
+) -> list[DailyEnvStats]:
+    """Rows of one day, one a room and quantity.
 
     Args:
-        samples: columns point_id, at, value, by point and time; the day and `lookback_s` before it
+        samples: columns point_id, at, value, by point and time. The day and `lookback_s` before it
             count, and no more, so that a day's rows do not depend on what else was read.
         day: the farm-local day.
         points: as `sources` returns them.
@@ -231,29 +105,49 @@ def summarise_day(
     for room in farm.rooms:
         growth = growth_on(day.date, in_dates.get(room, ()), farm.cycle_days)
         for name, series in room_samples(columns, room, day, points, farm).items():
-            band = farm.band(name, growth.growth_day)
-            statistics = summarise(
-                series, day.start_us, day.end_us, max_hold_s=farm.max_hold_s, band=band
+            found = summarise(
+                series,
+                day.start_us,
+                day.end_us,
+                max_hold_s=farm.max_hold_s,
+                band=farm.band(name, growth.growth_day),
             )
-            key = {
-                "stat_date": day.date,
-                "room_id": room,
-                "quantity": name,
-                "unit": farm.units()[name],
-            }
-            rows.append(key | vars(statistics) | vars(growth))
+            rows.append(_row(day.date, room, name, farm.units()[name], found, growth))
     return rows
 
 
+def _row(
+    day: dt.date, room: str, quantity: str, unit: str, found: Statistics, growth: Growth
+) -> DailyEnvStats:
+    return {
+        "stat_date": day,
+        "room_id": room,
+        "quantity": quantity,
+        "unit": unit,
+        "sample_count": found.sample_count,
+        "rejected_count": found.rejected_count,
+        "suspect_count": found.suspect_count,
+        "coverage": found.coverage,
+        "longest_gap_s": found.longest_gap_s,
+        "mean": found.mean,
+        "in_range": found.in_range,
+        "min": found.min,
+        "q25": found.q25,
+        "median": found.median,
+        "q75": found.q75,
+        "max": found.max,
+        "batch_date": growth.batch_date,
+        "growth_day": growth.growth_day,
+        "is_growth_phase": growth.is_growth_phase,
+    }
+
+
 def room_samples(
-    samples: Columns,
-    room: str,
-    day: Window,
-    points: Mapping[tuple[str, str], Sequence[int]],
-    farm: Farm,
+    samples: Columns, room: str, day: Window, points: Sources, farm: Farm
 ) -> dict[str, Series]:
-    """Every quantity of a room, of a day and `lookback_s` before it; arguments as `summarise_day`
-    takes them.
+    """Every quantity of a room, of a day and `lookback_s` before it.
+
+    The arguments are as `summarise_day` takes them.
     """
     since = day.start_us - lookback_s(farm) * SECOND
     measured = {
@@ -262,31 +156,48 @@ def room_samples(
     return room_series(measured, farm)
 
 
-def climate(
-    samples: pd.DataFrame, points: Mapping[tuple[str, str], Sequence[int]], farm: Farm
-) -> dict[tuple[str, str], Series]:
-    """The measured series by (room, quantity), for `known_at`; samples and points as in
-    `summarise_day`.
+def room_series(samples: Mapping[str, Columns], farm: Farm) -> dict[str, Series]:
+    """Every quantity of a room, measured and derived, in the farm's order.
+
+    Args:
+        samples: by quantity, columns `at` and `value`, ascending.
+        farm: rules of the quantities.
     """
-    everything = (0, np.iinfo(np.int64).max)
-    return {
-        (room, name): judge(
-            _select(samples, ids, *everything), farm.quantities[name], farm.max_hold_s
-        )
-        for (room, name), ids in points.items()
+    series = {
+        name: mark(samples[name], quantity, farm.max_hold_s)
+        for name, quantity in farm.quantities.items()
     }
+    if {"temperature", "humidity"} <= series.keys():
+        series |= derive(series["temperature"], series["humidity"], farm.pair_within_s)
+    return series
+
+
+def climate(samples: pd.DataFrame, points: Sources, farm: Farm) -> dict[RoomQuantity, Series]:
+    """The measured series by (room, quantity), for `known_at`.
+
+    Samples and points are as in `summarise_day`.
+    """
+    found = {}
+    for (room, name), ids in points.items():
+        own = _select(samples, ids, 0, np.iinfo(np.int64).max)
+        found[room, name] = mark(own, farm.quantities[name], farm.max_hold_s)
+    return found
 
 
 def _select(samples: Columns, points: Sequence[int], since: int, before: int) -> Columns:
     """The samples of some points in [since, before), ascending in time."""
-    ids, at, value = (np.asarray(samples[name]) for name in ("point_id", "at", "value"))
+    ids = np.asarray(samples["point_id"])
+    at = np.asarray(samples["at"])
+    value = np.asarray(samples["value"])
     parts = []
     for point in points:
         first, last = np.searchsorted(ids, (point, point + 1))
-        parts.append(slice(*(first + np.searchsorted(at[first:last], (since, before)))))
+        start, stop = first + np.searchsorted(at[first:last], (since, before))
+        parts.append(slice(start, stop))
     if len(parts) == 1:
         return {"at": at[parts[0]], "value": value[parts[0]]}
-    rows = np.concatenate([np.arange(0), *(np.arange(part.start, part.stop) for part in parts)])
+    positions = [np.arange(part.start, part.stop) for part in parts]
+    rows = np.concatenate([np.arange(0), *positions])
     rows = rows[np.argsort(at[rows], kind="stable")]
     return {"at": at[rows], "value": value[rows]}
 

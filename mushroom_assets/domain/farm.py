@@ -1,26 +1,30 @@
-"""The farm file: rooms, quantities, watched setpoints, stages, labels, as validated models.
+"""The farm: rooms, quantities, watched setpoints, stages, labels, as validated models.
 
-Here lives what the keys of `farm.yaml` mean and how a mistake in them is reported. Where the file
-lies (`MUSHROOM_CONFIG`) is the business of `settings`.
+Here lives what the keys of `farm.yaml` mean and which values they may have. How the file is read
+and a mistake reported is the business of `farm_file`.
 """
 
 import datetime as dt
 import itertools
 import zoneinfo
+from collections import Counter
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 Language = Literal["en", "zh"]
 ChangeType = Literal["digital_on_off", "enum_state", "analog_value"]
-Text = Annotated[str | dict[Language, str], BeforeValidator(lambda text: _on_off(text))]
-Alias = Annotated[str, BeforeValidator(lambda word: _on_off(word))]
+Band = tuple[float, float]  # both ends included
 # Quantities computed per sample from temperature and humidity
 DERIVED_UNITS = {"vpd": "kPa", "dew_point": "°C"}
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
@@ -37,12 +41,22 @@ def _on_off(word: Any) -> Any:
 
 
 def _text_keys(mapping: object) -> object:
-    """Room ids and aliases are text, also where YAML reads a number (`611:`) or a boolean (`on:`)."""
-    return (
-        {str(_on_off(key)): value for key, value in mapping.items()}
-        if isinstance(mapping, dict)
-        else mapping
-    )
+    """Room ids and aliases are text, also where YAML reads a number (`611:`) or a boolean (`on:`).
+
+    What is no mapping is left to pydantic.
+    """
+    if not isinstance(mapping, dict):
+        return mapping
+    return {str(_on_off(key)): value for key, value in mapping.items()}
+
+
+Text = Annotated[str | dict[Language, str], BeforeValidator(_on_off)]
+Alias = Annotated[str, BeforeValidator(_on_off)]
+_TextKeys = BeforeValidator(_text_keys)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 class Room(_Model):
@@ -64,9 +78,7 @@ class Quantity(_Model):
     plausible: tuple[float, float] = (-1e300, 1e300)
     spike: float | None = Field(default=None, gt=0)
     stuck_s: int | None = Field(default=None, gt=0)
-    setpoints: Annotated[
-        dict[str, list[Alias]], BeforeValidator(lambda mapping: _text_keys(mapping))
-    ] = {}
+    setpoints: Annotated[dict[str, list[Alias]], _TextKeys] = {}
     text: Text | None = None
     decimals: int | None = Field(default=None, ge=0, le=9)
 
@@ -99,15 +111,13 @@ class Stage(_Model):
 
     name: str
     days: tuple[int, int]
-    bands: dict[str, tuple[float, float]] = {}
+    bands: dict[str, Band] = {}
 
     _days_ordered = field_validator("days")(_ordered)
 
     @field_validator("bands")
     @classmethod
-    def _bands_ordered(
-        cls, bands: dict[str, tuple[float, float]]
-    ) -> dict[str, tuple[float, float]]:
+    def _bands_ordered(cls, bands: dict[str, Band]) -> dict[str, Band]:
         return {quantity: _ordered(band) for quantity, band in bands.items()}
 
 
@@ -123,26 +133,43 @@ class ReportRules(_Model):
 
 
 class Label(_Model):
-    """A zero-shot label: its text for people, its prompts for the model (English, as CLIP reads)."""
+    """A zero-shot label: its text for people, its prompts for the model (in English, for CLIP)."""
 
     text: Text | None = None
     prompts: list[str] = Field(min_length=1)
 
 
 class Vision(_Model):
-    """Zero-shot labels of the camera images; `unknown_margin` is a difference of probabilities."""
+    """Zero-shot labels of the camera images.
+
+    `unknown_margin` is a difference of probabilities. `sound` is the condition of a crop that has
+    nothing wrong with it: the report does not warn of it.
+    """
 
     unknown_margin: float = Field(ge=0, le=1)
     templates: list[str] = Field(min_length=1)
     stages: dict[str, Label] = Field(min_length=2)
     conditions: dict[str, Label] = Field(min_length=2)
+    sound: str = Field(default="healthy", validate_default=True)
 
     @field_validator("templates")
     @classmethod
     def _templates_have_a_place(cls, templates: list[str]) -> list[str]:
-        if wrong := [template for template in templates if "{}" not in template]:
-            raise ValueError(f"a template needs {{}} where the prompt goes: {wrong[0]!r}")
+        for template in templates:
+            if "{}" not in template:
+                raise ValueError(f"a template needs {{}} where the prompt goes: {template!r}")
         return templates
+
+    @field_validator("sound")
+    @classmethod
+    def _sound_is_a_condition(cls, sound: str, info: ValidationInfo) -> str:
+        conditions = info.data.get("conditions")  # None where they are mistaken themselves
+        if conditions is not None and sound not in conditions:
+            raise ValueError(
+                f"no condition is named {sound!r}; write `sound:` with the condition that means "
+                f"nothing is wrong, one of {', '.join(conditions)}"
+            )
+        return sound
 
 
 # As Dagster takes it.
@@ -157,9 +184,6 @@ class Owners(_Model):
     growers: list[Owner] = ["team:growers"]
     agronomists: list[Owner] = ["team:agronomists"]
     data_engineering: list[Owner] = ["team:data-engineering"]
-
-
-_TextKeys = BeforeValidator(_text_keys)
 
 
 class Farm(_Model):
@@ -190,27 +214,38 @@ class Farm(_Model):
     @field_validator("rooms", mode="before")
     @classmethod
     def _room_without_settings(cls, rooms: object) -> object:
-        return (
-            {key: value or {} for key, value in rooms.items()} if isinstance(rooms, dict) else rooms
-        )
+        if not isinstance(rooms, dict):
+            return rooms
+        return {key: value or {} for key, value in rooms.items()}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        folders = [self.folder(room) for room in self.rooms]
-        if doubled := {folder for folder in folders if folders.count(folder) > 1}:
-            raise ValueError(f"rooms: two rooms share the image folder {sorted(doubled)[0]!r}")
-        if taken := DERIVED_UNITS.keys() & self.quantities.keys():
-            raise ValueError(
-                f"quantities: {sorted(taken)[0]!r} is derived from temperature and humidity"
-            )
+        """What holds between keys. A message begins with the key that it is about."""
+        self._check_folders()
+        self._check_quantities()
+        self._check_stages()
+        return self
+
+    def _check_folders(self) -> None:
+        counts = Counter(self.folder(room) for room in self.rooms)
+        shared = sorted(folder for folder, count in counts.items() if count > 1)
+        if shared:
+            raise ValueError(f"rooms: two rooms share the image folder {shared[0]!r}")
+
+    def _check_quantities(self) -> None:
+        taken = sorted(DERIVED_UNITS.keys() & self.quantities.keys())
+        if taken:
+            raise ValueError(f"quantities: {taken[0]!r} is derived from temperature and humidity")
+
+    def _check_stages(self) -> None:
         for stage in self.stages:
-            if unknown := stage.bands.keys() - self.units().keys():
-                raise ValueError(f"stages: {stage.name}: no quantity named {sorted(unknown)[0]!r}")
+            unknown = sorted(stage.bands.keys() - self.units().keys())
+            if unknown:
+                raise ValueError(f"stages: {stage.name}: no quantity named {unknown[0]!r}")
         days = sorted(stage.days for stage in self.stages)
         for (_, last), (first, _) in itertools.pairwise(days):
             if first <= last:
                 raise ValueError(f"stages: growth day {first} belongs to two stages")
-        return self
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
@@ -222,11 +257,13 @@ class Farm(_Model):
         return self.rooms[room_id].folder or room_id
 
     def units(self) -> dict[str, str]:
-        """Every quantity of `daily_env_stats` with its unit, in the order in which they are stored."""
+        """Every quantity of `daily_env_stats` with its unit, in the order in which it is stored."""
         units = {name: quantity.unit for name, quantity in self.quantities.items()}
-        return units | (DERIVED_UNITS if {"temperature", "humidity"} <= units.keys() else {})
+        if {"temperature", "humidity"} <= units.keys():
+            units |= DERIVED_UNITS
+        return units
 
-    def band(self, quantity: str, growth_day: int | None) -> tuple[float, float] | None:
+    def band(self, quantity: str, growth_day: int | None) -> Band | None:
         """The target band of a quantity on a growth day, None where the farm sets none."""
         stage = self.stage(growth_day)
         return stage.bands.get(quantity) if stage else None
@@ -235,9 +272,11 @@ class Farm(_Model):
         """The stage that a growth day belongs to."""
         if growth_day is None:
             return None
-        return next(
-            (stage for stage in self.stages if stage.days[0] <= growth_day <= stage.days[1]), None
-        )
+        for stage in self.stages:
+            first, last = stage.days
+            if first <= growth_day <= last:
+                return stage
+        return None
 
     def say(self, text: Text | None) -> str | None:
         """A text of the farm file in the farm's language (English where it has no other)."""

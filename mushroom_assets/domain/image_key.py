@@ -1,5 +1,4 @@
-"""What a path in the image store says: room, camera, capture, and the batch's day as the name has
-it.
+"""What a path in the image store says: room, camera, capture, and the batch's day in the name.
 
 No store and no pixels here. What the picture shows is the business of `vision`.
 """
@@ -12,17 +11,13 @@ from dataclasses import dataclass
 from mushroom_assets.domain.farm import Farm
 
 MAX_AGE_DAYS = 120  # a batch is in its room for 27 days; an in-date further back is a misreading
-
-
 FILE_NAME = re.compile(
     r"[^_]+_(?P<camera>[^_]+)_(?P<in_date>[^_]*)_(?P<stamp>[0-9]{14})\.(?:jpe?g|png)", re.IGNORECASE
 )
 
 
 class ImageKeyError(ValueError):
-    """A path in the image store that does not follow the naming; the message says where it departs
-    from it.
-    """
+    """A path in the image store that does not follow the naming; the message says where."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,7 @@ def parse_image_key(path: str, farm: Farm) -> ImageKey:
         raise ImageKeyError(
             f"{path}: a folder inside a day's folder is not opened; its images belong beside it"
         )
-    folder, day, name = (["", "", *path.rsplit("/", 2)])[-3:]
+    folder, day, name = ["", "", *path.rsplit("/", 2)][-3:]
     room_id = next((room for room in farm.rooms if farm.folder(room) == folder), None)
     if room_id is None:
         known = ", ".join(farm.folder(room) for room in farm.rooms)
@@ -75,9 +70,8 @@ def parse_image_key(path: str, farm: Farm) -> ImageKey:
     # A run replaces a day's rows; an image of another day would be outside its window
     if day != f"{stamp:%Y%m%d}":
         raise ImageKeyError(f"{path}: the folder's day is {day}, the name's {stamp:%Y%m%d}")
-    return ImageKey(
-        room_id, parts["camera"], stamp, read_in_date(parts["in_date"], stamp.date()), path
-    )
+    in_date = read_in_date(parts["in_date"], stamp.date())
+    return ImageKey(room_id, parts["camera"], stamp, in_date, path)
 
 
 def read_in_date(
@@ -93,18 +87,20 @@ def read_in_date(
     """
     if not re.fullmatch("[0-9]{6,8}", digits):
         return None
-    year, rest = int(digits[:4]), digits[4:]
-    splits = [(rest[:i], rest[i:]) for i in (1, 2) if 1 <= len(rest) - i <= 2]
-    pairs = [
-        pair for pair in splits if len(rest) == 4 or not any(part.startswith("0") for part in pair)
-    ]
+    year = int(digits[:4])
+    rest = digits[4:]
     readings = []
-    for month, day in pairs:
+    for split in (1, 2):
+        month = rest[:split]
+        day = rest[split:]
+        if not 1 <= len(day) <= 2:
+            continue
+        if len(rest) < 4 and "0" in (month[0], day[0]):
+            continue
         with contextlib.suppress(ValueError):  # no such month or day: not a reading
             readings.append(dt.date(year, int(month), int(day)))
-    return max(
-        (day for day in readings if 0 <= (captured_on - day).days <= max_age_days), default=None
-    )
+    recent = [date for date in readings if 0 <= (captured_on - date).days <= max_age_days]
+    return max(recent, default=None)
 
 
 def day_prefixes(farm: Farm, day: dt.date) -> dict[str, str]:

@@ -1,20 +1,20 @@
-"""The farm's own linear probe: labelled vectors, what a fit is and says, and how it judges a
-vector.
+"""The farm's own linear probe: labelled vectors, what a fit is and says, how it judges a vector.
 
 Not here: fitting (inference) and tables (storage). A probe, like the zero-shot labels, looks at the
 image alone.
 """
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from mushroom_assets.domain.farm import Farm, Vision
 from mushroom_assets.domain.versions import Parts
-from mushroom_assets.domain.vision import DECIMALS
+from mushroom_assets.domain.vision import DECIMALS, softmax
 
 VERSION = 1  # of the code: raised with what the rows mean, see `versions`
 KINDS = ("stage", "condition")
@@ -29,9 +29,47 @@ def class_names(vision: Vision) -> dict[str, list[str]]:
     return {"stage": list(vision.stages), "condition": list(vision.conditions)}
 
 
+class ClassResult(TypedDict):
+    """What cross-validation says of one class; a class that the probe never names has no precision.
+
+    Recall and precision are shares from 0 to 1.
+    """
+
+    images: int
+    recall: float
+    precision: float | None
+
+
+class ClipProbe(TypedDict):
+    """A row of `clip_probe`; what writes it adds `run_id` and `fitted_at`."""
+
+    encoder: str
+    kind: str
+    probe_id: str
+    classes: list[str]
+    coefficients: list[float]
+    intercepts: list[float]
+    label_count: int
+    accuracy: float
+    by_class: dict[str, ClassResult]
+    run_id: NotRequired[str]
+    fitted_at: NotRequired[dt.datetime]
+
+
+class ProbeColumns(TypedDict):
+    """The columns of `daily_clip_inference` that a farm's probes fill; None without a probe."""
+
+    probe_stage: str | None
+    probe_stage_probability: float | None
+    probe_condition: str | None
+    probe_condition_probability: float | None
+    probe_id: str | None
+
+
 class Leading(NamedTuple):
-    """The likeliest of `names` for n vectors, by its number, and its probability, rounded; shape
-    (n,) both.
+    """The likeliest of `names` for n vectors, by its number, and its probability, rounded.
+
+    Both arrays have shape (n,).
     """
 
     names: tuple[str, ...]
@@ -58,8 +96,13 @@ class Probe:
     intercepts: Array
 
     def probabilities(self, embeddings: npt.ArrayLike) -> Array:
-        """Softmax of the linear scores of n unit vectors, shape (n, d), in float64: shape (n,
-        classes).
+        """Softmax of the linear scores of n unit vectors, in float64.
+
+        Args:
+            embeddings: shape (n, d).
+
+        Returns:
+            Shape (n, classes).
 
         Raises:
             ValueError: vectors of another length than those it was fitted on, or with a NaN or an
@@ -71,15 +114,14 @@ class Probe:
         fitted = self.coefficients.shape[1]
         if vectors.shape[1] != fitted:
             raise ValueError(
-                f"the probe {self.probe_id} was fitted on vectors of length {fitted}, these have length "
-                f"{vectors.shape[1]}: another model's. Remedy: materialize clip_probe, which fits on each model's own"
+                f"the probe {self.probe_id} was fitted on vectors of length {fitted}, "
+                f"these have length {vectors.shape[1]}: another model's. "
+                "Remedy: materialize clip_probe, which fits on each model's own"
             )
         if not np.isfinite(vectors).all():
             raise ValueError(f"the probe {self.probe_id} was given vectors with NaN or infinity")
-        scores = vectors @ np.asarray(self.coefficients, dtype=np.float64).T + self.intercepts
-        # The largest exponent is 0: no overflow
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        coefficients = np.asarray(self.coefficients, dtype=np.float64)
+        return softmax(vectors @ coefficients.T + self.intercepts)
 
     def judge(self, embeddings: npt.ArrayLike) -> Leading:
         """As `predict`, but whole columns.
@@ -91,8 +133,9 @@ class Probe:
         return Leading(self.classes, found.argmax(axis=1), found.max(axis=1).round(DECIMALS))
 
     def predict(self, embeddings: npt.ArrayLike) -> list[tuple[str, float]]:
-        """The likeliest label of each of n unit vectors, shape (n, d), and its probability, rounded
-        to 6 decimals.
+        """The likeliest label of each of n unit vectors, shape (n, d), and its probability.
+
+        Probabilities are rounded to 6 decimals.
 
         Raises:
             ValueError: as `probabilities`.
@@ -107,12 +150,12 @@ def probes_id(probes: Mapping[str, Probe]) -> str | None:
 
     None without any.
     """
-    return " ".join(probes[kind].probe_id for kind in KINDS if kind in probes) or None
+    ids = [probes[kind].probe_id for kind in KINDS if kind in probes]
+    return " ".join(ids) or None
 
 
-def probe_columns(probes: Mapping[str, Probe], embeddings: npt.ArrayLike) -> list[dict[str, Any]]:
-    """The columns `probe_*` of `daily_clip_inference` for n unit vectors, shape (n, d), a mapping a
-    vector.
+def probe_columns(probes: Mapping[str, Probe], embeddings: npt.ArrayLike) -> list[ProbeColumns]:
+    """What a farm's probes say of n unit vectors, shape (n, d), one after the other.
 
     Args:
         probes: by kind; where one is missing its columns are None.
@@ -121,16 +164,29 @@ def probe_columns(probes: Mapping[str, Probe], embeddings: npt.ArrayLike) -> lis
     Raises:
         ValueError: as `Probe.probabilities`.
     """
-    there = [probes[kind] for kind in KINDS if kind in probes]
-    rows: list[dict[str, Any]] = [
-        dict.fromkeys(f"probe_{kind}{part}" for kind in KINDS for part in ("", "_probability"))
-        | {"probe_id": probes_id(probes)}
-        for _ in range(len(np.asarray(embeddings)))
+    stages = _predicted(probes.get("stage"), embeddings)
+    conditions = _predicted(probes.get("condition"), embeddings)
+    probe_id = probes_id(probes)
+    return [
+        {
+            "probe_stage": stage,
+            "probe_stage_probability": stage_probability,
+            "probe_condition": condition,
+            "probe_condition_probability": condition_probability,
+            "probe_id": probe_id,
+        }
+        for (stage, stage_probability), (condition, condition_probability) in zip(
+            stages, conditions, strict=True
+        )
     ]
-    for probe in there:
-        for row, (label, probability) in zip(rows, probe.predict(embeddings), strict=True):
-            row |= {f"probe_{probe.kind}": label, f"probe_{probe.kind}_probability": probability}
-    return rows
+
+
+def _predicted(
+    probe: Probe | None, embeddings: npt.ArrayLike
+) -> Sequence[tuple[str | None, float | None]]:
+    if probe is None:
+        return [(None, None)] * len(np.asarray(embeddings))
+    return probe.predict(embeddings)
 
 
 class Labelled(NamedTuple):
@@ -174,17 +230,15 @@ class Evaluation:
 
     @property
     def zero_shot_accuracy(self) -> float | None:
-        """Share of right zero-shot labels among the same images, None where none of them has one."""
+        """Share of right zero-shot labels among the same images, None where none has one."""
         judged, right = self.zero_shot.sum(axis=0)
         return float(right / judged) if judged else None
 
-    def by_class(self) -> dict[str, dict[str, Any]]:
-        """Per class its images, recall and precision (None for a class that the probe never names)."""
-        right, own, named = (
-            np.diag(self.confusion),
-            self.confusion.sum(axis=1),
-            self.confusion.sum(axis=0),
-        )
+    def by_class(self) -> dict[str, ClassResult]:
+        """Images, recall and precision of each class."""
+        right = np.diag(self.confusion)
+        own = self.confusion.sum(axis=1)
+        named = self.confusion.sum(axis=0)
         return {
             name: {
                 "images": int(own[row]),
@@ -195,7 +249,7 @@ class Evaluation:
         }
 
     def zero_shot_recall(self) -> dict[str, float]:
-        """Share of right zero-shot labels by class, without classes of whose images none has one."""
+        """Share of right zero-shot labels by class, without classes whose images have none."""
         counted = zip(self.classes, self.zero_shot.tolist(), strict=True)
         return {name: right / judged for name, (judged, right) in counted if judged}
 
@@ -224,8 +278,9 @@ class ProbeFit:
 
 
 def missing_labels(counts: Mapping[str, int]) -> dict[str, int]:
-    """How many labelled images each class lacks before a probe can know it; without those that lack
-    none.
+    """How many labelled images each class lacks before a probe can know it.
+
+    Classes that lack none are left out.
     """
     return {name: MIN_LABELS - count for name, count in counts.items() if count < MIN_LABELS}
 

@@ -1,19 +1,22 @@
-"""The room's day with a verdict: what was in range, what changed and what followed, how far to
-trust it.
+"""`daily_room_report`: the room's day with a verdict, and how far to trust it.
 
-Rows come in as those of the result tables; nothing is read or written here. How a verdict reads is
-the business of `card`.
+It weighs what was in range, what the cameras saw, and what followed each change. Rows come in as
+those of the result tables; nothing is read or written here. How a verdict reads is the business of
+`card`.
 """
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
-from mushroom_assets.domain.environment import mean_between
-from mushroom_assets.domain.farm import Farm, Quantity
+from mushroom_assets.domain.environment import DailyEnvStats
+from mushroom_assets.domain.farm import Band, Farm, Quantity
+from mushroom_assets.domain.image_row import DailyClipInference
 from mushroom_assets.domain.series import SECOND, Series
+from mushroom_assets.domain.setpoints import HourlySetpointChanges
+from mushroom_assets.domain.statistics import mean_between
 from mushroom_assets.domain.texts import (
     decimals,
     default_decimals,
@@ -22,6 +25,7 @@ from mushroom_assets.domain.texts import (
     say,
 )
 from mushroom_assets.domain.versions import Parts
+from mushroom_assets.domain.vision import UNKNOWN
 from mushroom_assets.domain.windows import to_us
 
 VERSION = 1  # of the code: raised with what the rows mean, see `versions`
@@ -30,13 +34,52 @@ Verdict = Literal["good", "watch", "act", "insufficient_data"]
 SEVERITY: tuple[Verdict, ...] = ("good", "watch", "act", "insufficient_data")
 EFFECT_S = 3600  # before and after a move
 EFFECT_COVERAGE = 0.5  # of each hour, or nothing is said of it
-
-Rows = Sequence[dict[str, Any]]
-Effect = Mapping[str, tuple[float | None, float | None]]  # means before and after, by quantity
 # Cosine of two days' mean vectors from which they are called alike. The nearest past day of a room
 # in a stage that no other room was in lay at 0.27 to 0.31 in the simulated plant, with growth days
 # 11 to 21 apart.
 ALIKE_FROM = 0.5
+
+Means = tuple[float | None, float | None]  # of a quantity, before and after a move
+Effect = Mapping[str, Means]  # by quantity
+
+
+class Reason(TypedDict):
+    """What speaks against a day, with its numbers and its text in the farm's language.
+
+    `code` names the text (`texts.TEXTS`); the optional keys are what that text tells.
+    """
+
+    severity: Verdict
+    code: str
+    quantity: NotRequired[str]
+    share: NotRequired[float]
+    limit: NotRequired[float]
+    low: NotRequired[float]
+    high: NotRequired[float]
+    unit: NotRequired[str]
+    growth: NotRequired[str]
+    condition: NotRequired[str]
+    count: NotRequired[int]
+    total: NotRequired[int]
+    text: str
+
+
+class DailyRoomReport(TypedDict):
+    """A row of `daily_room_report`; what writes it adds `run_id` and `computed_at`."""
+
+    stat_date: dt.date
+    room_id: str
+    verdict: Verdict
+    reasons: Sequence[Reason]
+    summary_md: str
+    run_id: NotRequired[str]
+    computed_at: NotRequired[dt.datetime]
+
+
+class Peer(DailyEnvStats):
+    """A row of `daily_env_stats` of an earlier batch, with the verdict of its day's report."""
+
+    verdict: Verdict | None
 
 
 @dataclass(frozen=True)
@@ -59,132 +102,140 @@ class RoomDay:
 
     Attributes:
         statistics, changes, images: rows of the three result tables, in key order; images are those
-            of one model.
+            of one model, and their vectors may be left out.
         images_trained: whether the model's labels and vectors mean anything.
         alike: the past day that looked most like it.
         effects: what followed each of the changes.
-        peers: rows of `daily_env_stats` of earlier batches at the same growth day, with the
-            `verdict` of their report.
+        peers: earlier batches at the same growth day.
     """
 
     room_id: str
     day: dt.date
-    statistics: Rows
-    changes: Rows
-    images: Rows
+    statistics: Sequence[DailyEnvStats]
+    changes: Sequence[HourlySetpointChanges]
+    images: Sequence[DailyClipInference]
     images_trained: bool
     alike: Likeness | None = None
     effects: Sequence[Effect] = ()
-    peers: Rows = ()
+    peers: Sequence[Peer] = ()
 
 
-def judge(room_day: RoomDay, farm: Farm) -> tuple[Verdict, list[dict[str, Any]]]:
-    """The verdict and its reasons, the most serious first, each with its text in the farm's
-    language.
+def assess(room_day: RoomDay, farm: Farm) -> tuple[Verdict, list[Reason]]:
+    """The verdict and its reasons, the most serious first.
 
     `insufficient_data` where a quantity with a target is known for less than `min_coverage` of the
     day, or where there is no target to judge by; else the worst of its reasons.
     """
-    reasons = sorted(
-        _reasons(room_day, farm), key=lambda reason: -SEVERITY.index(reason["severity"])
-    )
-    return (reasons[0]["severity"] if reasons else "good"), reasons
+    reasons = [*_climate_reasons(room_day, farm), *_image_reasons(room_day, farm)]
+    reasons.sort(key=lambda reason: -SEVERITY.index(reason["severity"]))
+    verdict = reasons[0]["severity"] if reasons else "good"
+    return verdict, reasons
 
 
-def effects(changes: Rows, climate: Mapping[str, Series], farm: Farm) -> list[Effect]:
-    """What followed each change: the time-weighted means of `EFFECT_S` before and after it, by
-    quantity.
+def effects(
+    changes: Sequence[HourlySetpointChanges], climate: Mapping[str, Series], farm: Farm
+) -> list[Effect]:
+    """What followed each change: the time-weighted means of `EFFECT_S` before and after it.
 
     Args:
-        changes: rows of `hourly_setpoint_changes` of one room.
+        changes: of one room.
         climate: the room's series by quantity, `EFFECT_S` before the first change to as much after
             the last.
         farm: how long a value holds.
     """
-    span, hold = EFFECT_S * SECOND, farm.max_hold_s
-    return [
-        {
-            name: (
-                mean_between(series, at - span, at, hold, EFFECT_COVERAGE),
-                mean_between(series, at, at + span, hold, EFFECT_COVERAGE),
-            )
-            for name, series in climate.items()
-        }
-        for at in (to_us(change["changed_at"]) for change in changes)
-    ]
+    span = EFFECT_S * SECOND
 
+    def mean(series: Series, start: int) -> float | None:
+        return mean_between(series, start, start + span, farm.max_hold_s, EFFECT_COVERAGE)
 
-def _reasons(room_day: RoomDay, farm: Farm) -> list[dict[str, Any]]:
-    rules = farm.report
-    found: list[dict[str, Any]] = []
-
-    def add(severity: Verdict, code: str, **values: Any) -> None:
-        shown = {**values, "quantity": quantity_name(values.get("quantity", ""), farm)}
-        reason = {"severity": severity, "code": code, **values, "text": say(code, farm, **shown)}
-        found.append(reason)
-
-    targets = 0
-    for row in room_day.statistics:
-        quantity, band = row["quantity"], farm.band(row["quantity"], row["growth_day"])
-        if row["sample_count"] and row["in_range"] is None:
-            band = None  # the statistics were made without a band: they cannot be judged by one
-        if band is None and quantity not in farm.quantities:
-            continue
-        targets += band is not None
-        lacking: Verdict = "insufficient_data" if band is not None else "watch"
-        if row["sample_count"] == 0:
-            add(lacking, "no_samples", quantity=quantity)
-        elif row["coverage"] < rules.min_coverage:
-            add(
-                lacking,
-                "coverage",
-                quantity=quantity,
-                share=row["coverage"],
-                limit=rules.min_coverage,
-            )
-        elif band is not None and row["in_range"] < rules.watch_below:
-            severity: Verdict = "act" if row["in_range"] < rules.act_below else "watch"
-            add(
-                severity,
-                "in_range",
-                quantity=quantity,
-                share=row["in_range"],
-                low=band[0],
-                high=band[1],
-                unit=row["unit"],
-            )
-        if (
-            row["sample_count"]
-            and row["suspect_count"] / row["sample_count"] > rules.watch_suspect_share
-        ):
-            add(
-                "watch",
-                "suspect",
-                quantity=quantity,
-                share=row["suspect_count"] / row["sample_count"],
-            )
-    if not targets:
-        add("insufficient_data", "no_target", growth=growth_text(room_day, farm))
-    _image_reasons(room_day, farm, add)
+    found: list[Effect] = []
+    for change in changes:
+        at = to_us(change["changed_at"])
+        found.append(
+            {name: (mean(series, at - span), mean(series, at)) for name, series in climate.items()}
+        )
     return found
 
 
-def _image_reasons(room_day: RoomDay, farm: Farm, add: Callable[..., None]) -> None:
+def _climate_reasons(room_day: RoomDay, farm: Farm) -> list[Reason]:
+    found: list[Reason] = []
+    has_target = False
+    for row in room_day.statistics:
+        band = _target(row, farm)
+        if band is None and row["quantity"] not in farm.quantities:
+            continue
+        has_target = has_target or band is not None
+        found += _quantity_reasons(row, band, farm)
+    if not has_target:
+        growth = growth_text(room_day, farm)
+        found.append(_reason(farm, "insufficient_data", "no_target", growth=growth))
+    return found
+
+
+def _target(row: DailyEnvStats, farm: Farm) -> Band | None:
+    """The band that a row can be judged by: none where its statistics were made without one."""
+    if row["sample_count"] and row["in_range"] is None:
+        return None
+    return farm.band(row["quantity"], row["growth_day"])
+
+
+def _quantity_reasons(row: DailyEnvStats, band: Band | None, farm: Farm) -> list[Reason]:
+    rules = farm.report
+    quantity = row["quantity"]
+    lacking: Verdict = "watch" if band is None else "insufficient_data"
+    if row["sample_count"] == 0:
+        return [_reason(farm, lacking, "no_samples", quantity=quantity)]
+    found = []
+    share = row["coverage"]
+    in_range = row["in_range"]
+    if share < rules.min_coverage:
+        values = {"quantity": quantity, "share": share, "limit": rules.min_coverage}
+        found.append(_reason(farm, lacking, "coverage", **values))
+    elif band is not None and in_range is not None and in_range < rules.watch_below:
+        severity: Verdict = "act" if in_range < rules.act_below else "watch"
+        target = {"low": band[0], "high": band[1], "unit": row["unit"]}
+        found.append(
+            _reason(farm, severity, "in_range", quantity=quantity, share=in_range, **target)
+        )
+    suspect = row["suspect_count"] / row["sample_count"]
+    if suspect > rules.watch_suspect_share:
+        found.append(_reason(farm, "watch", "suspect", quantity=quantity, share=suspect))
+    return found
+
+
+def _image_reasons(room_day: RoomDay, farm: Farm) -> list[Reason]:
     images = room_day.images
     if not images:
-        return
-    judged = [image for image in images if image["status"] == "ok"]
-    broken = len(images) - len(judged)
+        return []
+    found = []
+    usable = [image for image in images if image["status"] == "ok"]
+    broken = len(images) - len(usable)
     if broken / len(images) > farm.report.watch_unreadable_share:
-        add("watch", "unreadable", count=broken, total=len(images))
-    if not room_day.images_trained:
-        return
-    for condition, count in Counter(image["condition"] for image in judged).most_common():
-        share = count / len(judged)
-        if condition not in ("healthy", "unknown") and share > farm.report.watch_condition_share:
-            label = farm.vision.conditions.get(condition)
-            name = farm.say(label.text) if label else None
-            add("watch", "condition", condition=name or condition, share=share)
+        found.append(_reason(farm, "watch", "unreadable", count=broken, total=len(images)))
+    if room_day.images_trained:
+        found += _condition_reasons([image["condition"] for image in usable], farm)
+    return found
+
+
+def _condition_reasons(conditions: Sequence[str | None], farm: Farm) -> list[Reason]:
+    """Conditions that too many images show, the commonest first."""
+    found = []
+    for condition, count in Counter(conditions).most_common():
+        share = count / len(conditions)
+        if condition is None or condition in (farm.vision.sound, UNKNOWN):
+            continue
+        if share <= farm.report.watch_condition_share:
+            continue
+        label = farm.vision.conditions.get(condition)
+        name = farm.say(label.text) if label else None
+        found.append(_reason(farm, "watch", "condition", condition=name or condition, share=share))
+    return found
+
+
+def _reason(farm: Farm, severity: Verdict, code: str, **values: Any) -> Reason:
+    shown = {**values, "quantity": quantity_name(values.get("quantity", ""), farm)}
+    told = say(code, farm, **shown)
+    return cast("Reason", {"severity": severity, "code": code, **values, "text": told})
 
 
 def growth_text(room_day: RoomDay, farm: Farm) -> str:

@@ -2,10 +2,10 @@
 
 How it is drawn is the business of `plots`.
 
-By quarter of an hour, in the manner of the ambulatory glucose profile: median, quartiles and
-extremes, next to the target band, the time in it, the stretches of which nothing is known, and the
-setpoints that were in force. https://doi.org/10.2337/dci19-0028 (time in range), times as in
-`environment`: int64 microseconds since 1970 UTC.
+A day is told by quarter of an hour, in the manner of the ambulatory glucose profile: median,
+quartiles and extremes, next to the target band, the time in it, the stretches of which nothing is
+known, and the setpoints that were in force. https://doi.org/10.2337/dci19-0028 (time in range).
+Times are as in `environment`: int64 microseconds since 1970 UTC.
 """
 
 import datetime as dt
@@ -15,15 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mushroom_assets.domain.environment import room_samples, summarise
+from mushroom_assets.domain.environment import RoomQuantity, Sources, room_samples
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.series import SECOND, Series, Times, Values, gaps, time_in_band
+from mushroom_assets.domain.statistics import summarise
 from mushroom_assets.domain.windows import Window
 
 BIN = 15 * 60 * SECOND
 NOT_SHOWN = {"dew_point"}  # temperature and humidity say the same
+Band = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -59,49 +61,47 @@ class Ribbon:
     quantiles: Values
     gaps: Sequence[tuple[int, int]]
     coverage: float
-    band: tuple[float, float] | None
+    band: Band | None
     shares: tuple[float, float, float] | None
     setpoints: Sequence[Steps]
 
 
-def setpoint_points(points: Iterable[Point], farm: Farm) -> dict[tuple[str, str], list[Point]]:
+def setpoint_points(points: Iterable[Point], farm: Farm) -> dict[RoomQuantity, list[Point]]:
     """The points behind each (room, quantity) that set it, as the farm file says."""
-    wanted = {
-        (device, alias): name
-        for name, quantity in farm.quantities.items()
-        for device, aliases in quantity.setpoints.items()
-        for alias in aliases
-    }
-    found: dict[tuple[str, str], list[Point]] = {}
+    steered: dict[tuple[str, str], str] = {}
+    for name, quantity in farm.quantities.items():
+        for device_type, aliases in quantity.setpoints.items():
+            steered |= {(device_type, alias): name for alias in aliases}
+    found: dict[RoomQuantity, list[Point]] = {}
     for point in points:
-        quantity = wanted.get((point.device_type, point.point_alias))
-        if quantity and point.room_id in farm.rooms:
-            found.setdefault((point.room_id, quantity), []).append(point)
+        steers = steered.get((point.device_type, point.point_alias))
+        if steers and point.room_id in farm.rooms:
+            found.setdefault((point.room_id, steers), []).append(point)
     return found
 
 
 def day_ribbons(
     samples: pd.DataFrame,
     day: Window,
-    points: Mapping[tuple[str, str], Sequence[int]],
-    setpoints: Mapping[tuple[str, str], Sequence[Steps]],
+    points: Sources,
+    setpoints: Mapping[RoomQuantity, Sequence[Steps]],
     farm: Farm,
     in_dates: Mapping[str, Sequence[dt.date]],
 ) -> list[Ribbon]:
     """The ribbons of a day, by room and quantity in the farm's order.
 
-    The setpoints are by (room, quantity), the other arguments as `environment.summarise_day` takes
-    them.
+    The setpoints are by (room, quantity). The other arguments are as `environment.summarise_day`
+    takes them.
     """
     found = []
     for room in farm.rooms:
         growth_day = growth_on(day.date, in_dates.get(room, ()), farm.cycle_days).growth_day
         for name, series in room_samples(samples, room, day, points, farm).items():
-            if name not in NOT_SHOWN:
-                band = farm.band(name, growth_day)
-                found.append(
-                    _ribbon(room, name, series, day, band, setpoints.get((room, name), ()), farm)
-                )
+            if name in NOT_SHOWN:
+                continue
+            band = farm.band(name, growth_day)
+            steering = setpoints.get((room, name), ())
+            found.append(_ribbon(room, name, series, day, band, steering, farm))
     return found
 
 
@@ -110,15 +110,20 @@ def _ribbon(
     name: str,
     series: Series,
     day: Window,
-    band: tuple[float, float] | None,
+    band: Band | None,
     setpoints: Sequence[Steps],
     farm: Farm,
 ) -> Ribbon:
-    start, end, hold = day.start_us, day.end_us, farm.max_hold_s
-    own = series.within(start, end)
+    start = day.start_us
+    end = day.end_us
+    hold = farm.max_hold_s
     bins = np.arange(start, end, BIN)
+    own = series.within(start, end)
+    place = (own.at[~own.rejected] - start) // BIN
     coverage = summarise(series, start, end, max_hold_s=hold).coverage
-    judged = band if coverage >= farm.report.min_coverage else None
+    shares = None
+    if band and coverage >= farm.report.min_coverage:
+        shares = time_in_band(series, start, end, hold, band)
     return Ribbon(
         room_id=room,
         quantity=name,
@@ -126,46 +131,53 @@ def _ribbon(
         start=start,
         end=end,
         bins=bins,
-        quantiles=_by_bin(
-            (own.at[~own.rejected] - start) // BIN, own.value[~own.rejected], bins.size
-        ),
+        quantiles=_by_bin(place, own.value[~own.rejected], bins.size),
         gaps=gaps(series, start, end, hold),
         coverage=coverage,
         band=band,
-        shares=time_in_band(series, start, end, hold, judged) if judged else None,
+        shares=shares,
         setpoints=setpoints,
     )
 
 
 def _by_bin(place: Times, value: Values, count: int) -> Values:
-    """Quantiles 0, 25, 50, 75, 100 % of each bin's values, linear interpolation as numpy does;
-    shape (5, count).
+    """Quantiles 0, 25, 50, 75, 100 % of each bin's values; shape (5, count).
+
+    Linear interpolation, as numpy does.
     """
     order = np.lexsort((value, place))
-    place, value = place[order], value[order]
-    first, size = np.searchsorted(place, np.arange(count)), np.bincount(place, minlength=count)
-    quantiles = np.full((5, count), np.nan)
+    ordered = value[order]
+    first = np.searchsorted(place[order], np.arange(count))
+    size = np.bincount(place[order], minlength=count)
     there = size > 0
     position = np.outer((0, 0.25, 0.5, 0.75, 1), size[there] - 1)
     below = np.floor(position).astype(np.intp)
-    low = value[first[there] + below]
-    high = value[np.minimum(first[there] + below + 1, first[there] + size[there] - 1)]
+    above = np.minimum(first[there] + below + 1, first[there] + size[there] - 1)
+    low = ordered[first[there] + below]
+    high = ordered[above]
+    quantiles = np.full((5, count), np.nan)
     quantiles[:, there] = low + (high - low) * (position - below)
     return quantiles
 
 
 def steps(samples: pd.DataFrame, points: Sequence[Point], farm: Farm) -> list[Steps]:
-    """What each point was set to and when, from its samples (columns point_id, at, value, by point
-    and time).
+    """What each point was set to and when.
+
+    Args:
+        samples: columns point_id, at, value, by point and time.
+        points: those asked for; one without a finite sample has no steps.
+        farm: what people call the points.
     """
     found = []
     for point in points:
         own = samples[samples["point_id"] == point.point_id]
-        at, value = own["at"].to_numpy(), own["value"].to_numpy()
-        at, value = at[np.isfinite(value)], value[np.isfinite(value)]
-        if at.size:
-            new = np.concatenate(([True], np.diff(value) != 0))
-            watched = farm.points.get(point.device_type, {}).get(point.point_alias)
-            name = farm.say(watched.description) if watched else None
-            found.append(Steps(name or point.point_alias, at[new], value[new]))
+        finite = np.isfinite(own["value"].to_numpy())
+        at = own["at"].to_numpy()[finite]
+        value = own["value"].to_numpy()[finite]
+        if not at.size:
+            continue
+        new = np.concatenate(([True], np.diff(value) != 0))
+        watched = farm.points.get(point.device_type, {}).get(point.point_alias)
+        name = farm.say(watched.description) if watched else None
+        found.append(Steps(name or point.point_alias, at[new], value[new]))
     return found

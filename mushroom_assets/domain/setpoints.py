@@ -1,19 +1,19 @@
-"""Setpoint changes: what counts as one, what its record says, and how people put it.
+"""`hourly_setpoint_changes`: what counts as a change, what its record says, and how people put it.
 
 A change compares a sample with the same point's previous finite sample, wherever that lies, at most
 `LOOKBACK` back. Because the rule looks at pairs of neighbours alone, the changes of consecutive
-windows put together are those of one pass over the whole span.
+windows put together are those of one pass over the whole span. Nothing is read or written here.
 """
 
 import datetime as dt
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
 
-from mushroom_assets.domain.farm import Farm, WatchedPoint
+from mushroom_assets.domain.farm import ChangeType, Farm, WatchedPoint
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.texts import say
@@ -30,6 +30,34 @@ CHANGE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "mushroom_assets/hourly_setpoi
 # 49.999 is no step of 50.
 _STEP_TOLERANCE = 1e-4
 _LARGEST_TOLERANCE = 5e-4
+
+
+class HourlySetpointChanges(TypedDict):
+    """A row of `hourly_setpoint_changes`; what writes it adds `run_id` and `detected_at`."""
+
+    change_id: uuid.UUID
+    point_id: int
+    changed_at: dt.datetime
+    previous_at: dt.datetime
+    room_id: str
+    device_type: str
+    device_alias: str
+    point_alias: str
+    point_description: str | None
+    change_type: ChangeType
+    previous_value: float
+    current_value: float
+    previous_label: str | None
+    current_label: str | None
+    delta: float
+    growth_day: int | None
+    batch_date: dt.date | None
+    run_id: NotRequired[str]
+    detected_at: NotRequired[dt.datetime]
+
+
+# A row as `records` makes it, or as it was read back
+Change = HourlySetpointChanges | Mapping[str, Any]
 
 
 def watched_points(points: Iterable[Point], farm: Farm) -> dict[int, WatchedPoint]:
@@ -54,9 +82,12 @@ def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.Dat
         columns point_id, changed_at, previous_at (microseconds UTC), previous_value, current_value,
         ordered by point and time.
     """
-    point, at, value = (samples[name].to_numpy() for name in ("point_id", "at", "value"))
-    if not (finite := np.isfinite(value)).all():
-        point, at, value = point[finite], at[finite], value[finite]
+    finite = np.isfinite(samples["value"].to_numpy())
+    if not finite.all():
+        samples = samples[finite]
+    point = samples["point_id"].to_numpy()
+    at = samples["at"].to_numpy()
+    value = samples["value"].to_numpy()
     # Nearly every sample equals the one before: only the others are worth the rules.
     moved = np.flatnonzero((value[1:] != value[:-1]) & (point[1:] == point[:-1]))
     moved = moved[np.isin(point[moved], list(watched))]
@@ -64,16 +95,19 @@ def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.Dat
     rules = [watched[int(key)] for key in ids]
     smallest = np.array([_smallest_step(rule) for rule in rules], dtype=np.float64)[rows]
     analog = np.array([rule.change_type == "analog_value" for rule in rules], dtype=bool)[rows]
-    before, after = value[moved], value[moved + 1]
+    before = value[moved]
+    after = value[moved + 1]
     step = np.where(analog, np.abs(after - before), np.abs(np.rint(after) - np.rint(before)))
     near = at[moved + 1] - at[moved] <= LOOKBACK // dt.timedelta(microseconds=1)
     changed = moved[near & (step >= smallest)]
-    return pd.DataFrame(
-        {
-            "point_id": point[changed + 1], "changed_at": at[changed + 1], "previous_at": at[changed],
-            "previous_value": value[changed], "current_value": value[changed + 1],
-        }
-    )  # fmt: skip
+    columns = {
+        "point_id": point[changed + 1],
+        "changed_at": at[changed + 1],
+        "previous_at": at[changed],
+        "previous_value": value[changed],
+        "current_value": value[changed + 1],
+    }
+    return pd.DataFrame(columns)
 
 
 def _smallest_step(rule: WatchedPoint) -> float:
@@ -90,8 +124,8 @@ def records(
     points: Iterable[Point],
     farm: Farm,
     in_dates: Mapping[str, Sequence[dt.date]],
-) -> dict[str, list[dict[str, Any]]]:
-    """Rows of `hourly_setpoint_changes` by the windows' keys, but for run_id and detected_at.
+) -> dict[str, list[HourlySetpointChanges]]:
+    """Rows of `hourly_setpoint_changes` by the windows' keys.
 
     Args:
         changes: as `detect` returns them; those outside the windows are left out.
@@ -101,30 +135,32 @@ def records(
         in_dates: ascending in-dates by room.
     """
     edges = [window.start_us for window in windows] + [windows[-1].end_us]
-    place = np.searchsorted(edges, changes["changed_at"].to_numpy(), side="right") - 1
-    inside = (place >= 0) & (place < len(windows))
+    places = np.searchsorted(edges, changes["changed_at"].to_numpy(), side="right") - 1
     known = {point.point_id: point for point in points}
-    rows: dict[str, list[dict[str, Any]]] = {window.key: [] for window in windows}
-    for number, change in zip(place[inside], changes[inside].itertuples(), strict=True):
-        rows[windows[number].key].append(_record(change, known[change.point_id], farm, in_dates))  # type: ignore[index]
+    rows: dict[str, list[HourlySetpointChanges]] = {window.key: [] for window in windows}
+    found: Iterable[Any] = changes.itertuples()
+    for place, change in zip(places.tolist(), found, strict=True):
+        if 0 <= place < len(windows):
+            record = _record(change, known[change.point_id], farm, in_dates)
+            rows[windows[place].key].append(record)
     return rows
 
 
 def samples_an_hour(farm: Farm) -> int:
-    """How many samples of watched points an hour brings, at one a minute and one device of a kind
-    in each room.
+    """How many samples of watched points an hour brings.
+
+    At one a minute, and one device of a kind in each room.
     """
     return 60 * len(farm.rooms) * sum(len(points) for points in farm.points.values())
 
 
 def _record(
     change: Any, point: Point, farm: Farm, in_dates: Mapping[str, Sequence[dt.date]]
-) -> dict[str, Any]:
+) -> HourlySetpointChanges:
     rule = farm.points[point.device_type][point.point_alias]
     changed_at = to_instant(change.changed_at)
-    growth = growth_on(
-        changed_at.astimezone(farm.zone).date(), in_dates.get(point.room_id, ()), farm.cycle_days
-    )
+    changed_on = changed_at.astimezone(farm.zone).date()
+    growth = growth_on(changed_on, in_dates.get(point.room_id, ()), farm.cycle_days)
     return {
         "change_id": change_id(point, changed_at),
         "point_id": int(change.point_id),
@@ -156,38 +192,43 @@ def change_id(point: Point, changed_at: dt.datetime) -> uuid.UUID:
     It names the point, not its number, so that it is one in every database.
     """
     stamp = changed_at.astimezone(dt.UTC).isoformat(timespec="microseconds")
-    return uuid.uuid5(
-        CHANGE_NAMESPACE, f"{point.room_id}/{point.device_alias}/{point.point_alias}@{stamp}"
-    )
+    name = f"{point.room_id}/{point.device_alias}/{point.point_alias}@{stamp}"
+    return uuid.uuid5(CHANGE_NAMESPACE, name)
 
 
-def change_text(change: Mapping[str, Any], farm: Farm) -> str:
-    """A row in the farm's language: `air cooler: temperature setpoint 18.0 → 17.5 °C`; room and
-    time are not said.
+def change_text(change: Change, farm: Farm) -> str:
+    """A row in the farm's language: `air cooler: temperature setpoint 18.0 → 17.5 °C`.
+
+    Room and time are not said.
     """
-    rule = farm.points.get(change["device_type"], {}).get(change["point_alias"])
-    before, after, unit = change["previous_label"], change["current_label"], ""
-    if before is None or after is None:
-        numbers = change["previous_value"], change["current_value"]
-        places = max(map(_places, (*numbers, (rule and rule.threshold) or 1)))
-        before, after = (
-            label or f"{number:.{places}f}"
-            for label, number in zip((before, after), numbers, strict=True)
-        )
-        unit = f" {rule.unit}" if rule and rule.unit else ""
     colon = say("colon", farm)
     name = change["point_description"] or change["point_alias"]
-    return f"{device_text(change, farm)}{colon}{name} {before} → {after}{unit}"
+    return f"{device_text(change, farm)}{colon}{name} {_move_text(change, farm)}"
 
 
-def device_text(change: Mapping[str, Any], farm: Farm) -> str:
-    """What people call the device of a row, its room unsaid: `left humidifier`, `humidifier
-    (third_humidifier)`.
+def _move_text(change: Change, farm: Farm) -> str:
+    """`off → on` where both states have a label, else numbers with their unit."""
+    before = change["previous_label"]
+    after = change["current_label"]
+    if before is not None and after is not None:
+        return f"{before} → {after}"
+    rule = farm.points.get(change["device_type"], {}).get(change["point_alias"])
+    threshold = (rule and rule.threshold) or 1
+    numbers = (change["previous_value"], change["current_value"])
+    places = max(_places(number) for number in (*numbers, threshold))
+    unit = f" {rule.unit}" if rule and rule.unit else ""
+    told_before = before or f"{numbers[0]:.{places}f}"
+    told_after = after or f"{numbers[1]:.{places}f}"
+    return f"{told_before} → {told_after}{unit}"
+
+
+def device_text(change: Change, farm: Farm) -> str:
+    """What people call the device of a row, its room unsaid.
+
+    `left humidifier`, or `humidifier (third_humidifier)` where the farm file has no name for it.
     """
-    alias, kind = (
-        change["device_alias"].removesuffix(f"_{change['room_id']}"),
-        change["device_type"],
-    )
+    alias = change["device_alias"].removesuffix(f"_{change['room_id']}")
+    kind = change["device_type"]
     if alias in farm.devices or kind not in farm.devices:
         return farm.say(farm.devices.get(alias)) or alias
     return f"{farm.say(farm.devices[kind])} ({alias})"

@@ -1,11 +1,12 @@
-"""Camera images: what their keys say, what the model's vectors say about labels.
+"""Camera images: what the model's vectors say about labels.
 
-Here lives the meaning of a key in the image store, of prompts, probabilities and `unknown`. Not
-here: pixels and models (inference), growth days, and the climate. A score depends on the image
-alone.
+Here lives the meaning of prompts, probabilities and `unknown`. A score depends on the image alone.
+Not here: pixels and models (inference), what a path says (`image_key`), and how a row of
+`daily_clip_inference` is put together (`image_row`).
 """
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +26,14 @@ VERSION = 1  # of the code: raised with what the rows mean, see `versions`
 UNKNOWN = "unknown"  # stored instead of a label that hardly leads the next
 # The reason of a row whose file was listed and then not there to be read
 VANISHED = "the file vanished"
-# Columns of the climate at the capture, and the quantities that they show.
-CLIMATE = {"temperature_c": "temperature", "humidity_pct": "humidity", "co2_ppm": "co2"}
 DECIMALS = 6  # decimals kept of a probability: finer than any image's noise, and short in jsonb
+# The climate at the capture: the column of each quantity, and how old a sample may be that counts
+CLIMATE_COLUMNS: dict[str, Literal["temperature_c", "humidity_pct", "co2_ppm"]] = {
+    "temperature": "temperature_c",
+    "humidity": "humidity_pct",
+    "co2": "co2_ppm",
+}
+CLIMATE_MAX_AGE_S = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +58,9 @@ class EncodedImage:
 
 
 def prompt_set_version(vision: Vision) -> str:
-    """Eight hex digits that change with templates, labels and prompts, not with their order or the
-    texts for people.
+    """Eight hex digits that change with templates, labels and prompts.
+
+    They do not change with their order, nor with the texts for people.
     """
     asked = {
         "templates": sorted(vision.templates),
@@ -65,7 +72,7 @@ def prompt_set_version(vision: Vision) -> str:
 
 
 def model_id(encoder_name: str, vision: Vision) -> str:
-    """Model, weights and prompt set as result rows name them: "<encoder name>/prompts-<version>"."""
+    """Model, weights and prompt set as rows name them: "<encoder name>/prompts-<version>"."""
     return f"{encoder_name}/prompts-{prompt_set_version(vision)}"
 
 
@@ -75,8 +82,9 @@ def prompts(label: Label, templates: Sequence[str]) -> list[str]:
 
 
 def label_vectors(labels: Mapping[str, Label], templates: Sequence[str], encode: Encode) -> Array:
-    """One vector a label: the mean of its texts' unit vectors, scaled to length 1 (CLIP paper,
-    section 3.1.4).
+    """One vector a label: the mean of its texts' unit vectors, scaled to length 1.
+
+    As in section 3.1.4 of the CLIP paper.
 
     Args:
         labels: the labels.
@@ -86,16 +94,17 @@ def label_vectors(labels: Mapping[str, Label], templates: Sequence[str], encode:
     Returns:
         Shape (labels, d), in the labels' order.
     """
-    texts = [prompts(label, templates) for label in labels.values()]
-    vectors = _unit(
-        np.asarray(encode([text for label in texts for text in label]), dtype=np.float64)
-    )
-    groups = np.split(vectors, np.cumsum([len(label) for label in texts])[:-1])
+    of_labels = [prompts(label, templates) for label in labels.values()]
+    texts = list(itertools.chain.from_iterable(of_labels))
+    vectors = _unit(np.asarray(encode(texts), dtype=np.float64))
+    ends = np.cumsum([len(of_label) for of_label in of_labels])
+    groups = np.split(vectors, ends[:-1])
     return _unit(np.stack([group.mean(axis=0) for group in groups]))
 
 
 def _unit(vectors: Array) -> Array:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Array = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 def zero_shot(embeddings: npt.ArrayLike, vectors: npt.ArrayLike, logit_scale: float) -> Array:
@@ -112,21 +121,26 @@ def zero_shot(embeddings: npt.ArrayLike, vectors: npt.ArrayLike, logit_scale: fl
     Raises:
         ValueError: a vector with a NaN or an infinity.
     """
-    logits = (
-        logit_scale
-        * np.asarray(embeddings, dtype=np.float64)
-        @ np.asarray(vectors, dtype=np.float64).T
-    )
+    images = np.asarray(embeddings, dtype=np.float64)
+    labels = np.asarray(vectors, dtype=np.float64)
+    logits = logit_scale * images @ labels.T
     if not np.isfinite(logits).all():
         raise ValueError("vectors must be finite; the model gave NaN or infinity")
+    return softmax(logits)
+
+
+def softmax(scores: Array) -> Array:
+    """Rows of scores as rows of probabilities, each summing to 1."""
     # The largest exponent is 0: no overflow
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    shares: Array = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 class Decision(NamedTuple):
-    """The leading label or "unknown", its probability, and its lead over the second; both rounded
-    to 6 decimals.
+    """The leading label or "unknown", its probability, and its lead over the second.
+
+    Both numbers are rounded to 6 decimals.
     """
 
     label: str
@@ -135,7 +149,7 @@ class Decision(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What zero-shot says of n images about one kind of label: as `Decision`, but whole columns.
+    """What zero-shot says of n images about one kind of label: `Decision` in whole columns.
 
     `number` says which of `names` leads, which are the labels and, last, "unknown". `scores` has
     shape (n, labels), no column for "unknown". Probabilities, margins and scores are rounded to 6
@@ -150,25 +164,26 @@ class Judgement(NamedTuple):
 
 
 def judge(probabilities: npt.ArrayLike, names: Sequence[str], unknown_margin: float) -> Judgement:
-    """Decisions and rounded scores for rows of probabilities, shape (n, labels), two labels at
-    least.
+    """Decisions and rounded scores for rows of probabilities.
 
     A label whose lead is smaller than `unknown_margin` becomes "unknown" and keeps its probability
     and margin.
+
+    Args:
+        probabilities: shape (n, labels), two labels at least.
+        names: of the labels.
+        unknown_margin: a difference of probabilities.
     """
-    found = np.asarray(probabilities, dtype=np.float64)
-    second, first = np.argsort(found, axis=1)[:, -2:].T
-    leading, following = (
-        np.take_along_axis(found, place[:, None], axis=1)[:, 0] for place in (first, second)
-    )
-    margin = leading - following
-    number = np.where(margin < unknown_margin, len(names), first)
+    scores = np.asarray(probabilities, dtype=np.float64)
+    second, first = np.argsort(scores, axis=1)[:, -2:].T
+    leading = np.take_along_axis(scores, first[:, None], axis=1)[:, 0]
+    margin = leading - np.take_along_axis(scores, second[:, None], axis=1)[:, 0]
     return Judgement(
-        [*names, UNKNOWN],
-        number,
-        leading.round(DECIMALS),
-        margin.round(DECIMALS),
-        found.round(DECIMALS),
+        names=[*names, UNKNOWN],
+        number=np.where(margin < unknown_margin, len(names), first),
+        probability=leading.round(DECIMALS),
+        margin=margin.round(DECIMALS),
+        scores=scores.round(DECIMALS),
     )
 
 
@@ -180,10 +195,9 @@ def decide(
 
 
 def _decisions(found: Judgement) -> list[Decision]:
-    columns = (found.number.tolist(), found.probability.tolist(), found.margin.tolist())
-    return [
-        Decision(found.names[number], *numbers) for number, *numbers in zip(*columns, strict=True)
-    ]
+    labels = [found.names[number] for number in found.number.tolist()]
+    columns = zip(labels, found.probability.tolist(), found.margin.tolist(), strict=True)
+    return [Decision(*column) for column in columns]
 
 
 @dataclass(frozen=True)
@@ -202,41 +216,43 @@ class ImageScores:
 
 
 class Labeller:
-    """A farm's labels as one model sees them: texts are encoded once, images then cost a matrix
-    product.
+    """A farm's labels as one model sees them.
+
+    Texts are encoded once; images then cost a matrix product.
     """
 
     def __init__(self, vision: Vision, encode: Encode, logit_scale: float) -> None:
-        self._unknown_margin, self._logit_scale = vision.unknown_margin, logit_scale
-        self._kinds = {
-            kind: (list(labels), label_vectors(labels, vision.templates, encode))
-            for kind, labels in (("stage", vision.stages), ("condition", vision.conditions))
+        self._unknown_margin = vision.unknown_margin
+        self._logit_scale = logit_scale
+        kinds = {"stage": vision.stages, "condition": vision.conditions}
+        self._names = {kind: list(labels) for kind, labels in kinds.items()}
+        self._vectors = {
+            kind: label_vectors(labels, vision.templates, encode) for kind, labels in kinds.items()
         }
 
     def judge(self, embeddings: npt.ArrayLike) -> dict[str, Judgement]:
         """Of n unit vectors, shape (n, d), the judgement by kind, "stage" and "condition"."""
         exact = np.asarray(embeddings, dtype=np.float64)  # once for both
-        return {
-            kind: judge(zero_shot(exact, vectors, self._logit_scale), names, self._unknown_margin)
-            for kind, (names, vectors) in self._kinds.items()
-        }
+        found = {}
+        for kind, vectors in self._vectors.items():
+            probabilities = zero_shot(exact, vectors, self._logit_scale)
+            found[kind] = judge(probabilities, self._names[kind], self._unknown_margin)
+        return found
 
     def score(self, embeddings: npt.ArrayLike) -> list[ImageScores]:
         """The scores of n images, in order, from their unit vectors, shape (n, d)."""
         found = self.judge(embeddings)
-        stages, conditions = (_decisions(found[kind]) for kind in ("stage", "condition"))
-        stage_scores, condition_scores = (_by_name(found[kind]) for kind in ("stage", "condition"))
-        return [
-            ImageScores(
-                *stage,
-                condition.label,
-                condition.probability,
-                {"stage": of_stage, "condition": of_condition},
+        stages = _decisions(found["stage"])
+        conditions = _decisions(found["condition"])
+        stage_scores = _by_name(found["stage"])
+        condition_scores = _by_name(found["condition"])
+        scores = []
+        for number, condition in enumerate(conditions):
+            both = {"stage": stage_scores[number], "condition": condition_scores[number]}
+            scores.append(
+                ImageScores(*stages[number], condition.label, condition.probability, both)
             )
-            for stage, condition, of_stage, of_condition in zip(
-                stages, conditions, stage_scores, condition_scores, strict=True
-            )
-        ]
+        return scores
 
 
 def _by_name(found: Judgement) -> list[dict[str, float]]:
@@ -244,26 +260,27 @@ def _by_name(found: Judgement) -> list[dict[str, float]]:
 
 
 def label_text(kind: Kind, name: str, farm: Farm) -> str:
-    """What people call a stored label, in the farm's language; its name where the farm file has no
-    text for it.
+    """What people call a stored label, in the farm's language.
+
+    Its name where the farm file has no text for it.
     """
     labels = farm.vision.stages if kind == "stage" else farm.vision.conditions
-    if name == UNKNOWN and name not in labels:
+    if name in labels:
+        return farm.say(labels[name].text) or name
+    if name == UNKNOWN:
         return say("unknown", farm)
-    return (farm.say(labels[name].text) if name in labels else None) or name
+    return name
 
 
 def leading_two(scores: Mapping[str, float]) -> list[tuple[str, float]]:
-    """The two likeliest labels with their probabilities, also of an image whose label is stored as
-    unknown.
-    """
+    """The two likeliest labels with their probabilities, also where the stored label is unknown."""
     return sorted(scores.items(), key=lambda score: -score[1])[:2]
 
 
 def depends_on(farm: Farm) -> list[Parts]:
     """What of the farm file the rows of `daily_clip_inference` depend on; last, what labels do."""
     read = {"device_type", "point_alias", "plausible"}
-    climate = [name for name in farm.quantities if name in CLIMATE.values()]
+    climate = [name for name in farm.quantities if name in CLIMATE_COLUMNS]
     rows = {
         "timezone": farm.timezone,
         "rooms": {room: farm.folder(room) for room in farm.rooms},

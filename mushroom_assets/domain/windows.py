@@ -1,5 +1,6 @@
-"""Half-open windows of time [start, end), and the domain's time axis: int64 microseconds since 1970
-UTC.
+"""Half-open windows of time [start, end), and the domain's time axis.
+
+The axis is int64 microseconds since 1970 UTC. Where a day begins is the business of `partitions`.
 """
 
 import datetime as dt
@@ -38,8 +39,9 @@ class Window:
         return to_us(self.end)
 
     def before(self, span: dt.timedelta) -> dt.datetime:
-        """The instant `span` before the start; a datetime of a zone with summer time would count by
-        the clock.
+        """The instant `span` before the start, in UTC.
+
+        A datetime of a zone with summer time would count by the clock on the wall.
         """
         return self.start.astimezone(dt.UTC) - span
 

@@ -62,14 +62,20 @@ class ClipEncoder:
     ) -> None:
         self.name = f"{weights.model}/{weights.name}"
         self.trained = weights.path is not None
-        self.device, self.precision, self.workers = device, "fp32", workers
+        self.device = device
+        self.precision = "fp32"
+        self.workers = workers
         self.dimensions = dimensions
         self.logit_scale = float(parts.model.logit_scale.detach().exp())
         size = parts.model.visual.preprocess_cfg["size"]
         self.image_size = int(size if isinstance(size, int) else size[0])
         self.batch = BATCH[device] * max(1, round(224 / self.image_size))
         self._texts: dict[str, Floats] = {}  # a farm's 96 prompts cost ViT-B-32 1 s: once a process
-        self._model, self._resize, self._mean, self._std, self._tokenizer = parts
+        self._model = parts.model
+        self._resize = parts.resize
+        self._mean = parts.mean
+        self._std = parts.std
+        self._tokenizer = parts.tokenizer
 
     @property
     def min_side(self) -> int:
@@ -83,11 +89,10 @@ class ClipEncoder:
         return round(DECODE_MARGIN * self.image_size)
 
     def preprocess(self, image: Image.Image) -> Pixels:
-        """An image at the model's size, by open_clip's own inference transform of these weights
-        (bicubic, as a rule).
+        """An image at the model's size, by open_clip's own inference transform of these weights.
 
-        The sides are cropped or squashed as the weights want it. Mean and deviation are left to
-        `encode_images`, which takes them off a whole batch at once.
+        It is bicubic, as a rule. The sides are cropped or squashed as the weights want it. Mean and
+        deviation are left to `encode_images`, which takes them off a whole batch at once.
 
         Returns:
             Shape (image_size, image_size, 3), uint8.
@@ -97,11 +102,13 @@ class ClipEncoder:
         return np.asarray(image)
 
     def normalise(self, pixels: Pixels) -> Any:
-        """A batch as the model's input, a tensor of shape (n, 3, image_size, image_size) on its
-        device.
+        """A batch as the model's input.
 
         Args:
             pixels: shape (n, image_size, image_size, 3), uint8.
+
+        Returns:
+            A tensor of shape (n, 3, image_size, image_size), on the model's device.
         """
         import torch
 
@@ -125,9 +132,8 @@ class ClipEncoder:
         """
         size = self.image_size
         if pixels.shape[1:] != (size, size, 3) or pixels.dtype != np.uint8:
-            raise ValueError(
-                f"{self.name} takes (n, {size}, {size}, 3) of uint8, got {pixels.shape} of {pixels.dtype}"
-            )
+            wanted = f"(n, {size}, {size}, 3) of uint8"
+            raise ValueError(f"{self.name} takes {wanted}, got {pixels.shape} of {pixels.dtype}")
 
         def encode(batch: Pixels) -> Any:
             return self._model.encode_image(self.normalise(batch).to(_dtype(self.precision)))
@@ -135,11 +141,10 @@ class ClipEncoder:
         return self._in_batches(encode, pixels, self.batch)
 
     def use_bf16(self) -> float:
-        """Compute images in bfloat16 from now on, if that gives float32's vectors; it stays with
-        float32 if not.
+        """Compute images in bfloat16 from now on, if that gives float32's vectors.
 
-        Judged by `golden_images`: every vector must have a cosine of `GOLDEN_BOUND` to its float32
-        one.
+        `golden_images` decide: every vector must have a cosine of `GOLDEN_BOUND` to its float32
+        one. If not, it stays with float32.
 
         Returns:
             The smallest cosine.
@@ -147,10 +152,12 @@ class ClipEncoder:
         golden = golden_images(self.image_size)
         exact = self.encode_images(golden)
         visual = self._model.visual
-        self._model.visual, self.precision = copy.deepcopy(visual).to(_dtype("bf16")), "bf16"
+        self._model.visual = copy.deepcopy(visual).to(_dtype("bf16"))
+        self.precision = "bf16"
         cosine = float((self.encode_images(golden) * exact).sum(axis=1).min())
         if not cosine >= GOLDEN_BOUND:  # a NaN is none
-            self._model.visual, self.precision = visual, "fp32"
+            self._model.visual = visual
+            self.precision = "fp32"
         return cosine
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
@@ -165,13 +172,12 @@ class ClipEncoder:
             with _shortened(self._model, tokens) as short:
                 return self._model.encode_text(short)
 
-        if new := [text for text in dict.fromkeys(texts) if text not in self._texts]:
+        if not texts:
+            return np.empty((0, self.dimensions), np.float32)
+        new = [text for text in dict.fromkeys(texts) if text not in self._texts]
+        if new:
             self._texts |= zip(new, self._in_batches(encode, new, TEXT_BATCH), strict=True)
-        return (
-            np.stack([self._texts[text] for text in texts])
-            if texts
-            else np.empty((0, self.dimensions), np.float32)
-        )
+        return np.stack([self._texts[text] for text in texts])
 
     def _in_batches(self, encode: Callable[[Any], Any], items: Any, size: int) -> Floats:
         import torch
@@ -187,31 +193,29 @@ class ClipEncoder:
 
 @contextlib.contextmanager
 def _shortened(model: Any, tokens: Any) -> Iterator[Any]:
-    """The tokens less the padding behind the longest text, and for so long a text tower of that
-    length.
+    """The tokens without the padding behind the longest text, and a text tower of that length.
 
     In a causal tower that is pooled at the text's end nothing looks at what follows it: the vectors
     are the same, and ViT-B-32's 77 tokens cost four times the 24 of the farm's longest prompt.
-    Other towers are left alone.
+    Other towers are left alone. The tower is as it was when the context ends.
     """
-    if (
-        type(model).__name__ != "CLIP"
-        or model.text_pool_type != "argmax"
-        or model.attn_mask is None
-    ):
+    causal = type(model).__name__ == "CLIP" and model.attn_mask is not None
+    if not causal or model.text_pool_type != "argmax":
         yield tokens
         return
     import torch
 
     length = int((tokens != 0).sum(dim=1).max())
     with _texting:
-        positions, mask = model.positional_embedding, model.attn_mask
+        positions = model.positional_embedding
+        mask = model.attn_mask
         model.positional_embedding = torch.nn.Parameter(positions[:length], requires_grad=False)
         model.attn_mask = mask[:length, :length]
         try:
             yield tokens[:, :length]
         finally:
-            model.positional_embedding, model.attn_mask = positions, mask
+            model.positional_embedding = positions
+            model.attn_mask = mask
 
 
 def _dtype(precision: str) -> Any:

@@ -11,22 +11,20 @@ GOLDEN_BOUND = 0.999
 
 
 def golden_images(size: int) -> npt.NDArray[np.uint8]:
-    """Images on which two ways of computing are compared: noise of four grains, ramps, stripes and
-    discs.
+    """Noise of four grains, ramps, stripes and discs.
 
     Returns:
         Shape (8, size, size, 3), uint8, the same on every machine.
     """
     random = np.random.default_rng(0)
     y, x = np.mgrid[0:size, 0:size]
-    images = [
-        np.kron(random.integers(0, 256, (-(-size // n),) * 2 + (3,)), np.ones((n, n, 1)))
-        for n in (1, 4, 16, 64)
-    ]
-    images += [
-        np.stack([x, y, x + y], axis=-1) * 127 / size,
-        np.stack([x % 16 < 8, y % 24 < 9, (x + y) % 9 < 3], -1) * 255,
-    ]
+    images = []
+    for grain in (1, 4, 16, 64):
+        grains = -(-size // grain)  # rounded up
+        noise = random.integers(0, 256, (grains, grains, 3))
+        images.append(np.kron(noise, np.ones((grain, grain, 1))))
+    images.append(np.stack([x, y, x + y], axis=-1) * 127 / size)
+    images.append(np.stack([x % 16 < 8, y % 24 < 9, (x + y) % 9 < 3], axis=-1) * 255)
     for radius in (size / 3, size / 9):
         inside = np.hypot(x % (2.2 * radius) - radius, y % (2.2 * radius) - radius) < radius
         images.append(np.where(inside[..., None], (150, 110, 80), (220, 212, 195)))

@@ -1,7 +1,7 @@
-"""Camera files to pixels: decoding, orientation, sharpness, brightness, thumbnails, and why a file
-could not be used.
+"""Camera files to pixels: decoding, orientation, sharpness, brightness, thumbnails.
 
-No torch here, no model, no store: bytes come in. What a model does to the pixels is the encoder's.
+And why a file could not be used. No torch here, no model, no store: bytes come in. What a model
+does to the pixels is the business of `encoder`.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageChops, ImageOps
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 # No EPS or PDF: those make Pillow start other programs
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
@@ -61,8 +61,11 @@ class ImageFault(Exception):
         height: int | None = None,
     ) -> None:
         super().__init__(status, reason, content_sha256, width, height)
-        self.status, self.reason, self.content_sha256 = status, reason, content_sha256
-        self.width, self.height = width, height
+        self.status = status
+        self.reason = reason
+        self.content_sha256 = content_sha256
+        self.width = width
+        self.height = height
 
     def __str__(self) -> str:
         return f"{self.status}: {self.reason}"
@@ -132,8 +135,9 @@ def thumbnail(data: bytes) -> bytes:
 
 
 def _decode(data: bytes, side: int, sha256: str | None) -> tuple[Image.Image, int, int]:
-    """RGB, upright, of a large JPEG a smaller picture with a short side of `side` px at least; the
-    file's own size.
+    """The picture in RGB, upright, and the file's own width and height, upright as well.
+
+    Of a large JPEG it is a smaller picture, whose short side keeps `side` px at least.
     """
     if not data:
         raise ImageFault("unreadable", "the file is empty (0 bytes)", sha256)
@@ -142,20 +146,20 @@ def _decode(data: bytes, side: int, sha256: str | None) -> tuple[Image.Image, in
         with Image.open(io.BytesIO(data), formats=FORMATS) as file:
             size = file.size
             # Before the orientation: for that Pillow decodes a PNG
-            if refusal := _refusal(file.mode, *file.size):
+            refusal = _refusal(file.mode, *file.size)
+            if refusal:
                 raise ImageFault("rejected", refusal, sha256, *file.size)
-            size = width, height = _upright_size(file)
+            width, height = _upright_size(file)
+            size = (width, height)
             file.draft(None, (side, side))
             return _rgb(file), width, height
     # Pillow's own limit (179 MP) strikes while it opens the file
     except Image.DecompressionBombError as error:
-        raise ImageFault(
-            "rejected", f"more than {MAX_PIXELS // 1_000_000} million pixels", sha256
-        ) from error
-    except Image.UnidentifiedImageError as error:
-        raise ImageFault(
-            "unreadable", f"not an image of a known format ({', '.join(FORMATS)})", sha256
-        ) from error
+        reason = f"more than {MAX_PIXELS // 1_000_000} million pixels"
+        raise ImageFault("rejected", reason, sha256) from error
+    except UnidentifiedImageError as error:
+        reason = f"not an image of a known format ({', '.join(FORMATS)})"
+        raise ImageFault("unreadable", reason, sha256) from error
     except DECODE_ERRORS as error:
         raise ImageFault("unreadable", f"damaged or cut off: {error}", sha256, *size) from error
 
@@ -168,7 +172,8 @@ def _upright_size(file: Image.Image) -> tuple[int, int]:
 
 def _refusal(mode: str, width: int, height: int) -> str | None:
     if mode in ("I", "F"):
-        return f"its pixels are {'32-bit integers' if mode == 'I' else 'floats'}, which have no agreed white"
+        kind = "32-bit integers" if mode == "I" else "floats"
+        return f"its pixels are {kind}, which have no agreed white"
     if width * height > MAX_PIXELS:
         return f"{width}x{height}: more than {MAX_PIXELS // 1_000_000} million pixels"
     if max(width, height) > MAX_ASPECT * min(width, height):
@@ -184,7 +189,8 @@ def _rgb(file: Image.Image) -> Image.Image:
         image = ImageChops.invert(image)
     if image.mode.startswith("I;16"):
         # Pillow's own conversion clips at 255, which turns nearly every 16-bit picture white.
-        image = Image.fromarray((np.asarray(image).astype(np.uint16) // 257).astype(np.uint8))
+        grey = np.asarray(image).astype(np.uint16) // 257
+        image = Image.fromarray(grey.astype(np.uint8))
     return image.convert("RGB")
 
 
@@ -197,9 +203,7 @@ def _sharpness_and_brightness(image: Image.Image) -> tuple[float, float]:
     halvings = max((min(grey.size) // WORK_SIDE).bit_length() - 1, 0)
     grey = grey.reduce(2**halvings)
     scale = WORK_SIDE / min(grey.size)
-    grey = grey.resize(
-        (round(grey.width * scale), round(grey.height * scale)), Image.Resampling.BILINEAR
-    )
-    g = np.asarray(grey, dtype=np.float32)
+    size = (round(grey.width * scale), round(grey.height * scale))
+    g = np.asarray(grey.resize(size, Image.Resampling.BILINEAR), dtype=np.float32)
     laplacian = g[1:-1, :-2] + g[1:-1, 2:] + g[:-2, 1:-1] + g[2:, 1:-1] - 4 * g[1:-1, 1:-1]
     return float(laplacian.var(dtype=np.float64)), brightness

@@ -1,5 +1,4 @@
-"""From settings to an encoder ready on its device: the model built, its weights read, its precision
-tried.
+"""From settings to an encoder on its device: model built, weights read, precision tried.
 
 What the settings can name is the business of `weights`, encoding that of `encoder`.
 """
@@ -10,6 +9,7 @@ import logging
 import pickle
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 from mushroom_assets.inference.encoder import ClipEncoder, Parts
 from mushroom_assets.inference.golden import GOLDEN_BOUND
@@ -93,7 +93,10 @@ def _use_bf16(encoder: ClipEncoder, *, asked: bool) -> None:
     cosine = encoder.use_bf16()
     if encoder.precision == "bf16":
         return
-    found = f"in bfloat16 {encoder.name} gives other vectors than in float32: cosine {cosine:.4f} < {GOLDEN_BOUND}"
+    found = (
+        f"in bfloat16 {encoder.name} gives other vectors than in float32: "
+        f"cosine {cosine:.4f} < {GOLDEN_BOUND}"
+    )
     if asked:
         raise UnknownModel(f"{found}; set MUSHROOM_CLIP_PRECISION=fp32")
     log.warning("%s; float32 is used", found)
@@ -111,8 +114,9 @@ def _device(device: str) -> str:
 
 @contextlib.contextmanager
 def _unwarned(random: bool) -> Iterator[None]:
-    """open_clip warns of random weights on the root logger; here they are meant, and `trained` says
-    so.
+    """Keep open_clip from warning of random weights, which it does on the root logger.
+
+    Here they are meant, and `trained` says so.
     """
     root = logging.getLogger()
     level = root.level
@@ -124,6 +128,25 @@ def _unwarned(random: bool) -> Iterator[None]:
 
 
 def _build(weights: Weights, device: str) -> Parts:
+    import torch
+
+    open_clip = import_open_clip()
+    model, tokenizer = _create(weights)
+    model.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    cfg = open_clip.transform.PreprocessCfg(**model.visual.preprocess_cfg)
+    # Less to tensor, normalise
+    *resize, _, _ = open_clip.transform.image_transform_v2(cfg, is_train=False).transforms
+    mean = torch.tensor(cfg.mean, device=device).reshape(1, 3, 1, 1)
+    std = torch.tensor(cfg.std, device=device).reshape(1, 3, 1, 1)
+    return Parts(model, resize, mean, std, tokenizer)
+
+
+def _create(weights: Weights) -> tuple[Any, Any]:
+    """open_clip's model with its weights, and its tokenizer.
+
+    Raises:
+        WeightsUnavailable: a library or a tokenizer is missing, or the file holds other weights.
+    """
     import torch
     from safetensors import SafetensorError
 
@@ -139,7 +162,7 @@ def _build(weights: Weights, device: str) -> Parts:
                 force_quick_gelu=weights.quick_gelu,
                 force_preprocess_cfg=weights.preprocess,
             )
-        tokenizer = open_clip.get_tokenizer(weights.model)
+        return model, open_clip.get_tokenizer(weights.model)
     except (ImportError, OSError) as error:
         raise WeightsUnavailable(
             f"{weights.model} needs more than its weights (a library, a tokenizer): {error}"
@@ -150,11 +173,3 @@ def _build(weights: Weights, device: str) -> Parts:
             # Torch lists every tensor
             f"Is MUSHROOM_CLIP_MODEL right, and the file whole? {str(error)[:300]}"
         ) from error
-    model.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
-    cfg = open_clip.transform.PreprocessCfg(**model.visual.preprocess_cfg)
-    # Less to tensor, normalise
-    *resize, _, _ = open_clip.transform.image_transform_v2(cfg, is_train=False).transforms
-    mean, std = (
-        torch.tensor(values, device=device).reshape(1, 3, 1, 1) for values in (cfg.mean, cfg.std)
-    )
-    return Parts(model, resize, mean, std, tokenizer)

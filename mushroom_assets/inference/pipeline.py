@@ -1,5 +1,4 @@
-"""From stored files to vectors: every worker takes a batch from bytes to vectors, on a core of its
-own.
+"""From stored files to vectors: a worker takes a batch from bytes to vectors on its own core.
 
 Workers never wait for each other as the threads of one matrix product would: with decoding beside
 it, such a product is as slow as its slowest thread. Memory holds two batches of files a worker,
@@ -10,11 +9,11 @@ known here.
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from mushroom_assets.domain.image_row import Outcome
 from mushroom_assets.domain.vision import VANISHED, EncodedImage
 from mushroom_assets.inference.encoder import ClipEncoder
 from mushroom_assets.inference.images import ImageFault, Photo, content_sha256, read_photo
@@ -30,19 +29,6 @@ class Memory(Protocol):
 
     def keep(self, images: Sequence[EncodedImage]) -> None:
         """Store a batch that was just computed; a crash after this loses none of it."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one file: a vector with the picture's facts, or a fault.
-
-    `computed` just now or remembered.
-    """
-
-    path: str
-    encoded: EncodedImage | None = None
-    fault: ImageFault | None = None
-    computed: bool = False
 
 
 def embed(
@@ -63,9 +49,8 @@ def embed(
     running: deque[Future[list[Outcome]]] = deque()
     try:
         for first in range(0, len(paths), encoder.batch):
-            files = [
-                (path, readers.submit(read, path)) for path in paths[first : first + encoder.batch]
-            ]
+            batch = paths[first : first + encoder.batch]
+            files = [(path, readers.submit(read, path)) for path in batch]
             running.append(workers.submit(_embed_batch, files, encoder, memory))
             # One that each is at, and one whose files are being read
             if len(running) == 2 * encoder.workers:
@@ -84,17 +69,9 @@ def _one_core() -> None:
 
 
 def _embed_batch(
-    files: Sequence[tuple[str, "Future[bytes]"]], encoder: ClipEncoder, memory: Memory
+    files: Sequence[tuple[str, Future[bytes]]], encoder: ClipEncoder, memory: Memory
 ) -> list[Outcome]:
-    faults: dict[str, ImageFault] = {}
-    data: dict[str, bytes] = {}
-    for path, file in files:
-        try:
-            data[path] = file.result()
-        except FileNotFoundError:
-            faults[path] = ImageFault("unreadable", VANISHED)
-        except PermissionError as error:
-            faults[path] = ImageFault("unreadable", f"cannot be read: {error.strerror}")
+    data, faults = _read(files)
     hashes = {path: content_sha256(content) for path, content in data.items()}
     known = dict(memory.recall(list(hashes.values())))
     photos: dict[str, Photo] = {}  # by content: one file under two paths is one photo
@@ -105,12 +82,30 @@ def _embed_batch(
             except ImageFault as fault:
                 faults[path] = fault
     known |= _encode(photos, encoder, memory)
-    return [
-        Outcome(path, fault=faults[path])
-        if path in faults
-        else Outcome(path, known[hashes[path]], computed=hashes[path] in photos)
-        for path, _ in files
-    ]
+    outcomes = []
+    for path, _ in files:
+        if path in faults:
+            outcomes.append(Outcome(path, fault=faults[path]))
+        else:
+            sha256 = hashes[path]
+            outcomes.append(Outcome(path, known[sha256], computed=sha256 in photos))
+    return outcomes
+
+
+def _read(
+    files: Sequence[tuple[str, Future[bytes]]],
+) -> tuple[dict[str, bytes], dict[str, ImageFault]]:
+    """Bytes of the files that can be read, and faults of the others, by path."""
+    data: dict[str, bytes] = {}
+    faults: dict[str, ImageFault] = {}
+    for path, file in files:
+        try:
+            data[path] = file.result()
+        except FileNotFoundError:
+            faults[path] = ImageFault("unreadable", VANISHED)
+        except PermissionError as error:
+            faults[path] = ImageFault("unreadable", f"cannot be read: {error.strerror}")
+    return data, faults
 
 
 def _encode(
@@ -119,13 +114,17 @@ def _encode(
     if not photos:
         return {}
     pixels = np.stack([encoder.preprocess(photo.image) for photo in photos.values()])
+    vectors = encoder.encode_images(pixels)
     encoded = {
         sha256: EncodedImage(
-            sha256, vector, photo.width, photo.height, photo.sharpness, photo.brightness
+            content_sha256=sha256,
+            embedding=vector,
+            width=photo.width,
+            height=photo.height,
+            sharpness=photo.sharpness,
+            brightness=photo.brightness,
         )
-        for (sha256, photo), vector in zip(
-            photos.items(), encoder.encode_images(pixels), strict=True
-        )
+        for (sha256, photo), vector in zip(photos.items(), vectors, strict=True)
     }
     memory.keep(list(encoded.values()))
     return encoded

@@ -37,8 +37,10 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class _Images:
-    """Vectors (n, d), number of the class and of the room-day of each, and how many classes and
-    folds there are.
+    """Labelled vectors as numbers.
+
+    `vectors` has shape (n, d); `truth` is the number of each one's class, `room_days` that of its
+    room and day.
     """
 
     vectors: Floats
@@ -49,8 +51,9 @@ class _Images:
     by_room_day: bool
 
     def take(self, rows: Integers) -> "_Images":
-        """Some of the images, for the choice inside a fold: one fold fewer, as a class may have
-        lost a room-day.
+        """Some of the images, for the choice inside a fold.
+
+        They have one fold fewer, as a class may have lost a room-day.
         """
         return _Images(
             self.vectors[rows],
@@ -96,9 +99,8 @@ def fit_probe(
     probe = Probe(kind, _identity(encoder, kind, used), classes, coefficients, intercepts)
     confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
     np.add.at(confusion, (given.truth, named), 1)
-    evaluation = Evaluation(
-        classes, confusion, _zero_shot(used, classes), given.folds, given.by_room_day
-    )
+    zero_shot = _zero_shot(used, classes)
+    evaluation = Evaluation(classes, confusion, zero_shot, given.folds, given.by_room_day)
     return ProbeFit(encoder, kind, counts, strangers, probe, evaluation, strength)
 
 
@@ -113,8 +115,9 @@ def _numbers(images: Sequence[Labelled], classes: Sequence[str]) -> _Images:
 
 
 def _splits(images: _Images) -> Iterator[tuple[Integers, Integers]]:
-    """Training and test rows of each fold, by a fixed seed, each class spread over the folds as
-    evenly as can be.
+    """Training and test rows of each fold, by a fixed seed.
+
+    Each class is spread over the folds as evenly as can be.
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -123,9 +126,8 @@ def _splits(images: _Images) -> Iterator[tuple[Integers, Integers]]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         parts = splitter(images.folds, shuffle=True, random_state=SEED)
-        yield from parts.split(
-            images.vectors, images.truth, images.room_days if images.by_room_day else None
-        )
+        groups = images.room_days if images.by_room_day else None
+        yield from parts.split(images.vectors, images.truth, groups)
 
 
 def _fit(vectors: Floats, truth: Integers, strength: float) -> Any:
@@ -135,14 +137,15 @@ def _fit(vectors: Floats, truth: Integers, strength: float) -> Any:
 
 
 def _rows(model: Any) -> tuple[Floats, Floats]:
-    """Coefficients and intercepts, a row a class: for two classes scikit-learn keeps only their
-    difference.
+    """Coefficients and intercepts, a row a class.
+
+    For two classes scikit-learn keeps only their difference: each gets one half of it.
     """
-    coefficients, intercepts = model.coef_, model.intercept_
+    coefficients = model.coef_
+    intercepts = model.intercept_
     if len(model.classes_) == 2:
-        return np.vstack([-coefficients, coefficients]) / 2, np.concatenate(
-            [-intercepts, intercepts]
-        ) / 2
+        coefficients = np.vstack([-coefficients, coefficients]) / 2
+        intercepts = np.concatenate([-intercepts, intercepts]) / 2
     return coefficients, intercepts
 
 
@@ -159,34 +162,33 @@ def _unseen(images: _Images, train: Integers, test: Integers, strength: float) -
 
 
 def _choose(images: _Images) -> float:
-    """The strength with the smallest cross-validated logarithmic loss; of equals the smallest
-    strength.
+    """The strength with the smallest cross-validated logarithmic loss.
+
+    Of equals the smallest strength counts.
     """
     loss = np.zeros(len(STRENGTHS))
     for train, test in _splits(images):
         for number, strength in enumerate(STRENGTHS):
             found = _unseen(images, train, test, strength)
-            loss[number] -= np.log(
-                np.maximum(found[np.arange(len(test)), images.truth[test]], LEAST)
-            ).sum()
+            right = found[np.arange(len(test)), images.truth[test]]
+            loss[number] -= np.log(np.maximum(right, LEAST)).sum()
     return STRENGTHS[int(loss.argmin())]
 
 
 def _named_unseen(images: _Images) -> Integers:
-    """The class that each image gets from a fit, and a choice of strength, that have not seen it."""
+    """The class that each image gets from a fit, and a strength, that have not seen it."""
     named = np.empty_like(images.truth)
     for train, test in _splits(images):
-        named[test] = _unseen(images, train, test, _choose(images.take(train))).argmax(axis=1)
+        strength = _choose(images.take(train))
+        named[test] = _unseen(images, train, test, strength).argmax(axis=1)
     return named
 
 
 def _zero_shot(images: Sequence[Labelled], classes: Sequence[str]) -> Integers:
     counted = np.zeros((len(classes), 2), dtype=np.int64)
     for image in images:
-        counted[classes.index(image.label)] += (
-            image.zero_shot is not None,
-            image.zero_shot == image.label,
-        )
+        row = counted[classes.index(image.label)]
+        row += (image.zero_shot is not None, image.zero_shot == image.label)
     return counted
 
 

@@ -1,5 +1,4 @@
-"""Which weights a model gets: the packaged ones, a published open_clip tag, a file, seeded random
-ones; and why none.
+"""Which weights a model gets: packaged ones, a published tag, a file, random ones; and why none.
 
 Nothing here builds a model. torch and open_clip are imported inside functions: they cost seconds.
 """
@@ -9,7 +8,7 @@ import functools
 import hashlib
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,9 +31,9 @@ PROBE_S = 5.0
 PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
 REMEDY = """Fetch them on a connected machine:
   python -c "import open_clip; open_clip.create_model({model!r}, pretrained={tag!r})"
-then copy the checkpoint file that this puts under ~/.cache/huggingface/hub, and set MUSHROOM_CLIP_MODEL={as_file} and
-MUSHROOM_CLIP_PRETRAINED to the file's path. Until then leave both unset: the packaged model, which learned from
-renders, needs no download."""
+then copy the checkpoint file that this puts under ~/.cache/huggingface/hub, and set
+MUSHROOM_CLIP_MODEL={as_file} and MUSHROOM_CLIP_PRETRAINED to the file's path. Until then leave both
+unset: the packaged model, which learned from renders, needs no download."""
 
 
 class UnknownModel(ValueError):
@@ -84,8 +83,9 @@ def import_open_clip() -> Any:
 
 
 def find_weights(model: str | None, pretrained: str | None) -> Weights:
-    """Resolve the two settings to weights at hand, downloading those of a tag that is not in the
-    hub's cache.
+    """Resolve the two settings to weights at hand.
+
+    Those of a tag that is not in the hub's cache are downloaded.
 
     Args:
         model: an open_clip model name; None for `mushroom-tiny`.
@@ -99,44 +99,55 @@ def find_weights(model: str | None, pretrained: str | None) -> Weights:
     """
     open_clip = import_open_clip()
     name = (model or DEFAULT_MODEL).replace("/", "-")  # "ViT-B/32" is how papers write it
-    if name not in (known := open_clip.list_models()):
+    known = open_clip.list_models()
+    if name not in known:
         raise UnknownModel(f"open_clip has no model {name!r}. {_near(name, known)}")
-    tags = open_clip.pretrained.list_pretrained_tags_by_model(name)
     own = PACKAGED_PREPROCESS if name == DEFAULT_MODEL else {}
     if pretrained == RANDOM:
         return Weights(name, RANDOM, preprocess=own)
     if not pretrained and name == DEFAULT_MODEL:
         return Weights(name, f"renders-{_sha256(PACKAGED)[:8]}", PACKAGED, own)
+    tags = open_clip.pretrained.list_pretrained_tags_by_model(name)
     if not pretrained:
         raise UnknownModel(
-            f"The model {name} needs weights: set MUSHROOM_CLIP_PRETRAINED to a checkpoint's path or one of "
-            f"{', '.join(tags) or '(no published ones)'}; {RANDOM} tries it untrained."
+            f"The model {name} needs weights: set MUSHROOM_CLIP_PRETRAINED to a checkpoint's path "
+            f"or one of {', '.join(tags) or '(no published ones)'}; {RANDOM} tries it untrained."
         )
-    if config := open_clip.get_pretrained_cfg(name, pretrained):
-        tag = next(tag for tag in tags if tag == pretrained.lower().replace("-", "_"))
-        return Weights(
-            name,
-            tag,
-            _download(name, tag, config),
-            _preprocessing(config),
-            bool(config.get("quick_gelu")),
-        )
+    if open_clip.get_pretrained_cfg(name, pretrained):
+        return _published(name, pretrained, tags)
     path = Path(pretrained).expanduser()
     if path.is_file():
         seen = own or _shared_preprocessing(open_clip, name, tags)
         return Weights(name, f"{path.name}-{_sha256(path)[:8]}", path, seen)
-    if path.suffix in CHECKPOINT_SUFFIXES or len(path.parts) > 1:
-        raise WeightsUnavailable(
-            f"Weights for {name}: there is no file {path}. Correct MUSHROOM_CLIP_PRETRAINED, or get the file. "
-            + _remedy(
-                open_clip,
-                name,
-                "laion2b_s34b_b79k" if "laion2b_s34b_b79k" in tags else (*tags, "<tag>")[0],
-            )
+    raise _unknown_weights(name, pretrained, tags)
+
+
+def _published(name: str, pretrained: str, tags: Sequence[str]) -> Weights:
+    """The weights of a tag, which may be written as people write it: `OpenAI`, `laion2b-s34b`."""
+    config = import_open_clip().get_pretrained_cfg(name, pretrained)
+    tag = next(tag for tag in tags if tag == pretrained.lower().replace("-", "_"))
+    return Weights(
+        model=name,
+        name=tag,
+        path=_download(name, tag, config),
+        preprocess=_preprocessing(config),
+        quick_gelu=bool(config.get("quick_gelu")),
+    )
+
+
+def _unknown_weights(name: str, pretrained: str, tags: Sequence[str]) -> Exception:
+    """Why neither a tag nor a file was found under that name."""
+    path = Path(pretrained).expanduser()
+    if path.suffix not in CHECKPOINT_SUFFIXES and len(path.parts) == 1:
+        return UnknownModel(
+            f"The model {name} has no weights {pretrained!r}, and there is no such file. "
+            + _near(pretrained, tags)
         )
-    near = _near(pretrained, tags)
-    raise UnknownModel(
-        f"The model {name} has no weights {pretrained!r}, and there is no such file. {near}"
+    tag = "laion2b_s34b_b79k" if "laion2b_s34b_b79k" in tags else (*tags, "<tag>")[0]
+    return WeightsUnavailable(
+        f"Weights for {name}: there is no file {path}. "
+        "Correct MUSHROOM_CLIP_PRETRAINED, or get the file. "
+        + _remedy(import_open_clip(), name, tag)
     )
 
 
@@ -149,8 +160,9 @@ def _near(name: str, known: Iterable[str]) -> str:
 
 
 def _shared_preprocessing(open_clip: Any, model: str, tags: Iterable[str]) -> dict[str, Any]:
-    """A bare checkpoint does not say how its pixels were normalised; where all published ones
-    agree, it is that.
+    """How the published weights of a model see pixels, where all of them agree.
+
+    A bare checkpoint does not say how its pixels were normalised.
     """
     ways = [_preprocessing(open_clip.get_pretrained_cfg(model, tag)) for tag in tags]
     return ways[0] if ways and all(way == ways[0] for way in ways) else {}
@@ -162,35 +174,35 @@ def _preprocessing(config: dict[str, Any]) -> dict[str, Any]:
 
 def _remedy(open_clip: Any, model: str, tag: str) -> str:
     # A tag carries its activation with it, a bare file does not: then the model's name must say it.
-    quick = (
-        f"{model}-quickgelu"
-        if open_clip.get_pretrained_cfg(model, tag).get("quick_gelu")
-        else model
-    )
-    return REMEDY.format(
-        model=model, tag=tag, as_file=quick if quick in open_clip.list_models() else model
-    )
+    as_file = model
+    if open_clip.get_pretrained_cfg(model, tag).get("quick_gelu"):
+        quick = f"{model}-quickgelu"
+        as_file = quick if quick in open_clip.list_models() else model
+    return REMEDY.format(model=model, tag=tag, as_file=as_file)
 
 
 def _download(model: str, tag: str, config: dict[str, Any]) -> Path:
     open_clip = import_open_clip()
     # open_clip 3 serves every tag from the hub
     repository, filename = config["hf_hub"].rsplit("/", 1)
-    if cached := _cached(repository, filename or open_clip.constants.HF_WEIGHTS_NAME):
+    cached = _cached(repository, filename or open_clip.constants.HF_WEIGHTS_NAME)
+    if cached:
         return cached
     try:
         _probe_hub()
         return Path(open_clip.download_pretrained(config))
     except OSError as error:  # the hub's errors and urllib's are OSErrors
-        raise WeightsUnavailable(
-            f"Weights {tag!r} of {model} are not in the Hugging Face cache, and {config['hf_hub']} cannot be "
-            f"downloaded: {error}\n" + _remedy(open_clip, model, tag)
-        ) from error
+        missing = (
+            f"Weights {tag!r} of {model} are not in the Hugging Face cache, "
+            f"and {config['hf_hub']} cannot be downloaded: {error}"
+        )
+        raise WeightsUnavailable(f"{missing}\n{_remedy(open_clip, model, tag)}") from error
 
 
 def _cached(repository: str, filename: str) -> Path | None:
-    """The file in the hub's cache, asking no server: a cached tag must not wait for a network that
-    is not there.
+    """The file in the hub's cache, asking no server.
+
+    A cached tag must not wait for a network that is not there.
     """
     import huggingface_hub
 
@@ -209,7 +221,8 @@ def _probe_hub() -> None:
 
     if constants.HF_HUB_OFFLINE:
         raise OSError("HF_HUB_OFFLINE is set")
-    request = urllib.request.Request(constants.ENDPOINT, method="HEAD")  # noqa: S310 (the hub's own address setting)
+    # The address is a setting of the hub's own client
+    request = urllib.request.Request(constants.ENDPOINT, method="HEAD")  # noqa: S310
     try:
         urllib.request.urlopen(request, timeout=PROBE_S).close()  # noqa: S310
     except urllib.error.HTTPError as answer:

@@ -20,16 +20,17 @@ LESS = (
 try:
     require_tested()
     from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-        AssetCheckEvaluationTargetMaterializationData as Target,
+        AssetCheckEvaluationTargetMaterializationData,
     )
     from dagster._core.execution.plan.execute_step import (
         _get_input_provenance_data as inputs_of,
     )
 except MISSING as reason:
     warn_of_fallback(reason, LESS)
-    Target = type(None)  # type: ignore[assignment,misc]  # no evaluation has one
+    Target: Any = type(None)  # no evaluation has one
     PRIVATE = False
 else:
+    Target = AssetCheckEvaluationTargetMaterializationData
     PRIVATE = True
 
 Metadata = dict[str, Any]

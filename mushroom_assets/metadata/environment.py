@@ -1,10 +1,10 @@
 """What a day of `daily_env_stats` shows."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import dagster as dg
 
+from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.domain.texts import (
@@ -18,7 +18,7 @@ from mushroom_assets.domain.texts import (
 from mushroom_assets.metadata.common import Metadata, mean
 from mushroom_assets.metadata.pictures import inline, markdown_table, plain
 
-Rows = Sequence[dict[str, Any]]
+Rows = Sequence[DailyEnvStats]
 
 
 def environment_metadata(
@@ -45,7 +45,8 @@ def environment_metadata(
     }
     by_quantity: dict[str, list[float]] = {}
     for row in measured:
-        by_quantity.setdefault(row["quantity"], []).append(row["mean"])
+        if row["mean"] is not None:
+            by_quantity.setdefault(row["quantity"], []).append(row["mean"])
     return shown | {f"mean_{name}": mean(means) for name, means in by_quantity.items()}
 
 
@@ -80,7 +81,7 @@ def _in_order(cells: Mapping[str, str], names: Iterable[str]) -> list[str]:
     return [cells.get(name, "–") for name in names]
 
 
-def _cell(row: dict[str, Any], farm: Farm) -> str:
+def _cell(row: DailyEnvStats, farm: Farm) -> str:
     """`18.4 (17.2–19.9), 97%, 80% known`: mean (min–max), share in range, how much is known.
 
     The share is left out where there is no band, the last part where all is known.
@@ -88,7 +89,9 @@ def _cell(row: dict[str, Any], farm: Farm) -> str:
     if row["mean"] is None:
         return "–"
     places = decimals(row["quantity"], row["unit"], farm)
-    middle, low, high = (number_text(row[name], places) for name in ("mean", "min", "max"))
+    middle = number_text(row["mean"], places)
+    low = number_text(row["min"], places)
+    high = number_text(row["max"], places)
     parts = [f"{middle} ({low}–{high})"]
     if row["in_range"] is not None:
         parts.append(share_text(row["in_range"]))

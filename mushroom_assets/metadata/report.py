@@ -76,10 +76,8 @@ def _glance(card: Card, farm: Farm) -> str:
 def _in_band(card: Card, farm: Farm) -> list[str]:
     """A line with each quantity's time in its band; none where no quantity has one."""
     known = {row["quantity"]: row["in_range"] for row in card.room_day.statistics}
-    shares = []
-    for name in farm.units():
-        if known.get(name) is not None:
-            shares.append(f"{quantity_name(name, farm)} {share_text(known[name])}")
+    judged = [name for name in farm.units() if known.get(name) is not None]
+    shares = [f"{quantity_name(name, farm)} {share_text(known[name])}" for name in judged]
     told = say("comma", farm).join(shares)
     return [f"- {say('in_range_short', farm)} {told}"] if shares else []
 

@@ -2,18 +2,17 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import dagster as dg
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.setpoints import change_text, device_text
+from mushroom_assets.domain.setpoints import HourlySetpointChanges, change_text, device_text
 from mushroom_assets.domain.texts import say
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.pictures import markdown_table, plain
 
 
-def setpoint_metadata(rows: Sequence[dict[str, Any]], farm: Farm) -> Metadata:
+def setpoint_metadata(rows: Sequence[HourlySetpointChanges], farm: Farm) -> Metadata:
     """One hour of `hourly_setpoint_changes`: how many changes in how many rooms, and which.
 
     Changes are told in words and farm time. An hour without changes has the two numbers alone: a
@@ -26,7 +25,7 @@ def setpoint_metadata(rows: Sequence[dict[str, Any]], farm: Farm) -> Metadata:
     return counted | _told(rows, farm) if rows else counted
 
 
-def _told(rows: Sequence[dict[str, Any]], farm: Farm) -> Metadata:
+def _told(rows: Sequence[HourlySetpointChanges], farm: Farm) -> Metadata:
     ordered = sorted(rows, key=lambda row: (row["changed_at"], row["point_id"]))
     sentences = [(plain(_sentence(row, farm)),) for row in ordered]
     changes = markdown_table((say("change_heading", farm),), sentences)
@@ -36,7 +35,7 @@ def _told(rows: Sequence[dict[str, Any]], farm: Farm) -> Metadata:
     }
 
 
-def _counts(rows: Sequence[dict[str, Any]], farm: Farm) -> str:
+def _counts(rows: Sequence[HourlySetpointChanges], farm: Farm) -> str:
     """A line a room: how many changes, of which devices."""
     by_room: dict[str, Counter[str]] = {}
     for row in rows:
@@ -49,13 +48,13 @@ def _counts(rows: Sequence[dict[str, Any]], farm: Farm) -> str:
     return markdown_table([say(key, farm) for key in keys], lines)
 
 
-def _sentence(row: dict[str, Any], farm: Farm) -> str:
+def _sentence(row: HourlySetpointChanges, farm: Farm) -> str:
     """`611 air cooler: temperature setpoint 18.0 → 17.5 °C at 09:42`."""
     time = f"{row['changed_at'].astimezone(farm.zone):%H:%M}"
     return say("moved_at", farm, room=row["room_id"], change=change_text(row, farm), time=time)
 
 
-def _day_link(row: dict[str, Any], farm: Farm) -> str:
+def _day_link(row: HourlySetpointChanges, farm: Farm) -> str:
     """To the day's report, which lists every room's changes of the day."""
     day = row["changed_at"].astimezone(farm.zone).date()
     words = say("all_changes", farm, day=day)

@@ -4,12 +4,13 @@ Pictures are the business of `contact_sheet`.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import dagster as dg
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.image_row import DailyClipInference
 from mushroom_assets.domain.strays import stray_text
 from mushroom_assets.domain.texts import say, share_text
 from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text
@@ -18,7 +19,8 @@ from mushroom_assets.metadata.contact_sheet import Draw, contact_sheet, least_ce
 from mushroom_assets.metadata.pictures import plain
 from mushroom_assets.storage.vision.relabel import DayCount
 
-Rows = Sequence[dict[str, Any]]
+Rows = Sequence[DailyClipInference]
+Label = Literal["stage", "condition", "probe_stage"]  # columns of labels
 NAMED = 30  # files that could not be used, or that no day will look at; of more only the number
 
 
@@ -28,7 +30,7 @@ def vision_metadata(
     *,
     trained: bool,
     farm: Farm,
-    strays: Rows = (),
+    strays: Sequence[Mapping[str, Any]] = (),
     draw: Draw | None = None,
 ) -> Metadata:
     """One day of `daily_clip_inference`: pictures, shares of labels, counts, what cannot be used.
@@ -45,11 +47,12 @@ def vision_metadata(
     shown: Metadata = {} if trained else _untrained_note(farm)
     shown |= _pictures(ok, farm, draw, trained=trained) if ok else {}
     shown |= _rooms(rows, farm, trained=trained)
-    broken = [(row["image_path"], row["error"]) for row in rows if row["status"] != "ok"]
+    broken = [(row["image_path"], row["error"] or "") for row in rows if row["status"] != "ok"]
     astray = [(row["image_path"], stray_text(row["image_path"], farm)) for row in strays]
-    for key, reasons in (("not_ok", broken), ("quarantine", astray)):
-        if reasons:
-            shown[key] = _named(reasons, farm)
+    if broken:
+        shown["not_ok"] = _named(broken, farm)
+    if astray:
+        shown["quarantine"] = _named(astray, farm)
     shown |= {
         "dagster/partition_row_count": len(rows),
         "images_ok": len(ok),
@@ -99,7 +102,7 @@ def _rooms(rows: Rows, farm: Farm, *, trained: bool) -> Metadata:
     """
     keys = ("room_heading", "growth_heading", "images_heading", "shares_heading")
     room, day, images, shares = (say(key, farm) for key in keys)
-    by_room: dict[str, list[dict[str, Any]]] = {name: [] for name in farm.rooms}
+    by_room: dict[str, list[DailyClipInference]] = {name: [] for name in farm.rooms}
     for row in rows:
         if row["room_id"] in by_room:
             by_room[row["room_id"]].append(row)
@@ -109,10 +112,11 @@ def _rooms(rows: Rows, farm: Farm, *, trained: bool) -> Metadata:
     if not trained:
         return {"images": table(counted, (room, day, images))}
 
-    def with_shares(kind: Kind, column: str) -> list[dict[str, Any]]:
+    def with_shares(kind: Kind, column: Label) -> list[dict[str, Any]]:
         lines = []
         for line, own in zip(counted, by_room.values(), strict=True):
-            names = [row[column] for row in own if row[column]]
+            labels = [row[column] for row in own]
+            names = [label for label in labels if label]
             lines.append(line | {shares: _mixture(kind, names, farm)})
         return lines
 

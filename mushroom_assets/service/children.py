@@ -104,7 +104,7 @@ def console_script(name: str) -> str:
     found = shutil.which(name, path=folders)
     if found is None:
         raise ServerError(
-            f"{name} is not in {beside}. Remedy: install Dagster into the environment of this Python"
+            f"{name} is not in {beside}. Remedy: install Dagster into this Python's environment"
         )
     return found
 

@@ -28,9 +28,10 @@ NOMINAL_BAGS = 9792  # 17 bags deep, 576 places
 
 def in_date(farm: Farm, room: str, day: dt.date) -> dt.date:
     """In-date of the batch that is in force on a day; an in-date belongs to the new batch."""
-    anchor = ANCHORS.get(
-        room, dt.date(2025, 12, 1) + dt.timedelta(days=zlib.crc32(room.encode()) % farm.cycle_days)
-    )
+    anchor = ANCHORS.get(room)
+    if anchor is None:
+        shift = zlib.crc32(room.encode()) % farm.cycle_days
+        anchor = dt.date(2025, 12, 1) + dt.timedelta(days=shift)
     return day - dt.timedelta(days=(day - anchor).days % farm.cycle_days)
 
 
@@ -48,11 +49,11 @@ def bag_count(room: str, batch: dt.date, seed: int) -> int:
 def batches(
     farm: Farm, rooms: Sequence[str], first: dt.date, last: dt.date, *, seed: int
 ) -> pd.DataFrame:
-    """Every batch in force on a day of [first, last], both included, as table `farm.batch` has
-    them.
+    """Every batch in force on a day of [first, last], both included.
 
     Returns:
-        room_id, in_date (dt.date), bag_count (int); by room, then by date.
+        The columns of table `farm.batch`: room_id, in_date (dt.date), bag_count (int); by room,
+        then by date.
     """
     rows = []
     for room in rooms:
@@ -60,9 +61,8 @@ def batches(
         while batch <= last:
             rows.append((room, batch, bag_count(room, batch, seed)))
             batch += dt.timedelta(days=farm.cycle_days)
-    return pd.DataFrame(rows, columns=["room_id", "in_date", "bag_count"]).astype(
-        {"in_date": object}
-    )
+    table = pd.DataFrame(rows, columns=["room_id", "in_date", "bag_count"])
+    return table.astype({"in_date": object})
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,8 @@ class Changeover:
 def changeover(room: str, batch: dt.date, seed: int) -> Changeover:
     """When the changeover that begins a batch takes place."""
     jitter = chance(seed, room, batch, Purpose.CHANGEOVER).integers(-20, 21, size=5)
-    opened, emptied, reset, filling, closed = (
-        np.array([460, 590, 730, 800, 985]) + jitter
-    ).tolist()
-    return Changeover(opened, emptied, reset, filling, closed)
+    hours = np.array([460, 590, 730, 800, 985]) + jitter
+    return Changeover(*hours.tolist())
 
 
 def presence(
@@ -94,22 +92,12 @@ def presence(
     """
     if hours is None:
         return np.ones(len(clock.local)), np.zeros(len(clock.local))
-    load = np.interp(
-        clock.local,
-        [hours.opened, hours.emptied, hours.filling, hours.closed],
-        [1.0, 0.0, 0.0, 1.0],
-    )
+    turns = [hours.opened, hours.emptied, hours.filling, hours.closed]
+    load = np.interp(clock.local, turns, [1.0, 0.0, 0.0, 1.0])
     # While the new bags come in the doors are shut between trolleys: half open on average.
-    door = np.interp(
-        clock.local,
-        [
-            hours.opened,
-            hours.opened + 30,
-            hours.filling,
-            hours.filling + 30,
-            hours.closed,
-            hours.closed + 15,
-        ],
-        [0.0, 1.0, 1.0, 0.4, 0.4, 0.0],
-    )
+    opening = [hours.opened, hours.opened + 30]
+    trolleys = [hours.filling, hours.filling + 30]
+    shutting = [hours.closed, hours.closed + 15]
+    ways = [0.0, 1.0, 1.0, 0.4, 0.4, 0.0]
+    door = np.interp(clock.local, opening + trolleys + shutting, ways)
     return load, door

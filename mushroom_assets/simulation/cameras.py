@@ -19,7 +19,8 @@ from mushroom_assets.simulation.devices import wiring_number
 from mushroom_assets.simulation.render import draw
 from mushroom_assets.simulation.scene import Scene, view
 
-MINUTE, SECOND = 1, 30  # of the hour: when the cameras shoot
+MINUTE = 1  # of the hour, and
+SECOND = 30  # of the minute: when the cameras shoot
 # Pictures are drawn this much smaller and enlarged: the softness of a cheap lens, and half the time
 DRAWN = 0.65
 # The last number of the cameras' addresses 192.168.1.x; the names in the store are the digits
@@ -57,15 +58,15 @@ class Shot:
 
 
 def shots(farm: Farm, rooms: Sequence[str], day: dt.date, *, seed: int) -> list[Shot]:
-    """The shots of a farm-local day: two cameras a room, one an hour each, minus drop-outs; by
-    room, camera, time.
+    """The shots of a farm-local day, by room, camera and time.
+
+    Two cameras a room, a shot an hour each, minus drop-outs.
     """
-    return [
-        shot
-        for room in rooms
-        for camera in cameras(farm, room)
-        for shot in _camera_day(farm, room, camera, day, seed)
-    ]
+    found: list[Shot] = []
+    for room in rooms:
+        for camera in cameras(farm, room):
+            found += _camera_day(farm, room, camera, day, seed)
+    return found
 
 
 def cameras(farm: Farm, room: str) -> tuple[str, str]:
@@ -81,10 +82,11 @@ def cameras(farm: Farm, room: str) -> tuple[str, str]:
 def _camera_day(farm: Farm, room: str, camera: str, day: dt.date, seed: int) -> Iterator[Shot]:
     random = chance(seed, f"{room}/{camera}", day, Purpose.CAMERAS)
     lost = _drop_out(random)
-    batch, age = in_date(farm, room, day), growth_day(farm, room, day)
+    batch = in_date(farm, room, day)
+    age = growth_day(farm, room, day)
     hours = changeover(room, day, seed) if age == 1 else None
-    padded = chance(seed, room, batch, Purpose.CAMERAS).random() < 0.3
-    written = f"{batch:%Y%m%d}" if padded else f"{batch.year}{batch.month}{batch.day}"
+    folder = f"{farm.folder(room)}/{day:%Y%m%d}"
+    begins = f"{room}_{camera}_{_written(room, batch, seed)}"
     disease = _disease(seed, room, batch, age)
     chances = random.random((24, 2))
     for hour in range(24):
@@ -98,7 +100,7 @@ def _camera_day(farm: Farm, room: str, camera: str, day: dt.date, seed: int) -> 
             room_id=room,
             camera=camera,
             captured_at=captured,
-            key=f"{farm.folder(room)}/{day:%Y%m%d}/{room}_{camera}_{written}_{captured:%Y%m%d%H%M%S}.jpg",
+            key=f"{folder}/{begins}_{captured:%Y%m%d%H%M%S}.jpg",
             in_date=batch,
             growth_day=age,
             stage=_known(stage, farm.vision.stages),
@@ -107,16 +109,27 @@ def _camera_day(farm: Farm, room: str, camera: str, day: dt.date, seed: int) -> 
         )
 
 
+def _written(room: str, batch: dt.date, seed: int) -> str:
+    """The in-date as a batch's names have it: mostly without zeros in front of month and day."""
+    padded = chance(seed, room, batch, Purpose.CAMERAS).random() < 0.3
+    return f"{batch:%Y%m%d}" if padded else f"{batch.year}{batch.month}{batch.day}"
+
+
 def _drop_out(random: np.random.Generator) -> set[int]:
     """Hours without a shot: single ones, and at times a camera that is gone for hours."""
     lost = set(np.flatnonzero(random.random(24) < 0.02).tolist())
-    first, length = int(random.integers(0, 24)), int(random.integers(2, 11))
-    return lost | set(range(first, first + length)) if random.random() < 0.15 else lost
+    first = int(random.integers(0, 24))
+    length = int(random.integers(2, 11))
+    if random.random() < 0.15:
+        lost |= set(range(first, first + length))
+    return lost
 
 
 def _file_fault(chance_of_shot: float) -> str | None:
-    """One file in 250 ends early, one in 400 has no bytes: about one a day on a farm of four rooms."""
-    return "truncated" if chance_of_shot < 0.004 else "empty" if chance_of_shot < 0.0065 else None
+    """One file in 250 ends early, one in 400 has no bytes: one a day on a farm of four rooms."""
+    if chance_of_shot < 0.004:
+        return "truncated"
+    return "empty" if chance_of_shot < 0.0065 else None
 
 
 def _disease(seed: int, room: str, batch: dt.date, age: int) -> str | None:
@@ -124,7 +137,8 @@ def _disease(seed: int, room: str, batch: dt.date, age: int) -> str | None:
     random = chance(seed, room, batch, Purpose.DISEASE)
     name = str(random.choice(list(DISEASES)))
     first = DISEASES[name] + int(random.integers(0, 10))
-    struck, lasts = random.random() < 0.25, int(random.integers(2, 6))
+    struck = random.random() < 0.25
+    lasts = int(random.integers(2, 6))
     return name if struck and first <= age < first + lasts else None
 
 
@@ -145,15 +159,11 @@ def _seen(
 
 def _stage(age: int) -> str:
     """The stage by growth day; the last days of a longer cycle belong to the harvest."""
-    return (
-        "substrate"
-        if age <= 4
-        else "primordia"
-        if age <= 7
-        else "fruiting"
-        if age <= 23
-        else "harvest"
-    )
+    if age <= 4:
+        return "substrate"
+    if age <= 7:
+        return "primordia"
+    return "fruiting" if age <= 23 else "harvest"
 
 
 def _known(label: str, labels: Mapping[str, Label]) -> str:
@@ -169,17 +179,15 @@ def render(shot: Shot, *, seed: int, size: tuple[int, int] = (960, 540)) -> byte
     if shot.fault == "empty":
         return b""
     width, height = (max(1, round(side * DRAWN)) for side in size)
-    lens = chance(seed, f"{shot.room_id}/{shot.camera}", dt.date(2000, 1, 1), Purpose.SCENE)
+    place = chance(seed, f"{shot.room_id}/{shot.camera}", dt.date(2000, 1, 1), Purpose.SCENE)
     random = chance(seed, shot.key, shot.captured_at.date(), Purpose.SCENE)
-    scene = Scene(shot.growth_day, shot.stage, shot.condition, _light(shot, float(random.random())))
-    picture = draw(scene, view(width, height, lens), random).resize(size, Image.Resampling.BILINEAR)
+    light = _light(shot, float(random.random()))
+    scene = Scene(shot.growth_day, shot.stage, shot.condition, light)
+    picture = draw(scene, view(width, height, place), random)
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=80)
-    return (
-        file.getvalue()[: len(file.getvalue()) * 2 // 5]
-        if shot.fault == "truncated"
-        else file.getvalue()
-    )
+    picture.resize(size, Image.Resampling.BILINEAR).save(file, "JPEG", quality=80)
+    data = file.getvalue()
+    return data[: len(data) * 2 // 5] if shot.fault == "truncated" else data
 
 
 def _light(shot: Shot, luck: float) -> str:

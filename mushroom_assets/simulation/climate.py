@@ -1,7 +1,7 @@
 """The air of a room: temperature, humidity and CO2, minute by minute, under its controllers.
 
 Here lives the physics and what answers to it at once: the cooler and the CO2-driven fan. Faults of
-the sensors live in `faults`.
+the sensors live in `feed`.
 """
 
 import datetime as dt
@@ -27,7 +27,12 @@ from mushroom_assets.simulation.recipe import Settings
 BAG_CORE = 18.95
 # °C, %RH, ppm that an open room settles at; its minima are 9.5, 56 and 668
 OPEN_ROOM = (9.65, 56.2, 712.0)
-COOLING, HEATING, NORMAL, COOLER_STOPPED, COOLER_OFF = 0.0, 1.0, 2.0, 3.0, 4.0
+# What the cooler reports
+COOLING = 0.0
+HEATING = 1.0
+NORMAL = 2.0
+COOLER_STOPPED = 3.0
+COOLER_OFF = 4.0
 BRIDGE = 60  # minutes before midnight in which the air bends towards the next day's first value
 
 
@@ -48,7 +53,7 @@ class Air:
 
 @dataclass(frozen=True)
 class Climate:
-    """A day's air as the sensors would show it without faults, each (n,), and what the devices did."""
+    """A day's air as faultless sensors would show it, and what the devices did; each (n,)."""
 
     temperature: Series
     humidity: Series
@@ -59,21 +64,24 @@ class Climate:
 
 
 def midnight(room: str, day: dt.date, seed: int, settings: Settings, age: int) -> Air:
-    """The air at a day's midnight, settled under its settings: known without simulating the day
-    before.
+    """The air at a day's midnight, settled under its settings.
+
+    It is known without simulating the day before.
     """
     random = chance(seed, room, day, Purpose.MIDNIGHT)
-    swing, phase = random.random(), random.random()
+    swing = random.random()
+    phase = random.random()
     mist = (mist_share(settings, "left_humidifier") + mist_share(settings, "right_humidifier")) / 2
-    by_co2 = settings["fresh_air_fan.co2_off"], settings["fresh_air_fan.co2_on"]
-    timed = timed_co2(age, settings["fresh_air_fan.on"], settings["fresh_air_fan.off"])
+    if settings["fresh_air_fan.control"]:
+        lowest = settings["fresh_air_fan.co2_off"]
+        co2 = lowest + (settings["fresh_air_fan.co2_on"] - lowest) * phase
+    else:
+        co2 = timed_co2(age, settings["fresh_air_fan.on"], settings["fresh_air_fan.off"])
     return Air(
         cooler=settings["air_cooler.temp_set"] + settings["air_cooler.temp_diffset"] * swing,
         core=BAG_CORE,
         humidity=settled_humidity(mist) - 0.3,
-        co2=by_co2[0] + (by_co2[1] - by_co2[0]) * phase
-        if settings["fresh_air_fan.control"]
-        else timed,
+        co2=co2,
     )
 
 
@@ -127,45 +135,93 @@ def _minute_by_minute(
     start: Air,
     outdoor: list[float],
 ) -> tuple[Series, Series, NDArray[np.bool_]]:
-    """The loop over the minutes: sensor °C, %RH, ppm and cooler °C as (n, 4); cooler status (n,);
-    fan (n,).
+    """The loop over the minutes.
+
+    Returns:
+        Sensor °C, %RH, ppm and cooler °C as (n, 4); the cooler's status (n,); whether the fan runs
+        (n,).
     """
-    cooler, core, humidity, co2 = start.cooler, start.core, start.humidity, start.co2
-    sides = misting(held, clock)
-    mists = np.mean(list(sides.values()), axis=0).tolist()
-    timed = timer(held["fresh_air_fan.on"], held["fresh_air_fan.off"], clock).tolist()
+    state = _State(start.cooler, start.core, start.humidity, start.co2)
+    mists = np.mean(list(misting(held, clock).values()), axis=0).tolist()
+    state.mist = sum(mists[:60]) / 60
+    timed = timer(held["fresh_air_fan.on"], held["fresh_air_fan.off"], clock)
     settings = [held[key].tolist() for key in _COOLER_AND_FAN]
-    mist, cooling, blowing = sum(mists[:60]) / 60, True, False
-    air, status, fan = [], [], []
-    loads, doors = (share.tolist() for share in presence)
-    for minute, (power, low, width, mode, by_co2, co2_on, co2_off) in enumerate(
-        zip(*settings, strict=True)
-    ):
-        load, door = loads[minute], doors[minute]
-        cooling = bool(power) and cooler > (low if cooling else low + width)
-        heating = bool(power) and cooler < low - width
-        blowing = co2 > (co2_off if blowing else co2_on)
-        runs = mode == 2 or (mode == 1 and bool(blowing if by_co2 else timed[minute]))
-        mist += (mists[minute] - mist) / 15.0
-        cooler += (
-            0.05 * load - 0.14 * cooling + 0.09 * heating + 0.06 * door * (outdoor[0] - cooler)
+    loads, doors = presence
+    minutes = zip(mists, timed.tolist(), loads.tolist(), doors.tolist(), *settings, strict=True)
+    air = []
+    status = []
+    fan = []
+    for mist, is_timed, load, door, power, low, width, *fan_settings in minutes:
+        state.run_cooler(bool(power), low, width)
+        state.run_fan(is_timed, *fan_settings)
+        state.mist += (mist - state.mist) / 15.0
+        state.breathe(load, door, vigour, outdoor)
+        air.append(
+            (0.55 * state.cooler + 0.45 * state.core, state.humidity, state.co2, state.cooler)
         )
-        core += 0.012 * load * (1 - door) * (BAG_CORE - core) + 0.03 * door * (outdoor[0] - core)
-        settled = settled_humidity(mist) - 0.5 * runs - 0.4 * cooling
-        humidity += 0.12 * (1 - door) * (settled - humidity) + 0.05 * door * (outdoor[1] - humidity)
-        exchange = (LEAK + FAN * runs) * (1 - door)
-        co2 += (
-            vigour * load * (1 - door)
-            - exchange * (co2 - OUTDOOR_CO2)
-            - 0.05 * door * (co2 - outdoor[2])
-        )
-        air.append((0.55 * cooler + 0.45 * core, humidity, co2, cooler))
-        stopped = COOLER_STOPPED if door > 0.5 else NORMAL
-        status.append(
-            COOLING if cooling else HEATING if heating else stopped if power else COOLER_OFF
-        )
-        fan.append(runs)
+        status.append(state.cooler_status(bool(power), door))
+        fan.append(state.runs)
     return np.array(air), np.array(status), np.array(fan)
+
+
+@dataclass
+class _State:
+    """The air of a room and what answers to it, from one minute to the next."""
+
+    cooler: float
+    core: float
+    humidity: float
+    co2: float
+    mist: float = 0.0  # share of humidifying that the air feels
+    cooling: bool = True
+    heating: bool = False
+    blowing: bool = False  # what the fan does when CO2 drives it
+    runs: bool = False  # the fan, whatever drives it
+
+    def run_cooler(self, power: bool, low: float, width: float) -> None:
+        """Cool down to `low` once the air is `width` above it; heat when it is `width` below."""
+        self.cooling = power and self.cooler > (low if self.cooling else low + width)
+        self.heating = power and self.cooler < low - width
+
+    def run_fan(
+        self, timed: bool, mode: float, by_co2: float, co2_on: float, co2_off: float
+    ) -> None:
+        """In mode auto (1) by CO2 or by the timer, in manual (2) always."""
+        self.blowing = self.co2 > (co2_off if self.blowing else co2_on)
+        self.runs = mode == 2 or (mode == 1 and (self.blowing if by_co2 else timed))
+
+    def breathe(self, load: float, door: float, vigour: float, outdoor: list[float]) -> None:
+        """One minute of the air: the bags, the devices, the open doors."""
+        shut = 1 - door
+        self.cooler += (
+            0.05 * load
+            - 0.14 * self.cooling
+            + 0.09 * self.heating
+            + 0.06 * door * (outdoor[0] - self.cooler)
+        )
+        self.core += 0.012 * load * shut * (BAG_CORE - self.core) + 0.03 * door * (
+            outdoor[0] - self.core
+        )
+        settled = settled_humidity(self.mist) - 0.5 * self.runs - 0.4 * self.cooling
+        self.humidity += 0.12 * shut * (settled - self.humidity) + 0.05 * door * (
+            outdoor[1] - self.humidity
+        )
+        exchange = (LEAK + FAN * self.runs) * shut
+        self.co2 += (
+            vigour * load * shut
+            - exchange * (self.co2 - OUTDOOR_CO2)
+            - 0.05 * door * (self.co2 - outdoor[2])
+        )
+
+    def cooler_status(self, power: bool, door: float) -> float:
+        """What the cooler reports; with the doors open it stops where it would be idle."""
+        if self.cooling:
+            return COOLING
+        if self.heating:
+            return HEATING
+        if not power:
+            return COOLER_OFF
+        return COOLER_STOPPED if door > 0.5 else NORMAL
 
 
 _COOLER_AND_FAN = (

@@ -19,7 +19,10 @@ MINUTE = np.timedelta64(60, "s")
 
 
 class Purpose(enum.IntEnum):
-    """What a random stream is for; a number here is part of what a seed means, so it never changes."""
+    """What a random stream is for.
+
+    A number here is part of what a seed means, so it never changes.
+    """
 
     BATCH = 1
     MOVES = 2
@@ -46,13 +49,14 @@ class Minutes:
     local: NDArray[np.int64]
 
     def index_of(self, local_minute: int) -> int:
-        """The first minute of the day at which the farm's wall clock shows `local_minute` or later."""
+        """The first minute at which the farm's wall clock shows `local_minute` or later."""
         return int(np.argmax(self.local >= local_minute))
 
 
 def minutes(farm: Farm, day: dt.date) -> Minutes:
     """The minutes of a farm-local day, from midnight to midnight."""
-    start, end = (_midnight(farm, day + dt.timedelta(days=later)) for later in (0, 1))
+    start = _midnight(farm, day)
+    end = _midnight(farm, day + dt.timedelta(days=1))
     utc = np.arange(start, end, MINUTE, dtype="datetime64[us]")
     wall = aware(utc).tz_convert(farm.zone)
     return Minutes(utc, (wall.hour * 60 + wall.minute).to_numpy(dtype=np.int64))

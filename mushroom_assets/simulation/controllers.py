@@ -15,7 +15,11 @@ from mushroom_assets.simulation.grower import Move
 from mushroom_assets.simulation.recipe import Settings
 
 Series = NDArray[np.float64]
-AUTO, MANUAL, STOPPED, OFF = 0.0, 1.0, 2.0, 3.0  # status of fan, humidifiers and light
+# Status of fan, humidifiers and light
+AUTO = 0.0
+MANUAL = 1.0
+STOPPED = 2.0
+OFF = 3.0
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,9 @@ def timer(on: Series, off: Series, clock: Minutes) -> NDArray[np.bool_]:
 def runs(
     held: Held, device: str, timed: NDArray[np.bool_], mode: str = "mode"
 ) -> NDArray[np.bool_]:
-    """Whether a device runs, (n,): by its timer in mode auto (1), always in manual (2), never when
-    off (0).
+    """Whether a device runs, (n,).
+
+    In mode auto (1) by its timer, in manual (2) always, when off (0) never.
     """
     modes = held[f"{device}.{mode}"]
     return np.asarray((modes == 2) | ((modes == 1) & timed))

@@ -107,14 +107,22 @@ DEVICES = (
 
 
 def _columns_of_devices() -> dict[str, slice]:
-    columns, first = {}, 0
+    columns = {}
+    first = 0
     for device in DEVICES:
         columns[device.name] = slice(first, first + len(device.points))
         first += len(device.points)
     return columns
 
 
-KEYS = tuple(f"{device.name}.{point.split()[1]}" for device in DEVICES for point in device.points)
+def _keys() -> tuple[str, ...]:
+    keys = []
+    for device in DEVICES:
+        keys += [f"{device.name}.{point.split()[1]}" for point in device.points]
+    return tuple(keys)
+
+
+KEYS = _keys()
 """The 46 points of a room as "<device>.<point_alias>", in the order of the value columns."""
 INDEX = {key: column for column, key in enumerate(KEYS)}
 DEVICE_COLUMNS = _columns_of_devices()
@@ -122,16 +130,18 @@ DEVICE_COLUMNS = _columns_of_devices()
 
 
 def room_number(farm: Farm, room: str) -> int:
-    """The number that a room's controller shows: that of its folder (7 for room 607), else its
-    wiring number.
+    """The number that a room's controller shows.
+
+    That of its folder (7 for room 607), else its wiring number.
     """
     digits = re.sub(r"\D", "", farm.folder(room))
     return int(digits) if digits else wiring_number(farm, room)
 
 
 def wiring_number(farm: Farm, room: str) -> int:
-    """The number in the controllers' device names; rooms beyond the reference plant follow in the
-    farm's order.
+    """The number in the controllers' device names.
+
+    Rooms beyond the reference plant follow in the farm's order.
     """
     others = [other for other in farm.rooms if other not in WIRED]
     return WIRED.get(room) or len(WIRED) + 1 + others.index(room)
@@ -149,20 +159,12 @@ def points(farm: Farm, rooms: Sequence[str]) -> pd.DataFrame:
     for room in rooms:
         number = wiring_number(farm, room)
         for device in DEVICES:
-            name, alias = f"TD1_Q{number}MD{device.code}", f"{device.name}_{room}"
+            name = f"TD1_Q{number}MD{device.code}"
+            alias = f"{device.name}_{room}"
             for point in device.points:
-                point_name, point_alias, *unit = point.split()
-                rows.append(
-                    (
-                        room,
-                        device.device_type,
-                        name,
-                        alias,
-                        point_name,
-                        point_alias,
-                        unit[0] if unit else None,
-                    )
-                )
+                point_name, point_alias, *rest = point.split()
+                unit = rest[0] if rest else None
+                rows.append((room, device.device_type, name, alias, point_name, point_alias, unit))
     table = pd.DataFrame(rows, columns=COLUMNS)
     # Otherwise pandas makes a None among strings its own missing value.
     return table.assign(unit=pd.Series([row[-1] for row in rows], dtype=object))

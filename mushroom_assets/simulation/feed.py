@@ -1,7 +1,7 @@
-"""What goes wrong between sensor and database: wandering clocks, holes, repeats, late rows,
-glitches, stuck sensors.
+"""What goes wrong between sensor and database.
 
-Here lives what is done to a true day before it is delivered. The truth itself is never touched.
+Here lives what is done to a true day before it is delivered: wandering clocks, holes, repeats, late
+rows, glitches, stuck sensors. The truth itself is never touched.
 """
 
 from dataclasses import dataclass, field
@@ -41,7 +41,10 @@ def faultless(values: NDArray[np.float64]) -> Feed:
     """Every sample, on the full minute, two seconds later in the database."""
     shape = values.shape
     return Feed(
-        values, np.ones(shape, dtype=bool), np.zeros(shape, dtype=np.int64), np.full(shape, 2.0)
+        values=values,
+        sent=np.ones(shape, dtype=bool),
+        shift=np.zeros(shape, dtype=np.int64),
+        delay=np.full(shape, 2.0),
     )
 
 
@@ -74,15 +77,15 @@ def _device(random: np.random.Generator) -> slice:
 
 
 def _wander(feed: Feed, random: np.random.Generator) -> None:
-    """A device's clock is off by up to a second; stamps of a point stay a minute apart or nearly
-    so.
+    """A device's clock is off by up to a second.
+
+    The stamps of a point stay a minute apart, or nearly so.
     """
     n = len(feed.values)
     for _ in range(int(random.integers(2, 6))):
         minutes = _span(n, random, 30, 400)
-        feed.shift[minutes, _device(random)] = random.integers(
-            -1, 2, size=(minutes.stop - minutes.start, 1)
-        )
+        off = random.integers(-1, 2, size=(minutes.stop - minutes.start, 1))
+        feed.shift[minutes, _device(random)] = off
     np.maximum(feed.shift[0], 0, out=feed.shift[0])  # never into the day before
 
 
@@ -96,7 +99,9 @@ def _delay(feed: Feed, random: np.random.Generator) -> None:
 
 
 def _lose(feed: Feed, random: np.random.Generator, is_changeover: bool) -> None:
-    """Single samples, a sensor for minutes, a device for hours, the room's sensor for the whole
+    """What never arrives.
+
+    Single samples, a sensor for minutes, a device for hours, the room's sensor for the whole
     cleaning day.
     """
     n, points = feed.sent.shape
@@ -117,7 +122,8 @@ def _distort(feed: Feed, random: np.random.Generator) -> None:
     """
     n = len(feed.values)
     if random.random() < 0.07:
-        minutes, sensor = _span(n, random, 150, 420), int(random.choice(SENSORS))
+        minutes = _span(n, random, 150, 420)
+        sensor = int(random.choice(SENSORS))
         feed.values[minutes, sensor] = feed.values[minutes.start, sensor]
     for minute in random.integers(3, n - 3, int(random.poisson(0.5))):
         feed.values[minute, CO2] = 0.0
@@ -128,12 +134,9 @@ def _distort(feed: Feed, random: np.random.Generator) -> None:
 
 
 def _repeat(feed: Feed, random: np.random.Generator) -> None:
-    """A gateway that got no receipt sends a device's last minutes again, seconds to an hour later."""
+    """A gateway that got no receipt sends a device's last minutes again, at most an hour later."""
     for _ in range(int(random.poisson(2.0))):
-        feed.again.append(
-            (
-                _span(len(feed.values), random, 1, 20),
-                _device(random),
-                float(random.uniform(8, 3600)),
-            )
-        )
+        minutes = _span(len(feed.values), random, 1, 20)
+        device = _device(random)
+        seconds = float(random.uniform(8, 3600))
+        feed.again.append((minutes, device, seconds))

@@ -1,7 +1,7 @@
 """The grower: which setpoint is moved when, by a recipe per growth day and by eye.
 
 Here live the settings of a room and their moves. What a controller does with a setting lives in
-`controllers`. Settings are keyed "<device>.<point_alias>", as `catalogue.KEYS`.
+`controllers`. Settings are keyed "<device>.<point_alias>", as `devices.KEYS`.
 """
 
 import datetime as dt
@@ -29,7 +29,7 @@ class Move(NamedTuple):
 
 
 def settings_at(farm: Farm, room: str, day: dt.date, seed: int) -> Settings:
-    """The settings at a day's midnight: the moves of every day since the batch's start, replayed."""
+    """The settings at a day's midnight: every day's moves since the batch's start, replayed."""
     settings = dict(RESTING)
     today = in_date(farm, room, day)
     while today < day:
@@ -39,8 +39,9 @@ def settings_at(farm: Farm, room: str, day: dt.date, seed: int) -> Settings:
 
 
 def moves(farm: Farm, room: str, day: dt.date, seed: int, settings: Settings) -> list[Move]:
-    """A day's moves in order of time; a setting's moves lie at different minutes and each changes
-    its value.
+    """A day's moves in order of time.
+
+    A setting's moves lie at different minutes, and each changes its value.
 
     Args:
         farm: the farm.
@@ -59,9 +60,8 @@ def moves(farm: Farm, room: str, day: dt.date, seed: int, settings: Settings) ->
     wanted |= _fresh_air(settings | wanted, age)
     toggles = _toggles(settings, wanted, random)
     taken = wanted.keys() | {move.key for move in toggles}
-    wanted |= _tweaks(
-        settings | wanted, taken, age, random, max(2, int(random.integers(5, 11)) - len(taken))
-    )
+    count = max(2, int(random.integers(5, 11)) - len(taken))
+    wanted |= _tweaks(settings | wanted, taken, age, random, count)
     return sorted(_timed(wanted, random) + toggles)
 
 
@@ -86,12 +86,12 @@ def _changeover_moves(room: str, day: dt.date, seed: int) -> list[Move]:
 
 
 def _timed(wanted: Settings, random: np.random.Generator) -> list[Move]:
-    """Rounds at 09-10 h and 14-18 h, now and then another hour; one setting a minute or two after
-    the other.
+    """Rounds at 09-10 h and 14-18 h, now and then at another hour.
+
+    One setting is moved a minute or two after the other.
     """
-    visits = [
-        int(random.integers(*span)) for span in ((540, 640), (840, 960), (960, 1070), (430, 1190))
-    ]
+    rounds = ((540, 640), (840, 960), (960, 1070), (430, 1190))
+    visits = [int(random.integers(first, last)) for first, last in rounds]
     visit_of = random.choice(visits, p=(0.4, 0.3, 0.22, 0.08), size=len(wanted))
     later = random.integers(0, 12, size=len(wanted))
     return sorted(
@@ -101,9 +101,10 @@ def _timed(wanted: Settings, random: np.random.Generator) -> list[Move]:
 
 
 def _toggles(settings: Settings, wanted: Settings, random: np.random.Generator) -> list[Move]:
-    """On some days one thing is switched by hand in the morning and switched back in the afternoon."""
+    """On some days one thing is switched in the morning and switched back in the afternoon."""
     key, value = TOGGLES[int(random.integers(len(TOGGLES)))]
-    morning, afternoon = int(random.integers(540, 650)), int(random.integers(840, 1080))
+    morning = int(random.integers(540, 650))
+    afternoon = int(random.integers(840, 1080))
     lights_off = key.startswith("grow_light") and settings["grow_light.model"] == 0
     if random.random() > 0.4 or settings[key] == value or lights_off or key in wanted:
         return []
@@ -113,8 +114,9 @@ def _toggles(settings: Settings, wanted: Settings, random: np.random.Generator) 
 def _tweaks(
     settings: Settings, taken: set[str], age: int, random: np.random.Generator, count: int
 ) -> Settings:
-    """Small steps within each setting's usual range; the grower leaves out what would upset the
-    room.
+    """Small steps within each setting's usual range.
+
+    The grower leaves out what would upset the room.
     """
     keys = [key for key in TWEAKS if key not in taken]
     weights = np.array([TWEAKS[key].weight for key in keys])
@@ -127,22 +129,19 @@ def _tweaks(
         step = float(random.choice(tweak.steps)) * (1 if random.random() < 0.5 else -1)
         current = settings[key]
         for value in (round(current + step, 1), round(current - step, 1)):
-            if tweak.low <= value <= tweak.high and _sensible(
-                settings | wanted | {key: value}, age
-            ):
+            moved = settings | wanted | {key: value}
+            if tweak.low <= value <= tweak.high and _sensible(moved, age):
                 wanted[key] = value
                 break
     return wanted
 
 
 def _sensible(settings: Settings, age: int) -> bool:
-    mist = mist_share(settings, "left_humidifier"), mist_share(settings, "right_humidifier")
+    driest, wettest = MIST_BOUNDS
+    lowest, highest = CO2_BOUNDS
+    mist = [mist_share(settings, f"{side}_humidifier") for side in ("left", "right")]
     co2 = timed_co2(age, settings["fresh_air_fan.on"], settings["fresh_air_fan.off"])
-    return (
-        min(mist) >= MIST_BOUNDS[0]
-        and max(mist) <= MIST_BOUNDS[1]
-        and CO2_BOUNDS[0] <= co2 <= CO2_BOUNDS[1]
-    )
+    return min(mist) >= driest and max(mist) <= wettest and lowest <= co2 <= highest
 
 
 def mist_share(settings: Settings, device: str) -> float:
@@ -151,13 +150,17 @@ def mist_share(settings: Settings, device: str) -> float:
 
 
 def _fresh_air(settings: Settings, age: int) -> Settings:
-    """A longer or shorter run of the fan when the crop has outgrown its timer: nearest to 2,700
-    ppm.
+    """A longer or shorter run of the fan when the crop has outgrown its timer.
+
+    Of 2 to 10 minutes those that settle nearest to 2,700 ppm.
     """
     off = settings["fresh_air_fan.off"]
-    if CO2_BOUNDS[0] <= timed_co2(age, settings["fresh_air_fan.on"], off) <= CO2_BOUNDS[1]:
+    lowest, highest = CO2_BOUNDS
+    if lowest <= timed_co2(age, settings["fresh_air_fan.on"], off) <= highest:
         return {}
-    on = min(
-        (float(on) for on in range(2, 11)), key=lambda on: abs(timed_co2(age, on, off) - 2700.0)
-    )
-    return _differences(settings, {"fresh_air_fan.on": on})
+
+    def miss(on: float) -> float:
+        return abs(timed_co2(age, on, off) - 2700.0)
+
+    best = min((float(minutes) for minutes in range(2, 11)), key=miss)
+    return _differences(settings, {"fresh_air_fan.on": best})

@@ -1,5 +1,4 @@
-"""The simulated plant: a farm day of samples as the gateways deliver them, and the truth behind
-them.
+"""The simulated plant: a farm day of samples as the gateways deliver them, and the truth behind.
 
 Here the rooms' days are put together. Everything is a function of (seed, room, day) and the farm
 alone: which other rooms or days are simulated, and where a day is cut, changes no row. Nothing here
@@ -72,36 +71,35 @@ def simulate_day(
         rooms: room ids; their order gives the points their numbers.
         day: farm-local day.
         seed: 0 or more; another seed is another plant.
-        faults: False for the feed as it should be: each minute on the minute, received two seconds
-            later.
-        until: an aware instant; no sample, change or climate value at or after it. None for the
-            whole day.
+        faults: False for the feed as it should be: on the minute, received two seconds later.
+        until: an aware instant from which on there is nothing; None for the whole day.
 
     Raises:
         ValueError: `until` without a time zone.
     """
     clock = minutes(farm, day)
-    values = [room_day(farm, room, day, clock, seed) for room in rooms]
-    samples, changes, climate = [], [], []
-    for number, (room, true) in enumerate(zip(rooms, values, strict=True)):
+    samples = []
+    changes = []
+    climate = []
+    for number, room in enumerate(rooms):
+        true = room_day(farm, room, day, clock, seed)
+        feed = _feed(farm, room, day, true, seed) if faults else faultless(true)
         first = number * true.shape[1]
-        random = chance(seed, room, day, Purpose.FAULTS)
-        feed = (
-            spoil(true, random, is_changeover=is_changeover(farm, room, day))
-            if faults
-            else faultless(true)
-        )
         samples.append(_delivered(feed, clock, first))
         changes.append(_changes(true, clock, _least_steps(farm), first))
         climate.append(_climate(true, clock, room))
-    arrived = pd.concat(samples, ignore_index=True).sort_values(
-        "received_at", kind="stable", ignore_index=True
-    )
+    delivered = pd.concat(samples, ignore_index=True)
+    arrived = delivered.sort_values("received_at", kind="stable", ignore_index=True)
     truth = Truth(
         _before(pd.concat(changes, ignore_index=True), "changed_at", until),
         _before(pd.concat(climate, ignore_index=True), "sampled_at", until),
     )
     return PlantDay(_before(arrived, "sampled_at", until), truth)
+
+
+def _feed(farm: Farm, room: str, day: dt.date, true: NDArray[np.float64], seed: int) -> Feed:
+    random = chance(seed, room, day, Purpose.FAULTS)
+    return spoil(true, random, is_changeover=is_changeover(farm, room, day))
 
 
 def _before(rows: pd.DataFrame, column: str, until: dt.datetime | None) -> pd.DataFrame:
@@ -117,17 +115,17 @@ def _delivered(feed: Feed, clock: Minutes, first: int) -> pd.DataFrame:
     sampled = clock.utc[:, None] + feed.shift * SECOND
     received = sampled + (feed.delay * 1e6).astype("timedelta64[us]")
     number = np.broadcast_to(np.arange(first, first + feed.values.shape[1]), feed.values.shape)
-    parts = [tuple(part[feed.sent] for part in (number, sampled, feed.values, received))]
-    for *block, seconds in feed.again:
-        where = tuple(block)
-        later = received[where] + np.timedelta64(int(seconds * 1e6), "us")
+    sent = feed.sent
+    parts = [(number[sent], sampled[sent], feed.values[sent], received[sent])]
+    for minutes_again, points_again, seconds in feed.again:
+        where = (minutes_again, points_again)
         sent = feed.sent[where]
+        later = received[where] + np.timedelta64(int(seconds * 1e6), "us")
         parts.append(
             (number[where][sent], sampled[where][sent], feed.values[where][sent], later[sent])
         )
-    point, sampled_at, value, received_at = (
-        np.concatenate(column) for column in zip(*parts, strict=True)
-    )
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    point, sampled_at, value, received_at = columns
     return pd.DataFrame(
         {
             "point": point,
@@ -139,15 +137,17 @@ def _delivered(feed: Feed, clock: Minutes, first: int) -> pd.DataFrame:
 
 
 def _least_steps(farm: Farm) -> NDArray[np.float64]:
-    """The smallest step that counts as a change, (46,): infinite where the farm does not watch the
-    point.
+    """The smallest step that counts as a change, (46,).
+
+    Infinite where the farm does not watch the point.
     """
-    found = [
-        farm.points.get(device.device_type, {}).get(p.split()[1])
-        for device in DEVICES
-        for p in device.points
-    ]
-    return np.array([np.inf if point is None else point.threshold or 1e-6 for point in found])
+    steps: list[float] = []
+    for device in DEVICES:
+        watched = farm.points.get(device.device_type, {})
+        for point in device.points:
+            rule = watched.get(point.split()[1])
+            steps.append(np.inf if rule is None else rule.threshold or 1e-6)
+    return np.array(steps)
 
 
 def _changes(

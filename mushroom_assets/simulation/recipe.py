@@ -1,5 +1,4 @@
-"""The grower's recipe: how a room is left between batches, what each growth day asks for, what is
-adjusted by eye.
+"""The grower's recipe: the room between batches, what a growth day asks for, what the eye adjusts.
 
 Here live numbers only; who applies them lives in `grower`.
 """
@@ -72,8 +71,9 @@ PLAN: dict[int, Settings] = {
 
 
 class Tweak(NamedTuple):
-    """A setting that is adjusted by eye: how often relative to the others, by which steps, within
-    which range.
+    """A setting that is adjusted by eye.
+
+    How often, relative to the others; by which steps; within which range.
     """
 
     weight: float
@@ -82,14 +82,15 @@ class Tweak(NamedTuple):
     high: float
 
 
-_MISTING = (Tweak(8, (1, 2, 3), 3, 13), Tweak(7, (1, 2), 3, 10))
+_MIST_ON = Tweak(8, (1, 2, 3), 3, 13)
+_MIST_OFF = Tweak(7, (1, 2), 3, 10)
 TWEAKS: dict[str, Tweak] = {
     "grow_light.on_mset": Tweak(14, (5, 10, 15), 10, 60),
     "grow_light.off_mset": Tweak(12, (5, 10, 30), 5, 240),
-    "left_humidifier.on": _MISTING[0],
-    "left_humidifier.off": _MISTING[1],
-    "right_humidifier.on": _MISTING[0],
-    "right_humidifier.off": _MISTING[1],
+    "left_humidifier.on": _MIST_ON,
+    "left_humidifier.off": _MIST_OFF,
+    "right_humidifier.on": _MIST_ON,
+    "right_humidifier.off": _MIST_OFF,
     "air_cooler.temp_set": Tweak(12, (0.1, 0.2, 0.3, 0.5), 17.0, 18.4),
     "air_cooler.temp_diffset": Tweak(2, (0.1, 0.2), 0.8, 1.2),
     "air_cooler.cyc_on_time": Tweak(2, (1, 5), 5, 15),

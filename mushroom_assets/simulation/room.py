@@ -33,19 +33,19 @@ def is_changeover(farm: Farm, room: str, day: dt.date) -> bool:
 
 
 def room_day(farm: Farm, room: str, day: dt.date, clock: Minutes, seed: int) -> Values:
-    """The true values of a room's points, (n, 46), columns as `catalogue.KEYS`."""
+    """The true values of a room's points, (n, 46), columns as `devices.KEYS`."""
     settings = settings_at(farm, room, day, seed)
     today = moves(farm, room, day, seed, settings)
     tomorrow = settings | {move.key: move.value for move in today}
     hours = changeover(room, day, seed) if is_changeover(farm, room, day) else None
-    age, next_day = age_at_midnight(farm, room, day), day + dt.timedelta(days=1)
+    age = age_at_midnight(farm, room, day)
+    start = midnight(room, day, seed, settings, age)
+    next_day = day + dt.timedelta(days=1)
+    next_age = age_at_midnight(farm, room, next_day)
+    end = midnight(room, next_day, seed, tomorrow, next_age)
     held = hold(settings, today, clock)
-    ends = (
-        midnight(room, day, seed, settings, age),
-        midnight(room, next_day, seed, tomorrow, age_at_midnight(farm, room, next_day)),
-    )
     random = chance(seed, room, day, Purpose.CLIMATE)
-    air = breathe(held, clock, presence(hours, clock), age, ends, random)
+    air = breathe(held, clock, presence(hours, clock), age, (start, end), random)
     values = np.empty((len(clock.utc), len(KEYS)))
     for key, series in {**held.values, **_measured(held, air, clock)}.items():
         values[:, INDEX[key]] = series
@@ -55,8 +55,9 @@ def room_day(farm: Farm, room: str, day: dt.date, clock: Minutes, seed: int) -> 
 
 
 def age_at_midnight(farm: Farm, room: str, day: dt.date) -> int:
-    """Growth day of the bags that are in the room as the day begins: on an in-date still the old
-    ones.
+    """Growth day of the bags that are in the room as the day begins.
+
+    On an in-date they are still the old ones.
     """
     age = growth_day(farm, room, day)
     return farm.cycle_days + 1 if age == 1 else age
@@ -79,8 +80,9 @@ def _measured(held: Held, air: Climate, clock: Minutes) -> dict[str, Values]:
 def _batch_info(
     farm: Farm, room: str, day: dt.date, clock: Minutes, seed: int, hours: Changeover | None
 ) -> dict[str, Values]:
-    """What the controller shows of the batch: on an in-date the old one until the grower types in
-    the new.
+    """What the controller shows of the batch.
+
+    On an in-date it shows the old one until the grower types in the new.
     """
     new = clock.local >= (hours.reset if hours else 0)
     batch = in_date(farm, room, day)

@@ -1,5 +1,4 @@
-"""What a picture is of: the scene that the labels name, the camera's place, and what differs from
-picture to picture.
+"""What a picture is of: the scene that the labels name, the camera's place, and what chance adds.
 
 Here live the terms that the drawing modules share, without any drawing. Lengths are metres in the
 room, x to the right and y downwards from the camera, z along the aisle.
@@ -12,18 +11,28 @@ from typing import NamedTuple
 import numpy as np
 
 Colour = tuple[float, float, float]
-CAP, OPEN_CAP, DRY_CAP, BLOTCHED_CAP = (108, 82, 62), (148, 122, 98), (214, 182, 126), (140, 98, 52)
-STEM, MYCELIUM, SURFACE, BUDDING = (226, 216, 196), (222, 213, 196), (208, 194, 168), (134, 106, 80)
-CUT, WOUND, SAWDUST = (216, 198, 164), (104, 78, 56), (186, 162, 130)
-MOULD, SPORES, SPOT = (66, 98, 60), (134, 154, 118), (74, 42, 16)
+CAP = (108, 82, 62)
+OPEN_CAP = (148, 122, 98)
+DRY_CAP = (214, 182, 126)
+BLOTCHED_CAP = (140, 98, 52)
+STEM = (226, 216, 196)
+MYCELIUM = (222, 213, 196)
+SURFACE = (208, 194, 168)
+BUDDING = (134, 106, 80)
+CUT = (216, 198, 164)
+WOUND = (104, 78, 56)
+SAWDUST = (186, 162, 130)
+MOULD = (66, 98, 60)
+SPORES = (134, 154, 118)
+SPOT = (74, 42, 16)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a picture shows: growth day of the bags, stage and condition as the labels name them,
-    kind of light.
+    """What a picture shows.
 
-    `light` is "white", "blue", "dim" or "dark".
+    The growth day is that of the bags; stage and condition are as the labels name them; `light` is
+    "white", "blue", "dim" or "dark".
     """
 
     growth_day: int
@@ -60,8 +69,9 @@ PLANT = Variety(spread=1.0, close=0.5, fog=0.06, blur=0.08, cover=0.04)
 
 
 class View(NamedTuple):
-    """Where a camera hangs: its picture in pixels, its vanishing point there, its racks, height,
-    lens and tilt.
+    """Where a camera hangs and what it looks at.
+
+    Its picture in pixels, its vanishing point there, its racks, height, lens and tilt.
     """
 
     width: int
@@ -76,14 +86,17 @@ class View(NamedTuple):
 
     def project(self, x: float, y: float, z: float) -> tuple[float, float]:
         """A point of the room in the picture."""
-        u, v = self.focal * x / z, self.focal * (y + self.above) / z
-        cosine, sine = math.cos(self.roll), math.sin(self.roll)
+        u = self.focal * x / z
+        v = self.focal * (y + self.above) / z
+        cosine = math.cos(self.roll)
+        sine = math.sin(self.roll)
         return self.across + u * cosine - v * sine, self.down + u * sine + v * cosine
 
 
 def view(width: int, height: int, random: np.random.Generator, variety: Variety = PLANT) -> View:
-    """How one camera looks at its room, along the aisle or close to one rack; the same stream gives
-    the same view.
+    """How one camera looks at its room: along the aisle or close to one rack.
+
+    The same stream gives the same view.
     """
     turn, tilt, left, right, above, zoom, roll, kind = random.uniform(
         (-0.16, -0.08, 0.55, 0.55, 0.0, 0.0, -0.035, 0.0),
@@ -92,12 +105,20 @@ def view(width: int, height: int, random: np.random.Generator, variety: Variety 
     if kind < variety.close:
         # The rack looked at: the aisle's end lies off the middle, the other way
         side = -1.0 if turn < 0 else 1.0
-        turn, focal = -side * (0.3 + 1.6 * abs(turn)), (1.0 + 0.5 * zoom) * width
+        turn = -side * (0.3 + 1.6 * abs(turn))
+        focal = (1.0 + 0.5 * zoom) * width
     else:
         focal = (0.74 + 0.3 * zoom) * width
-    roll *= variety.spread
     return View(
-        width, height, width * (0.5 + turn), height * (0.4 + tilt), -left, right, above, focal, roll
+        width=width,
+        height=height,
+        across=width * (0.5 + turn),
+        down=height * (0.4 + tilt),
+        left=-left,
+        right=right,
+        above=above,
+        focal=focal,
+        roll=roll * variety.spread,
     )
 
 
@@ -117,27 +138,21 @@ class Look(NamedTuple):
 def look(scene: Scene, random: np.random.Generator, variety: Variety = PLANT) -> Look:
     """A look by chance. Bags leave their shelves at the harvest, one in 60 before."""
     spread = variety.spread
-    number, size, tall, bag = (
-        1 + spread * random.uniform(-1, 1, 4) * (0.2, 0.1, 0.1, 0.06)
-    ).tolist()
-    gone = (
-        random.uniform(0.0, 0.45)
-        if scene.stage == "harvested"
-        else random.uniform(0.0, 0.03 * spread)
-    )
-    cap, bags = (
-        1 + spread * (random.uniform(-0.1, 0.1) + random.uniform(-0.02, 0.02, 3)) for _ in range(2)
-    )
-    return Look(
-        number,
-        size,
-        tall,
-        bag,
-        gone,
-        random.uniform(0.5, 0.95),
-        tuple(cap.tolist()),
-        tuple(bags.tolist()),
-    )
+    factors = 1 + spread * random.uniform(-1, 1, 4) * (0.2, 0.1, 0.1, 0.06)
+    number, size, tall, bag = factors.tolist()
+    most_gone = 0.45 if scene.stage == "harvested" else 0.03 * spread
+    gone = random.uniform(0.0, most_gone)
+    cap_tint = _tint(spread, random)
+    bag_tint = _tint(spread, random)
+    struck = random.uniform(0.5, 0.95)
+    return Look(number, size, tall, bag, gone, struck, cap_tint, bag_tint)
+
+
+def _tint(spread: float, random: np.random.Generator) -> Colour:
+    """A little lighter or darker, and a little off in each channel."""
+    factors = 1 + spread * (random.uniform(-0.1, 0.1) + random.uniform(-0.02, 0.02, 3))
+    red, green, blue = factors.tolist()
+    return red, green, blue
 
 
 class Crop(NamedTuple):
@@ -151,8 +166,9 @@ class Crop(NamedTuple):
 
 
 def crop(scene: Scene, scale: Look) -> Crop | None:
-    """The caps by growth day: pinheads from day 5, clusters that rise from day 8, wide open caps
-    from day 24.
+    """The caps by growth day.
+
+    Pinheads from day 5, clusters that rise from day 8, wide open caps from day 24.
     """
     if scene.stage == "harvested":
         return Crop(9 * scale.number, 0.13 * scale.size, 0.16 * scale.tall, 0.6, 0.0)
@@ -161,14 +177,14 @@ def crop(scene: Scene, scale: Look) -> Crop | None:
         return None
     risen = 1 / (1 + math.exp(7.5 - age)) * 0.5 + 0.5 * min(max((age - 7.5) / 15, 0.0), 1.0)
     opened = 1 / (1 + math.exp(3.2 * (23.5 - age)))
-    number, radius, height = (
-        15 - 3 * risen,
-        0.06 + 0.17 * risen + 0.19 * opened,
-        0.05 + 0.7 * risen + 0.12 * opened,
-    )
+    number = 15 - 3 * risen
+    radius = 0.06 + 0.17 * risen + 0.19 * opened
+    height = 0.05 + 0.7 * risen + 0.12 * opened
     if scene.condition == "long_stems":
-        radius, height = radius * 0.55, height * 1.75 + 0.1
+        radius *= 0.55
+        height = height * 1.75 + 0.1
     if scene.condition == "dry_caps":
-        radius, height = radius * 0.86, height * 0.9
+        radius *= 0.86
+        height *= 0.9
     flat = 0.76 - 0.3 * opened - 0.16 * (scene.condition == "dry_caps")
     return Crop(number * scale.number, radius * scale.size, height * scale.tall, flat, opened)

@@ -1,7 +1,7 @@
 """Result tables: replace a window's rows in one go, and read them back. No computing."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,7 +39,7 @@ def replace_rows(
     connection: sa.Connection,
     table: sa.Table,
     window: sa.ColumnElement[bool],
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
 ) -> int:
     """Delete the window's rows and insert `rows`, inside the caller's transaction.
 

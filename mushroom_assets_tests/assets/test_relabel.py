@@ -365,7 +365,7 @@ def test_no_image_is_read(judged: Relabelled) -> None:
 def test_more_labels_than_a_function_takes_arguments(judged: Relabelled) -> None:
     labels = ", ".join(f"label{number}: {{prompts: [thing {number}]}}" for number in range(60))
     others = (
-        "conditions: {d: {prompts: [noise]}, e: {prompts: [x]}},"
+        "conditions: {d: {prompts: [noise]}, e: {prompts: [x]}}, sound: d,"
         " unknown_margin: 0.1, templates: ['{}']"
     )
     judged.farm = write_farm(judged.path, f"{FARM}vision: {{stages: {{{labels}}}, {others}}}\n")

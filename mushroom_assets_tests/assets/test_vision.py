@@ -208,9 +208,9 @@ def test_rows_of_another_prompt_set_are_kept_beside_the_new_ones(cameras: Camera
     cameras.shoot(OF_607, picture(1))
     cameras.judge()
     cameras.path.write_text(
-        f"{FARM}vision: {{unknown_margin: 0.1, templates: ['{{}}'],"
+        FARM + "vision: {unknown_margin: 0.1, templates: ['{}'],"
         " stages: {a: {prompts: [x]}, b: {prompts: [y]}},"
-        " conditions: {c: {prompts: [x]}, d: {prompts: [y]}}}\n"
+        " conditions: {c: {prompts: [x]}, d: {prompts: [y]}}, sound: c}\n"
     )
     cameras.judge()
     found = cameras.rows(ASSET)

@@ -1,6 +1,4 @@
-"""The report in words, in both languages: what changed and followed, what was seen, how earlier
-batches did.
-"""
+"""The report in words, in both languages: changes, what was seen, how earlier batches did."""
 
 import datetime as dt
 import unicodedata

@@ -1,25 +1,28 @@
-"""Statistics of a room's day, held against sums on paper, a second-by-second integration, pandas
-and PsychroLib.
+"""Statistics of a room's day.
+
+They are held against sums on paper, a second-by-second integration, pandas and PsychroLib.
 """
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import psychrolib
+import psychrolib  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mushroom_assets.domain import environment, psychrometrics
-from mushroom_assets.domain.environment import Statistics, judge, summarise
 from mushroom_assets.domain.farm import Farm, Quantity
 from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.domain.marks import mark
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.psychrometrics import derive
 from mushroom_assets.domain.series import SECOND, Series, known_at
+from mushroom_assets.domain.statistics import Statistics, summarise
 from mushroom_assets.domain.windows import Window, to_us
 
 HOLD = 300
@@ -30,8 +33,10 @@ timezone: Asia/Shanghai
 first_day: 2026-01-01
 rooms: {A: {}, B: {}}
 quantities:
-  temperature: {device_type: env, point_alias: t, unit: "°C", plausible: [-20, 60], spike: 2, stuck_s: 1800}
-  humidity: {device_type: env, point_alias: h, unit: "%", plausible: [0, 100], spike: 5, stuck_s: 3600}
+  temperature:
+    {device_type: env, point_alias: t, unit: "°C", plausible: [-20, 60], spike: 2, stuck_s: 1800}
+  humidity:
+    {device_type: env, point_alias: h, unit: "%", plausible: [0, 100], spike: 5, stuck_s: 3600}
   co2: {device_type: env, point_alias: c, unit: ppm, plausible: [150, 50000]}
 stages:
   - {name: fruiting, days: [8, 27], bands: {temperature: [17, 19.5], vpd: [0.1, 0.3]}}
@@ -53,18 +58,22 @@ def quantity(
     )
 
 
-def frame(samples: dict[float, float]) -> pd.DataFrame:
+# Values by second
+Samples = Mapping[int, float] | Mapping[float, float]
+
+
+def frame(samples: Samples) -> pd.DataFrame:
     """Samples by second."""
     at = np.array([round(second * SECOND) for second in samples], dtype=np.int64)
     return pd.DataFrame({"at": at, "value": np.array(list(samples.values()), dtype=np.float64)})
 
 
-def series(samples: dict[float, float], **rules: Any) -> Series:
-    return judge(frame(samples), quantity(**rules), HOLD)
+def series(samples: Samples, **rules: Any) -> Series:
+    return mark(frame(samples), quantity(**rules), HOLD)
 
 
 def statistics(
-    samples: dict[float, float],
+    samples: Samples,
     length: float = 3600,
     *,
     band: tuple[float, float] | None = None,
@@ -227,7 +236,7 @@ def test_values_of_one_instant_are_averaged_over_those_that_are_plausible() -> N
     two = pd.DataFrame(
         {"at": np.array([0, 0, 60, 60, 120]) * SECOND, "value": [18.0, 19.0, 20.0, np.nan, np.inf]}
     )
-    found = judge(two, quantity(), HOLD)
+    found = mark(two, quantity(), HOLD)
     assert found.at.tolist() == [0, 60 * SECOND, 120 * SECOND]
     assert found.value[:2].tolist() == [18.5, 20.0]
     assert found.rejected.tolist() == [False, False, True]
@@ -269,7 +278,7 @@ def test_any_series_agrees_with_a_second_by_second_integration(
     )
 
     found = summarise(
-        judge(frame(samples), quantity(), hold), 0, length * SECOND, max_hold_s=hold, band=band
+        mark(frame(samples), quantity(), hold), 0, length * SECOND, max_hold_s=hold, band=band
     )
 
     assert found.coverage == pytest.approx(len(known) / length, abs=1e-12)
@@ -297,7 +306,7 @@ def test_any_series_agrees_with_a_second_by_second_integration(
 # --- vapour pressure deficit and dew point
 
 
-def humid(temperature: dict[float, float], humidity: dict[float, float]) -> dict[str, Series]:
+def humid(temperature: Samples, humidity: Samples) -> dict[str, Series]:
     return derive(
         series(temperature, plausible=(-20, 60), spike=2),
         series(humidity, plausible=(0, 100), spike=5),
@@ -400,7 +409,7 @@ def minutes(point: int, first: dt.datetime, values: list[float]) -> pd.DataFrame
 
 def rows_of(
     samples: pd.DataFrame, farm: Farm, **options: Any
-) -> dict[tuple[str, str], dict[str, Any]]:
+) -> dict[tuple[str, str], environment.DailyEnvStats]:
     points = environment.sources(POINTS, farm)
     found = environment.summarise_day(samples, day(farm), points, farm, options.get("in_dates", {}))
     return {(row["room_id"], row["quantity"]): row for row in found}

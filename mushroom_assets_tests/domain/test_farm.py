@@ -1,6 +1,4 @@
-"""The farm file: what a small one takes from the reference, and that every mistake is named by line
-and key.
-"""
+"""The farm file: what a small one takes from the reference, and mistakes by line and key."""
 
 import datetime as dt
 import re
@@ -92,7 +90,8 @@ def test_a_required_key_is_missed_by_its_name(key: str) -> None:
         ),
         ("stages:\n  - {name: one, days: [8, 1]}\n", 5, "stages.0.days", "must not exceed"),
         (
-            "stages:\n  - {name: one, days: [1, 8]}\n  - {name: two, days: [9, 27], bands: {co2: [3, 2]}}\n",
+            "stages:\n  - {name: one, days: [1, 8]}\n"
+            "  - {name: two, days: [9, 27], bands: {co2: [3, 2]}}\n",
             6,
             "stages.1.bands",
             "must not exceed",
@@ -200,7 +199,8 @@ def test_every_watched_device_of_the_reference_has_a_name_in_both_languages() ->
 
 def test_a_stage_holds_for_its_days_both_included() -> None:
     found = farm(
-        "stages:\n  - {name: one, days: [2, 3], bands: {co2: [1, 2]}}\n  - {name: two, days: [4, 4]}\n"
+        "stages:\n  - {name: one, days: [2, 3], bands: {co2: [1, 2]}}\n"
+        "  - {name: two, days: [4, 4]}\n"
     )
     assert [getattr(found.stage(day), "name", None) for day in (None, 1, 2, 3, 4, 5)] == [
         None,
@@ -233,3 +233,35 @@ def test_a_template_needs_a_place_for_the_prompt() -> None:
         n for n, text in enumerate(reference.splitlines(), 1) if text.startswith("  templates:")
     )
     assert re.search(rf"line {line}, vision\.templates: a template needs {{}}", message)
+
+
+OWN_CONDITIONS = """vision:
+  unknown_margin: 0.1
+  templates: ["{}"]
+  stages: {young: {prompts: [young]}, old: {prompts: [old]}}
+  conditions: {normal: {prompts: [normal]}, mould: {prompts: [mould]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("addition", "line", "missed"),
+    [("", 4, "healthy"), ("  sound: well\n", 9, "well")],
+    ids=["left out", "mistyped"],
+)
+def test_the_sound_condition_is_one_of_the_farms(addition: str, line: int, missed: str) -> None:
+    message = mistakes(SMALL + OWN_CONDITIONS + addition)
+    assert message.splitlines()[1:] == [
+        f"  line {line}, vision.sound: no condition is named {missed!r}; write `sound:` with the "
+        "condition that means nothing is wrong, one of normal, mould"
+    ]
+
+
+def test_the_sound_condition_is_healthy_unless_the_farm_has_another() -> None:
+    assert farm().vision.sound == "healthy"
+    assert farm(OWN_CONDITIONS + "  sound: normal\n").vision.sound == "normal"
+
+
+def test_conditions_that_are_mistaken_themselves_are_told_once() -> None:
+    wrong = OWN_CONDITIONS.replace(", mould: {prompts: [mould]}", "")
+    (told,) = mistakes(SMALL + wrong).splitlines()[1:]
+    assert told.startswith("  line 8, vision.conditions: ")

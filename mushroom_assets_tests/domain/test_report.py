@@ -1,10 +1,12 @@
 """The daily verdict at its exact thresholds, what it may be built on, and what followed a move."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from mushroom_assets.domain.environment import judge
+from mushroom_assets.domain.marks import mark
 from mushroom_assets.domain.report import effects
 from mushroom_assets.domain.windows import to_us
 from mushroom_assets_tests.kit.room_days import DAY, change, codes, farm, image, stats, write
@@ -79,9 +81,8 @@ def test_a_quantity_without_a_target_weakens_the_day_but_does_not_void_it() -> N
 def test_a_derived_quantity_counts_only_where_it_has_a_band() -> None:
     poor = {"coverage": 0.1, "suspect_count": 1440}
     assert write(stats(vpd=poor))["verdict"] == "good"
-    banded = farm(
-        addition="stages: [{name: all, days: [1, 27], bands: {vpd: [0.1, 0.3], temperature: [17, 19]}}]"
-    )
+    bands = "{vpd: [0.1, 0.3], temperature: [17, 19]}"
+    banded = farm(addition=f"stages: [{{name: all, days: [1, 27], bands: {bands}}}]")
     row = write(stats(vpd={"in_range": 0.5}), of=banded)
     assert codes(row) == [("act", "in_range")]
 
@@ -144,6 +145,28 @@ def test_more_than_a_quarter_of_images_with_one_condition_is_to_be_watched(
         assert row["reasons"][0]["text"] == "27% of the images show bacterial blotch"
 
 
+# A farm with conditions of its own, of which `normal` means that nothing is wrong
+OWN_CONDITIONS = """
+vision:
+  unknown_margin: 0.1
+  templates: ["{}"]
+  stages: {young: {prompts: [young]}, old: {prompts: [old]}}
+  conditions: {normal: {prompts: [normal]}, mould: {prompts: [mould]}}
+  sound: normal
+"""
+
+
+def test_the_farm_file_says_which_condition_is_sound() -> None:
+    own = farm(addition=OWN_CONDITIONS)
+    sound = write(images=[image("normal")] * 48, of=own)
+    assert (sound["verdict"], sound["reasons"]) == ("good", [])
+    sick = write(images=[image("mould")] * 13 + [image("normal")] * 35, of=own)
+    assert codes(sick) == [("watch", "condition")]
+    assert sick["reasons"][0]["text"] == "27% of the images show mould"
+    renamed = farm(addition=OWN_CONDITIONS.replace("sound: normal", "sound: mould"))
+    assert codes(write(images=[image("normal")] * 48, of=renamed)) == [("watch", "condition")]
+
+
 def test_images_that_nobody_can_name_are_no_condition() -> None:
     assert write(images=[image("unknown")] * 48)["verdict"] == "good"
 
@@ -174,9 +197,11 @@ def test_what_followed_a_move_is_the_mean_of_an_hour_before_and_after() -> None:
     minutes = np.arange(-90, 90)
     at = to_us(change(0)["changed_at"]) + minutes * 60_000_000
     value = np.where(minutes < 0, 18.0, np.where(minutes < 30, 17.0, 16.0))
-    series = judge(pd.DataFrame({"at": at, "value": value}), farm().quantities["temperature"], 300)
-    (first,) = effects([change(0)], {"temperature": series}, farm())
+    series = mark(pd.DataFrame({"at": at, "value": value}), farm().quantities["temperature"], 300)
+    moves: list[Any] = [change(0), change(70)]
+    first, later = effects(moves, {"temperature": series}, farm())
     assert first["temperature"] == pytest.approx((18, 16.5))
     # 24 minutes are known after it: too few
-    (later,) = effects([change(70)], {"temperature": series}, farm())
-    assert later["temperature"] == (pytest.approx((17 * 20 + 16 * 40) / 60), None)
+    before, after = later["temperature"]
+    assert before == pytest.approx((17 * 20 + 16 * 40) / 60)
+    assert after is None

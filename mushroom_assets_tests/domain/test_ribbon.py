@@ -1,6 +1,4 @@
-"""Ribbons: quarters of an hour against numpy, gaps and time in range by arithmetic, setpoints as
-they were in force.
-"""
+"""Ribbons: quarters of an hour against numpy, gaps and time in range by arithmetic, setpoints."""
 
 import datetime as dt
 
@@ -8,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mushroom_assets.domain.environment import judge
 from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.domain.marks import mark
 from mushroom_assets.domain.points import Point
-from mushroom_assets.domain.ribbon import day_ribbons, setpoint_points, steps
+from mushroom_assets.domain.ribbon import Ribbon, day_ribbons, setpoint_points, steps
 from mushroom_assets.domain.series import gaps, time_in_band
 from mushroom_assets.domain.windows import Window, to_us
 
@@ -20,9 +18,13 @@ timezone: Europe/Brussels
 first_day: 2026-01-01
 rooms: {A: {}}
 quantities:
-  temperature: {device_type: env, point_alias: t, unit: "°C", plausible: [-20, 60], setpoints: {cooler: [set, on]}}
+  temperature:
+    {device_type: env, point_alias: t, unit: "°C", plausible: [-20, 60],
+     setpoints: {cooler: [set, on]}}
   humidity: {device_type: env, point_alias: h, unit: "%", plausible: [0, 100]}
-points: {cooler: {set: {change_type: analog_value, threshold: 0.1, description: {en: setpoint, zh: 设定}}}}
+points:
+  cooler:
+    set: {change_type: analog_value, threshold: 0.1, description: {en: setpoint, zh: 设定}}
 stages: [{name: all, days: [1, 27], bands: {temperature: [17, 19]}}]
 """
 SECOND = 1_000_000
@@ -40,7 +42,7 @@ def samples(at: list[int], value: list[float], point: int = 1) -> pd.DataFrame:
     return pd.DataFrame({"point_id": np.full(len(at), point, np.int32), "at": at, "value": value})
 
 
-def ribbon(frame: pd.DataFrame, of: Window, quantity: str = "temperature"):
+def ribbon(frame: pd.DataFrame, of: Window, quantity: str = "temperature") -> Ribbon:
     sources = {("A", "temperature"): [1], ("A", "humidity"): [2]}
     found = day_ribbons(frame, of, sources, {}, FARM_OF, {"A": [dt.date(2026, 1, 1)]})
     return next(part for part in found if part.quantity == quantity)
@@ -73,7 +75,7 @@ def test_a_day_has_as_many_quarters_as_it_lasts(date: str, quarters: int) -> Non
 
 def test_gaps_are_the_stretches_beyond_what_a_value_holds() -> None:
     at = [0, 100, 200, 1000, 3000]  # seconds; a value holds 300
-    series = judge(
+    series = mark(
         samples([second * SECOND for second in at], [1.0] * 5),
         FARM_OF.quantities["temperature"],
         300,
@@ -84,13 +86,13 @@ def test_gaps_are_the_stretches_beyond_what_a_value_holds() -> None:
         (1300, 3000),
         (3300, 4000),
     ]
-    nothing = judge(samples([], []), FARM_OF.quantities["temperature"], 300)
+    nothing = mark(samples([], []), FARM_OF.quantities["temperature"], 300)
     assert gaps(nothing, 0, 10, 300) == [(0, 10)]
 
 
 def test_time_below_in_and_above_the_band_is_by_time_and_not_by_samples() -> None:
     at, value = [0, 60, 120, 420], [16.0, 17.0, 19.0, 19.1]  # known for 60, 60, 300 and 180 s
-    series = judge(
+    series = mark(
         samples([second * SECOND for second in at], value), FARM_OF.quantities["temperature"], 300
     )
     shares = time_in_band(series, 0, 600 * SECOND, 300, (17, 19))
@@ -130,8 +132,12 @@ def test_all_quantities_but_the_dew_point_are_shown() -> None:
 
 
 def test_a_setpoint_is_in_force_from_its_change_on() -> None:
-    points = [Point(7, "A", "cooler", "cooler_A", "set"), Point(8, "A", "cooler", "cooler_A", "on"),
-              Point(9, "B", "cooler", "cooler_B", "set"), Point(1, "A", "env", "env_A", "t")]  # fmt: skip
+    points = [
+        Point(7, "A", "cooler", "cooler_A", "set"),
+        Point(8, "A", "cooler", "cooler_A", "on"),
+        Point(9, "B", "cooler", "cooler_B", "set"),
+        Point(1, "A", "env", "env_A", "t"),
+    ]
     setting = setpoint_points(points, FARM_OF)
     assert setting == {("A", "temperature"): points[:2]}
     seconds, values = [-500, 0, 60, 120, 180], [17.0, 17.0, np.nan, 17.5, 17.5]
@@ -151,7 +157,8 @@ def test_the_day_alone_counts_whatever_else_was_read() -> None:
     at = list(range(of.start_us - 2 * HOUR, of.end_us + 2 * HOUR, 60 * SECOND))
     value = [18.0 if of.start_us <= instant < of.end_us else 30.0 for instant in at]
     found = ribbon(samples(at, value), of)
-    assert (np.nanmin(found.quantiles), np.nanmax(found.quantiles)) == (18, 18)
+    assert float(np.nanmin(found.quantiles)) == 18
+    assert float(np.nanmax(found.quantiles)) == 18
     assert found.shares == (0, 1, 0)
     assert (found.gaps, found.coverage) == ([], 1)
     assert to_us(of.start) == found.start

@@ -1,6 +1,4 @@
-"""Setpoint changes: what counts as one is decided by decimal arithmetic, and by a loop over
-neighbours in the test.
-"""
+"""Setpoint changes: decimal arithmetic, and a loop over neighbours, decide what counts as one."""
 
 import datetime as dt
 import itertools
@@ -19,6 +17,7 @@ from mushroom_assets.domain.farm import Farm, WatchedPoint
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.setpoints import (
+    HourlySetpointChanges,
     change_id,
     change_text,
     detect,
@@ -39,7 +38,9 @@ rooms: {{"611": {{}}}}
 points:
   air_cooler:
     temp_set: {{change_type: analog_value, threshold: 0.1, description: {{en: setpoint, zh: 设定}}}}
-    on_off: {{change_type: digital_on_off, labels: {{0: {{en: "off", zh: 关}}, 1: {{en: "on", zh: 开}}}}}}
+    on_off:
+      change_type: digital_on_off
+      labels: {{0: {{en: "off", zh: 关}}, 1: {{en: "on", zh: 开}}}}
     mode: {{change_type: enum_state, labels: {{0: idle, 2: manual}}}}
 """
 COOLER = "air_cooler_611"
@@ -159,7 +160,9 @@ def hour(first: dt.datetime = START) -> Window:
     return Window(f"{first:%Y-%m-%d-%H:%M}", first, first + dt.timedelta(hours=1))
 
 
-def rows_of(samples: pd.DataFrame, language: str = "en", **options: Any) -> list[dict[str, Any]]:
+def rows_of(
+    samples: pd.DataFrame, language: str = "en", **options: Any
+) -> list[HourlySetpointChanges]:
     known = farm(language)
     changes = detect(samples, watched_points(POINTS, known))
     window = options.get("window", hour())
@@ -256,7 +259,8 @@ def test_consecutive_hours_put_together_are_one_pass(samples: list[tuple[int, in
     table = pd.DataFrame(ordered, columns=["point_id", "at", "value"])
     table = table.astype({"point_id": "int32", "at": "int64", "value": "float64"})
     table["at"] = to_us(START) + table["at"] * MINUTE
-    expected, last = [], {}
+    expected = []
+    last: dict[int, float] = {}
     for point, minute, value in ordered:
         if math.isnan(value):
             continue
@@ -267,9 +271,12 @@ def test_consecutive_hours_put_together_are_one_pass(samples: list[tuple[int, in
         last[point] = value
     changes = detect(table, watched_points(POINTS, known))
     hours = [hour(START + dt.timedelta(hours=later)) for later in range(3)]
-    found = [row for part in records(changes, hours, POINTS, known, {}).values() for row in part]
-    keys = ("point_id", "changed_at", "previous_value", "current_value")
-    assert sorted(tuple(row[key] for key in keys) for row in found) == sorted(expected)
+    found = []
+    for rows in records(changes, hours, POINTS, known, {}).values():
+        for row in rows:
+            values = (row["previous_value"], row["current_value"])
+            found.append((row["point_id"], row["changed_at"], *values))
+    assert sorted(found) == sorted(expected)
 
 
 def reference(language: str) -> Farm:
@@ -279,9 +286,7 @@ def reference(language: str) -> Farm:
 def moved(
     device: str, alias: str, point: str, before: float, after: float, **changed: Any
 ) -> dict[str, Any]:
-    """A row of the reference farm's room 611, its description and labels those of the point's
-    language.
-    """
+    """A row of the reference farm's room 611, without description and labels."""
     row = {
         "room_id": "611", "device_type": device, "device_alias": alias, "point_alias": point,
         "point_description": None, "previous_value": before, "current_value": after,

@@ -23,7 +23,8 @@ def test_under_the_root_only_the_rooms_folders_belong() -> None:
         (
             f"{name}/",
             f"no room has the folder {name}; the rooms' folders are 7, 611, north/612. "
-            f"Remedy: give its room `folder: {name}` in the farm file, or move its days into a room's folder",
+            f"Remedy: give its room `folder: {name}` in the farm file, "
+            "or move its days into a room's folder",
         )
         for name in ("607", "elsewhere")
     ]
@@ -52,7 +53,8 @@ def test_in_a_rooms_folder_only_days_belong() -> None:
         *(
             (
                 f"7/{name}",
-                "a file right under a room's folder. Remedy: move it into 7/<YYYYMMDD>/, the day of its capture",
+                "a file right under a room's folder. "
+                "Remedy: move it into 7/<YYYYMMDD>/, the day of its capture",
             )
             for name in ("20260111", "a.jpg")
         ),

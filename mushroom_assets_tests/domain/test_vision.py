@@ -1,16 +1,19 @@
-"""Keys, prompts, probabilities: expected values are arithmetic on paper, never a call of the code
-under test.
+"""Keys, prompts, probabilities.
+
+Expected values are arithmetic on paper, never a call of the code under test.
 """
 
 import datetime as dt
 import math
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mushroom_assets.domain.farm import Farm, Label
+from mushroom_assets.domain.farm import Farm, Label, Vision
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.image_key import (
     ImageKeyError,
@@ -35,7 +38,7 @@ def farm_in(zone: str = "Asia/Shanghai") -> Farm:
     return parse_farm(f"timezone: {zone}\nfirst_day: 2026-01-01\n{ROOMS}\n")
 
 
-def test_a_path_says_room_camera_time_and_batch():
+def test_a_path_says_room_camera_time_and_batch() -> None:
     key = parse_image_key("611/20260225/611_1921681235_20260210_20260225120130.jpg", farm_in())
     assert (key.room_id, key.camera, key.in_date) == ("611", "1921681235", dt.date(2026, 2, 10))
     assert key.captured_at.astimezone(dt.UTC) == dt.datetime(2026, 2, 25, 4, 1, 30, tzinfo=dt.UTC)
@@ -52,13 +55,13 @@ def test_a_path_says_room_camera_time_and_batch():
         ("east/12/20260110/612_cam1_202615_20260110120000.png", "612"),
     ],
 )
-def test_the_folder_decides_the_room(path: str, room: str):
+def test_the_folder_decides_the_room(path: str, room: str) -> None:
     key = parse_image_key(path, farm_in())
     assert (key.room_id, key.in_date) == (room, dt.date(2026, 1, 5))
 
 
 @pytest.mark.parametrize("in_date", ["", "0", "none", "20261399", "２０２６１５"])
-def test_an_unreadable_in_date_costs_only_the_in_date(in_date: str):
+def test_an_unreadable_in_date_costs_only_the_in_date(in_date: str) -> None:
     assert (
         parse_image_key(f"7/20260110/7_cam1_{in_date}_20260110000000.jpg", farm_in()).in_date
         is None
@@ -83,14 +86,14 @@ def test_an_unreadable_in_date_costs_only_the_in_date(in_date: str):
         ),
     ],
 )
-def test_a_path_that_departs_from_the_naming_says_where(path: str, reason: str):
+def test_a_path_that_departs_from_the_naming_says_where(path: str, reason: str) -> None:
     with pytest.raises(ImageKeyError) as raised:
         parse_image_key(path, farm_in())
     assert reason in str(raised.value)
     assert str(raised.value).startswith(path)
 
 
-def test_a_time_that_occurs_twice_is_its_first_occurrence():
+def test_a_time_that_occurs_twice_is_its_first_occurrence() -> None:
     key = parse_image_key("7/20251026/7_cam1_2025101_20251026023000.jpg", farm_in("Europe/Berlin"))
     # Still summer time
     assert key.captured_at.astimezone(dt.UTC) == dt.datetime(2025, 10, 26, 0, 30, tzinfo=dt.UTC)
@@ -121,13 +124,13 @@ def test_a_time_that_occurs_twice_is_its_first_occurrence():
         ("2026-2-1", "2026-02-25", None),
     ],
 )
-def test_readings_of_the_in_date(digits: str, captured: str, expected: str | None):
+def test_readings_of_the_in_date(digits: str, captured: str, expected: str | None) -> None:
     day = read_in_date(digits, dt.date.fromisoformat(captured))
     assert day == (dt.date.fromisoformat(expected) if expected else None)
 
 
 @given(st.dates(dt.date(2020, 1, 1), dt.date(2030, 1, 1)), st.integers(0, 120))
-def test_the_reading_is_the_latest_day_that_is_written_so(in_date: dt.date, age: int):
+def test_the_reading_is_the_latest_day_that_is_written_so(in_date: dt.date, age: int) -> None:
     digits = f"{in_date.year}{in_date.month}{in_date.day}"
     captured = in_date + dt.timedelta(days=age)
     window = [captured - dt.timedelta(days=back) for back in range(121)]
@@ -137,21 +140,20 @@ def test_the_reading_is_the_latest_day_that_is_written_so(in_date: dt.date, age:
     assert read_in_date(f"{in_date:%Y%m%d}", captured) == in_date
 
 
-def test_the_shortest_span_can_be_set():
+def test_the_shortest_span_can_be_set() -> None:
     assert read_in_date("202615", dt.date(2026, 1, 8), max_age_days=2) is None
 
 
-def test_day_prefixes_follow_the_folders():
+def test_day_prefixes_follow_the_folders() -> None:
     expected = {"607": "7/20260105", "611": "611/20260105", "612": "east/12/20260105"}
     assert day_prefixes(farm_in(), dt.date(2026, 1, 5)) == expected
 
 
-def vision_with(**changes: object):
-    vision = farm_in().vision
-    return vision.model_copy(update=changes)
+def vision_with(**changes: object) -> Vision:
+    return farm_in().vision.model_copy(update=changes)
 
 
-def test_the_prompt_set_version_follows_what_the_model_is_asked_only():
+def test_the_prompt_set_version_follows_what_the_model_is_asked_only() -> None:
     vision = farm_in().vision
     version = prompt_set_version(vision)
     assert len(version) == 8
@@ -171,7 +173,7 @@ def test_the_prompt_set_version_follows_what_the_model_is_asked_only():
     assert prompt_set_version(vision_with(**swapped)) != version
 
 
-def test_the_model_id_names_model_weights_and_prompts():
+def test_the_model_id_names_model_weights_and_prompts() -> None:
     vision = farm_in().vision
     assert (
         model_id("ViT-B-32/openai", vision)
@@ -179,16 +181,16 @@ def test_the_model_id_names_model_weights_and_prompts():
     )
 
 
-def test_each_prompt_goes_through_each_template():
+def test_each_prompt_goes_through_each_template() -> None:
     texts = prompts(Label(prompts=["a cap", "{odd}"]), ["photo of {}", "{} and {}"])
     assert texts == ["photo of a cap", "a cap and a cap", "photo of {odd}", "{odd} and {odd}"]
 
 
-def test_a_label_is_the_mean_direction_of_its_texts():
+def test_a_label_is_the_mean_direction_of_its_texts() -> None:
     known = {"one": (3.0, 4.0), "two": (5.0, 0.0), "three": (0.0, 0.5)}
     calls = []
 
-    def encode(texts):
+    def encode(texts: Sequence[str]) -> npt.NDArray[np.float32]:
         calls.append(list(texts))
         return np.array([known[text] for text in texts], dtype=np.float32)
 
@@ -196,39 +198,37 @@ def test_a_label_is_the_mean_direction_of_its_texts():
     vectors = label_vectors(labels, ["{}"], encode)
     # (0.6, 0.8) and (1, 0) have the mean (0.8, 0.4), of length sqrt(0.8); lengths before the mean
     # do not count
-    np.testing.assert_allclose(
-        vectors, [[0.8 / math.sqrt(0.8), 0.4 / math.sqrt(0.8)], [0, 1]], atol=1e-7
-    )
+    expected = np.array([[0.8 / math.sqrt(0.8), 0.4 / math.sqrt(0.8)], [0.0, 1.0]])
+    np.testing.assert_allclose(vectors, expected, atol=1e-7)
     assert calls == [["one", "two", "three"]]
 
 
-def test_probabilities_are_a_softmax_of_scaled_cosines():
+def test_probabilities_are_a_softmax_of_scaled_cosines() -> None:
     vectors = np.eye(2)
     # exp(ln 3) : exp(0) is 3 : 1, and equal cosines share
     expected = [[0.75, 0.25], [0.5, 0.5]]
-    np.testing.assert_allclose(
-        zero_shot([[1, 0], [math.sqrt(0.5), math.sqrt(0.5)]], vectors, math.log(3)),
-        expected,
-        rtol=1e-12,
-    )
+    images = [[1.0, 0.0], [math.sqrt(0.5), math.sqrt(0.5)]]
+    found = zero_shot(images, vectors, math.log(3))
+    np.testing.assert_allclose(found, np.array(expected), rtol=1e-12)
     np.testing.assert_array_equal(zero_shot([[1.0, 0.0]], vectors, 1e6), [[1, 0]])  # no overflow
     assert zero_shot(np.empty((0, 2)), vectors, 100).shape == (0, 2)
 
 
-def test_vectors_that_are_not_finite_are_an_error():
+def test_vectors_that_are_not_finite_are_an_error() -> None:
     with pytest.raises(ValueError, match="finite"):
         zero_shot([[math.nan, 0]], np.eye(2), 100)
 
 
-def test_a_small_lead_is_unknown():
+def test_a_small_lead_is_unknown() -> None:
     rows = [[0.05, 0.5, 0.45], [0.75, 0.25, 0.0], [0.0, 0.1234567, 0.8765433]]
     first, second, third = decide(rows, ["a", "b", "c"], 0.5)
-    assert first == ("unknown", 0.5, pytest.approx(0.05))
+    assert first[:2] == ("unknown", 0.5)
+    assert first.margin == pytest.approx(0.05)
     assert second == ("a", 0.75, 0.5)  # a lead of exactly the margin is enough
     assert third == ("c", 0.876543, 0.753087)
 
 
-def test_an_image_gets_its_columns():
+def test_an_image_gets_its_columns() -> None:
     vision = farm_in().vision
     names = list(vision.stages)
     places = {
@@ -237,7 +237,7 @@ def test_an_image_gets_its_columns():
         for text in prompts(label, vision.templates)
     }
 
-    def encode(texts):
+    def encode(texts: Sequence[str]) -> npt.NDArray[np.float64]:
         return np.eye(12)[[places[text] for text in texts]]
 
     image = np.zeros((2, 12))

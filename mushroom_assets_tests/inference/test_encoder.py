@@ -1,6 +1,4 @@
-"""The encoder against open_clip's own pipeline and against arithmetic, on the small model with
-random weights.
-"""
+"""The encoder against open_clip's own pipeline and arithmetic, on the small random model."""
 
 import datetime as dt
 import hashlib
@@ -8,8 +6,10 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw
 
@@ -18,19 +18,21 @@ from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.domain.vision import label_vectors
 from mushroom_assets.inference import encoder as encoder_module
 from mushroom_assets.inference import load as load_module
-from mushroom_assets.inference.encoder import ClipEncoder
+from mushroom_assets.inference.encoder import ClipEncoder, Parts
 from mushroom_assets.inference.golden import GOLDEN_BOUND, golden_images
 from mushroom_assets.inference.images import read_photo
 from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.inference.weights import (
     UnknownModel,
+    Weights,
     WeightsUnavailable,
     find_weights,
     import_open_clip,
 )
 from mushroom_assets.simulation.cameras import render, shots
 
-CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +40,17 @@ def encoder() -> ClipEncoder:
     return load_encoder(None, "random-seed0", "cpu")
 
 
+class Reference(NamedTuple):
+    """Model, transform and the checkpoint's path."""
+
+    model: Any
+    transform: Any
+    path: Path
+
+
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory):
-    """open_clip's own model and transform with weights of its own: (model, transform, checkpoint
-    path).
-    """
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """open_clip's own model and transform, with weights of its own."""
     import torch
 
     open_clip = import_open_clip()
@@ -51,7 +59,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory):
     )
     path = tmp_path_factory.mktemp("weights") / "tiny.pt"
     torch.save(model.state_dict(), path)
-    return model.eval(), transform, path
+    return Reference(model.eval(), transform, path)
 
 
 def picture(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -68,11 +76,11 @@ def picture(width: int, height: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
 
 
-def cosine(a: np.ndarray, b: np.ndarray) -> float:
+def cosine(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
     return float((a.astype(float) * b).sum(axis=-1).min())
 
 
-def test_random_weights_say_what_they_are(encoder: ClipEncoder):
+def test_random_weights_say_what_they_are(encoder: ClipEncoder) -> None:
     assert encoder.name == "mushroom-tiny/random-seed0"
     assert not encoder.trained
     assert (encoder.image_size, encoder.dimensions, encoder.min_side) == (128, 128, 192)
@@ -81,13 +89,15 @@ def test_random_weights_say_what_they_are(encoder: ClipEncoder):
 
 
 @pytest.mark.parametrize("size", [(320, 180), (90, 160), (64, 64), (40, 33)])
-def test_preprocessing_is_open_clips(encoder: ClipEncoder, reference, size: tuple[int, int]):
+def test_preprocessing_is_open_clips(
+    encoder: ClipEncoder, reference: Reference, size: tuple[int, int]
+) -> None:
     image = picture(*size)
     ours = encoder.normalise(encoder.preprocess(image)[None])[0].numpy()
-    np.testing.assert_allclose(ours, reference[1](image).numpy(), atol=1e-6)
+    np.testing.assert_allclose(ours, reference.transform(image).numpy(), atol=1e-6)
 
 
-def test_preprocessing_by_hand(encoder: ClipEncoder):
+def test_preprocessing_by_hand(encoder: ClipEncoder) -> None:
     """Both sides to 128 by bicubic, nothing cropped, then mean and deviation a channel."""
     image = picture(320, 160)
     squashed = np.asarray(image.resize((128, 128), Image.Resampling.BICUBIC), dtype=np.float64)
@@ -98,7 +108,9 @@ def test_preprocessing_by_hand(encoder: ClipEncoder):
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_a_checkpoint_file_gives_open_clips_vectors(reference, suffix: str, tmp_path: Path):
+def test_a_checkpoint_file_gives_open_clips_vectors(
+    reference: Reference, suffix: str, tmp_path: Path
+) -> None:
     import torch
     from safetensors.torch import save_file
 
@@ -126,7 +138,7 @@ def test_a_checkpoint_file_gives_open_clips_vectors(reference, suffix: str, tmp_
     assert cosine(encoder.encode_texts(texts), words) > 0.99999
 
 
-def test_texts_of_every_length_have_the_full_towers_vectors(reference):
+def test_texts_of_every_length_have_the_full_towers_vectors(reference: Reference) -> None:
     import torch
 
     model, _, path = reference
@@ -148,13 +160,15 @@ def test_texts_of_every_length_have_the_full_towers_vectors(reference):
         )
 
 
-def fresh(path: Path) -> tuple:
+def fresh(path: Path) -> tuple[Weights, Parts, str, int, int]:
     """What an encoder is made of that has not met any text yet."""
     weights = find_weights("mushroom-tiny", str(path))
     return weights, load_module._build(weights, "cpu"), "cpu", 128, 1
 
 
-def test_label_vectors_are_open_clips_zero_shot_classifier(encoder: ClipEncoder, reference):
+def test_label_vectors_are_open_clips_zero_shot_classifier(
+    encoder: ClipEncoder, reference: Reference
+) -> None:
     model, _, path = reference
     names, templates = ["closed bags", "ripe caps"], ["a photo of {}", "a dim photo of {}", "{}"]
     tokenizer = import_open_clip().get_tokenizer("mushroom-tiny")
@@ -166,10 +180,11 @@ def test_label_vectors_are_open_clips_zero_shot_classifier(encoder: ClipEncoder,
     np.testing.assert_allclose(vectors, expected, atol=1e-6)
 
 
-def test_vectors_have_length_one_and_do_not_depend_on_the_batch(encoder: ClipEncoder):
+def test_vectors_have_length_one_and_do_not_depend_on_the_batch(encoder: ClipEncoder) -> None:
     pixels = np.stack([encoder.preprocess(picture(120, 80, seed)) for seed in range(40)])
     together = encoder.encode_images(pixels)  # 40 is more than one batch inside
-    assert (together.shape, together.dtype) == ((40, 128), np.float32)
+    assert together.shape == (40, 128)
+    assert together.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
     for size in (1, 3, 7, 33):
         parts = [
@@ -181,7 +196,7 @@ def test_vectors_have_length_one_and_do_not_depend_on_the_batch(encoder: ClipEnc
     assert encoder.encode_texts([]).shape == (0, 128)
 
 
-def test_another_shape_is_an_error(encoder: ClipEncoder):
+def test_another_shape_is_an_error(encoder: ClipEncoder) -> None:
     with pytest.raises(
         ValueError, match=r"takes \(n, 128, 128, 3\) of uint8, got \(1, 3, 128, 128\) of uint8"
     ):
@@ -204,8 +219,10 @@ def frames() -> list[bytes]:
     return [render(shot, seed=3, size=(2880, 1616)) for shot in taken[3::60]]
 
 
-def scaled_and_full(encoder: ClipEncoder, frames: list[bytes], width: int) -> np.ndarray:
-    """Cosines of the vectors of scaled decodes to those of open_clip's own way: all pixels decoded."""
+def scaled_and_full(
+    encoder: ClipEncoder, frames: list[bytes], width: int
+) -> npt.NDArray[np.float32]:
+    """Cosines of scaled decodes' vectors to those of open_clip's own way: all pixels decoded."""
     full = [Image.open(io.BytesIO(data)).convert("RGB") for data in frames]
     small = [read_photo(data, min_side=encoder.min_side).image for data in frames]
     assert {image.width for image in small} == {width}
@@ -213,17 +230,18 @@ def scaled_and_full(encoder: ClipEncoder, frames: list[bytes], width: int) -> np
         encoder.encode_images(np.stack([encoder.preprocess(i) for i in images]))
         for images in (small, full)
     )
-    return (a * b).sum(axis=1)
+    cosines: npt.NDArray[np.float32] = (a * b).sum(axis=1)
+    return cosines
 
 
-def test_a_smaller_decode_keeps_the_vector(frames: list[bytes]):
+def test_a_smaller_decode_keeps_the_vector(frames: list[bytes]) -> None:
     assert scaled_and_full(load_encoder(None, None, "cpu"), frames, 360).min() >= 0.995
 
 
 @pytest.mark.long
 def test_a_smaller_decode_keeps_the_vector_of_a_large_model_and_bf16_its_golden_ones(
     frames: list[bytes],
-):
+) -> None:
     # A copy of this test's own
     encoder = load_encoder("ViT-B-32", "random-seed0", "cpu", "fp32", 2)
     assert scaled_and_full(encoder, frames, 720).min() >= 0.995
@@ -237,7 +255,7 @@ def test_a_smaller_decode_keeps_the_vector_of_a_large_model_and_bf16_its_golden_
 
 def test_bf16_is_not_used_where_it_gives_other_vectors(
     encoder: ClipEncoder, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(encoder_module, "GOLDEN_BOUND", 1.1)
     golden = golden_images(128)
     exact = encoder.encode_images(golden)
@@ -249,7 +267,7 @@ def test_bf16_is_not_used_where_it_gives_other_vectors(
         load_encoder(None, "random-seed0", "cpu", "bf16")
 
 
-def test_an_unknown_precision_is_an_error():
+def test_an_unknown_precision_is_an_error() -> None:
     with pytest.raises(UnknownModel, match="auto, fp32, bf16"):
         load_encoder(None, None, "cpu", "int8")
 
@@ -262,13 +280,14 @@ before = torch.get_rng_state()
 encoder = load_encoder(None, "random-seed0", "cpu")
 assert torch.equal(before, torch.get_rng_state()), "the global random numbers were touched"
 pixels = (np.arange(128 * 128 * 3) % 251).astype(np.uint8).reshape(1, 128, 128, 3)
-np.save(sys.argv[1], np.concatenate([encoder.encode_images(pixels), encoder.encode_texts(["mushrooms"])]))
+vectors = [encoder.encode_images(pixels), encoder.encode_texts(["mushrooms"])]
+np.save(sys.argv[1], np.concatenate(vectors))
 """
 
 
 def test_random_weights_are_the_same_in_every_process_and_leave_torchs_numbers_alone(
     encoder: ClipEncoder, tmp_path: Path
-):
+) -> None:
     pixels = (np.arange(128 * 128 * 3) % 251).astype(np.uint8).reshape(1, 128, 128, 3)
     ran = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, tmp_path / "v.npy"], capture_output=True, text=True
@@ -278,7 +297,7 @@ def test_random_weights_are_the_same_in_every_process_and_leave_torchs_numbers_a
     np.testing.assert_allclose(np.load(tmp_path / "v.npy"), ours, atol=1e-6)
 
 
-def test_a_file_that_does_not_fit_is_named(tmp_path: Path):
+def test_a_file_that_does_not_fit_is_named(tmp_path: Path) -> None:
     import torch
 
     other = tmp_path / "other.pt"
@@ -294,7 +313,7 @@ def test_a_file_that_does_not_fit_is_named(tmp_path: Path):
             load_encoder(None, str(path), "cpu")
 
 
-def test_a_wrong_device_is_an_error():
+def test_a_wrong_device_is_an_error() -> None:
     import torch
 
     with pytest.raises(UnknownModel, match="auto, cpu or cuda"):
@@ -304,7 +323,7 @@ def test_a_wrong_device_is_an_error():
             load_encoder(None, None, "cuda")
 
 
-def test_a_gpu_gives_nearly_the_same_vectors(encoder: ClipEncoder):
+def test_a_gpu_gives_nearly_the_same_vectors(encoder: ClipEncoder) -> None:
     import torch
 
     if not torch.cuda.is_available():
@@ -316,6 +335,9 @@ def test_a_gpu_gives_nearly_the_same_vectors(encoder: ClipEncoder):
     assert cosine(on_gpu.encode_texts(["caps"]), encoder.encode_texts(["caps"])) > 0.99999
 
 
-def test_importing_the_encoder_imports_no_torch():
-    program = "import mushroom_assets.inference.encoder, sys; assert not {'torch', 'open_clip'} & set(sys.modules)"
+def test_importing_the_encoder_imports_no_torch() -> None:
+    program = """
+import mushroom_assets.inference.encoder, sys
+assert not {"torch", "open_clip"} & set(sys.modules)
+"""
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

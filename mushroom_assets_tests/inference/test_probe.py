@@ -1,6 +1,4 @@
-"""Fitting the probe: separations that are known, accuracies counted again, and what must not
-flatter.
-"""
+"""Fitting the probe: known separations, accuracies counted again, and what must not flatter."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -8,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import minimize  # type: ignore[import-untyped]  # stubs are a package apart
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
@@ -101,10 +99,12 @@ def test_labels_that_contradict_their_neighbourhood_are_counted_as_wrong() -> No
 def softmax_regression(
     vectors: Floats, truth: npt.NDArray[np.int64], classes: int, share: float
 ) -> Floats:
-    """Weights (classes, d + 1) that minimise `share` times the logarithmic loss plus half the
-    squared weights.
+    """Weights (classes, d + 1) with the least loss.
+
+    It is `share` times the logarithmic loss plus half the squared weights.
     """
-    extended, size = np.column_stack([vectors, np.ones(len(vectors))]), vectors.shape[1]
+    extended = np.column_stack([vectors, np.ones(len(vectors))])
+    size = vectors.shape[1]
     target = np.eye(classes)[truth]
 
     def loss(flat: Floats) -> tuple[float, Floats]:
@@ -120,12 +120,14 @@ def softmax_regression(
     found = minimize(
         loss, start, jac=True, method="BFGS", options={"gtol": 1e-4 * share, "maxiter": 5000}
     )
-    return found.x.reshape(classes, size + 1)
+    weights: Floats = found.x.reshape(classes, size + 1)
+    return weights
 
 
 def logs_of(weights: Floats, vectors: Floats) -> Floats:
     scores = np.column_stack([vectors, np.ones(len(vectors))]) @ weights.T
-    return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    logs: Floats = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    return logs
 
 
 class Recount:
@@ -150,8 +152,9 @@ class Recount:
     def logs(
         self, train: npt.NDArray[np.int64], test: npt.NDArray[np.int64], share: float
     ) -> Floats:
-        """Logarithms of the test rows' probabilities, at least that of 1e-6, as for a class that is
-        not in `train`.
+        """Logarithms of the test rows' probabilities.
+
+        At least that of 1e-6, as for a class that is not in `train`.
         """
         present, numbers = np.unique(self.truth[train], return_inverse=True)
         self.lacking += len(present) < self.classes
@@ -161,14 +164,13 @@ class Recount:
         return found
 
     def best_share(self, rows: npt.NDArray[np.int64], count: int) -> float:
-        losses = [
-            -sum(
-                self.logs(train, test, share)[np.arange(len(test)), self.truth[test]].sum()
-                for train, test in folds
-            )
-            for share in SHARES
-            for folds in [self.folds(rows, count)]
-        ]
+        losses = []
+        for share in SHARES:
+            loss = 0.0
+            for train, test in self.folds(rows, count):
+                logs = self.logs(train, test, share)
+                loss -= logs[np.arange(len(test)), self.truth[test]].sum()
+            losses.append(loss)
         return SHARES[losses.index(min(losses))]
 
     def nested(self, count: int) -> tuple[npt.NDArray[np.int64], list[float]]:
@@ -186,7 +188,9 @@ def scattered(seed: int, truth: npt.NDArray[np.int64], days: npt.NDArray[np.int6
     random = np.random.default_rng(seed)
     raw = np.eye(5)[truth] + [0, 0, 0, 0, 0.5] + 0.45 * random.normal(size=(len(truth), 5))
     raw += 0.2 * random.normal(size=(days.max() + 1, 5))[days]
-    return (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32).astype(np.float64)
+    unit = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    stored: Floats = unit.astype(np.float32).astype(np.float64)
+    return stored
 
 
 EVEN = (np.arange(90) % 3, np.arange(90) // 6)
@@ -248,8 +252,9 @@ def test_on_labels_without_meaning_the_choice_of_the_strength_does_not_flatter()
 
 
 def near_duplicates() -> tuple[Floats, list[str], list[int]]:
-    """12 days of 8 images that differ by little, in 64 dimensions; a day's label has nothing to do
-    with its looks.
+    """12 days of 8 images that differ by little, in 64 dimensions.
+
+    A day's label has nothing to do with its looks.
     """
     random = np.random.default_rng(0)
     days = np.repeat(np.arange(12), 8)

@@ -1,5 +1,4 @@
-"""The shipped weights against their card: file, numbers, and a new measurement on pictures that
-nobody used before.
+"""The shipped weights against their card: file, numbers, and a measurement on new pictures.
 
 The seeds here (4, 5) are neither the training's (1), nor the scale's (2), nor the card's (3). Two
 measurements of one accuracy p over n and N pictures differ by sqrt(p (1 - p) (1/n + 1/N)) as a
@@ -13,6 +12,7 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def encoder() -> ClipEncoder:
 
 
 @pytest.fixture(scope="module")
-def numbers() -> dict:
+def numbers() -> dict[str, Any]:
     return card.read(CARD)
 
 
@@ -63,16 +63,17 @@ KINDS = [(of, kind) for of in ("renders", "plant") for kind in ("stage", "condit
 
 
 def deviation(right: float, count: int, more: int) -> float:
-    """Of the difference of two shares; a share of 0 or 1 counts as if one picture of the larger set
-    were otherwise.
+    """Of the difference of two shares.
+
+    A share of 0 or 1 counts as if one picture of the larger set were otherwise.
     """
     share = min(max(right, 1 / (more + 2)), 1 - 1 / (more + 2))
     return math.sqrt(share * (1 - share) * (1 / count + 1 / more))
 
 
 def test_the_default_is_the_packaged_file_and_is_named_by_its_content(
-    encoder: ClipEncoder, numbers: dict
-):
+    encoder: ClipEncoder, numbers: dict[str, Any]
+) -> None:
     sha256 = hashlib.sha256(PACKAGED.read_bytes()).hexdigest()
     assert encoder.name == f"mushroom-tiny/renders-{sha256[:8]}"
     assert encoder.trained
@@ -84,7 +85,7 @@ def test_the_default_is_the_packaged_file_and_is_named_by_its_content(
     )
 
 
-def test_the_file_is_small_and_holds_finite_half_precision():
+def test_the_file_is_small_and_holds_finite_half_precision() -> None:
     assert PACKAGED.stat().st_size <= MAX_BYTES
     tensors = load_file(PACKAGED)
     # Batch norm counts its batches
@@ -92,14 +93,12 @@ def test_the_file_is_small_and_holds_finite_half_precision():
     assert all(np.isfinite(t).all() for t in tensors.values())
 
 
-def test_the_prompts_are_those_it_was_trained_with(farm: Farm, numbers: dict):
+def test_the_prompts_are_those_it_was_trained_with(farm: Farm, numbers: dict[str, Any]) -> None:
     assert numbers["prompts"] == prompt_set_version(farm.vision)
 
 
-def test_the_whole_frame_is_seen(encoder: ClipEncoder):
-    """Squashed, not cropped: colours at the sides of a wide picture arrive at the sides of the
-    input.
-    """
+def test_the_whole_frame_is_seen(encoder: ClipEncoder) -> None:
+    """Squashed, not cropped: the sides of a wide picture arrive at the sides of the input."""
     from PIL import Image
 
     picture = Image.new("RGB", (320, 180), "black")
@@ -112,7 +111,9 @@ def test_the_whole_frame_is_seen(encoder: ClipEncoder):
 
 
 @pytest.mark.parametrize(("of", "kind"), KINDS)
-def test_the_cards_numbers_agree_with_one_another(numbers: dict, farm: Farm, of: str, kind: str):
+def test_the_cards_numbers_agree_with_one_another(
+    numbers: dict[str, Any], farm: Farm, of: str, kind: str
+) -> None:
     told = numbers[of][kind]
     labels = {"stage": farm.vision.stages, "condition": farm.vision.conditions}[kind]
     confusion = np.array(told["confusion"])
@@ -131,8 +132,8 @@ def test_the_cards_numbers_agree_with_one_another(numbers: dict, farm: Farm, of:
 @pytest.mark.long
 @pytest.mark.parametrize(("of", "kind"), KINDS)
 def test_a_new_measurement_gives_the_cards_accuracy(
-    numbers: dict, again: dict[str, dict[str, Outcome]], of: str, kind: str
-):
+    numbers: dict[str, Any], again: dict[str, dict[str, Outcome]], of: str, kind: str
+) -> None:
     told, found = numbers[of][kind], again[of][kind]
     assert found.count >= 180
     margin = 3 * deviation(told["accuracy"], found.count, told["count"])
@@ -142,8 +143,8 @@ def test_a_new_measurement_gives_the_cards_accuracy(
 
 @pytest.mark.parametrize("kind", ["stage", "condition"])
 def test_every_label_is_found_as_often_as_the_card_says(
-    numbers: dict, again: dict[str, dict[str, Outcome]], kind: str
-):
+    numbers: dict[str, Any], again: dict[str, dict[str, Outcome]], kind: str
+) -> None:
     """Four standard deviations: there are twelve labels to fail."""
     told, found = np.array(numbers["renders"][kind]["confusion"]), again["renders"][kind]
     for i, name in enumerate(found.labels):
@@ -156,8 +157,8 @@ def test_every_label_is_found_as_often_as_the_card_says(
 
 @pytest.mark.parametrize("kind", ["stage", "condition"])
 def test_probabilities_mean_what_they_say(
-    numbers: dict, again: dict[str, dict[str, Outcome]], kind: str
-):
+    numbers: dict[str, Any], again: dict[str, dict[str, Outcome]], kind: str
+) -> None:
     """Mean confidence is the accuracy that calibrated probabilities promise."""
     found = again["renders"][kind]
     assert found.confidence == pytest.approx(
@@ -166,7 +167,7 @@ def test_probabilities_mean_what_they_say(
     assert numbers["renders"][kind]["error"] < 0.03
 
 
-def test_edited_prompts_still_work(encoder: ClipEncoder, farm: Farm):
+def test_edited_prompts_still_work(encoder: ClipEncoder, farm: Farm) -> None:
     """Words that stand neither in the farm file nor among the paraphrases as such."""
     edited = {
         "healthy": "a clean crop of mushrooms in good health",
@@ -188,7 +189,7 @@ def test_edited_prompts_still_work(encoder: ClipEncoder, farm: Farm):
     assert other > own - 0.05
 
 
-def test_the_card_names_what_it_learned_from_and_what_a_room_wants():
+def test_the_card_names_what_it_learned_from_and_what_a_room_wants() -> None:
     text = " ".join(CARD.read_text(encoding="utf-8").split())
     for said in (
         "It learned from renders, never from a photograph.",

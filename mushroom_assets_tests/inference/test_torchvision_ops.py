@@ -29,13 +29,13 @@ import torchvision.transforms
 @pytest.mark.parametrize(
     "before", ["", FAILED_IMPORT_BEFORE], ids=["at once", "after a failed import"]
 )
-def test_operators_that_do_not_load_no_longer_stop_the_import(before: str):
+def test_operators_that_do_not_load_no_longer_stop_the_import(before: str) -> None:
     program = FAILING_LOADER + before + MEND
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
 
 
-def test_what_is_imported_is_left_alone():
+def test_what_is_imported_is_left_alone() -> None:
     program = """
 from mushroom_assets.inference import torchvision_ops
 import sys, types

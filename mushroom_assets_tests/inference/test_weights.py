@@ -2,7 +2,10 @@
 
 import io
 import urllib.error
+import urllib.request
+from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +19,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     Returns the addresses asked.
     """
-    asked = []
+    asked: list[str] = []
 
-    def urlopen(request, timeout):
+    def urlopen(request: urllib.request.Request, timeout: float) -> None:
         asked.append(request.full_url)
         assert timeout <= 5
         raise urllib.error.URLError("Name or service not known")
@@ -30,7 +33,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_none_chosen_is_the_packaged_file_named_by_its_content(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
+) -> None:
     # Test vectors of FIPS 180
     for content, name in ((b"abc", "renders-ba7816bf"), (b"", "renders-e3b0c442")):
         path = tmp_path / "mushroom-tiny.safetensors"
@@ -40,14 +43,14 @@ def test_none_chosen_is_the_packaged_file_named_by_its_content(
         assert find_weights(None, None) == find_weights("mushroom-tiny", "") == expected
 
 
-def test_the_small_model_is_random_where_that_is_asked_for():
+def test_the_small_model_is_random_where_that_is_asked_for() -> None:
     expected = weights.Weights(
         "mushroom-tiny", "random-seed0", preprocess={"resize_mode": "squash"}
     )
     assert find_weights(None, "random-seed0") == expected
 
 
-def test_a_real_model_is_never_random_by_omission():
+def test_a_real_model_is_never_random_by_omission() -> None:
     with pytest.raises(UnknownModel, match=r"set MUSHROOM_CLIP_PRETRAINED to .* laion2b_s34b_b79k"):
         find_weights("ViT-B-32", None)
     assert find_weights("ViT-B/32", "random-seed0") == weights.Weights("ViT-B-32", "random-seed0")
@@ -62,12 +65,14 @@ def test_a_real_model_is_never_random_by_omission():
         (None, "openai", "no published ones"),
     ],
 )
-def test_a_wrong_name_gets_the_nearest_ones(model: str | None, pretrained: str | None, near: str):
+def test_a_wrong_name_gets_the_nearest_ones(
+    model: str | None, pretrained: str | None, near: str
+) -> None:
     with pytest.raises(UnknownModel, match=near):
         find_weights(model, pretrained)
 
 
-def test_a_missing_file_says_how_to_get_one(tmp_path: Path):
+def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(WeightsUnavailable) as raised:
         find_weights("ViT-B-32", str(tmp_path / "vit.safetensors"))
     message = str(raised.value)
@@ -75,7 +80,9 @@ def test_a_missing_file_says_how_to_get_one(tmp_path: Path):
     assert "open_clip.create_model('ViT-B-32', pretrained='laion2b_s34b_b79k')" in message
 
 
-def test_without_a_network_the_message_says_what_was_tried_and_what_to_do(no_network: list[str]):
+def test_without_a_network_the_message_says_what_was_tried_and_what_to_do(
+    no_network: list[str],
+) -> None:
     with pytest.raises(WeightsUnavailable) as raised:
         find_weights("ViT-B-32", "laion2b_s34b_b79k")
     message = str(raised.value)
@@ -93,13 +100,13 @@ def test_without_a_network_the_message_says_what_was_tried_and_what_to_do(no_net
 
 def test_a_file_copied_from_an_openai_tag_needs_the_model_with_its_activation(
     no_network: list[str],
-):
+) -> None:
     with pytest.raises(WeightsUnavailable, match="MUSHROOM_CLIP_MODEL=ViT-B-32-quickgelu"):
         find_weights("ViT-B-32", "openai")
 
 
-def test_a_download_that_breaks_off_is_the_same(monkeypatch: pytest.MonkeyPatch):
-    def download(config):
+def test_a_download_that_breaks_off_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(config: dict[str, Any]) -> None:
         raise FileNotFoundError("Failed to download file")
 
     monkeypatch.setattr(weights, "_cached", lambda repository, filename: None)
@@ -109,9 +116,12 @@ def test_a_download_that_breaks_off_is_the_same(monkeypatch: pytest.MonkeyPatch)
         find_weights("ViT-B-32", "openai")
 
 
-def test_any_answer_of_the_hub_is_a_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    def urlopen(request, timeout):
-        raise urllib.error.HTTPError(request.full_url, 405, "Method Not Allowed", {}, io.BytesIO())
+def test_any_answer_of_the_hub_is_a_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def urlopen(request: urllib.request.Request, timeout: float) -> None:
+        url = request.full_url
+        raise urllib.error.HTTPError(url, 405, "Method Not Allowed", Message(), io.BytesIO())
 
     monkeypatch.setattr(weights, "_cached", lambda repository, filename: None)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
@@ -123,17 +133,17 @@ def test_any_answer_of_the_hub_is_a_network(monkeypatch: pytest.MonkeyPatch, tmp
     assert (found.name, found.path, found.quick_gelu) == ("openai", tmp_path / "w.bin", True)
 
 
-def test_offline_mode_asks_nobody(monkeypatch: pytest.MonkeyPatch, no_network: list[str]):
+def test_offline_mode_asks_nobody(monkeypatch: pytest.MonkeyPatch, no_network: list[str]) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(WeightsUnavailable, match="HF_HUB_OFFLINE is set"):
         find_weights("ViT-B-32", "openai")
     assert no_network == []
 
 
-def test_cached_weights_need_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_cached_weights_need_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked = []
 
-    def from_cache(repository, filename):
+    def from_cache(repository: str, filename: str) -> str | None:
         asked.append((repository, filename))
         return str(tmp_path / filename) if filename.endswith(".bin") else None
 
@@ -150,7 +160,7 @@ def test_cached_weights_need_no_network(monkeypatch: pytest.MonkeyPatch, tmp_pat
     ]
 
 
-def test_the_cache_is_searched_in_open_clips_own_order():
+def test_the_cache_is_searched_in_open_clips_own_order() -> None:
     """open_clip does not publish its order of names; ours must stay equal to it."""
     from open_clip.pretrained import _get_safe_alternatives
 
@@ -160,7 +170,7 @@ def test_the_cache_is_searched_in_open_clips_own_order():
     assert list(_get_safe_alternatives("w.pth")) == ["w.safetensors"]
 
 
-def test_every_tag_is_served_by_the_hub():
+def test_every_tag_is_served_by_the_hub() -> None:
     open_clip = weights.import_open_clip()
     configs = [
         open_clip.get_pretrained_cfg(model, tag) for model, tag in open_clip.list_pretrained()
@@ -170,7 +180,7 @@ def test_every_tag_is_served_by_the_hub():
 
 def test_a_file_is_named_by_its_content_and_takes_the_preprocessing_of_the_models_tags(
     tmp_path: Path,
-):
+) -> None:
     path = tmp_path / "copied.bin"
     path.write_bytes(b"abc")  # sha256 ba7816bf 8f01cfea ...: the test vector of FIPS 180
     plain, siglip = find_weights("ViT-B-32", str(path)), find_weights("ViT-B-16-SigLIP", str(path))

@@ -1,6 +1,4 @@
-"""Helpers of the tests about labels: images that a day has seen, with their vectors, and labels of
-them.
-"""
+"""Helpers of the tests about labels: images that a day has seen, their vectors and labels."""
 
 import datetime as dt
 import hashlib
@@ -38,9 +36,7 @@ def see(
     at: dt.datetime = NOON,
     **judged: Any,
 ) -> None:
-    """Let a day have seen an image: its row of `daily_clip_inference`, and its vector unless that
-    is None.
-    """
+    """Let a day have seen an image: its row of `daily_clip_inference`, and its vector if given."""
     room, day, _ = path.split("/")
     row = {
         "image_path": path,

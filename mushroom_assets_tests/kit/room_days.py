@@ -69,19 +69,18 @@ def change(minute: int, **changed: Any) -> dict[str, Any]:
 
 
 def write(
-    statistics: list[dict[str, Any]] | None = None,
+    statistics: list[Any] | None = None,
     *,
-    changes: list[dict[str, Any]] | None = None,
-    images: list[dict[str, Any]] | None = None,
+    changes: list[Any] | None = None,
+    images: list[Any] | None = None,
     trained: bool = True,
     alike: Likeness | None = None,
     of: Farm | None = None,
     **known: Any,
 ) -> dict[str, Any]:
-    """The row of `daily_room_report` about such a day."""
-    statistics = stats() if statistics is None else statistics
-    room_day = RoomDay("611", DAY, statistics, changes or [], images or [], trained, alike, **known)
-    return card(room_day, of or farm()).row()
+    given: list[Any] = stats() if statistics is None else statistics
+    room_day = RoomDay("611", DAY, given, changes or [], images or [], trained, alike, **known)
+    return dict(card(room_day, of or farm()).row())
 
 
 def codes(row: dict[str, Any]) -> list[tuple[str, str]]:

@@ -14,12 +14,14 @@ from mushroom_assets.storage.schema import daily_clip_inference, image_embedding
 
 Floats = npt.NDArray[np.float32]
 ENCODER = "ViT-T/test-weights"
-DAY, NOON = dt.date(2026, 1, 10), dt.datetime(2026, 1, 10, 4, tzinfo=dt.UTC)
+DAY = dt.date(2026, 1, 10)
+NOON = dt.datetime(2026, 1, 10, 4, tzinfo=dt.UTC)
 
 
 def unit(vectors: npt.ArrayLike) -> Floats:
     found = np.asarray(vectors, dtype=np.float32)
-    return (found / np.linalg.norm(found, axis=-1, keepdims=True)).astype(np.float32)
+    scaled: Floats = (found / np.linalg.norm(found, axis=-1, keepdims=True)).astype(np.float32)
+    return scaled
 
 
 def clusters(count: int, dimensions: int, seed: int = 0) -> Floats:
@@ -59,10 +61,10 @@ def image(number: int | str, vector: npt.ArrayLike | None, **changed: Any) -> di
     row: dict[str, Any] = dict.fromkeys(column.name for column in daily_clip_inference.columns)
     status = "unreadable" if vector is None else "ok"
     row |= {
-        "image_path": path(number), "model_id": f"{ENCODER}/prompts-0000000a", "room_id": "611", "image_date": DAY,
-        "captured_at": NOON, "status": status, "content_sha256": content(number), "embedding": vector,
-        "stage": "fruiting", "stage_probability": 0.75, "condition": "healthy", "condition_probability": 0.5,
-        "growth_day": 6, "run_id": "run-1", "computed_at": NOON,
+        "image_path": path(number), "model_id": f"{ENCODER}/prompts-0000000a", "room_id": "611",
+        "image_date": DAY, "captured_at": NOON, "status": status, "content_sha256": content(number),
+        "embedding": vector, "stage": "fruiting", "stage_probability": 0.75, "condition": "healthy",
+        "condition_probability": 0.5, "growth_day": 6, "run_id": "run-1", "computed_at": NOON,
     }  # fmt: skip
     return row | changed
 
@@ -75,10 +77,5 @@ def put_images(database: Database, rows: Sequence[dict[str, Any]]) -> None:
 def put(database: Database, vectors: npt.ArrayLike, **changed: Any) -> None:
     """Vectors and an image of each."""
     put_vectors(database, vectors)
-    put_images(
-        database,
-        [
-            image(number, vector, **changed)
-            for number, vector in enumerate(np.asarray(vectors, np.float32))
-        ],
-    )
+    exact = np.asarray(vectors, np.float32)
+    put_images(database, [image(number, vector, **changed) for number, vector in enumerate(exact)])

@@ -30,8 +30,8 @@ def cards(of: Farm, *, bad: tuple[str, ...] = (), moves: int = 3) -> list[Card]:
     """A card a room: good but for those that need action."""
     found = []
     for room in of.rooms:
-        statistics = stats(co2={"in_range": 0.3}) if room in bad else stats()
-        changes = [
+        statistics: list[Any] = stats(co2={"in_range": 0.3}) if room in bad else stats()
+        changes: list[Any] = [
             change(minute, room_id=room, device_alias=f"air_cooler_{room}")
             for minute in range(moves)
         ]

@@ -116,7 +116,7 @@ def table(value: Any) -> list[dict[str, Any]]:
     return [dict(record.data) for record in value.records]
 
 
-def hours(rows: Sequence[dict[str, Any] | None]) -> list[int | None]:
+def hours(rows: Sequence[Mapping[str, Any] | None]) -> list[int | None]:
     return [row["captured_at"].astimezone(ZONE).hour if row else None for row in rows]
 
 

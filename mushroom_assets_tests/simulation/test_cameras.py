@@ -1,4 +1,4 @@
-"""The cameras: keys by the contract's pattern, what the shots claim, and files that open or do not."""
+"""The cameras: keys by the contract's pattern, what shots claim, files that open or do not."""
 
 import dataclasses
 import datetime as dt
@@ -50,7 +50,7 @@ def test_keys_parse_back_to_the_shot(farm: Farm, season: list[Shot]) -> None:
 
 def test_two_cameras_a_room_one_shot_an_hour_minus_drop_outs(season: list[Shot]) -> None:
     assert 160 < len(season) / len(DAYS) < 190
-    per_camera_day = {}
+    per_camera_day: dict[tuple[str, dt.date], list[int]] = {}
     for shot in season:
         per_camera_day.setdefault((shot.camera, shot.captured_at.date()), []).append(
             shot.captured_at.hour
@@ -108,7 +108,8 @@ def test_an_hour_that_the_clocks_skip_or_repeat(brussels: Farm, day: dt.date, ho
 
 def test_a_farm_with_labels_of_its_own_gets_its_own() -> None:
     farm = parse_farm(
-        "{timezone: UTC, first_day: 2026-01-01, rooms: {a: {}}, vision: {unknown_margin: 0, templates: ['{}'],"
+        "{timezone: UTC, first_day: 2026-01-01, rooms: {a: {}},"
+        " vision: {unknown_margin: 0, templates: ['{}'], sound: good,"
         " stages: {young: {prompts: [x]}, old: {prompts: [y]}},"
         " conditions: {good: {prompts: [x]}, bad: {prompts: [y]}}}}"
     )

@@ -1,4 +1,4 @@
-"""The simulated air: the ranges that the reference plant shows, and that it obeys its controllers."""
+"""The simulated air: it has the reference plant's ranges, and it obeys its controllers."""
 
 import datetime as dt
 
@@ -69,9 +69,7 @@ def test_days_join_at_midnight(farm: Farm) -> None:
 
 
 def test_the_air_follows_its_setpoints(farm: Farm) -> None:
-    """Over a cycle the cooler's air stays near its setpoint and band, and the CO2-driven fan runs
-    where it should.
-    """
+    """Over a cycle the air stays near its setpoint and band; CO2 falls while the fan runs by it."""
     table = points(farm, ["611"]).reset_index().set_index(["device_type", "point_alias"])["index"]
     for later in range(3, 20):
         day = dt.date(2026, 1, 1) + dt.timedelta(days=later)

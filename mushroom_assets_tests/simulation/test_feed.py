@@ -1,6 +1,4 @@
-"""The faults of the feed: each kind occurs, none breaks what a feed guarantees, the truth stays
-untouched.
-"""
+"""The faults of the feed: each kind occurs, none breaks its guarantees, the truth is untouched."""
 
 import datetime as dt
 

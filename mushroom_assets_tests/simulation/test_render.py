@@ -1,17 +1,19 @@
-"""What the cameras' pictures look like: geometry, growth, and what lens and light do, by arithmetic
-and by contrast.
-"""
+"""The cameras' pictures, by arithmetic and by contrast: geometry, growth, lens and light."""
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
 from mushroom_assets.simulation.lens import LIGHTS, Lens, lens, through
 from mushroom_assets.simulation.render import draw
-from mushroom_assets.simulation.scene import PLANT, Look, Scene, View, crop, look, view
+from mushroom_assets.simulation.scene import PLANT, Crop, Look, Scene, View, crop, look, view
+
+Pixels = npt.NDArray[np.float64]
 
 CLEAR = PLANT._replace(fog=0.0, blur=0.0, cover=0.0)
 FREE = Lens(tint=(1.0, 1.0, 1.0), fog=0.0, blur=0.0, grain=0.0, cover=0.0)
@@ -22,12 +24,12 @@ def stream(*numbers: int) -> np.random.Generator:
     return np.random.default_rng([7, *numbers])
 
 
-def pixels(scene: Scene, number: int = 0) -> np.ndarray:
+def pixels(scene: Scene, number: int = 0) -> Pixels:
     camera = view(320, 180, stream(1, number), CLEAR)
     return np.asarray(draw(scene, camera, stream(2, number), CLEAR), dtype=float)
 
 
-def test_a_point_twice_as_far_lies_half_as_far_from_the_vanishing_point():
+def test_a_point_twice_as_far_lies_half_as_far_from_the_vanishing_point() -> None:
     camera = View(640, 360, 300.0, 150.0, -0.6, 0.6, above=0.2, focal=500.0, roll=0.0)
     assert camera.project(0.4, 0.1, 2.0) == (300 + 500 * 0.4 / 2, 150 + 500 * 0.3 / 2)
     assert camera.project(0.4, 0.1, 4.0) == (300 + 500 * 0.4 / 4, 150 + 500 * 0.3 / 4)
@@ -35,7 +37,7 @@ def test_a_point_twice_as_far_lies_half_as_far_from_the_vanishing_point():
     assert tilted.project(0.4, -0.2, 2.0) == pytest.approx((300, 150 + 100))
 
 
-def test_a_stream_gives_one_view_and_half_of_the_cameras_hang_close():
+def test_a_stream_gives_one_view_and_half_of_the_cameras_hang_close() -> None:
     assert view(640, 360, stream(3)) == view(640, 360, stream(3))
     views = [view(640, 360, stream(4, n)) for n in range(400)]
     # Along the aisle the focal length is 0.74 to 1.04 widths
@@ -46,11 +48,13 @@ def test_a_stream_gives_one_view_and_half_of_the_cameras_hang_close():
     assert {v.across < 320 for v in close} == {True, False}
 
 
-def test_the_crop_follows_the_growth_day():
-    def on(day: int, stage: str = "fruiting", condition: str = "healthy"):
-        return crop(Scene(day, stage, condition, "white"), MIDDLE)
+def test_the_crop_follows_the_growth_day() -> None:
+    def on(day: int, stage: str = "fruiting", condition: str = "healthy") -> Crop:
+        found = crop(Scene(day, stage, condition, "white"), MIDDLE)
+        assert found is not None
+        return found
 
-    assert on(4, "substrate") is None
+    assert crop(Scene(4, "substrate", "healthy", "white"), MIDDLE) is None
     days = [on(day) for day in range(5, 28)]
     for earlier, later in itertools.pairwise(days):
         assert later.height > earlier.height
@@ -69,15 +73,16 @@ def test_the_crop_follows_the_growth_day():
     assert on(1, "harvested").height < sound.height / 2
 
 
-def test_bags_leave_at_the_harvest():
+def test_bags_leave_at_the_harvest() -> None:
     gone = [look(Scene(1, "harvested", "healthy", "white"), stream(5, n)).gone for n in range(200)]
     before = [look(Scene(9, "fruiting", "healthy", "white"), stream(5, n)).gone for n in range(200)]
     assert max(before) <= 0.03 < 0.4 < max(gone) <= 0.45
 
 
-def test_grain_has_the_spread_of_its_arithmetic():
-    """Whole numbers -5..5 have a variance of 10; they are scaled by 0.8 + 0.6 / (0.3 + light), more
-    in the dark.
+def test_grain_has_the_spread_of_its_arithmetic() -> None:
+    """Whole numbers -5..5 have a variance of 10.
+
+    They are scaled by 0.8 + 0.6 / (0.3 + light), more in the dark.
     """
     for tint in (1.0, 0.3):
         seen = through(
@@ -93,7 +98,7 @@ def test_grain_has_the_spread_of_its_arithmetic():
         assert middle.mean() == pytest.approx(200 * tint, abs=1)
 
 
-def test_the_corners_are_darker():
+def test_the_corners_are_darker() -> None:
     seen = np.asarray(
         through(Image.new("RGB", (200, 100), (100, 100, 100)), FREE, stream(7)), dtype=float
     )
@@ -101,15 +106,16 @@ def test_the_corners_are_darker():
     assert seen[0, 0].max() == pytest.approx(100 * (1 - 2 * 0.16), abs=1)
 
 
-def test_fog_takes_contrast_and_blur_takes_edges():
+def test_fog_takes_contrast_and_blur_takes_edges() -> None:
     board = np.zeros((180, 320, 3), dtype=np.uint8)
     board[:, 160:] = 200
-    clear, fogged, blurred = (
-        np.asarray(through(Image.fromarray(board), FREE._replace(**state), stream(8)), dtype=float)[
-            90, :, 0
-        ]
-        for state in ({}, {"fog": 0.5}, {"blur": 0.004})
-    )
+
+    def row(glass: Lens) -> npt.NDArray[np.float64]:
+        return np.array(through(Image.fromarray(board), glass, stream(8)), np.float64)[90, :, 0]
+
+    clear = row(FREE)
+    fogged = row(FREE._replace(fog=0.5))
+    blurred = row(FREE._replace(blur=0.004))
     # The clouds are 0.625 to 1.25 times the fog, so a contrast of 1 becomes one of 0.375 to 0.69.
     assert 0.37 < np.ptp(fogged) / np.ptp(clear) < 0.7
     assert np.abs(np.diff(clear)).max() > 190
@@ -117,7 +123,7 @@ def test_fog_takes_contrast_and_blur_takes_edges():
     assert blurred[40] == clear[40]
 
 
-def test_a_covered_lens_hides_a_part_of_the_room():
+def test_a_covered_lens_hides_a_part_of_the_room() -> None:
     room = Image.new("RGB", (320, 180), (250, 0, 0))
     for number in range(12):
         seen = np.asarray(
@@ -129,7 +135,7 @@ def test_a_covered_lens_hides_a_part_of_the_room():
     assert np.mean(shares) == pytest.approx(PLANT.cover, abs=4 * np.sqrt(0.04 * 0.96 / 2000))
 
 
-def test_some_frames_of_the_plant_are_fogged_or_blurred_and_most_are_clear():
+def test_some_frames_of_the_plant_are_fogged_or_blurred_and_most_are_clear() -> None:
     states = [lens("white", stream(11, n)) for n in range(2000)]
     for share, expected in (
         (np.mean([s.fog > 0 for s in states]), 0.06),
@@ -138,7 +144,7 @@ def test_some_frames_of_the_plant_are_fogged_or_blurred_and_most_are_clear():
         assert share == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / 2000))
 
 
-def test_light_decides_colour_and_brightness():
+def test_light_decides_colour_and_brightness() -> None:
     by_light = {
         light: pixels(Scene(15, "fruiting", "healthy", light)).mean(axis=(0, 1))
         for light in ("white", "blue", "dim")
@@ -151,30 +157,30 @@ def test_light_decides_colour_and_brightness():
     assert pixels(Scene(15, "fruiting", "dark_frame", "white")).mean() < 10
 
 
-def small(scene: Scene, number: int) -> np.ndarray:
+def small(scene: Scene, number: int) -> Pixels:
     """As large as a model sees it."""
     picture = Image.fromarray(pixels(scene, number).astype(np.uint8))
     return np.asarray(picture.resize((128, 128), Image.Resampling.BICUBIC), dtype=float)
 
 
-def shares(condition: str, seen: Callable[[np.ndarray], np.ndarray], day: int = 20) -> float:
+def shares(condition: str, seen: Callable[[Pixels], Any], day: int = 20) -> float:
     stage = "harvested" if condition == "empty_room" else "fruiting"
     return float(
         np.mean([seen(small(Scene(day, stage, condition, "white"), n)).mean() for n in range(8)])
     )
 
 
-def test_conditions_show_in_a_models_few_pixels():
-    def green(p: np.ndarray) -> np.ndarray:
+def test_conditions_show_in_a_models_few_pixels() -> None:
+    def green(p: Pixels) -> Any:
         return p[..., 1] > np.maximum(p[..., 0], p[..., 2]) + 15
 
-    def rusty(p: np.ndarray) -> np.ndarray:
+    def rusty(p: Pixels) -> Any:
         return p[..., 0] > 2.2 * p[..., 2]
 
-    def brown(p: np.ndarray) -> np.ndarray:  # the skin of young caps; neither bags nor shadows
+    def brown(p: Pixels) -> Any:  # the skin of young caps; neither bags nor shadows
         return (p[..., 0] > 1.25 * p[..., 2]) & (p.mean(-1) < 80) & (p.mean(-1) > 30)
 
-    def straw(p: np.ndarray) -> np.ndarray:
+    def straw(p: Pixels) -> Any:
         return (p[..., 0] > 1.4 * p[..., 2]) & (p.mean(-1) > 110)
 
     assert shares("green_mould", green) > 0.01 > 10 * shares("healthy", green)

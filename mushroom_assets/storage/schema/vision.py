@@ -7,6 +7,7 @@ from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import CheckConstraint, Date, Double, Index, Integer, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from mushroom_assets.domain.vision import CLIMATE_MAX_AGE_S
 from mushroom_assets.storage.schema.dictionary import (
     Instant,
     Role,
@@ -23,6 +24,7 @@ CONTENT = "room_images.content"
 CLIMATE = f"sample.value sample.sampled_at {PATH} farm.yaml:quantities farm.yaml:timezone"
 ZERO_SHOT = f"{CONTENT} model farm.yaml:vision"
 PROBED = f"{CONTENT} model probe"
+MINUTES = CLIMATE_MAX_AGE_S // 60  # how old the climate at the capture may be
 
 # Meanings of columns that `vision_work` has too, in both languages
 SHA256 = ("SHA-256 of the file's bytes, hexadecimal", "文件内容的 SHA-256，十六进制")
@@ -133,24 +135,24 @@ daily_clip_inference = table(
     opt(
         "temperature_c",
         Double,
-        "temperature at the capture, null if older than 5 min",
-        "拍摄时的温度，超过 5 分钟则为空",
+        f"temperature at the capture, null if older than {MINUTES} min",
+        f"拍摄时的温度，超过 {MINUTES} 分钟则为空",
         unit="°C",
         origin=CLIMATE,
     ),
     opt(
         "humidity_pct",
         Double,
-        "relative humidity at the capture, null if older than 5 min",
-        "拍摄时的相对湿度，超过 5 分钟则为空",
+        f"relative humidity at the capture, null if older than {MINUTES} min",
+        f"拍摄时的相对湿度，超过 {MINUTES} 分钟则为空",
         unit="%",
         origin=CLIMATE,
     ),
     opt(
         "co2_ppm",
         Double,
-        "CO2 at the capture, null if older than 5 min",
-        "拍摄时的 CO2，超过 5 分钟则为空",
+        f"CO2 at the capture, null if older than {MINUTES} min",
+        f"拍摄时的 CO2，超过 {MINUTES} 分钟则为空",
         unit="ppm",
         origin=CLIMATE,
     ),

@@ -1,0 +1,106 @@
+"""A day's camera images for `daily_clip_inference`: files, what the model sees, circumstances.
+
+What is stored of them, and when, is the business of `vision`.
+"""
+
+import datetime as dt
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from mushroom_assets.domain import environment, vision
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.image_key import day_prefixes
+from mushroom_assets.domain.image_row import (
+    Circumstances,
+    DailyClipInference,
+    JudgedImage,
+    circumstances,
+    judged_image,
+)
+from mushroom_assets.domain.windows import Window
+from mushroom_assets.resources import ImageStore
+from mushroom_assets.storage.batches import read_batches
+from mushroom_assets.storage.points import read_points
+from mushroom_assets.storage.samples import read_samples
+from mushroom_assets.storage.vision.embeddings import EmbeddingMemory
+
+if TYPE_CHECKING:
+    from mushroom_assets.inference.encoder import ClipEncoder
+
+Files = Mapping[str, tuple[str, Any]]  # by path: the room, and what changes with the content
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """A day's files and what the model makes of them."""
+
+    store: ImageStore
+    encoder: "ClipEncoder"
+    memory: EmbeddingMemory
+    farm: Farm
+
+    def files(self, day: Window) -> dict[str, tuple[str, Any]]:
+        """The day's files: path -> room and what changes with the content."""
+        found: dict[str, tuple[str, Any]] = {}
+        for room, prefix in day_prefixes(self.farm, day.date).items():
+            listing = self.store.listing(prefix)
+            found |= {path: (room, fingerprint) for path, fingerprint in listing.items()}
+        return found
+
+    def judge(self, files: Files, day: Window) -> dict[str, JudgedImage]:
+        """What the files say by themselves, a row each, by path.
+
+        `computed`: the model worked on it in this run.
+        """
+        # With the encoder comes torch: only for inference
+        from mushroom_assets.inference.pipeline import embed
+
+        judged = {}
+        for outcome in embed(list(files), self.store.read, self.encoder, self.memory):
+            room, _ = files[outcome.path]
+            judged[outcome.path] = judged_image(outcome, room, day.date, self.farm)
+        return judged
+
+    def judge_again(
+        self,
+        judged: Mapping[str, JudgedImage],
+        files: Files,
+        day: Window,
+    ) -> dict[str, JudgedImage]:
+        """With what came, went or changed while the model worked.
+
+        Of two runs the later one has the later files.
+        """
+        now = self.files(day)
+        changed = {path: file for path, file in now.items() if files.get(path) != file}
+        kept = {
+            path: row
+            for path, row in judged.items()
+            if path in now or row["error"] == vision.VANISHED
+        }
+        return kept | self.judge(changed, day)
+
+    def thumbnails(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """Small JPEGs of the files that are still there."""
+        # Brings Pillow: only for inference
+        from mushroom_assets.inference.thumbnails import thumbnails
+
+        return thumbnails(paths, self.store.read)
+
+
+def read_circumstances(
+    connection: sa.Connection, farm: Farm, day: Window
+) -> Callable[[DailyClipInference], Circumstances]:
+    """Read batches and climate of a day; returns what gives a row its circumstances."""
+    sources = environment.sources(read_points(connection), farm)
+    point_ids = list(itertools.chain.from_iterable(sources.values()))
+    since = day.before(dt.timedelta(seconds=vision.CLIMATE_MAX_AGE_S))
+    samples = read_samples(connection, point_ids, since, day.end)
+    climate = environment.climate(samples, sources, farm)
+    batches = read_batches(connection)
+    return partial(circumstances, climate=climate, farm=farm, in_dates=batches)

@@ -1,0 +1,210 @@
+"""A row of `daily_clip_inference`: what the file, its name, the batch and the climate say.
+
+Here rows are put together from what was read elsewhere. What the labels mean is the business of
+`vision`, what a path says that of `image_key`.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NotRequired, Protocol, TypedDict, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from mushroom_assets.domain.environment import RoomQuantity
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.growth import growth_on
+from mushroom_assets.domain.image_key import ImageKeyError, parse_image_key
+from mushroom_assets.domain.probe import Probe, ProbeColumns, probe_columns
+from mushroom_assets.domain.series import Series, known_at
+from mushroom_assets.domain.vision import (
+    CLIMATE_COLUMNS,
+    CLIMATE_MAX_AGE_S,
+    EncodedImage,
+    ImageScores,
+    Labeller,
+)
+from mushroom_assets.domain.windows import to_us
+
+Status = Literal["ok", "unreadable", "rejected"]
+
+
+class DailyClipInference(ProbeColumns):
+    """A row of `daily_clip_inference`; what writes it adds `model_id`, `run_id`, `computed_at`."""
+
+    image_path: str
+    room_id: str
+    image_date: dt.date
+    status: Status
+    error: str | None
+    camera: str | None
+    captured_at: dt.datetime | None
+    growth_day: int | None
+    batch_date: dt.date | None
+    content_sha256: str | None
+    width: int | None
+    height: int | None
+    embedding: npt.NDArray[np.float32] | None
+    sharpness: float | None
+    brightness: float | None
+    stage: str | None
+    stage_probability: float | None
+    stage_margin: float | None
+    condition: str | None
+    condition_probability: float | None
+    scores: dict[str, dict[str, float]] | None
+    temperature_c: float | None
+    humidity_pct: float | None
+    co2_ppm: float | None
+    model_id: NotRequired[str]
+    run_id: NotRequired[str]
+    computed_at: NotRequired[dt.datetime]
+
+
+class JudgedImage(DailyClipInference):
+    """A row as the file alone gives it, and whether the model worked on the file in this run."""
+
+    computed: bool
+
+
+class Circumstances(TypedDict, total=False):
+    """Batch, growth day and climate at the capture."""
+
+    batch_date: dt.date | None
+    growth_day: int | None
+    temperature_c: float | None
+    humidity_pct: float | None
+    co2_ppm: float | None
+
+
+class ImageLabels(ProbeColumns):
+    """What zero-shot and the farm's probes say of an image."""
+
+    stage: str
+    stage_probability: float
+    stage_margin: float
+    condition: str
+    condition_probability: float
+    scores: dict[str, dict[str, float]]
+
+
+class Fault(Protocol):
+    """Why a file has no vector, and what is known of it all the same."""
+
+    status: Literal["unreadable", "rejected"]
+    reason: str
+    content_sha256: str | None
+    width: int | None
+    height: int | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file: a vector with the picture's facts, or a fault.
+
+    `computed` says whether the model worked on it just now; else it was remembered.
+    """
+
+    path: str
+    encoded: EncodedImage | None = None
+    fault: Fault | None = None
+    computed: bool = False
+
+
+def judged_image(outcome: Outcome, room: str, day: dt.date, farm: Farm) -> JudgedImage:
+    """The row of a file in a day's folder, as far as the file tells it; the rest is None.
+
+    A file whose name cannot be read is rejected, whatever it shows.
+    """
+    row = cast("JudgedImage", dict.fromkeys(DailyClipInference.__annotations__))
+    row |= {"image_path": outcome.path, "room_id": room, "image_date": day, "status": "ok"}
+    row["computed"] = outcome.computed
+    if outcome.fault is not None:
+        _put_fault(row, outcome.fault)
+    if outcome.encoded is not None:
+        _put_encoded(row, outcome.encoded)
+    try:
+        key = parse_image_key(outcome.path, farm)
+    except ImageKeyError as error:
+        row |= {"status": "rejected", "error": str(error), "embedding": None}
+    else:
+        row |= {"camera": key.camera, "captured_at": key.captured_at, "batch_date": key.in_date}
+    return row
+
+
+def _put_fault(row: JudgedImage, fault: Fault) -> None:
+    row["status"] = fault.status
+    row["error"] = fault.reason
+    row["content_sha256"] = fault.content_sha256
+    row["width"] = fault.width
+    row["height"] = fault.height
+
+
+def _put_encoded(row: JudgedImage, encoded: EncodedImage) -> None:
+    row["content_sha256"] = encoded.content_sha256
+    row["embedding"] = encoded.embedding
+    row["width"] = encoded.width
+    row["height"] = encoded.height
+    row["sharpness"] = encoded.sharpness
+    row["brightness"] = encoded.brightness
+
+
+def circumstances(
+    row: DailyClipInference,
+    climate: Mapping[RoomQuantity, Series],
+    farm: Farm,
+    in_dates: Mapping[str, Sequence[dt.date]],
+) -> Circumstances:
+    """Batch, growth day and climate at the capture; nothing where the capture is not known.
+
+    The batch table decides, the file's name is the fallback.
+
+    Args:
+        row: as `judged_image` makes it.
+        climate: as `environment.climate` returns it, `CLIMATE_MAX_AGE_S` before the day too.
+        farm: length of a cycle.
+        in_dates: ascending in-dates by room, as the batch table has them.
+    """
+    captured_at = row["captured_at"]
+    if captured_at is None:
+        return {}
+    room = row["room_id"]
+    captured_on = captured_at.date()
+    growth = growth_on(captured_on, in_dates.get(room, ()), farm.cycle_days)
+    if growth.batch_date is None and row["batch_date"]:
+        growth = growth_on(captured_on, [row["batch_date"]], farm.cycle_days)
+    found: Circumstances = {"batch_date": growth.batch_date, "growth_day": growth.growth_day}
+    for quantity, column in CLIMATE_COLUMNS.items():
+        series = climate.get((room, quantity))
+        if series is not None:
+            found[column] = known_at(series, to_us(captured_at), CLIMATE_MAX_AGE_S)
+    return found
+
+
+def image_labels(
+    rows: Iterable[DailyClipInference], labeller: Labeller, probes: Mapping[str, Probe]
+) -> dict[str, ImageLabels]:
+    """Zero-shot labels, and beside them the probes', of all images that have a vector, by path."""
+    vectors = {row["image_path"]: row["embedding"] for row in rows if row["embedding"] is not None}
+    if not vectors:
+        return {}
+    embeddings = np.stack(list(vectors.values()))
+    scores = labeller.score(embeddings)
+    own = probe_columns(probes, embeddings)
+    return {
+        path: _labels(score, columns)
+        for path, score, columns in zip(vectors, scores, own, strict=True)
+    }
+
+
+def _labels(score: ImageScores, columns: ProbeColumns) -> ImageLabels:
+    return {
+        "stage": score.stage,
+        "stage_probability": score.stage_probability,
+        "stage_margin": score.stage_margin,
+        "condition": score.condition,
+        "condition_probability": score.condition_probability,
+        "scores": score.scores,
+        **columns,
+    }
