@@ -11,7 +11,9 @@ from mushroom_assets.storage.schema import RESULTS
 
 FARMS = {
     "reference": reference_farm_text(),
-    "brussels": "{timezone: Europe/Brussels, first_day: 2026-01-01, rooms: {A: {}, B: {folder: b}}}",
+    "brussels": (
+        "{timezone: Europe/Brussels, first_day: 2026-01-01, rooms: {A: {}, B: {folder: b}}}"
+    ),
 }
 ASSETS = {
     "daily_env_stats": {"sample", "batch"},
@@ -119,12 +121,13 @@ def test_jobs_run_their_assets_checks_too(defs: dg.Definitions) -> None:
     }
     assert checks == {
         "daily_env_stats": {
-            "rows_complete", "quantiles_in_order", "values_plausible", "days_covered", "climate_in_band",
-            "samples_trusted", "sensors_move",
+            "rows_complete", "quantiles_in_order", "values_plausible", "days_covered",
+            "climate_in_band", "samples_trusted", "sensors_move",
         },
         "hourly_setpoint_changes": {"steps_consistent", "values_chain", "points_known"},
         "daily_clip_inference": {
-            "images_readable", "labels_complete", "cameras_deliver", "confidence_steady", "lenses_clear"
+            "images_readable", "labels_complete", "cameras_deliver", "confidence_steady",
+            "lenses_clear",
         },
         "daily_room_report": {"rows_complete", "days_judged"},
     }  # fmt: skip
@@ -199,6 +202,7 @@ def test_transient_faults_are_retried_after_10_30_and_70_seconds(
     policy = defs.resolve_assets_def(name).op.retry_policy
     assert policy is not None
     assert policy.max_retries == 3
+    assert policy.delay is not None
     assert [(2**n - 1) * policy.delay for n in (1, 2, 3)] == [10, 30, 70]
     assert (policy.backoff, policy.jitter) == (dg.Backoff.EXPONENTIAL, dg.Jitter.PLUS_MINUS)
 

@@ -1,6 +1,4 @@
-"""Who may import whom: the direction of the house, walked through the syntax trees of all modules,
-lazy imports too.
-"""
+"""Who may import whom: the syntax trees of all modules show it, lazy imports too."""
 
 import ast
 import re

@@ -13,15 +13,20 @@ import pytest
 
 import mushroom_assets
 from mushroom_assets import checks, domain
-from mushroom_assets.automation.timetable import PARTITIONED, TIMETABLE
+from mushroom_assets.automation.timetable import PARTITIONED, TIMETABLE, Slot
 from mushroom_assets.checks.rule import Rule
 from mushroom_assets.checks.standing import NAME as STANDING
 from mushroom_assets.metadata.pages import pages
 from mushroom_assets.storage.schema import ASSETS, SOURCES
 
 ROOT = Path(mushroom_assets.__file__).parent
-NOUNS = {asset: slot.noun.__name__.rpartition(".")[2] for asset, slot in TIMETABLE.items()}
 ROOMS = ("domain", "storage/schema", "assets", "metadata")  # each has a module of the noun's name
+
+
+def name_of(slot: Slot) -> str:
+    """`environment` of the module `mushroom_assets.domain.environment`."""
+    assert isinstance(slot.noun, ModuleType)
+    return slot.noun.__name__.rpartition(".")[2]
 
 
 def modules(package: ModuleType) -> list[ModuleType]:
@@ -54,8 +59,9 @@ def test_every_asset_has_its_page() -> None:
 
 @pytest.mark.parametrize("asset", TIMETABLE)
 def test_every_noun_has_its_module_in_every_room(asset: str) -> None:
+    name = name_of(TIMETABLE[asset])
     rooms = (*ROOMS, "checks") if asset in PARTITIONED else ROOMS
-    assert [room for room in rooms if not (ROOT / room / f"{NOUNS[asset]}.py").exists()] == []
+    assert [room for room in rooms if not (ROOT / room / f"{name}.py").exists()] == []
 
 
 def test_every_asset_of_the_timetable_is_in_the_definitions(defs: dg.Definitions) -> None:

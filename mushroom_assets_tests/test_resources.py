@@ -83,7 +83,8 @@ def run_with_policy(
 ) -> dg.ExecuteInProcessResult:
     """The asset under a policy of three retries without delay."""
     make = {"daily_env_stats": environment_asset, "hourly_setpoint_changes": setpoints_asset}[asset]
-    own = make(farm_clock(farm), farm, retry_policy=dg.RetryPolicy(max_retries=3))
+    retries = dg.RetryPolicy(max_retries=3)
+    own = make(farm_clock(farm), retries, dg.BackfillPolicy.single_run())
     jobs = [dg.define_asset_job("once", selection=[asset])]
     defs = dg.Definitions(
         [own],

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mushroom_assets.domain import environment, report
 from mushroom_assets.domain.card import card
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import FarmFileError, parse_farm
@@ -139,7 +140,7 @@ def test_the_farm_file_says_the_decimals_and_else_the_unit_does() -> None:
 
 def test_a_report_shows_a_quantity_as_the_farm_file_says() -> None:
     of = with_oxygen(", text: oxygen, decimals: 2")
-    row = stat("humidity") | {"quantity": "o2", "mean": 20.946, "min": 20.0, "max": 21.0}
+    row: Any = stat("humidity") | {"quantity": "o2", "mean": 20.946, "min": 20.0, "max": 21.0}
     summary = card(RoomDay("A", DAY, [row], [], [], True), of).parts["statistics"]
     assert "| oxygen | 20.95 % | 20.00 % | 21.00 % | 100% | 100% |" in summary
 
@@ -148,10 +149,10 @@ def test_a_report_depends_on_names_and_decimals_only_where_they_are_not_the_usua
     plain = with_oxygen()
     usual = with_oxygen(", text: o2, decimals: 1")
     others = [with_oxygen(", text: oxygen"), with_oxygen(", decimals: 2")]
-    report = {code_version("daily_room_report", of) for of in (plain, usual, *others)}
-    assert code_version("daily_room_report", plain) == code_version("daily_room_report", usual)
-    assert len(report) == 3
-    statistics = {code_version("daily_env_stats", of) for of in (plain, usual, *others)}
+    reports = {code_version(report, of) for of in (plain, usual, *others)}
+    assert code_version(report, plain) == code_version(report, usual)
+    assert len(reports) == 3
+    statistics = {code_version(environment, of) for of in (plain, usual, *others)}
     assert len(statistics) == 1
 
 

@@ -9,11 +9,11 @@ import sys
 import types
 
 import aiohttp
-import botocore.exceptions as boto  # type: ignore[import-untyped]  # has no types
+import botocore.exceptions as boto
 import pytest
-from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]  # has no types
+from botocore.parsers import ResponseParserError
 from fsspec.exceptions import FSTimeoutError
-from s3fs.errors import (  # type: ignore[import-untyped]  # has no types
+from s3fs.errors import (
     ERROR_CODE_TO_EXCEPTION,
     translate_boto_error,
 )

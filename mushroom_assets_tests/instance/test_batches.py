@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from dagster._core.events import DagsterEventBatchMetadata
 
 from mushroom_assets.instance.reporting import together
-from mushroom_assets_tests.conftest import execute
 from mushroom_assets_tests.instance.events import (
     FARM,
     PLAIN,
@@ -22,6 +21,7 @@ from mushroom_assets_tests.instance.events import (
     planned,
     table,
 )
+from mushroom_assets_tests.kit.databases import execute
 
 DAYS = dg.StaticPartitionsDefinition(["1", "2", "3"])
 EVENTS = "SELECT partition, dagster_event_type FROM event_logs ORDER BY id"

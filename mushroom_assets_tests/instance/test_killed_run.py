@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 import dagster as dg
-import psutil  # type: ignore[import-untyped]  # its types are a package that we do not need
+import psutil
 import pytest
 import sqlalchemy as sa
 

@@ -4,8 +4,8 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets_tests.conftest import execute
 from mushroom_assets_tests.instance.events import FARM, Open, event_storage
+from mushroom_assets_tests.kit.databases import execute
 
 
 def ask_all_parts(instance: dg.DagsterInstance) -> None:

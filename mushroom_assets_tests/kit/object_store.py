@@ -9,10 +9,10 @@ import threading
 import urllib.request
 from typing import Any, Self
 
-import boto3  # type: ignore[import-untyped]  # has no types
+import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from s3fs import S3FileSystem  # type: ignore[import-untyped]  # has no types
+from s3fs import S3FileSystem
 
 BUCKET = "cameras"
 

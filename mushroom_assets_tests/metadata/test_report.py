@@ -4,6 +4,7 @@ An older day leads to the newest.
 """
 
 import datetime as dt
+from typing import Any
 
 import pytest
 

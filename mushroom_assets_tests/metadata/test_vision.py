@@ -104,7 +104,7 @@ class Draw:
         return {path: self.picture for path in paths if path not in self.lost}
 
 
-def shown(rows: Sequence[dict[str, Any]], of: Farm | None = None, **options: Any) -> dict[str, Any]:
+def shown(rows: Sequence[Any], of: Farm | None = None, **options: Any) -> dict[str, Any]:
     """The metadata as Dagster stores it: by key the value, of Markdown and texts the text."""
     options = {"trained": True, "draw": Draw(), **options}
     metadata = vision_metadata(rows, "tiny/w/prompts-1", farm=of or farm(), **options)
@@ -322,7 +322,7 @@ def test_forty_rooms_of_the_noisiest_pictures_stay_below_a_megabyte() -> None:
     noise = thumbnail(jpeg(np.random.default_rng(0).integers(0, 256, (1616, 2880, 3))))
     padded = noise + bytes(6000 - len(noise))  # as large as a thumbnail may be
     places = itertools.product(rooms, ("1921681001", "1921681002"), range(24))
-    rows = [image(hour, room, camera) for room, camera, hour in places]
+    rows: list[Any] = [image(hour, room, camera) for room, camera, hour in places]
     metadata = vision_metadata(rows, "m", trained=True, farm=farm(rooms=rooms), draw=Draw(padded))
     assert len(serialize_value(dg.AssetMaterialization("a", metadata=metadata))) < 1_000_000
     sheet = str(metadata["contact_sheet"].value)

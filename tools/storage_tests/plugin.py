@@ -56,7 +56,7 @@ if SIDE != "stock":
         ours = staticmethod(lambda url, part=part: getattr(FarmStorage(url), part))
         of_class.create_clean_storage = ours  # type: ignore[assignment]
 if SIDE == "batched":
-    EventStorage.store_event = lambda self, event: self.store_event_batch([event])  # type: ignore
+    EventStorage.store_event = lambda self, event: self.store_event_batch([event])  # type: ignore[method-assign]
 
 
 @pytest.fixture(autouse=True)
