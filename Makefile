@@ -65,7 +65,7 @@ test-newest:  # the other packages as in constraints.txt
 	sed '/^dagster/d' constraints.txt > $(NEWEST)/constraints.txt
 	$(NEWEST)/bin/python -m pip install --disable-pip-version-check -q -c $(NEWEST)/constraints.txt -e '.[test]'
 	$(NEWEST)/bin/python -m pip freeze | grep '^dagster'
-	$(NEWEST)/bin/python -m pytest -W error::FutureWarning $(OF_DAGSTER)
+	$(NEWEST)/bin/python -m pytest -W error:Dagster:FutureWarning $(OF_DAGSTER)
 
 test-storage: $(VENV)/test.ok
 	$(BIN)/python tools/storage_tests/run.py $(VENV)/storage-tests

@@ -110,7 +110,11 @@ def _update(rows: Sequence[Mapping[str, Any]]) -> ReturningUpdate[tuple[int]]:
     """The statement that writes outcomes over planned rows and gives the numbers of those found."""
     names = list(rows[0])
     # Arrays: SQLAlchemy takes 0.4 ms to write a row of VALUES into a statement.
-    arrays = [sa.cast([row[name] for row in rows], ARRAY(Checks.c[name].type)) for name in names]
+    columns = zip(*(row.values() for row in rows), strict=True)
+    arrays = [
+        sa.cast(list(column), ARRAY(Checks.c[name].type))
+        for name, column in zip(names, columns, strict=True)
+    ]
     found = sa.func.unnest(*arrays).table_valued(*names, name="found").render_derived().c
     planned = [Checks.c[name] == found[name] for name in WHICH_CHECK]
     outcome = {name: found[name] for name in names if name not in WHICH_CHECK}
