@@ -3,6 +3,7 @@ way to the newest.
 """
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
