@@ -35,6 +35,7 @@ setup(
             "dagster.yaml",
             "workspace.yaml",
             "metadata/*.yaml",
+            "metadata/rules/*.yaml",
             "storage/migrations/script.py.mako",
             "inference/models/*",
         ]

@@ -23,8 +23,9 @@ from mushroom_assets.domain.image_row import (
     judged_image,
 )
 from mushroom_assets.domain.windows import Window
-from mushroom_assets.resources import ImageStore
+from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.storage.batches import read_batches
+from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.samples import read_samples
 from mushroom_assets.storage.vision.embeddings import EmbeddingMemory
@@ -42,6 +43,7 @@ class Cameras:
     store: ImageStore
     encoder: "ClipEncoder"
     memory: EmbeddingMemory
+    labeller: vision.Labeller
     farm: Farm
 
     def files(self, day: Window) -> dict[str, tuple[str, Any]]:
@@ -91,6 +93,16 @@ class Cameras:
         from mushroom_assets.inference.thumbnails import thumbnails
 
         return thumbnails(paths, self.store.read)
+
+
+def open_cameras(
+    store: ImageStore, clip: ClipResource, database: Database, farm: Farm, *, forget: bool
+) -> Cameras:
+    """The cameras of a run; with `forget` images are computed again whose vectors are kept."""
+    encoder = clip.encoder()
+    memory = EmbeddingMemory(database, encoder.name, forget=forget)
+    labeller = vision.Labeller(farm.vision, encoder.encode_texts, encoder.logit_scale)
+    return Cameras(store, encoder, memory, labeller, farm)
 
 
 def read_circumstances(

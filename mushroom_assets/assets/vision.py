@@ -8,7 +8,7 @@ import dagster as dg
 import sqlalchemy as sa
 from pydantic import Field
 
-from mushroom_assets.assets.cameras import Cameras, read_circumstances
+from mushroom_assets.assets.cameras import Cameras, open_cameras, read_circumstances
 from mushroom_assets.assets.windows import pictured, replace_windows
 from mushroom_assets.domain import vision
 from mushroom_assets.domain.image_row import DailyClipInference, image_labels
@@ -22,7 +22,6 @@ from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.results import lock_for_replace, replace_rows
 from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.schema import image_quarantine
-from mushroom_assets.storage.vision.embeddings import EmbeddingMemory
 from mushroom_assets.storage.vision.index_build import ensure_index
 from mushroom_assets.storage.vision.labels import read_probes
 from mushroom_assets.storage.vision.room_days import replace_room_days
@@ -63,20 +62,17 @@ def vision_asset(
         run_id = context.run.run_id
         drawn = pictured(context)
         with permanent_faults_fail_at_once():
-            encoder = clip.encoder()
             database = postgres.database(run_id)
-            labeller = vision.Labeller(farm.vision, encoder.encode_texts, encoder.logit_scale)
-        memory = EmbeddingMemory(database, encoder.name, forget=config.recompute)
-        cameras = Cameras(image_store, encoder, memory, farm)
+            cameras = open_cameras(image_store, clip, database, farm, forget=config.recompute)
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days
-            stored = replace_day(database, day, cameras, labeller, run_id)
+            stored = replace_day(database, day, cameras, run_id)
             return {day.key: stored_metadata(stored, cameras, with_pictures=day.key in drawn)}
 
         result = replace_windows(context, clock.daily, replace, chunk=1)
         with permanent_faults_fail_at_once():
-            ensure_index(database, encoder.name)
+            ensure_index(database, cameras.encoder.name)
         return result
 
     return daily_clip_inference
@@ -90,9 +86,7 @@ class StoredDay(NamedTuple):
     computed: int
 
 
-def replace_day(
-    database: Database, day: Window, cameras: Cameras, labeller: vision.Labeller, run_id: str
-) -> StoredDay:
+def replace_day(database: Database, day: Window, cameras: Cameras, run_id: str) -> StoredDay:
     """Judge a day's images and replace their rows, in one transaction.
 
     The model works before the transaction: other runs do not wait for it. What came meanwhile is
@@ -106,7 +100,8 @@ def replace_day(
         lock_for_replace(connection, table)
         judged = cameras.judge_again(judged, files, day)
         surroundings = read_circumstances(connection, cameras.farm, day)
-        labels = image_labels(judged.values(), labeller, read_probes(connection, encoder))
+        probes = read_probes(connection, encoder)
+        labels = image_labels(judged.values(), cameras.labeller, probes)
         now = dt.datetime.now(dt.UTC)
         stamp = {"model_id": model_id, "run_id": run_id, "computed_at": now}
         rows: list[Any] = []

@@ -39,8 +39,7 @@ def replace_windows(
 ) -> dg.MaterializeResult[None]:
     """Run `replace` over the run's partitions, oldest first, at most `chunk` of them at a time.
 
-    A retry within the run goes on where it stopped. The run's log says how far a long range has
-    come.
+    A retry within the run goes on where it stopped. The log says how far a long range has come.
 
     Raises:
         dg.Failure: faults that no retry mends, after all other windows are done or `GIVE_UP` have

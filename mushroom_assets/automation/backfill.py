@@ -32,7 +32,7 @@ def materialize_missing(
 
     Args:
         defs: the farm's definitions.
-        instance: Dagster's instance.
+        instance: Dagster's.
         first_day: farm-local day to begin with.
         now: aware; windows that close later are left out.
         bars: draws the progress.
@@ -40,9 +40,8 @@ def materialize_missing(
     Returns:
         what failed, and why. A failing asset keeps only those from being made that need it.
     """
-    runs: Runs = {}
-    for asset in PARTITIONED:
-        runs[asset] = list(_runs(defs, instance, asset, first_day, now))
+    span = (first_day, now)
+    runs: Runs = {asset: list(_runs(defs, instance, asset, *span)) for asset in PARTITIONED}
     total = sum(len(keys) for keys in itertools.chain.from_iterable(runs.values()))
     failures: list[str] = []
     lacking: set[str] = set()

@@ -2,6 +2,6 @@
 
 Structural faults are errors and block what comes after. Coverage, plausibility and drift are
 warnings: a check that cries wolf is ignored. `standing` asks Dagster's record instead of a table.
-`rule` says what a rule is, `evaluation` what comes of it, `metadata/rules.yaml` how it reads.
+`rule` says what a rule is, `evaluation` what comes of it, `metadata/rules/` how it reads.
 Nothing is mended here.
 """

@@ -1,4 +1,4 @@
-"""Rules of `daily_env_stats`: their queries and severities; their words are in rules.yaml."""
+"""Rules of `daily_env_stats`: queries and severities; their words are in rules/environment.yaml."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Rules of `daily_room_report`: their queries and severities; their words are in rules.yaml."""
+"""Rules of `daily_room_report`: queries and severities; their words are in rules/report.yaml."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """A rule about a table's rows, and the means to write one.
 
-What comes of it is the business of `evaluation`. Its words stand in `metadata/rules.yaml`.
+What comes of it is the business of `evaluation`. Its words stand in `metadata/rules/`.
 """
 
 import datetime as dt

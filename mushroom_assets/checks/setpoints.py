@@ -1,6 +1,6 @@
 """Rules of `hourly_setpoint_changes`: their queries and severities.
 
-Their words are in rules.yaml.
+Their words are in rules/setpoints.yaml.
 """
 
 from typing import Any

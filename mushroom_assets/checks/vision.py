@@ -1,4 +1,4 @@
-"""Rules of `daily_clip_inference`: their queries and severities; their words are in rules.yaml.
+"""Rules of `daily_clip_inference`: queries and severities; their words are in rules/vision.yaml.
 
 Drift is measured against the same room, camera and model in the `WEEK` before. In 34 days of two
 simulated rooms a room's mean confidence came to 0.90 to 1.05 times the week's, and a camera's

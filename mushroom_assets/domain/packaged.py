@@ -15,6 +15,12 @@ def packaged_yaml(*path: str) -> Any:
     return read_yaml(file.read_text(encoding="utf-8"))
 
 
+def packaged_names(*folder: str) -> list[str]:
+    """Names of the YAML files in a folder of the package, sorted."""
+    entries = resources.files("mushroom_assets").joinpath(*folder).iterdir()
+    return sorted(entry.name for entry in entries if entry.name.endswith(".yaml"))
+
+
 def read_yaml(text: str) -> Any:
     """A YAML document as Python values.
 

@@ -255,6 +255,9 @@ def depends_on(farm: Farm) -> list[Parts]:
             points[f"{device_type} {alias}"] = [point.unit, point.threshold]
     stages = {name: farm.say(label.text) for name, label in farm.vision.stages.items()}
     conditions = {name: farm.say(label.text) for name, label in farm.vision.conditions.items()}
+    images: Parts = {"stages": stages, "conditions": conditions}
+    if farm.vision.sound != "healthy":  # the usual one: versions from before the key stay
+        images["sound"] = farm.vision.sound
     quantities = {name: _shown(name, quantity, farm) for name, quantity in farm.quantities.items()}
     return [
         {
@@ -267,7 +270,7 @@ def depends_on(farm: Farm) -> list[Parts]:
             "points": points,
             "devices": {name: farm.say(device) for name, device in farm.devices.items()},
             "stages": [stage.model_dump() for stage in farm.stages],
-            "vision": {"stages": stages, "conditions": conditions},
+            "vision": images,
         }
     ]
 

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from mushroom_assets.domain.farm import Farm, Language
-from mushroom_assets.domain.packaged import packaged_yaml
+from mushroom_assets.domain.packaged import packaged_names, packaged_yaml
 
-FILES = ("texts.yaml", "rules.yaml")
+TEXTS = "texts.yaml"
+RULES = "rules"  # a folder: a file for the checks of each noun
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 DECIMALS = {"ppm": 0, "%": 1, "°C": 1, "kPa": 3}  # that a grower can act on; of other units 2
 
@@ -41,18 +42,25 @@ def say_in(language: Language, key: str, /, **values: Any) -> str:
     return texts()[key][language].format(**values)
 
 
+def files() -> list[tuple[str, ...]]:
+    """Paths of the files of texts, in the folder `metadata`."""
+    rules = [(RULES, name) for name in packaged_names("metadata", RULES)]
+    return [(TEXTS,), *rules]
+
+
 @functools.cache
 def texts() -> Mapping[str, Bilingual]:
-    """All texts of `FILES` by key, read when the first one is needed.
+    """All texts by key, read when the first one is needed.
 
     Raises:
         ValueError: a text lacks a language or has other placeholders in it, or two share a key.
     """
     found: dict[str, Bilingual] = {}
-    for file in FILES:
-        read = dict(texts_of(packaged_yaml("metadata", file)))
-        if doubled := found.keys() & read.keys():
-            raise ValueError(f"{file}: two texts have the key {min(doubled)!r}")
+    for path in files():
+        read = dict(texts_of(packaged_yaml("metadata", *path)))
+        doubled = found.keys() & read.keys()
+        if doubled:
+            raise ValueError(f"{'/'.join(path)}: two texts have the key {min(doubled)!r}")
         found |= read
     return found
 

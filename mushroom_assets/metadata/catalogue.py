@@ -9,12 +9,12 @@ import dagster as dg
 import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm, Language
+from mushroom_assets.domain.texts import say
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.pages import description, link, pages
 from mushroom_assets.storage.schema import ASSETS, SOURCES, dictionary
 
 GROUP = "farm"  # one for all: the lineage page folds up groups as soon as there are two
-PRIMARY_KEY: dict[Language, str] = {"en": "primary key: {columns}", "zh": "主键：{columns}"}
 
 
 def catalogued(spec: dg.AssetSpec, farm: Farm) -> dg.AssetSpec:
@@ -24,25 +24,23 @@ def catalogued(spec: dg.AssetSpec, farm: Farm) -> dg.AssetSpec:
     facts = pages()[name].facts
     layer = "source" if name in SOURCES else "result"
     owners = [owner for role in facts.owners for owner in getattr(farm.owners, role)]
-    described = spec.replace_attributes(
-        description=description(table, farm.language), group_name=GROUP
-    )
+    described = spec.replace_attributes(description=description(table, farm), group_name=GROUP)
     return described.merge_attributes(
         kinds=set(facts.kinds),
         owners=owners,
         tags={"domain": facts.domain, "cadence": facts.cadence, "layer": layer},
-        metadata=_metadata(table, farm.language),
+        metadata=_metadata(table, farm),
     )
 
 
-def _metadata(table: sa.Table, language: Language) -> Metadata:
+def _metadata(table: sa.Table, farm: Farm) -> Metadata:
     """Table, columns and lineage.
 
     Dagster's own UI draws no column lineage: the columns' descriptions say it too.
     """
     keys = ", ".join(column.name for column in table.primary_key.columns)
-    constraints = dg.TableConstraints(other=[PRIMARY_KEY[language].format(columns=keys)])
-    columns = [_column(column, language) for column in table.columns]
+    constraints = dg.TableConstraints(other=[say("page.primary_key", farm, columns=keys)])
+    columns = [_column(column, farm.language) for column in table.columns]
     shown: Metadata = {"dagster/column_schema": dg.TableSchema(columns, constraints=constraints)}
     if table.schema:
         shown |= {"dagster/table_name": table.fullname, "dagster/storage_kind": "postgres"}

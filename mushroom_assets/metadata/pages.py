@@ -3,27 +3,18 @@
 import functools
 import re
 from collections.abc import Sequence
-from importlib import resources
 from typing import Literal
 
 import sqlalchemy as sa
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from mushroom_assets.domain.farm import Language
+from mushroom_assets.domain.farm import Farm, Language
+from mushroom_assets.domain.packaged import packaged_yaml
+from mushroom_assets.domain.texts import say
 from mushroom_assets.storage.schema import ASSETS
 from mushroom_assets.storage.schema.dictionary import upstream
 
 Said = dict[Language, str]
-HEADINGS: dict[str, Said] = {
-    "source": {"en": "Source:", "zh": "来源："},
-    "cadence": {"en": "Cadence:", "zh": "频率："},
-    "units": {"en": "Units:", "zh": "单位："},
-    "meaning": {"en": "Meaning:", "zh": "含义："},
-    "neighbours": {"en": "Neighbours:", "zh": "上下游："},
-    "table": {"en": "Table:", "zh": "数据表："},
-}
-NONE: Said = {"en": "none", "zh": "无"}
 
 
 class Facts(BaseModel):
@@ -54,24 +45,22 @@ class Page(BaseModel):
 @functools.cache
 def pages() -> dict[str, Page]:
     """Every asset's page."""
-    file = resources.files("mushroom_assets.metadata").joinpath("pages.yaml")
-    return TypeAdapter(dict[str, Page]).validate_python(
-        yaml.safe_load(file.read_text(encoding="utf-8"))
-    )
+    return TypeAdapter(dict[str, Page]).validate_python(packaged_yaml("metadata", "pages.yaml"))
 
 
-def description(table: sa.Table, language: Language) -> str:
+def description(table: sa.Table, farm: Farm) -> str:
     """An asset's text as Markdown: what it is, then a paragraph a heading, then the query."""
     page = pages()[table.name]
+    language = farm.language
     paragraphs = {
         "source": page.source[language],
         "cadence": page.cadence[language],
         "units": page.units[language],
         "meaning": page.meaning[language],
         "neighbours": _neighbours(table),
-        "table": f"`{table.fullname}`" if table.schema else NONE[language],
+        "table": f"`{table.fullname}`" if table.schema else say("page.none", farm),
     }
-    lines = [f"**{HEADINGS[name][language]}** {text}" for name, text in paragraphs.items()]
+    lines = [f"**{say(f'page.{name}', farm)}** {text}" for name, text in paragraphs.items()]
     text = "\n\n".join([page.what[language], *lines, f"```sql\n{page.query}\n```"])
     return re.sub(r"\[\[(\w+)\]\]", lambda name: link(name[1], name[1]), text)
 

@@ -36,7 +36,7 @@ def vision_metadata(
     """One day of `daily_clip_inference`: pictures, shares of labels, counts, what cannot be used.
 
     Args:
-        rows: of the day, with the columns of the table.
+        rows: of the day.
         model_id: the model that labelled them.
         trained: whether to believe it; if not, nothing is said of labels.
         farm: rooms, language, texts of the labels.
@@ -47,12 +47,7 @@ def vision_metadata(
     shown: Metadata = {} if trained else _untrained_note(farm)
     shown |= _pictures(ok, farm, draw, trained=trained) if ok else {}
     shown |= _rooms(rows, farm, trained=trained)
-    broken = [(row["image_path"], row["error"] or "") for row in rows if row["status"] != "ok"]
-    astray = [(row["image_path"], stray_text(row["image_path"], farm)) for row in strays]
-    if broken:
-        shown["not_ok"] = _named(broken, farm)
-    if astray:
-        shown["quarantine"] = _named(astray, farm)
+    shown |= _unusable(rows, strays, farm)
     shown |= {
         "dagster/partition_row_count": len(rows),
         "images_ok": len(ok),
@@ -64,6 +59,18 @@ def vision_metadata(
     if trained and ok:
         shown |= _shares("stage", [*farm.vision.stages], ok)
         shown |= _shares("condition", [*farm.vision.conditions], ok)
+    return shown
+
+
+def _unusable(rows: Rows, strays: Sequence[Mapping[str, Any]], farm: Farm) -> Metadata:
+    """Files that could not be used, and files that no day will look at, with their reasons."""
+    broken = [(row["image_path"], row["error"] or "") for row in rows if row["status"] != "ok"]
+    astray = [(row["image_path"], stray_text(row["image_path"], farm)) for row in strays]
+    shown: Metadata = {}
+    if broken:
+        shown["not_ok"] = _named(broken, farm)
+    if astray:
+        shown["quarantine"] = _named(astray, farm)
     return shown
 
 

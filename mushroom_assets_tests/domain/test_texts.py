@@ -15,9 +15,9 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import FarmFileError, parse_farm
 from mushroom_assets.domain.report import RoomDay
 from mushroom_assets.domain.texts import (
-    FILES,
     LANGUAGES,
     decimals,
+    files,
     known_text,
     number_text,
     placeholders,
@@ -75,9 +75,10 @@ def test_every_text_is_there_in_both_languages_with_the_same_places_for_values(k
     assert (text["zh"] == text["en"]) == (key in SAME)
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_no_key_stands_twice_in_a_file(file: str) -> None:  # YAML would take the last in silence
-    source = resources.files("mushroom_assets").joinpath("metadata", file)
+@pytest.mark.parametrize("path", files(), ids="/".join)
+def test_no_key_stands_twice_in_a_file(path: tuple[str, ...]) -> None:
+    # YAML would take the last in silence
+    source = resources.files("mushroom_assets").joinpath("metadata", *path)
     keys: list[str] = []
 
     def walk(node: yaml.Node | None, above: str) -> None:
@@ -87,7 +88,7 @@ def test_no_key_stands_twice_in_a_file(file: str) -> None:  # YAML would take th
                 walk(value, f"{above}{name.value}.")
 
     walk(yaml.compose(source.read_text(encoding="utf-8")), "")
-    assert len(keys) == len(set(keys)) > 100
+    assert len(keys) == len(set(keys)) > 5
 
 
 @pytest.mark.parametrize(

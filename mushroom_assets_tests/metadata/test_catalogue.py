@@ -12,8 +12,9 @@ from mushroom_assets.automation.timetable import TIMETABLE
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import Language
 from mushroom_assets.domain.farm_file import FarmFileError, parse_farm
+from mushroom_assets.domain.texts import say_in
 from mushroom_assets.domain.versions import code_version
-from mushroom_assets.metadata.pages import HEADINGS, pages
+from mushroom_assets.metadata.pages import pages
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import ASSETS, metadata
 from mushroom_assets.storage.schema.dictionary import ORIGINS, farm_keys
@@ -22,6 +23,7 @@ FARM = (
     "{{timezone: Asia/Shanghai, first_day: 2026-01-01, rooms: {{611: {{}}}}, language: {language}}}"
 )
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+HEADINGS = ("source", "cadence", "units", "meaning", "neighbours", "table")
 FILES = {"room_images"}  # no table
 SCHEDULED = {
     "daily_env_stats": "01:03",
@@ -66,7 +68,7 @@ def test_every_asset_is_there_and_described(told: Told) -> None:
     for name, spec in specs.items():
         what, *paragraphs = str(spec.description).split("\n\n")
         assert len(what) > (40 if language == "en" else 15), name
-        begins = [f"**{heading[language]}** " for heading in HEADINGS.values()]
+        begins = [f"**{say_in(language, f'page.{heading}')}** " for heading in HEADINGS]
         assert [paragraph.partition("** ")[0] + "** " for paragraph in paragraphs[:-1]] == begins, (
             name
         )
@@ -150,7 +152,7 @@ def test_what_links_to_assets_leads_to_assets_and_neighbours_are_linked(told: To
         assert set(re.findall(r"\]\(([^)]*)\)", "".join(texts))) <= {
             f"/assets/{other}" for other in specs
         }
-        (line,) = re.findall(rf"\*\*{HEADINGS['neighbours'][language]}\*\* (.*)", texts[0])
+        (line,) = re.findall(rf"\*\*{say_in(language, 'page.neighbours')}\*\* (.*)", texts[0])
         before, after = line.split(f"`{name}`")
         assert set(re.findall(r"/assets/(\w+)", before)) == upstreams(specs, name)
         children = {other for other in specs if name in upstreams(specs, other)}
