@@ -16,6 +16,7 @@ from mushroom_assets import checks, domain
 from mushroom_assets.automation.timetable import PARTITIONED, TIMETABLE, Slot
 from mushroom_assets.checks.rule import Rule
 from mushroom_assets.checks.standing import NAME as STANDING
+from mushroom_assets.domain.texts import texts
 from mushroom_assets.metadata.pages import pages
 from mushroom_assets.storage.schema import ASSETS, SOURCES
 
@@ -64,18 +65,27 @@ def test_every_noun_has_its_module_in_every_room(asset: str) -> None:
     assert [room for room in rooms if not (ROOT / room / f"{name}.py").exists()] == []
 
 
+def rules() -> list[Rule]:
+    """Every rule that a module of the checks declares."""
+    found: list[Rule] = []
+    for module in modules(checks):
+        found += getattr(module, "RULES", ())
+    return found
+
+
+@pytest.mark.parametrize("part", ["holds", "fault", "remedy"])
+def test_every_rule_has_its_words(part: str) -> None:
+    keys = {f"{rule.table.name}.{rule.name}.{part}" for rule in rules()}
+    assert keys - texts().keys() == set()
+
+
 def test_every_asset_of_the_timetable_is_in_the_definitions(defs: dg.Definitions) -> None:
     made = defs.resolve_asset_graph().materializable_asset_keys
     assert {key.to_user_string() for key in made} == set(TIMETABLE)
 
 
 def test_every_rule_is_in_the_definitions(defs: dg.Definitions) -> None:
-    declared = {
-        (rule.table.name, rule.name)
-        for module in modules(checks)
-        for rule in getattr(module, "RULES", ())
-        if isinstance(rule, Rule)
-    }
+    declared = {(rule.table.name, rule.name) for rule in rules()}
     standing = {(asset, STANDING) for asset in PARTITIONED}
     loaded = defs.resolve_asset_graph().asset_check_keys
     found = {(key.asset_key.to_user_string(), key.name) for key in loaded}

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import SCHEMA, metadata
+from mushroom_assets.storage.schema.dictionary import Role, col, table
 from tools.migration import write_migration
 
 
@@ -22,9 +23,10 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def declared() -> Iterator[None]:
     """A table more is declared."""
-    table = sa.Table("energy", metadata, sa.Column("kwh", sa.Double, comment="of a day"))
+    kwh = col("kwh", sa.Double, "of a day", "当天", key=True)
+    energy = table("energy", "Energy of a day", "每日能耗", kwh, role=Role.RESULT)
     yield
-    metadata.remove(table)
+    metadata.remove(energy)
 
 
 @pytest.mark.usefixtures("declared")
@@ -38,6 +40,7 @@ def test_the_next_migration_makes_what_was_declared(empty_database_url: str, fol
         assert text.startswith('"""Energy of a day."""\n')
         assert f"down_revision = '{migrations.head()}'" in text
         assert text.count("op.create_table(") == text.count("op.drop_table(") == 1
+        assert "info=" not in text
         assert "'energy'" in text and f"schema='{SCHEMA}'" in text
         assert "op.add_column" not in text and "###" not in text
     database.dispose()

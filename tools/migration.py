@@ -8,16 +8,20 @@ filled: read what it wrote.
 
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.operations.ops import CreateTableOp, MigrationScript
+from alembic.runtime.migration import MigrationContext
 
 from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 
+Revisions = str | Iterable[str | None] | Iterable[str]
 LOCATION = "mushroom_assets.storage:migrations"
 
 
@@ -33,12 +37,28 @@ def write_migration(connection: sa.Connection, message: str, location: str = LOC
     config = Config()
     config.set_main_option("script_location", location)
     config.attributes["connection"] = connection
-    script = command.revision(config, message, autogenerate=True, rev_id=revision)
+    script = command.revision(
+        config,
+        message,
+        autogenerate=True,
+        rev_id=revision,
+        process_revision_directives=_without_dictionary,
+    )
     path = Path(script.path)
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for line in lines if not line.strip().startswith("# ###")]  # Alembic's own words
     path.write_text("".join(kept), encoding="utf-8")
     return path
+
+
+def _without_dictionary(
+    context: MigrationContext, revision: Revisions, directives: list[MigrationScript]
+) -> None:
+    """Leave out what the data dictionary says beside the SQL comments: it is no part of a table."""
+    for script in directives:
+        for operation in script.upgrade_ops.ops if script.upgrade_ops else ():
+            if isinstance(operation, CreateTableOp):
+                operation.info = {}
 
 
 def main(message: str) -> None:

@@ -59,15 +59,14 @@ def vision_asset(
         farm_file: FarmFile,
     ) -> dg.MaterializeResult[None]:
         farm = farm_file.read()
-        run_id = context.run.run_id
         drawn = pictured(context)
         with permanent_faults_fail_at_once():
-            database = postgres.database(run_id)
+            database = postgres.database(context.run.run_id)
             cameras = open_cameras(image_store, clip, database, farm, forget=config.recompute)
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days
-            stored = replace_day(database, day, cameras, run_id)
+            stored = replace_day(database, day, cameras, context.run.run_id)
             return {day.key: stored_metadata(stored, cameras, with_pictures=day.key in drawn)}
 
         result = replace_windows(context, clock.daily, replace, chunk=1)

@@ -58,15 +58,15 @@ class Pooled:
             set_pg_statement_timeout(connection, statement_timeout)
 
 
-class Events(Pooled, EventStorage):
+class PooledEventLogStorage(Pooled, EventStorage):
     """The event log."""
 
 
-class Runs(Pooled, PostgresRunStorage):
+class PooledRunStorage(Pooled, PostgresRunStorage):
     """Runs, backfills and the daemon's cursors."""
 
 
-class Schedules(Pooled, PostgresScheduleStorage):
+class PooledScheduleStorage(Pooled, PostgresScheduleStorage):
     """Schedules, sensors and their ticks."""
 
 
@@ -77,9 +77,9 @@ class FarmStorage(DagsterStorage, ConfigurableClass):
         self, url: str, inst_data: ConfigurableClassData | None = None, **options: Any
     ) -> None:
         self._inst_data = inst_data
-        self._events = Events(url, **options)
-        self._runs = Runs(url, **options)
-        self._schedules = Schedules(url, **options)
+        self._events = PooledEventLogStorage(url, **options)
+        self._runs = PooledRunStorage(url, **options)
+        self._schedules = PooledScheduleStorage(url, **options)
         # Connections beyond the two are closed after a rush.
         engine = pooled_engine(
             url, options.get("token_provider"), pool_size=2, max_overflow=-1, pool_recycle=300
@@ -111,16 +111,16 @@ class FarmStorage(DagsterStorage, ConfigurableClass):
         return self._inst_data
 
     @property
-    def event_log_storage(self) -> Events:
+    def event_log_storage(self) -> PooledEventLogStorage:
         """Events."""
         return self._events
 
     @property
-    def run_storage(self) -> Runs:
+    def run_storage(self) -> PooledRunStorage:
         """Runs."""
         return self._runs
 
     @property
-    def schedule_storage(self) -> Schedules:
+    def schedule_storage(self) -> PooledScheduleStorage:
         """Schedules, sensors and their ticks."""
         return self._schedules

@@ -66,11 +66,15 @@ def python(code: str, storage: str, url: str, home: Path) -> subprocess.Complete
 @pytest.mark.parametrize(
     ("before", "storage", "reasons"),
     [
-        ("", "Events", []),
+        ("", "PooledEventLogStorage", []),
         (UNTESTED, "PostgresEventLogStorage", [">=1.13.27,<1.14 was tested"] * 2),
         (HIDDEN.format(STATE), "PostgresEventLogStorage", [STATE]),
         (WITHOUT_METHOD, "PostgresEventLogStorage", ["AssetCheckState has no with_updates"]),
-        (LOST.format(EXECUTE, "_get_input_provenance_data"), "Events", ["_get_input_provenance"]),
+        (
+            LOST.format(EXECUTE, "_get_input_provenance_data"),
+            "PooledEventLogStorage",
+            ["_get_input_provenance"],
+        ),
     ],
 )
 def test_a_run_is_recorded_whatever_dagster_lacks(
@@ -99,6 +103,6 @@ def test_the_former_name_of_the_storage_works_and_says_what_to_write(
     empty_database_url: str, tmp_path: Path
 ) -> None:
     done = python(RUN, FORMER, empty_database_url, tmp_path)
-    assert done.stdout == "Events 2 True\n"
+    assert done.stdout == "PooledEventLogStorage 2 True\n"
     (told,) = [line for line in done.stderr.splitlines() if "FutureWarning" in line]
     assert "Remedy: write `module: mushroom_assets.instance.storage`" in told
