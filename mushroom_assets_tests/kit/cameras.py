@@ -32,6 +32,7 @@ OTHER_PROMPTS = """vision:
     b: {prompts: [a mushroom]}
     c: {prompts: [a blue square, red]}
   conditions: {d: {prompts: [noise]}, e: {prompts: [a painting]}}
+  sound: d
 """
 
 
