@@ -11,7 +11,7 @@ from mushroom_assets.cli.data import load
 from mushroom_assets.cli.main import main
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.schema import RESULTS
-from mushroom_assets_tests.test_imports import MAY
+from mushroom_assets_tests.kit.rooms import MAY
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

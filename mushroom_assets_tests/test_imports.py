@@ -8,41 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import mushroom_assets
+from mushroom_assets_tests.kit.rooms import MAY
 
 ROOT = Path(mushroom_assets.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 
-# What a room, or a module beside the rooms, may import of the package besides itself: lowest first.
-GROUND = {"domain", "faults"}
-DATA = GROUND | {"storage", "image_store", "inference"}
-DOORS = DATA | {"settings", "resources"}
-MAY = {
-    "": set(),  # the package itself
-    "domain": set(),
-    "faults": {"domain"},
-    "settings": GROUND,
-    "partitions": GROUND,
-    "simulation": GROUND,
-    "storage": GROUND,
-    "image_store": GROUND,
-    "inference": GROUND,
-    "resources": DATA | {"settings"},
-    "metadata": GROUND | {"storage"},
-    "instance": GROUND | {"partitions"},
-    "ingestion": GROUND | {"storage", "image_store", "simulation"},
-    "assets": DOORS | {"partitions", "metadata", "instance", "ingestion"},
-    "checks": DOORS | {"partitions", "instance"},
-    "automation": DOORS | {"partitions", "instance", "checks"},
-    "event_storage": {"instance"},  # a former name, for one release
-    "service": DOORS | {"partitions", "instance", "automation"},
-    "definitions": DOORS | {"partitions", "assets", "checks", "metadata", "automation"},
-}
-MAY["cli"] = set(MAY)  # the front door opens on everything
 DAGSTER, MODELS = {"dagster", "dagster_postgres"}, {"torch", "torchvision", "open_clip", "sklearn"}
+TERMINAL = {"click", "tqdm"}  # ruff keeps `print` out
 DATABASE = {"sqlalchemy", "psycopg", "alembic", "pgvector"}
 MUST_NOT = {  # elsewhere: what models need
     "storage": DAGSTER | MODELS,
+    "image_store": DAGSTER | DATABASE | MODELS,
     "inference": DAGSTER | DATABASE,
     "simulation": DAGSTER | DATABASE | MODELS,
 }
@@ -114,6 +91,17 @@ def test_a_module_takes_from_outside_only_what_its_room_may() -> None:
         for path, name, source in sources()
     }
     assert {path: strangers for path, strangers in wrong.items() if strangers} == {}
+
+
+def test_only_one_module_about_faults_knows_dagster() -> None:
+    faults = {path: source for path, name, source in sources() if name == "faults"}
+    knowing = {path for path, source in faults.items() if strangers_imported(source) & DAGSTER}
+    assert knowing == {"faults/run.py"}
+
+
+def test_only_the_command_line_draws_on_a_terminal() -> None:
+    drawing = {name for _, name, source in sources() if strangers_imported(source) & TERMINAL}
+    assert drawing == {"cli"}
 
 
 def test_the_domain_takes_nothing_from_outside_but_the_means_to_compute() -> None:

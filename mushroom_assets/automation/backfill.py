@@ -94,7 +94,8 @@ def _materialize(
     defs: dg.Definitions, instance: dg.DagsterInstance, asset: str, keys: Sequence[str]
 ) -> str | None:
     """Run an asset's job for a range of partitions; what failed, None where nothing did."""
-    first, last = keys[0], keys[-1]
+    first = keys[0]
+    last = keys[-1]
     job = defs.resolve_job_def(f"{asset}_job")
     tags = range_tags(first, last)
     result = job.execute_in_process(QUIET, instance=instance, tags=tags, raise_on_error=False)

@@ -106,15 +106,16 @@ def _event(stored: Stored) -> dict[str, Any]:
     }
 
 
+def _array(rows: Sequence[Mapping[str, Any]], name: str) -> sa.Cast[Any]:
+    """A column of the rows as an array of the server."""
+    return sa.cast([row[name] for row in rows], ARRAY(Checks.c[name].type))
+
+
 def _update(rows: Sequence[Mapping[str, Any]]) -> ReturningUpdate[tuple[int]]:
     """The statement that writes outcomes over planned rows and gives the numbers of those found."""
     names = list(rows[0])
     # Arrays: SQLAlchemy takes 0.4 ms to write a row of VALUES into a statement.
-    columns = zip(*(row.values() for row in rows), strict=True)
-    arrays = [
-        sa.cast(list(column), ARRAY(Checks.c[name].type))
-        for name, column in zip(names, columns, strict=True)
-    ]
+    arrays = [_array(rows, name) for name in names]
     found = sa.func.unnest(*arrays).table_valued(*names, name="found").render_derived().c
     planned = [Checks.c[name] == found[name] for name in WHICH_CHECK]
     outcome = {name: found[name] for name in names if name not in WHICH_CHECK}
