@@ -156,7 +156,7 @@ def measure(database: Database, dimensions: int) -> None:
     ways: list[Callable[[], float]] = [
         lambda: relabel_s(database, dimensions, labeller),
         lambda: copy_s(database, 1),
-        lambda: copy_s(database, relabel.AT_ONCE),
+        lambda: copy_s(database, relabel.CHUNKS_AT_ONCE),
     ]
     taken: list[list[float]] = [[] for _ in ways]
     for _ in range(RUNS):  # in turn, so that a disturbance meets all alike
@@ -190,7 +190,7 @@ def main() -> None:
             migrations.upgrade(connection)
         print(f"{IMAGES:,} rows in chunks of {relabel.CHUNK_ROWS:,}; seconds, median of {RUNS}")
         print(
-            f"dimensions   relabel   limit  bare copy, 1 connection, {relabel.AT_ONCE} connections"
+            f"dimensions   relabel   limit  bare copy, 1 connection, {relabel.CHUNKS_AT_ONCE} connections"
         )
         for dimensions in (128, 512):
             measure(database, dimensions)

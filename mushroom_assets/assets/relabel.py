@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 # Of one transaction: 20 MB of vectors of 512 dimensions, and the least that a killed job loses
 CHUNK_ROWS = 10_000
-AT_ONCE = 2  # chunks: one is read and scored while the other is written
+CHUNKS_AT_ONCE = 2  # chunks: one is read and scored while the other is written
 
 
 class RelabelConfig(dg.Config):
@@ -136,7 +136,7 @@ def relabel(
 ) -> Iterator[list[DayCount]]:
     """Store the days' rows under the task's model_id with labels computed anew.
 
-    `AT_ONCE` chunks are in work at a time, each in a transaction of its own.
+    `CHUNKS_AT_ONCE` chunks are in work at a time, each in a transaction of its own.
 
     Yields:
         each chunk's days when they are stored.
@@ -146,7 +146,7 @@ def relabel(
         with database.transaction() as connection:
             return _store(connection, task, days)
 
-    with database.transaction() as connection, ThreadPoolExecutor(AT_ONCE) as pool:
+    with database.transaction() as connection, ThreadPoolExecutor(CHUNKS_AT_ONCE) as pool:
         # Chunks share the lock on the table: two jobs must not write the same rows.
         relabel_alone(connection)
         stored = stored_days(connection, task.prefix, since, until)

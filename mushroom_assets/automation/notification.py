@@ -18,7 +18,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
 from mushroom_assets.instance.outstanding import RANGE_END, RANGE_START
 
-AT_ONCE = 20  # failed runs in a message; more come with the next
+RUNS_AT_ONCE = 20  # failed runs in a message; more come with the next
 ERROR_LENGTH = 300
 
 
@@ -126,7 +126,7 @@ def _newest_failure(instance: dg.DagsterInstance) -> int:
 
 def _failures_since(instance: dg.DagsterInstance, event: int) -> Sequence[dg.EventLogRecord]:
     since = dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_FAILURE, after_storage_id=event)
-    return instance.fetch_run_status_changes(since, limit=AT_ONCE, ascending=True).records
+    return instance.fetch_run_status_changes(since, limit=RUNS_AT_ONCE, ascending=True).records
 
 
 def message(

@@ -12,10 +12,10 @@ from mushroom_assets.cli import similar
 from mushroom_assets.cli.ground import machine, open_database
 from mushroom_assets.cli.progress import progress_bar
 from mushroom_assets.ingestion import simulated
-from mushroom_assets.ingestion.batches import load_batches as load_batches_file
+from mushroom_assets.ingestion.batches import load_batches
 from mushroom_assets.ingestion.files import LoadReport, bad_rows_file
 from mushroom_assets.ingestion.labels import load_labels, progress_lines
-from mushroom_assets.ingestion.samples import load_samples as load_samples_file
+from mushroom_assets.ingestion.samples import load_samples
 from mushroom_assets.resources import ImageStore
 from mushroom_assets.settings import load_settings
 
@@ -62,7 +62,7 @@ def load() -> None:
 @click.option(
     "--skip-bad", is_flag=True, help="Load the good rows, and write the bad ones to FILE.bad.csv."
 )
-def load_samples(file: Path, skip_bad: bool) -> None:
+def samples_command(file: Path, skip_bad: bool) -> None:
     """CSV or Parquet with one sample a row.
 
     Columns: room_id, device_type, device_alias, point_alias, sampled_at (ISO 8601), value.
@@ -74,7 +74,7 @@ def load_samples(file: Path, skip_bad: bool) -> None:
         progress_bar(None, "samples", "row") as bar,
         database.transaction() as connection,
     ):
-        report = load_samples_file(
+        report = load_samples(
             connection,
             file,
             farm,
@@ -89,7 +89,7 @@ def load_samples(file: Path, skip_bad: bool) -> None:
 @click.option(
     "--skip-bad", is_flag=True, help="Load the good rows, and write the bad ones to FILE.bad.csv."
 )
-def load_batches(file: Path, skip_bad: bool) -> None:
+def batches_command(file: Path, skip_bad: bool) -> None:
     """CSV or Parquet with one batch a row.
 
     Columns: room_id, in_date (YYYY-MM-DD), bag_count (may be empty).
@@ -100,7 +100,7 @@ def load_batches(file: Path, skip_bad: bool) -> None:
         open_database(settings) as database,
         database.transaction() as connection,
     ):
-        report = load_batches_file(connection, file, farm, skip_bad=skip_bad)
+        report = load_batches(connection, file, farm, skip_bad=skip_bad)
     _tell(report, file)
 
 

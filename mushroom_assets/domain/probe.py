@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from mushroom_assets.domain.farm import Farm, Vision
 from mushroom_assets.domain.versions import Parts
-from mushroom_assets.domain.vision import DECIMALS, softmax
+from mushroom_assets.domain.vision import PROBABILITY_DECIMALS, softmax
 
 VERSION = 1  # of the code: raised with what the rows mean, see `versions`
 KINDS = ("stage", "condition")
@@ -130,7 +130,9 @@ class Probe:
             ValueError: as `probabilities`.
         """
         found = self.probabilities(embeddings)
-        return Leading(self.classes, found.argmax(axis=1), found.max(axis=1).round(DECIMALS))
+        return Leading(
+            self.classes, found.argmax(axis=1), found.max(axis=1).round(PROBABILITY_DECIMALS)
+        )
 
     def predict(self, embeddings: npt.ArrayLike) -> list[tuple[str, float]]:
         """The likeliest label of each of n unit vectors, shape (n, d), and its probability.

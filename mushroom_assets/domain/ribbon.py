@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mushroom_assets.domain.environment import RoomQuantity, Sources, room_samples
-from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm import Band, Farm
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.series import SECOND, Series, Times, Values, gaps, time_in_band
@@ -25,7 +25,6 @@ from mushroom_assets.domain.windows import Window
 
 BIN = 15 * 60 * SECOND
 NOT_SHOWN = {"dew_point"}  # temperature and humidity say the same
-Band = tuple[float, float]
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from typing import Any, get_args
 from mushroom_assets.domain.farm import Farm, Language
 from mushroom_assets.domain.packaged import packaged_names, packaged_yaml
 
-TEXTS = "texts.yaml"
-RULES = "rules"  # a folder: a file for the checks of each noun
+TEXTS_FILE = "texts.yaml"
+RULES_FOLDER = "rules"  # a folder: a file for the checks of each noun
 LANGUAGES: tuple[Language, ...] = get_args(Language)
-DECIMALS = {"ppm": 0, "%": 1, "°C": 1, "kPa": 3}  # that a grower can act on; of other units 2
+UNIT_DECIMALS = {"ppm": 0, "%": 1, "°C": 1, "kPa": 3}  # that a grower can act on; of other units 2
 
 Bilingual = dict[Language, str]
 
@@ -44,8 +44,8 @@ def say_in(language: Language, key: str, /, **values: Any) -> str:
 
 def files() -> list[tuple[str, ...]]:
     """Paths of the files of texts, in the folder `metadata`."""
-    rules = [(RULES, name) for name in packaged_names("metadata", RULES)]
-    return [(TEXTS,), *rules]
+    rules = [(RULES_FOLDER, name) for name in packaged_names("metadata", RULES_FOLDER)]
+    return [(TEXTS_FILE,), *rules]
 
 
 @functools.cache
@@ -119,7 +119,7 @@ def decimals(quantity: str, unit: str, farm: Farm) -> int:
 
 def default_decimals(unit: str) -> int:
     """To how many decimals a unit is shown where the farm file does not say."""
-    return DECIMALS.get(unit, 2)
+    return UNIT_DECIMALS.get(unit, 2)
 
 
 def number_text(value: float | None, places: int, unit: str | None = None) -> str:

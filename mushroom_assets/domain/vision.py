@@ -26,7 +26,8 @@ VERSION = 1  # of the code: raised with what the rows mean, see `versions`
 UNKNOWN = "unknown"  # stored instead of a label that hardly leads the next
 # The reason of a row whose file was listed and then not there to be read
 VANISHED = "the file vanished"
-DECIMALS = 6  # decimals kept of a probability: finer than any image's noise, and short in jsonb
+# Decimals kept of a probability: finer than any image's noise, and short in jsonb.
+PROBABILITY_DECIMALS = 6
 # The climate at the capture: the column of each quantity, and how old a sample may be that counts
 CLIMATE_COLUMNS: dict[str, Literal["temperature_c", "humidity_pct", "co2_ppm"]] = {
     "temperature": "temperature_c",
@@ -181,9 +182,9 @@ def judge(probabilities: npt.ArrayLike, names: Sequence[str], unknown_margin: fl
     return Judgement(
         names=[*names, UNKNOWN],
         number=np.where(margin < unknown_margin, len(names), first),
-        probability=leading.round(DECIMALS),
-        margin=margin.round(DECIMALS),
-        scores=scores.round(DECIMALS),
+        probability=leading.round(PROBABILITY_DECIMALS),
+        margin=margin.round(PROBABILITY_DECIMALS),
+        scores=scores.round(PROBABILITY_DECIMALS),
     )
 
 

@@ -27,7 +27,7 @@ require_names(
     *("index_connection", "index_transaction", "store_asset_check_event", "_instance"),
     *("get_asset_check_partition_info", "get_asset_check_state"),
 )
-BATCH = 500  # events a transaction
+EVENTS_AT_ONCE = 500  # events a transaction
 PLANNED = dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
 EVALUATED = dg.DagsterEventType.ASSET_CHECK_EVALUATION
 
@@ -51,7 +51,7 @@ class EventStorage(PostgresEventLogStorage):
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Write what this thread logs inside on leaving, also by an error, `BATCH` at a time.
+        """Write what this thread logs inside on leaving, also by an error, in batches.
 
         Inside another `together` the outer one writes, so that the order stays. A batch that fails
         raises its error, and it and those after it are not written: what was not told counts as
@@ -66,8 +66,8 @@ class EventStorage(PostgresEventLogStorage):
             yield
         finally:
             self._mine.held = None
-            for first in range(0, len(held), BATCH):
-                self.store_event_batch(held[first : first + BATCH])
+            for first in range(0, len(held), EVENTS_AT_ONCE):
+                self.store_event_batch(held[first : first + EVENTS_AT_ONCE])
 
     def store_event(self, event: EventLogEntry) -> None:
         """Write an event, or keep it for the end of `together`."""

@@ -32,7 +32,7 @@ IN_A_LINE = 6
 LEAST_CERTAIN = 8
 # Brightness of a frame that shows nothing: rendered ones have 0.02, the dimmest night picture 0.13
 DARK = 0.05
-GAP = "–"
+DASH = "–"
 
 
 def contact_sheet(rows: Sequence[Row], farm: Farm, draw: Draw, *, trained: bool) -> str:
@@ -131,7 +131,7 @@ def _doubtful_line(row: Row, pictures: Mapping[str, bytes], farm: Farm) -> list[
         f"{place_caption(row, farm)} `{row['image_path']}`",
         *(f"{label_name('stage', name, farm)} {share:.1%}" for name, share in stages),
         f"{row['stage_margin']:.1%}",
-        probe_caption(row, farm) or GAP,
+        probe_caption(row, farm) or DASH,
     ]
 
 
@@ -170,7 +170,7 @@ def _strip(
     Where `named`, room and camera stand before the time.
     """
     columns = [
-        list(_column(row, pictures, farm, trained, named)) if row else [GAP, GAP] for row in line
+        list(_column(row, pictures, farm, trained, named)) if row else [DASH, DASH] for row in line
     ]
     heading, *lines = zip_longest(*columns, fillvalue="")
     return markdown_table(heading, lines)
@@ -192,7 +192,7 @@ def _column(
 
 def _picture(row: Row, pictures: Mapping[str, bytes]) -> str:
     path = row["image_path"]
-    return inline(pictures[path], plain(path.rsplit("/", 1)[-1])) if path in pictures else GAP
+    return inline(pictures[path], plain(path.rsplit("/", 1)[-1])) if path in pictures else DASH
 
 
 def _hour(row: Row, farm: Farm) -> float:

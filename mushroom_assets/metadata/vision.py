@@ -20,7 +20,7 @@ from mushroom_assets.metadata.pictures import plain
 from mushroom_assets.storage.vision.relabel import DayCount
 
 Rows = Sequence[DailyClipInference]
-Label = Literal["stage", "condition", "probe_stage"]  # columns of labels
+LabelColumn = Literal["stage", "condition", "probe_stage"]  # columns of labels
 NAMED = 30  # files that could not be used, or that no day will look at; of more only the number
 
 
@@ -119,7 +119,7 @@ def _rooms(rows: Rows, farm: Farm, *, trained: bool) -> Metadata:
     if not trained:
         return {"images": table(counted, (room, day, images))}
 
-    def with_shares(kind: Kind, column: Label) -> list[dict[str, Any]]:
+    def with_shares(kind: Kind, column: LabelColumn) -> list[dict[str, Any]]:
         lines = []
         for line, own in zip(counted, by_room.values(), strict=True):
             labels = [row[column] for row in own]
