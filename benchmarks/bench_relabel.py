@@ -190,7 +190,8 @@ def main() -> None:
             migrations.upgrade(connection)
         print(f"{IMAGES:,} rows in chunks of {relabel.CHUNK_ROWS:,}; seconds, median of {RUNS}")
         print(
-            f"dimensions   relabel   limit  bare copy, 1 connection, {relabel.CHUNKS_AT_ONCE} connections"
+            "dimensions   relabel   limit  bare copy, 1 connection, "
+            f"{relabel.CHUNKS_AT_ONCE} connections"
         )
         for dimensions in (128, 512):
             measure(database, dimensions)
