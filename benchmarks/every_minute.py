@@ -4,7 +4,7 @@ from mushroom_assets.automation import schedules
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.settings import load_settings
 
-schedules.schedules = lambda clock, jobs, timezone: [  # type: ignore[assignment]
-    schedules._catching_up("hourly_setpoint_changes", "* * * * *", clock, jobs, timezone)
+schedules.schedules = lambda clock, jobs, farm: [  # type: ignore[assignment]
+    schedules._catching_up("hourly_setpoint_changes", "* * * * *", clock, jobs, farm)
 ]
 defs = build_definitions(load_settings().read_farm())

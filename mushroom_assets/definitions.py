@@ -17,6 +17,7 @@ from mushroom_assets.assets.report import report_asset
 from mushroom_assets.assets.setpoints import setpoints_asset
 from mushroom_assets.assets.sources import source_assets
 from mushroom_assets.assets.vision import vision_asset
+from mushroom_assets.assets.windows import RunPolicy
 from mushroom_assets.automation import schedules, sensors, timetable
 from mushroom_assets.automation.timetable import TIMETABLE
 from mushroom_assets.checks import environment, report, setpoints, vision
@@ -61,9 +62,9 @@ def build_definitions(
     return dg.Definitions(
         assets=_told([*source_assets(), *_results(clock)], farm),
         asset_checks=_checks(clock, farm),
-        jobs=[*jobs.values(), relabel_job(clock, timetable.RETRY, pool="clip")],
-        schedules=schedules.schedules(clock, jobs, farm.timezone),
-        sensors=sensors.sensors(jobs, notify=bool(settings.notify)),
+        jobs=[*jobs.values(), relabel_job(clock, _policy("daily_clip_inference"), farm)],
+        schedules=schedules.schedules(clock, jobs, farm),
+        sensors=sensors.sensors(jobs, farm, notify=bool(settings.notify)),
         resources=doors | (resources or {}),
         # One process a run: 3.9 s against 6.4 s with a process a step, and each step would import
         # the package anew.
@@ -78,19 +79,20 @@ def _told(assets: Sequence[Asset], farm: Farm) -> Sequence[Asset]:
 
 
 def _results(clock: FarmClock) -> list[dg.AssetsDefinition]:
-    """The assets that are made here, with the policies of the timetable."""
-    retry = timetable.RETRY
-    environment_slot = TIMETABLE["daily_env_stats"]
-    setpoints_slot = TIMETABLE["hourly_setpoint_changes"]
-    vision_slot = TIMETABLE["daily_clip_inference"]
-    report_slot = TIMETABLE["daily_room_report"]
+    """The assets that are made here."""
     return [
-        environment_asset(clock, retry, environment_slot.backfill_policy),
-        setpoints_asset(clock, retry, setpoints_slot.backfill_policy),
-        vision_asset(clock, retry, vision_slot.backfill_policy, vision_slot.pool),
-        probe_asset(retry),
-        report_asset(clock, retry, report_slot.backfill_policy),
+        environment_asset(clock, _policy("daily_env_stats")),
+        setpoints_asset(clock, _policy("hourly_setpoint_changes")),
+        vision_asset(clock, _policy("daily_clip_inference")),
+        probe_asset(_policy("clip_probe")),
+        report_asset(clock, _policy("daily_room_report")),
     ]
+
+
+def _policy(asset: str) -> RunPolicy:
+    """How the timetable has an asset's runs."""
+    slot = TIMETABLE[asset]
+    return RunPolicy(timetable.RETRY, slot.backfill_policy, slot.pool)
 
 
 def _checks(clock: FarmClock, farm: Farm) -> list[dg.AssetChecksDefinition]:

@@ -23,6 +23,9 @@ from mushroom_assets_tests.kit.databases import NO_RETRY, execute, uri_of
 from mushroom_assets_tests.kit.plant import write_farm
 from mushroom_assets_tests.kit.small import FARM, Build, SmallFarm
 
+TESTS = Path(__file__).parent
+RUN_DAGSTER = {"assets", "automation", "browser", "checks", "instance"}
+
 if TYPE_CHECKING:
     from mushroom_assets_tests.kit.object_store import ObjectStore
 
@@ -30,9 +33,11 @@ if TYPE_CHECKING:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several processes run tests, a module's tests stay together.
 
-    So do those of the browser: they share a farm.
+    So do those of the browser: they share a farm. Tests of rooms that run Dagster are all long.
     """
     for item in items:
+        if item.path.relative_to(TESTS).parts[0] in RUN_DAGSTER:
+            item.add_marker(pytest.mark.long)
         browser = next((folder for folder in item.path.parents if folder.name == "browser"), None)
         item.add_marker(pytest.mark.xdist_group(f"{browser or item.path}"))
 

@@ -28,7 +28,7 @@ PURE = {"numpy", "pandas", "pydantic", "yaml"}
 
 
 def room(file: Path) -> str:
-    """`domain` of domain/farm.py, `cli` of cli.py, nothing of the package's own __init__.py."""
+    """`domain` of domain/farm.py, `settings` of settings.py, nothing of the package's __init__."""
     parts = file.relative_to(ROOT).with_suffix("").parts
     return "" if parts == ("__init__",) else parts[0]
 

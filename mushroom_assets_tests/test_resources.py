@@ -17,6 +17,7 @@ import pytest
 
 from mushroom_assets.assets.environment import environment_asset
 from mushroom_assets.assets.setpoints import setpoints_asset
+from mushroom_assets.assets.windows import RunPolicy
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.faults.image_store import ImageStoreRefused
@@ -28,6 +29,8 @@ from mushroom_assets.storage.schema import daily_env_stats, hourly_setpoint_chan
 from mushroom_assets_tests.kit.databases import uri_of
 from mushroom_assets_tests.kit.plant import materialize, put_batch, put_samples, rows
 from mushroom_assets_tests.kit.runs import AT_ONCE, counted, failure
+
+pytestmark = pytest.mark.long
 
 ASSETS = ("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report")
 MIDNIGHT = dt.datetime(2026, 1, 4, 16, tzinfo=dt.UTC)  # of 2026-01-05 in Shanghai
@@ -84,7 +87,7 @@ def run_with_policy(
     """The asset under a policy of three retries without delay."""
     make = {"daily_env_stats": environment_asset, "hourly_setpoint_changes": setpoints_asset}[asset]
     retries = dg.RetryPolicy(max_retries=3)
-    own = make(farm_clock(farm), retries, dg.BackfillPolicy.single_run())
+    own = make(farm_clock(farm), RunPolicy(retries, dg.BackfillPolicy.single_run()))
     jobs = [dg.define_asset_job("once", selection=[asset])]
     defs = dg.Definitions(
         [own],

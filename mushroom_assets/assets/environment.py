@@ -8,7 +8,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from mushroom_assets.assets.course import read_ribbons
-from mushroom_assets.assets.windows import PICTURED, pictured, replace_windows
+from mushroom_assets.assets.windows import PICTURED, RunPolicy, pictured, replace_windows
 from mushroom_assets.domain import environment
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
@@ -28,16 +28,15 @@ CHUNK_DAYS = 31  # committed at once
 PIECE_SAMPLES = 100_000
 
 
-def environment_asset(
-    clock: FarmClock, retry_policy: dg.RetryPolicy, backfill_policy: dg.BackfillPolicy
-) -> dg.AssetsDefinition:
+def environment_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
     """The asset on a farm's clock."""
 
     @dg.asset(
         partitions_def=clock.daily,
         deps=["sample", "batch"],
-        retry_policy=retry_policy,
-        backfill_policy=backfill_policy,
+        retry_policy=policy.retry,
+        backfill_policy=policy.backfill,
+        pool=policy.pool,
     )
     def daily_env_stats(
         context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import dagster as dg
 import sqlalchemy as sa
 
+from mushroom_assets.assets.windows import RunPolicy
 from mushroom_assets.domain.probe import KINDS, ProbeFit, class_names
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.metadata.probe import probe_metadata
@@ -23,10 +24,14 @@ from mushroom_assets.storage.vision.labels import (
 NO_MODEL = "none"
 
 
-def probe_asset(retry_policy: dg.RetryPolicy) -> dg.AssetsDefinition:
+def probe_asset(policy: RunPolicy) -> dg.AssetsDefinition:
     """The asset, which has no partitions."""
 
-    @dg.asset(deps=["image_label", "daily_clip_inference"], retry_policy=retry_policy)
+    @dg.asset(
+        deps=["image_label", "daily_clip_inference"],
+        retry_policy=policy.retry,
+        pool=policy.pool,
+    )
     def clip_probe(
         context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile
     ) -> dg.MaterializeResult[None]:

@@ -13,9 +13,11 @@ import dagster as dg
 import sqlalchemy as sa
 from pydantic import Field
 
+from mushroom_assets.assets.windows import RunPolicy
 from mushroom_assets.domain import vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.probe import probes_id
+from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.versions import code_version, relabelled
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.instance.reporting import UNRECORDED, made_by, together, version_tags
@@ -56,10 +58,10 @@ class RelabelConfig(dg.Config):
     )
 
 
-def relabel_job(clock: FarmClock, retry_policy: dg.RetryPolicy, pool: str) -> dg.JobDefinition:
+def relabel_job(clock: FarmClock, policy: RunPolicy, farm: Farm) -> dg.JobDefinition:
     """The job on a farm's clock."""
 
-    @dg.op(retry_policy=retry_policy, pool=pool)
+    @dg.op(retry_policy=policy.retry, pool=policy.pool)
     def relabel_images(
         context: dg.OpExecutionContext,
         config: RelabelConfig,
@@ -83,10 +85,7 @@ def relabel_job(clock: FarmClock, retry_policy: dg.RetryPolicy, pool: str) -> dg
             for counts in relabel(database, task, since, until):
                 _record(context, counts, task, partitions, farm)
 
-    @dg.job(
-        description="New labels for stored vectors, after a change of prompts, labels or probes; "
-        "reads no image."
-    )
+    @dg.job(description=say("relabel_job", farm))
     def relabel_images_job() -> None:
         relabel_images()
 

@@ -9,7 +9,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from mushroom_assets.assets.course import Course, read_course
-from mushroom_assets.assets.windows import pictured, replace_windows
+from mushroom_assets.assets.windows import RunPolicy, pictured, replace_windows
 from mushroom_assets.domain.card import Card, card
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
@@ -38,16 +38,15 @@ from mushroom_assets.storage.schema import daily_room_report as table
 from mushroom_assets.storage.vision.room_days import similar_room_days
 
 
-def report_asset(
-    clock: FarmClock, retry_policy: dg.RetryPolicy, backfill_policy: dg.BackfillPolicy
-) -> dg.AssetsDefinition:
+def report_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
     """The asset on a farm's clock; the timetable adds when its inputs call for it."""
 
     @dg.asset(
         partitions_def=clock.daily,
         deps=["daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"],
-        retry_policy=retry_policy,
-        backfill_policy=backfill_policy,
+        retry_policy=policy.retry,
+        backfill_policy=policy.backfill,
+        pool=policy.pool,
     )
     def daily_room_report(
         context: dg.AssetExecutionContext,

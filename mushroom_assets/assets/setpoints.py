@@ -7,7 +7,7 @@ from itertools import chain
 import dagster as dg
 import sqlalchemy as sa
 
-from mushroom_assets.assets.windows import replace_windows
+from mushroom_assets.assets.windows import RunPolicy, replace_windows
 from mushroom_assets.domain import setpoints
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.setpoints import HourlySetpointChanges
@@ -28,16 +28,15 @@ CHUNK_HOURS = 7 * 24
 CHUNK_SAMPLES = 1_000_000
 
 
-def setpoints_asset(
-    clock: FarmClock, retry_policy: dg.RetryPolicy, backfill_policy: dg.BackfillPolicy
-) -> dg.AssetsDefinition:
+def setpoints_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
     """The asset on a farm's clock."""
 
     @dg.asset(
         partitions_def=clock.hourly,
         deps=["sample", "point", "batch"],
-        retry_policy=retry_policy,
-        backfill_policy=backfill_policy,
+        retry_policy=policy.retry,
+        backfill_policy=policy.backfill,
+        pool=policy.pool,
     )
     def hourly_setpoint_changes(
         context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile

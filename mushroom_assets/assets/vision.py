@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import Field
 
 from mushroom_assets.assets.cameras import Cameras, open_cameras, read_circumstances
-from mushroom_assets.assets.windows import pictured, replace_windows
+from mushroom_assets.assets.windows import RunPolicy, pictured, replace_windows
 from mushroom_assets.domain import vision
 from mushroom_assets.domain.image_row import DailyClipInference, image_labels
 from mushroom_assets.domain.windows import Window
@@ -35,20 +35,15 @@ class VisionConfig(dg.Config):
     )
 
 
-def vision_asset(
-    clock: FarmClock,
-    retry_policy: dg.RetryPolicy,
-    backfill_policy: dg.BackfillPolicy,
-    pool: str | None,
-) -> dg.AssetsDefinition:
+def vision_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
     """The asset on a farm's clock; one run at a time holds the pool, and with it the model."""
 
     @dg.asset(
         partitions_def=clock.daily,
         deps=["room_images", "sample", "batch"],
-        retry_policy=retry_policy,
-        backfill_policy=backfill_policy,
-        pool=pool,
+        retry_policy=policy.retry,
+        backfill_policy=policy.backfill,
+        pool=policy.pool,
     )
     def daily_clip_inference(
         context: dg.AssetExecutionContext,

@@ -8,6 +8,7 @@ reruns only those. What a chunk does is the business of the asset.
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import dagster as dg
 
@@ -20,6 +21,15 @@ from mushroom_assets.faults.run import (
 from mushroom_assets.instance.reporting import REPORTED, report, reported
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.partitions import windows
+
+
+class RunPolicy(NamedTuple):
+    """How the runs of an asset are retried, how a range is divided into runs, what a run holds."""
+
+    retry: dg.RetryPolicy
+    backfill: dg.BackfillPolicy
+    pool: str | None = None
+
 
 # The newest partitions of a run: a year of days would take minutes to draw, and 100 MB of Dagster's
 # log.

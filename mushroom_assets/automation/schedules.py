@@ -13,6 +13,8 @@ import dagster as dg
 
 from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED, TIMETABLE
 from mushroom_assets.checks import standing
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.texts import say
 from mushroom_assets.instance.outstanding import closed, on_their_way, range_tags, ranges
 from mushroom_assets.partitions import FarmClock
 
@@ -34,26 +36,25 @@ def jobs() -> Jobs:
     return found
 
 
-def schedules(clock: FarmClock, jobs: Jobs, timezone: str) -> list[dg.ScheduleDefinition]:
+def schedules(clock: FarmClock, jobs: Jobs, farm: Farm) -> list[dg.ScheduleDefinition]:
     """The farm's timetable, in farm time."""
     ticking = {asset: slot.cron for asset, slot in TIMETABLE.items() if slot.cron}
     return [
-        *(_catching_up(asset, cron, clock, jobs, timezone) for asset, cron in ticking.items()),
+        *(_catching_up(asset, cron, clock, jobs, farm) for asset, cron in ticking.items()),
         dg.ScheduleDefinition(
             name="standing_checks_schedule",
             job=jobs[STANDING_JOB],
             # After the hour's run: a check says nothing of an earlier materialization.
             cron_schedule="10 * * * *",
-            execution_timezone=timezone,
+            execution_timezone=farm.timezone,
             default_status=ON,
-            description=f"Looks for partitions of the last {standing.DAYS} days that have failed "
-            "or are missing.",
+            description=say("standing_schedule", farm, days=standing.DAYS),
         ),
     ]
 
 
 def _catching_up(
-    asset: str, cron: str, clock: FarmClock, jobs: Jobs, timezone: str
+    asset: str, cron: str, clock: FarmClock, jobs: Jobs, farm: Farm
 ) -> dg.ScheduleDefinition:
     definition = TIMETABLE[asset].partitions(clock)
 
@@ -61,10 +62,9 @@ def _catching_up(
         job=jobs[asset],
         name=f"{asset}_schedule",
         cron_schedule=cron,
-        execution_timezone=timezone,
+        execution_timezone=farm.timezone,
         default_status=ON,
-        description="Asks for the due partition and for any of the last "
-        f"{LOOKBACK.days} days that is not materialized, oldest first.",
+        description=say("catching_up", farm, days=LOOKBACK.days),
     )
     def tick(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         now = context.scheduled_execution_time
@@ -72,10 +72,7 @@ def _catching_up(
         for first, last in wanted:
             yield _request(first, last)
         if not wanted:
-            yield dg.SkipReason(
-                f"No partition is due: every one of the last {LOOKBACK.days} days is materialized "
-                "or on its way."
-            )
+            yield dg.SkipReason(say("nothing_due", farm, days=LOOKBACK.days))
 
     return tick
 

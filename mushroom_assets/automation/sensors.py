@@ -10,6 +10,8 @@ import dagster as dg
 from mushroom_assets.automation.notification import Target, tell_failures
 from mushroom_assets.automation.schedules import Jobs
 from mushroom_assets.automation.timetable import TIMETABLE
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.texts import say
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.settings import load_settings
@@ -19,37 +21,38 @@ ON = dg.DefaultSensorStatus.RUNNING
 UI_URL = "http://127.0.0.1:3000"  # where `mushroom up` serves it
 
 
-def sensors(jobs: Jobs, *, notify: bool) -> list[dg.SensorDefinition]:
+def sensors(jobs: Jobs, farm: Farm, *, notify: bool) -> list[dg.SensorDefinition]:
     """Automation of what follows its inputs, and the watch over labels and over failed runs.
 
     Args:
         jobs: by asset.
+        farm: the language of the descriptions.
         notify: whether there is somebody to be told of failed runs.
     """
     following = [asset for asset, slot in TIMETABLE.items() if slot.follows_inputs]
     return [
-        *(_automation(asset) for asset in following),
-        _watching_labels(jobs["clip_probe"]),
-        _watching_failures(on=notify),
+        *(_automation(asset, farm) for asset in following),
+        _watching_labels(jobs["clip_probe"], farm),
+        _watching_failures(farm, on=notify),
     ]
 
 
-def _automation(asset: str) -> dg.SensorDefinition:
+def _automation(asset: str, farm: Farm) -> dg.SensorDefinition:
     return dg.AutomationConditionSensorDefinition(
         f"{asset}_automation",
         target=dg.AssetSelection.assets(asset),
         default_status=ON,
-        description="Makes a day's partition when the last of its inputs is there.",
+        description=say("follows_inputs", farm),
     )
 
 
-def _watching_labels(job: Any) -> dg.SensorDefinition:
+def _watching_labels(job: Any, farm: Farm) -> dg.SensorDefinition:
     @dg.sensor(
         job=job,
         name="clip_probe_sensor",
         minimum_interval_seconds=60,
         default_status=ON,
-        description="Fits the probe anew when labels, or vectors of labelled images, have changed.",
+        description=say("watching_labels", farm),
     )
     def tick(
         context: dg.SensorEvaluationContext, postgres: PostgresResource
@@ -59,26 +62,22 @@ def _watching_labels(job: Any) -> dg.SensorDefinition:
             state = label_state(connection)
         before = context.cursor or NO_LABELS
         if state == before:
-            return dg.SkipReason("Labels and their vectors are those of the last run.")
+            return dg.SkipReason(say("labels_known", farm))
         # With both states in the key: to take away all labels is news each time.
         return dg.SensorResult([dg.RunRequest(run_key=f"{before} -> {state}")], cursor=state)
 
     return tick
 
 
-def _watching_failures(*, on: bool) -> dg.SensorDefinition:
-    told = "Tells the targets of MUSHROOM_NOTIFY of every failed run, one that is down later."
-    off = (
-        "Off until MUSHROOM_NOTIFY is set: one or more URLs as "
-        "https://github.com/caronc/apprise/wiki shows them."
-    )
+def _watching_failures(farm: Farm, *, on: bool) -> dg.SensorDefinition:
+    off = say("notification_off", farm)
 
     # Not Dagster's own run_failure_sensor, which forgets a run whose message was not delivered.
     @dg.sensor(
         name="run_failure_notification",
         minimum_interval_seconds=30,
         default_status=ON if on else dg.DefaultSensorStatus.STOPPED,
-        description=told if on else off,
+        description=say("notification_on", farm) if on else off,
     )
     def tick(context: dg.SensorEvaluationContext, farm_file: FarmFile) -> dg.SkipReason:
         settings = load_settings()
@@ -87,6 +86,6 @@ def _watching_failures(*, on: bool) -> dg.SensorDefinition:
         targets = [Target(url) for url in settings.notify]
         ui_url = settings.ui_url or UI_URL
         done = tell_failures(context.instance, targets, farm_file.read(), ui_url)
-        return dg.SkipReason(done or "No run has failed since.")
+        return dg.SkipReason(done or say("no_failures", farm))
 
     return tick

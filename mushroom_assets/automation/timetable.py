@@ -51,6 +51,19 @@ class Slot:
     filled_a_run: int | None = None
     pool: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what nothing would read.
+
+        Raises:
+            ValueError: portions or a due time of an asset without partitions; a day that is due at
+                no full hour.
+        """
+        portioned = self.cron or self.due_after or self.partitions_a_run or self.filled_a_run
+        if self.cadence is None and portioned:
+            raise ValueError("an asset without partitions has no cron, portions or due time")
+        if self.cadence == "daily" and (not self.due_after or self.due_after % HOUR):
+            raise ValueError(f"a day is due after full hours, at least one, not {self.due_after}")
+
     def partitions(self, clock: FarmClock) -> dg.TimeWindowPartitionsDefinition:
         """Its partitions on a farm's clock."""
         if self.cadence is None:

@@ -53,10 +53,10 @@ def table_checks(
         selected = context.selected_asset_check_keys
         chosen = [rule for rule in rules if specs[rule.name].key in selected]
         parts = windows(definition, context.partition_keys)
-        with permanent_faults_fail_at_once():
-            farm = farm_file.read()
-            with postgres.transaction(context.run.run_id) as connection:
-                found = {rule.name: _offending(rule, parts, farm, connection) for rule in chosen}
+        farm = farm_file.read()
+        run_id = context.run.run_id
+        with permanent_faults_fail_at_once(), postgres.transaction(run_id) as connection:
+            found = {rule.name: _offending(rule, parts, farm, connection) for rule in chosen}
         asset = dg.AssetKey(rules[0].table.name)
         targets = latest_materializations(context.instance, asset, [part.key for part in parts])
         with together(context.instance):

@@ -15,6 +15,7 @@ from typing import Any, get_args
 from mushroom_assets.domain.farm import Farm, Language
 from mushroom_assets.domain.packaged import packaged_names, packaged_yaml
 
+FOLDER = "mushroom_assets/metadata"
 TEXTS_FILE = "texts.yaml"
 RULES_FOLDER = "rules"  # a folder: a file for the checks of each noun
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -39,7 +40,10 @@ def say(key: str, farm: Farm, /, **values: Any) -> str:
 
 def say_in(language: Language, key: str, /, **values: Any) -> str:
     """As `say`, in a given language: for what is stored in one language on every farm."""
-    return texts()[key][language].format(**values)
+    found = texts().get(key)
+    if found is None:
+        raise KeyError(f"no text has the key {key!r}. Remedy: write it into a file of {FOLDER}/")
+    return found[language].format(**values)
 
 
 def files() -> list[tuple[str, ...]]:

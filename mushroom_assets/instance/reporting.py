@@ -1,7 +1,7 @@
 """How assets and checks tell Dagster of their partitions: while the run goes on, many at a time.
 
 What is told is the business of `metadata` and `checks`, how it is stored that of `event_log`. Where
-Dagster lacks the private names, it is told less: see `LESS`.
+Dagster lacks the private names, it is told less: see `tested`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,11 +12,6 @@ import dagster as dg
 
 from mushroom_assets.instance.tested import MISSING, require_tested, warn_of_fallback
 
-LESS = (
-    "Partitions are recorded without the versions of their inputs, so Dagster calls none of them "
-    "outdated, and evaluations without the materialization that they are of, so it shows them as "
-    "outdated."
-)
 try:
     require_tested()
     from dagster._core.definitions.asset_checks.asset_check_evaluation import (
@@ -26,7 +21,7 @@ try:
         _get_input_provenance_data as inputs_of,
     )
 except MISSING as reason:
-    warn_of_fallback(reason, LESS)
+    warn_of_fallback(reason)
     Target: Any = type(None)  # no evaluation has one
     PRIVATE = False
 else:

@@ -16,13 +16,6 @@ if TYPE_CHECKING:
     from mushroom_assets.instance.pooled import FarmStorage as PooledStorage
 
 __all__ = ["FarmStorage"]
-COST = (
-    "Dagster's own PostgreSQL storage stands in for FarmStorage: nothing is lost and the tables "
-    "stay the same, but a run over a range of partitions sends the database about 30 times as many "
-    "statements, and pages of assets with checks load more slowly. To stay with it and without "
-    "this warning, write `storage: {postgres: {postgres_url: {env: DATABASE_URL}}}` in "
-    "dagster.yaml."
-)
 
 
 def _choose() -> "type[PooledStorage | DagsterPostgresStorage]":
@@ -30,7 +23,7 @@ def _choose() -> "type[PooledStorage | DagsterPostgresStorage]":
         require_tested()
         from mushroom_assets.instance.pooled import FarmStorage as PooledStorage
     except MISSING as reason:
-        warn_of_fallback(reason, COST)
+        warn_of_fallback(reason)
         return DagsterPostgresStorage
     return PooledStorage
 

@@ -106,7 +106,6 @@ samples = st.lists(
 )
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("unpictured")
 @few_runs
 @given(samples, st.randoms(use_true_random=False))

@@ -18,7 +18,7 @@ from mushroom_assets.domain.setpoints import samples_an_hour
 from mushroom_assets_tests.kit.plant import materialize
 from mushroom_assets_tests.kit.small import Build, Sample, SmallFarm
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("unpictured")]
+pytestmark = pytest.mark.usefixtures("unpictured")
 DAILY = "daily_env_stats"
 HOURLY = "hourly_setpoint_changes"
 # The days around both changes of the clocks

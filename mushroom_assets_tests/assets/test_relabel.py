@@ -28,7 +28,6 @@ from mushroom_assets_tests.kit.plant import write_farm
 from mushroom_assets_tests.kit.runs import failure_message, retries
 from mushroom_assets_tests.kit.small import without
 
-pytestmark = pytest.mark.long
 PROVENANCE = ("run_id", "computed_at")
 
 

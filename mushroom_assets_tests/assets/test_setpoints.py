@@ -65,7 +65,6 @@ samples = st.lists(
 )
 
 
-@pytest.mark.long
 @few_runs
 @given(samples, st.permutations(range(6)), st.randoms(use_true_random=False))
 def test_hours_in_any_order_and_as_a_range_are_one_pass(

@@ -17,7 +17,6 @@ from mushroom_assets.storage.samples import insert_samples
 from mushroom_assets.storage.schema import daily_env_stats, hourly_setpoint_changes
 from mushroom_assets_tests.kit.plant import materialize, rows
 
-pytestmark = pytest.mark.long
 ROOMS = ["607", "611"]
 DAYS = [dt.date(2026, 1, 10), dt.date(2026, 1, 11)]
 KEY = ["room_id", "device_alias", "point_alias"]

@@ -36,7 +36,6 @@ from mushroom_assets_tests.kit.plant import materialize
 from mushroom_assets_tests.kit.runs import run_job
 from mushroom_assets_tests.kit.small import without
 
-pytestmark = pytest.mark.long
 WORKERS = 2
 IMAGES = 120
 BATCH = 16

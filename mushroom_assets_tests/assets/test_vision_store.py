@@ -13,7 +13,6 @@ from mushroom_assets_tests.kit.object_store import BUCKET, ObjectStore
 from mushroom_assets_tests.kit.runs import AT_ONCE, counted, failure
 from mushroom_assets_tests.kit.small import SmallFarm
 
-pytestmark = pytest.mark.long
 ROOT = f"s3://{BUCKET}/farm"
 RANDOM = ClipResource(pretrained="random-seed0")  # labels do not matter here
 

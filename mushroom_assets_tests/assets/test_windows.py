@@ -17,7 +17,7 @@ from mushroom_assets.storage.schema import RESULTS
 from mushroom_assets_tests.kit.runs import failure_message, retries
 from mushroom_assets_tests.kit.small import SmallFarm
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("unpictured")]
+pytestmark = pytest.mark.usefixtures("unpictured")
 DAILY = "daily_env_stats"
 HOURLY = "hourly_setpoint_changes"
 DAYS = ["2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08"]

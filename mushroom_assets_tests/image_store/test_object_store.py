@@ -10,6 +10,8 @@ from mushroom_assets.image_store.store import Images
 from mushroom_assets_tests.kit.image_stores import DAY, recording, why_not
 from mushroom_assets_tests.kit.object_store import BUCKET, ObjectStore
 
+pytestmark = pytest.mark.long
+
 ROOT = f"s3://{BUCKET}/farm"
 
 

@@ -31,6 +31,8 @@ from mushroom_assets.inference.weights import (
 )
 from mushroom_assets.simulation.cameras import render, shots
 
+pytestmark = pytest.mark.long
+
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 

@@ -13,6 +13,8 @@ from threadpoolctl import threadpool_limits
 from mushroom_assets.domain.probe import Labelled, Probe, ProbeFit
 from mushroom_assets.inference.probe import fit_probe
 
+pytestmark = pytest.mark.long
+
 Floats = npt.NDArray[np.float64]
 NAMES = ["a", "b", "c"]
 SHARES = (1.0, 10.0, 100.0, 1000.0)  # the values of C that are tried

@@ -28,6 +28,8 @@ from training import card, scenes
 from training.measure import Outcome, Seen, measure
 from training.train import plant_shots
 
+pytestmark = pytest.mark.long
+
 CARD = MODELS / "MODEL_CARD.md"
 SEEDS, COUNT = (4, 5), 600
 PLANT_SEED, PLANT_EVERY = 12, 49

@@ -22,7 +22,7 @@ from mushroom_assets.service.ui import ask_ui, ui_fault
 from mushroom_assets_tests.kit.servers import free_port, until
 from mushroom_assets_tests.kit.small import SmallFarm
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 ASSET = "daily_env_stats"
 DAYS = [f"{dt.date(2025, 1, 1) + dt.timedelta(days=n)}" for n in range(120)]
 STUCK_DAY = DAYS[100]

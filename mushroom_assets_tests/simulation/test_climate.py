@@ -9,6 +9,8 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.simulation.batch import growth_day
 from mushroom_assets.simulation.plant import points, simulate_day
 
+pytestmark = pytest.mark.long
+
 ROOMS = ["607", "608", "611", "612"]
 
 

@@ -29,6 +29,8 @@ from mushroom_assets.storage.vision.index import (
 from mushroom_assets.storage.vision.index_build import ensure_index
 from mushroom_assets_tests.kit.vectors import ENCODER, clusters, put_vectors, unit
 
+pytestmark = pytest.mark.long
+
 ODD = 'it\'s 100% "odd"/weights:\\v1'
 
 
