@@ -13,6 +13,7 @@ from dagster._core.test_utils import freeze_time
 
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets_tests.kit.contract import ASSETS
 
 SHANGHAI = "Asia/Shanghai"
 BRUSSELS = "Europe/Brussels"
@@ -95,4 +96,4 @@ def test_every_asset_of_the_timetable_has_a_policy() -> None:
         for key in graph.get_all_asset_keys()
         if graph.get(key).freshness_policy
     }
-    assert with_policy == {ENV, HOURLY, CLIP, REPORT}
+    assert with_policy == set(ASSETS)

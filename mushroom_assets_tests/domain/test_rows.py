@@ -1,9 +1,20 @@
 """The domain's rows are the result tables': the same columns, with Python types that fit theirs."""
 
 import datetime as dt
+import importlib
+import pkgutil
 import types
 import uuid
-from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    NotRequired,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 import numpy as np
 import pytest
@@ -11,20 +22,29 @@ import sqlalchemy as sa
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from mushroom_assets.domain.environment import DailyEnvStats
+from mushroom_assets import domain
 from mushroom_assets.domain.image_row import DailyClipInference, ImageLabels
-from mushroom_assets.domain.probe import ClipProbe, ProbeColumns
-from mushroom_assets.domain.report import DailyRoomReport
-from mushroom_assets.domain.setpoints import HourlySetpointChanges
+from mushroom_assets.domain.probe import ProbeColumns
 from mushroom_assets.storage import schema
 
-ROWS = {
-    "daily_env_stats": DailyEnvStats,
-    "hourly_setpoint_changes": HourlySetpointChanges,
-    "daily_clip_inference": DailyClipInference,
-    "daily_room_report": DailyRoomReport,
-    "clip_probe": ClipProbe,
-}
+
+def row_types() -> dict[str, type]:
+    """The TypedDicts of the domain by name, such as `DailyEnvStats`."""
+    found: dict[str, type] = {}
+    for module in pkgutil.iter_modules(domain.__path__):
+        members = vars(importlib.import_module(f"{domain.__name__}.{module.name}"))
+        found |= {name: member for name, member in members.items() if is_typeddict(member)}
+    return found
+
+
+def type_name(table: str) -> str:
+    """`DailyEnvStats` of `daily_env_stats`."""
+    return "".join(part.capitalize() for part in table.split("_"))
+
+
+TYPES = row_types()
+TABLES = schema.ASSETS.keys() - schema.SOURCES.keys()
+ROWS = {table: TYPES[type_name(table)] for table in sorted(TABLES) if type_name(table) in TYPES}
 # What a column of a type holds in Python; a JSON value may be a mapping or a list
 HOLDS: list[tuple[type[Any], tuple[str, ...]]] = [
     (sa.Text, ("str",)),
@@ -59,7 +79,7 @@ def held(column: sa.Column[Any]) -> tuple[str, ...]:
 
 
 def test_every_result_table_has_a_row_here() -> None:
-    assert ROWS.keys() == {*schema.RESULTS, schema.clip_probe.name}
+    assert ROWS.keys() == TABLES
 
 
 @pytest.mark.parametrize("name", ROWS)

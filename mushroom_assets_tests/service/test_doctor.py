@@ -9,6 +9,7 @@ from click.testing import Result
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets_tests.kit.command import mushroom
+from mushroom_assets_tests.kit.contract import TABLES, WORK_TABLES
 from mushroom_assets_tests.kit.databases import uri_of
 
 SUBJECTS = [
@@ -52,7 +53,7 @@ def test_where_all_is_well_every_door_has_a_line_and_the_exit_code_is_0(
     assert result.exit_code == 0
     told = {subject: text for subject, (_, text) in findings(result).items()}
     assert told["farm file"].startswith("the packaged farm.yaml: 4 rooms, ")
-    assert told["tables"] == f"revision {migrations.head()}, 12 tables"
+    assert told["tables"] == f"revision {migrations.head()}, {len(TABLES | WORK_TABLES)} tables"
     assert "PostgreSQL 18" in told["database"]
     assert told["image store"] == f"{tmp_path}/images: 1 of 4 room folders"
     assert told["dagster storage"].endswith(", 0 runs")

@@ -14,6 +14,7 @@ from sqlalchemy import exc
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import metadata
+from mushroom_assets_tests.kit.contract import TABLES, WORK_TABLES
 
 COLUMNS = """
     SELECT c.relname, a.attname, a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -128,11 +129,7 @@ def test_vectors_lie_in_their_rows(database: Database) -> None:
 def test_every_column_and_table_has_a_comment(database: Database) -> None:
     with database.transaction() as connection:
         found = catalogue(connection)["columns"]
-    assert {row[0] for row in found} == {
-        "point", "sample", "batch", "image_label",
-        "clip_probe", "image_embedding", "room_day_embedding", "image_quarantine",
-        "daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference", "daily_room_report",
-    }  # fmt: skip
+    assert {row[0] for row in found} == TABLES | WORK_TABLES
     assert [f"{row[0]}.{row[1]}" for row in found if not row[7] or not row[8]] == []
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from mushroom_assets.storage.schema import ASSETS, RESULTS, SOURCES, TABLES, metadata
 from mushroom_assets.storage.schema.dictionary import Role, upstream
+from mushroom_assets_tests.kit import contract
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -35,12 +36,7 @@ def test_a_result_comes_after_the_results_that_it_is_computed_from() -> None:
 
 
 def test_assets_are_all_tables_but_those_that_inference_works_with() -> None:
-    assert set(RESULTS) == {
-        "daily_env_stats",
-        "hourly_setpoint_changes",
-        "daily_clip_inference",
-        "daily_room_report",
-    }
-    assert set(SOURCES) == {"point", "sample", "batch", "room_images", "image_label"}
-    assert set(ASSETS) == {*RESULTS, *SOURCES, "clip_probe"}
+    assert set(RESULTS) == set(contract.ASSETS)
+    assert set(SOURCES) == contract.EXTERNAL | {contract.LABELS}
+    assert set(ASSETS) == {*RESULTS, *SOURCES, *contract.BESIDE}
     assert "room_images" not in TABLES

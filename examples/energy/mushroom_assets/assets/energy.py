@@ -6,14 +6,14 @@ from itertools import chain
 
 import dagster as dg
 import sqlalchemy as sa
-from mushroom_assets.domain.energy import DailyEnergy
-from mushroom_assets.metadata.energy import energy_metadata
 
-from mushroom_assets.assets.windows import replace_windows
+from mushroom_assets.assets.windows import RunPolicy, replace_windows
 from mushroom_assets.domain import energy
+from mushroom_assets.domain.energy import DailyEnergy
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.metadata.common import Metadata
+from mushroom_assets.metadata.energy import energy_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.points import read_points
@@ -22,16 +22,15 @@ from mushroom_assets.storage.samples import read_samples
 from mushroom_assets.storage.schema import daily_energy as table
 
 
-def energy_asset(
-    clock: FarmClock, retry_policy: dg.RetryPolicy, backfill_policy: dg.BackfillPolicy
-) -> dg.AssetsDefinition:
+def energy_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
     """The asset on a farm's clock."""
 
     @dg.asset(
         partitions_def=clock.daily,
         deps=["sample", "point"],
-        retry_policy=retry_policy,
-        backfill_policy=backfill_policy,
+        retry_policy=policy.retry,
+        backfill_policy=policy.backfill,
+        pool=policy.pool,
     )
     def daily_energy(
         context: dg.AssetExecutionContext, postgres: PostgresResource, farm_file: FarmFile

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from mushroom_assets.domain.energy import DailyEnergy
-
 from mushroom_assets.metadata.common import Metadata, mean
 
 
