@@ -22,7 +22,7 @@ READERS = 4  # threads that wait for the store while the workers compute
 
 
 class Memory(Protocol):
-    """Earlier results by a file's bytes. The workers call it, each from its own thread."""
+    """Earlier results by a file's bytes. The workers call this, each from its own thread."""
 
     def recall(self, hashes: Sequence[str]) -> Mapping[str, EncodedImage]:
         """Earlier results for these contents, by SHA-256."""
@@ -52,7 +52,7 @@ def embed(
             batch = paths[first : first + encoder.batch]
             files = [(path, readers.submit(read, path)) for path in batch]
             running.append(workers.submit(_embed_batch, files, encoder, memory))
-            # Each worker computes one batch while the files of one more are being read
+            # Each worker has one batch in hand and one whose files are being read
             if len(running) == 2 * encoder.workers:
                 yield from running.popleft().result()
         while running:

@@ -3,8 +3,8 @@
 The accuracy is that of a nested cross-validation: in each fold the regularisation is chosen by a
 cross-validation of the other folds alone, so no image is judged by a fit, or by a choice, that has
 seen it. Images of one room and day are near-duplicates, an hour apart, and stay on one side of
-every fold if there are enough room-days. scikit-learn is imported inside functions: it costs
-seconds.
+every fold if there are enough room-days.
+scikit-learn is imported inside functions: it costs seconds.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What is written beside a camera's picture: place and time, and what the models say of it.
+"""The words beside a camera's picture: place and time, and what the models say of it.
 
 Rows are those of `daily_clip_inference`; captions are Markdown in the farm's language. Which
 pictures are shown is the business of `contact_sheet`.
@@ -16,7 +16,7 @@ Row = Mapping[str, Any]
 
 
 def label_caption(kind: Kind, row: Row, farm: Farm) -> str:
-    """`fruiting 97%`; of an image without a clear lead `unknown (fruiting 41%)`."""
+    """`fruiting 97%`; for an image without a clear lead `unknown (fruiting 41%)`."""
     name = row[kind]
     share = share_text(row[f"{kind}_probability"])
     if name != UNKNOWN:

@@ -1,8 +1,8 @@
 """The cameras' day in small pictures, as Markdown: all cameras, the least certain, a room's few.
 
-Which pictures are shown, and in which order, lives here; what is written beside them is the
-business of `captions`, the day's numbers and tables are that of `vision`. The caller reads and
-shrinks files: it hands in `Draw`.
+This module decides which pictures are shown, and in which order. `captions` writes the words beside
+them; `vision` shows the day's numbers and tables. The caller reads and shrinks files: it hands in
+`Draw`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,9 +36,9 @@ DASH = "–"
 
 
 def contact_sheet(rows: Sequence[Row], farm: Farm, draw: Draw, *, trained: bool) -> str:
-    """A day's pictures, a line a camera, in time order.
+    """A day's pictures, one line for each camera, in time order.
 
-    Of very many cameras there is one picture each, several in a line.
+    With very many cameras, each has one picture, several in a line.
 
     Args:
         rows: of one day, those with a vector; one at least.
@@ -96,7 +96,7 @@ def room_pictures(
         farm: language, time zone, texts of the labels.
         draw: asked once.
         trained: whether labels are written under the pictures.
-        count: how many, spread over the day, of one camera after the other.
+        count: how many, spread over the day, from one camera after the other.
     """
     ok = [row for row in rows if row["status"] == "ok"]
     chosen = _there(spread(ok, count, farm))
@@ -136,10 +136,10 @@ def _doubtful_line(row: Row, pictures: Mapping[str, bytes], farm: Farm) -> list[
 
 
 def spread(rows: Sequence[Row], count: int, farm: Farm) -> list[Row | None]:
-    """Of `count` equal parts of the day the image nearest to each one's middle.
+    """Divide the day into `count` parts; return the image nearest to each middle.
 
-    The images are of one camera after the other. None where a part has no image: a camera's gap is
-    a gap on the sheet too.
+    The parts are equal. The images come from one camera after the other. None where a part has no
+    image: a camera's gap is a gap on the sheet too.
     """
     cameras = sorted({row["camera"] for row in rows})
     part = 24 / count

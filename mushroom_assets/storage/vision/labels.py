@@ -104,7 +104,7 @@ def count_labels(connection: sa.Connection, kind: str) -> dict[str, int]:
 
 
 def labelled_encoders(connection: sa.Connection) -> list[str]:
-    """The models that have a vector of a labelled image; the one with the newest vectors is last."""
+    """The models with a vector of a labelled image; the one with the newest vectors is last."""
     vector = image_embedding.c
     statement = (
         sa.select(vector.encoder)
@@ -116,7 +116,7 @@ def labelled_encoders(connection: sa.Connection) -> list[str]:
 
 
 def read_labelled(connection: sa.Connection, encoder: str, kind: str) -> list[Labelled]:
-    """The labelled images of a kind with a model's vectors, one for each content, in content order."""
+    """The labelled images of a kind with a model's vectors, one for each content, by content."""
     latest = _latest(kind)
     vector = image_embedding.c
     image = daily_clip_inference.c

@@ -19,7 +19,7 @@ TRIVIAL_DAYS = 3  # of its own room: yesterday always looks alike, and says noth
 
 
 class NearRoomDay(NamedTuple):
-    """A room's day and how similar it is; `verdict` is its report's, None where none was written."""
+    """A room's day and its similarity; `verdict` is its report's, None where none was written."""
 
     room_id: str
     day: dt.date

@@ -83,7 +83,7 @@ def nearest_images(
     until: dt.date | None = None,
     exact: bool = False,
 ) -> list[NearImage]:
-    """The k images most similar to a vector, the most similar first; fewer only if there are no more.
+    """The k images most similar to a vector, in that order; fewer only if there are no more.
 
     Several paths with the same bytes are several images. Vectors whose image is gone, or was
     replaced, do not count.
