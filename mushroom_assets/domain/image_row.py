@@ -101,7 +101,7 @@ class Fault(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file: a vector with the picture's facts, or a fault.
+    """The outcome for one file: a vector with the picture's facts, or a fault.
 
     `computed` says whether the model worked on it just now; otherwise the result was remembered.
     """

@@ -266,7 +266,7 @@ class ProbeFit:
         counts: labelled images of every class of the farm file, in its order.
         strangers: labelled images of classes that the farm file does not list; no fit uses them.
         probe: None where fewer than two classes have `MIN_LABELS` images.
-        evaluation: of the probe, None without one.
+        evaluation: that of the probe, None without one.
         strength: the chosen inverse regularisation (C), None without a probe.
     """
 

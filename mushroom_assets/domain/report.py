@@ -138,7 +138,7 @@ def effects(
     """What followed each change: the time-weighted means of `EFFECT_S` before and after it.
 
     Args:
-        changes: of one room.
+        changes: those of one room.
         climate: the room's series by quantity, from `EFFECT_S` before the first change to
             `EFFECT_S` after the last.
         farm: how long a value holds.

@@ -75,7 +75,7 @@ class ImageStoreRefused(RuntimeError):
 def store_errors() -> tuple[type[Exception], ...]:
     """What a store's libraries raise, for an `except` clause: OSErrors and their own.
 
-    ValueError is botocore's word for an endpoint that is no URL.
+    ValueError is botocore's word for an endpoint that is not a URL.
     """
     return (OSError, ValueError, *_classes(FOREIGN))
 

@@ -36,7 +36,7 @@ def vision_metadata(
     """One day of `daily_clip_inference`: pictures, shares of labels, counts, what cannot be used.
 
     Args:
-        rows: of the day.
+        rows: the day's.
         model_id: the model that labelled them.
         trained: whether to believe it; if not, labels are left out.
         farm: rooms, language, texts of the labels.

@@ -78,7 +78,7 @@ def col(
     """A column that is never null.
 
     Args:
-        name: of the column.
+        name: the column's name.
         kind: its type.
         meaning: in English, also the SQL comment.
         chinese: the same in Chinese.

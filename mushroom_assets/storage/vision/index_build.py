@@ -124,8 +124,8 @@ def _build(connection: sa.Connection, encoder: str, count: int, dimensions: int)
     except sa.exc.OperationalError as error:
         if not isinstance(error.orig, errors.DiskFull):
             raise
-        # Workers share the graph in /dev/shm, of which a container has 64 MB unless told otherwise;
-        # one needs none.
+        # Workers share the graph in /dev/shm, where a container has 64 MB unless told otherwise; a
+        # single one does not need it.
         _execute(connection, drop)
         configure(connection, {"max_parallel_maintenance_workers": "0"}, local=False)
         _execute(connection, create)
