@@ -1,7 +1,6 @@
 """The model card's block of numbers: written by the run that made the file, read by its test.
 
-Here lives the block's form alone. What stands around it in the card is written by hand and left as
-it is.
+Here lives the block's form alone. The rest of the card is written by hand and left as it is.
 """
 
 import json

@@ -54,8 +54,8 @@ class Targets(NamedTuple):
 class Pool(NamedTuple):
     """Text vectors.
 
-    Of each kind shape (labels, d) as the farm asks, and (labels, POOLED, d) of other texts; of a
-    caption shape (4, d).
+    Each kind has shape (labels, d) as the farm asks, and (labels, POOLED, d) for other texts; a
+    caption has shape (4, d).
     """
 
     own: dict[str, torch.Tensor]
@@ -64,7 +64,7 @@ class Pool(NamedTuple):
 
 
 def targets(made: Pictures, words: Words) -> Targets:
-    """Numbers of the labels. In a dark frame no stage can be seen, so none is asked."""
+    """Numbers of the labels. A dark frame shows no stage, so none is asked."""
     stages = list(words.labels["stage"])
     conditions = list(words.labels["condition"])
     stage = [-1 if s.condition == "dark_frame" else stages.index(s.stage) for s in made.scenes]
@@ -76,7 +76,7 @@ def targets(made: Pictures, words: Words) -> Targets:
 def _said(stage: str, condition: str, light: str) -> tuple[str, str, str]:
     """What a caption tells apart.
 
-    Of a dark frame neither stage nor light, of an empty room no light.
+    A dark frame tells neither stage nor light, an empty room no light.
     """
     if condition in ("dark_frame", "empty_room"):
         return ("harvested", condition, "white")
@@ -92,7 +92,7 @@ def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
 
 
 def _same(aims: torch.Tensor) -> torch.Tensor:
-    """For each text of a batch which others mean the same, as a distribution over the batch."""
+    """Which other texts mean the same as each text of a batch, as a distribution over the batch."""
     same = (aims @ aims.T > 0.999).float()
     return same / same.sum(1, keepdim=True)
 
@@ -273,7 +273,7 @@ class Fit:
 def best_scale(cosines: list[tuple[NDArray[np.float64], NDArray[np.int64]]]) -> float:
     """The factor before the softmax that fits (cosines, labels) of each kind best.
 
-    It has the least mean negative log likelihood. It is looked for along a grid of 1 % steps from 1
+    It has the least mean negative log likelihood. The search goes along a grid of 1 % steps from 1
     to 100, CLIP's own largest: the curve has one minimum.
     """
     grid = np.exp(np.arange(0, np.log(100), 0.01))

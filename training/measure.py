@@ -62,7 +62,7 @@ class Outcome:
 
     @property
     def recalls(self) -> dict[str, float]:
-        """Of the pictures that show a label, the share that gets it; only labels that are shown."""
+        """The share of pictures showing a label that get this label; only labels that are shown."""
         shown = self.confusion.sum(1)
         return {
             name: float(self.confusion[i, i] / shown[i])

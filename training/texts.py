@@ -169,7 +169,7 @@ class Words:
     def caption(self, stage: str, condition: str, light: str, random: np.random.Generator) -> str:
         """A sentence on stage, condition and light.
 
-        Of a dark frame or an empty room there is but one thing to say.
+        A dark frame or an empty room has only one thing to tell.
         """
         of_condition = str(random.choice(CONDITIONS[condition]))
         if condition in ("dark_frame", "empty_room"):

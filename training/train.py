@@ -31,7 +31,7 @@ from training.fit import Fit, Plan, best_scale, targets
 from training.measure import Outcome, Seen, measure
 from training.texts import Words
 
-# Of the renders; the test of the shipped file has one more
+# Seeds of the renders; the test of the shipped file has one more
 TRAIN_SEED = 1
 SCALE_SEED = 2
 CARD_SEED = 3
@@ -39,7 +39,7 @@ CARD_SEED = 3
 PLANT_SEED = 11
 PLANT_FROM = dt.date(2026, 3, 1)
 PLANT_DAYS = 54
-# Of the plant's shots, one in so many is measured; no divisor of 24, so that every hour has its
+# One in so many of the plant's shots is measured; not a divisor of 24, so that every hour has its
 # turn
 PLANT_EVERY = 5
 

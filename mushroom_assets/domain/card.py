@@ -1,6 +1,6 @@
 """A room's day on a card: the report's Markdown, in the farm's language.
 
-What the verdict is, `report` says. Pictures are put between the parts by `metadata`.
+`report` decides the verdict. Pictures are put between the parts by `metadata`.
 
 A card is made in the manner of the ambulatory glucose profile: the verdict and why, the numbers,
 what was moved and what followed, how earlier batches did at the same age, and what the cameras saw.
@@ -30,7 +30,7 @@ from mushroom_assets.domain.texts import decimals, number_text, quantity_name, s
 
 EVENTS_SHOWN = 12  # setpoint moves; 5-10 a room and day are usual
 PEERS_SHOWN = 3  # earlier batches
-NOTHING: Means = (None, None)  # is known of what followed
+NOTHING: Means = (None, None)  # nothing is known of what followed
 MARKS = {"good": "✓", "watch": "!", "act": "‼", "insufficient_data": "?"}
 
 
@@ -147,8 +147,8 @@ def _followed(name: str, means: Means, farm: Farm) -> str:
 
 def _images(room_day: RoomDay, farm: Farm) -> str:
     lines = [_seen(room_day, farm)]
-    # Random weights see little but the light: of 694 rendered pictures those most alike were no
-    # nearer in growth day (7 days apart in the middle) than any two (8).
+    # Random weights see little but the light: among 694 rendered pictures, the most similar ones
+    # were not nearer in growth day (7 days apart in the middle) than any two (8).
     alike = room_day.alike
     if alike is not None and room_day.images_trained and alike.similarity >= ALIKE_FROM:
         lines += ["", _alike(alike, farm)]

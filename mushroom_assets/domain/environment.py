@@ -1,8 +1,8 @@
 """`daily_env_stats`: a room's day in numbers, from the samples of its sensors.
 
-Samples come in and rows go out; where they are stored is not known here. How a sample is marked is
-the business of `marks`, how numbers come from samples that of `statistics`. Times are int64
-microseconds since 1970 UTC, windows half-open [start, end).
+Samples come in and rows go out; this module does not know where they are stored. `marks` marks the
+samples, `statistics` computes numbers from them. Times are int64 microseconds since 1970 UTC,
+windows half-open [start, end).
 """
 
 import datetime as dt
@@ -22,7 +22,7 @@ from mushroom_assets.domain.statistics import Statistics, summarise
 from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.windows import Window
 
-VERSION = 1  # of the code: raised with what the rows mean, see `versions`
+VERSION = 1  # of the code: raise it when the rows' meaning changes, see `versions`
 RoomQuantity = tuple[str, str]  # a room and a quantity, as the keys of mappings
 Sources = Mapping[RoomQuantity, Sequence[int]]  # the point_ids behind each
 
@@ -203,7 +203,7 @@ def _select(samples: Columns, points: Sequence[int], since: int, before: int) ->
 
 
 def depends_on(farm: Farm) -> list[Parts]:
-    """What of the farm file the rows of `daily_env_stats` depend on."""
+    """The parts of the farm file that the rows of `daily_env_stats` depend on."""
     # A quantity may say more, how to draw it for instance: no number depends on that.
     said = {"device_type", "point_alias", "unit", "plausible", "spike", "stuck_s"}
     quantities = farm.quantities.items()

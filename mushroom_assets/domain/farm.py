@@ -1,7 +1,7 @@
 """The farm: rooms, quantities, watched setpoints, stages, labels, as validated models.
 
-Here lives what the keys of `farm.yaml` mean and which values they may have. How the file is read
-and a mistake reported is the business of `farm_file`.
+Here lives what the keys of `farm.yaml` mean and which values they may have. `farm_file` reads the
+file and reports mistakes.
 """
 
 import datetime as dt
@@ -41,9 +41,9 @@ def _on_off(word: Any) -> Any:
 
 
 def _text_keys(mapping: object) -> object:
-    """Room ids and aliases are text, also where YAML reads a number (`611:`) or a boolean (`on:`).
+    """Room ids and aliases are text, even if YAML reads a number (`611:`) or a boolean (`on:`).
 
-    What is no mapping is left to pydantic.
+    Pydantic checks values that are not mappings.
     """
     if not isinstance(mapping, dict):
         return mapping
@@ -69,7 +69,7 @@ class Quantity(_Model):
     """A sensor point that becomes daily statistics. Limits are in `unit`, both ends included.
 
     `setpoints` are the points that set it, by device_type: they are drawn beside it. `text` is its
-    name for people, `decimals` to how many it is shown; without them `texts` knows the usual ones.
+    name for people, `decimals` how many are shown; without them `texts` knows the usual ones.
     """
 
     device_type: str
@@ -163,7 +163,7 @@ class Vision(_Model):
     @field_validator("sound")
     @classmethod
     def _sound_is_a_condition(cls, sound: str, info: ValidationInfo) -> str:
-        conditions = info.data.get("conditions")  # None where they are mistaken themselves
+        conditions = info.data.get("conditions")  # None if they are wrong themselves
         if conditions is not None and sound not in conditions:
             raise ValueError(
                 f"no condition is named {sound!r}; write `sound:` with the condition that means "

@@ -1,7 +1,6 @@
 """The farm file as text: YAML read, defaults put in, and a mistake told with its line and key.
 
-What the keys mean is the business of `farm`, where the file lies (`MUSHROOM_CONFIG`) that of
-`settings`.
+`farm` defines what the keys mean, `settings` where the file lies (`MUSHROOM_CONFIG`).
 """
 
 from importlib import resources
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 
 from mushroom_assets.domain.farm import Farm
 
-REQUIRED = ("timezone", "first_day", "rooms")  # keys that no reference value can stand in for
+REQUIRED = ("timezone", "first_day", "rooms")  # keys that no reference value can replace
 
 
 class FarmFileError(ValueError):
@@ -73,7 +72,7 @@ def _explain(mistake: Any, text: str) -> str:
 def _line_of(path: list[str], text: str) -> int | None:
     """Line (from 1) of the deepest key of `path` that the document has.
 
-    None where it has none of them.
+    None if it has none of them.
     """
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     line = None

@@ -16,14 +16,14 @@ class Growth:
 
 
 def growth_on(day: dt.date, in_dates: Sequence[dt.date], cycle_days: int) -> Growth:
-    """The batch in force on `day`: the latest that came in on it or before.
+    """The batch in force on `day`: the latest that came in on or before that day.
 
     Growth day 1 is the in_date.
 
     Args:
         day: farm-local date.
         in_dates: the room's in-dates, ascending.
-        cycle_days: growth days of a batch; later days are no growth phase.
+        cycle_days: growth days of a batch; later days belong to no growth phase.
     """
     position = bisect.bisect_right(in_dates, day)
     if position == 0:

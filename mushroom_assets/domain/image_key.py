@@ -25,7 +25,7 @@ class ImageKey:
     """What a path says: `<folder>/<YYYYMMDD>/<room>_<camera>_<inDate>_<YYYYMMDDHHMMSS>.jpg`.
 
     Attributes:
-        room_id: by the folder; the room in the file's name is not asked.
+        room_id: from the folder; the room in the file's name is ignored.
         camera: the camera's name.
         captured_at: aware, in the farm's zone. A local time that occurs twice means its first
             occurrence.
@@ -79,11 +79,11 @@ def read_in_date(
 ) -> dt.date | None:
     """The day that `202615` (2026-01-05), `2025124` (12-04 or 01-24) or `20260210` stands for.
 
-    Month and day are written without zeros in front, or all eight digits are there.
+    Month and day are written without leading zeros, or all eight digits are there.
 
     Returns:
-        Of all readings the latest that is not after the capture and at most `max_age_days` before
-        it, None without one.
+        The latest reading that is not after the capture and at most `max_age_days` before it; None
+        if there is none.
     """
     if not re.fullmatch("[0-9]{6,8}", digits):
         return None

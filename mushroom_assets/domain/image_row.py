@@ -1,7 +1,7 @@
 """A row of `daily_clip_inference`: what the file, its name, the batch and the climate say.
 
-Here rows are put together from what was read elsewhere. What the labels mean is the business of
-`vision`, what a path says that of `image_key`.
+This module builds rows from what was read elsewhere. `vision` defines what the labels mean,
+`image_key` what a path says.
 """
 
 import datetime as dt
@@ -101,9 +101,9 @@ class Fault(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file: a vector with the picture's facts, or a fault.
+    """The outcome for one file: a vector with the picture's facts, or a fault.
 
-    `computed` says whether the model worked on it just now; else it was remembered.
+    `computed` says whether the model worked on it just now; otherwise the result was remembered.
     """
 
     path: str
@@ -162,7 +162,7 @@ def circumstances(
 
     Args:
         row: as `judged_image` makes it.
-        climate: as `environment.climate` returns it, `CLIMATE_MAX_AGE_S` before the day too.
+        climate: as `environment.climate` returns it, including `CLIMATE_MAX_AGE_S` before the day.
         farm: length of a cycle.
         in_dates: ascending in-dates by room, as the batch table has them.
     """
@@ -185,7 +185,7 @@ def circumstances(
 def image_labels(
     rows: Iterable[DailyClipInference], labeller: Labeller, probes: Mapping[str, Probe]
 ) -> dict[str, ImageLabels]:
-    """Zero-shot labels, and beside them the probes', of all images that have a vector, by path."""
+    """Zero-shot labels and the probes' labels of all images that have a vector, by path."""
     vectors = {row["image_path"]: row["embedding"] for row in rows if row["embedding"] is not None}
     if not vectors:
         return {}

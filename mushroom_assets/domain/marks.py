@@ -1,6 +1,6 @@
 """Which samples are rejected and which are suspect: the plausible range, spikes, a stuck sensor.
 
-What is computed from the samples afterwards is the business of `statistics`.
+`statistics` computes numbers from the samples afterwards.
 """
 
 from collections.abc import Mapping

@@ -27,7 +27,7 @@ def read_yaml(text: str) -> Any:
     By libyaml where PyYAML has it, as its wheels do: the reference farm file in 2 ms instead of 13.
 
     Raises:
-        yaml.YAMLError: the text is no YAML.
+        yaml.YAMLError: the text is not YAML.
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return yaml.load(text, Loader=loader)  # noqa: S506 - both loaders are safe

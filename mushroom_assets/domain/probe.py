@@ -16,7 +16,7 @@ from mushroom_assets.domain.farm import Farm, Vision
 from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.vision import PROBABILITY_DECIMALS, softmax
 
-VERSION = 1  # of the code: raised with what the rows mean, see `versions`
+VERSION = 1  # of the code: raise it when the rows' meaning changes, see `versions`
 KINDS = ("stage", "condition")
 # Images a class needs: with fewer, five folds would judge a class by one or two images at a time
 MIN_LABELS = 16
@@ -105,8 +105,8 @@ class Probe:
             Shape (n, classes).
 
         Raises:
-            ValueError: vectors of another length than those it was fitted on, or with a NaN or an
-                infinity.
+            ValueError: vectors whose length differs from that of the fit, or vectors with a NaN or
+                an infinity.
         """
         vectors = np.asarray(embeddings, dtype=np.float64)
         if not vectors.size:
@@ -148,9 +148,9 @@ class Probe:
 
 
 def probes_id(probes: Mapping[str, Probe]) -> str | None:
-    """What the column `probe_id` says of labels by these probes, which are given by kind.
+    """The `probe_id` of labels by these probes, which are given by kind.
 
-    None without any.
+    It is None without probes.
     """
     ids = [probes[kind].probe_id for kind in KINDS if kind in probes]
     return " ".join(ids) or None
@@ -160,7 +160,7 @@ def probe_columns(probes: Mapping[str, Probe], embeddings: npt.ArrayLike) -> lis
     """What a farm's probes say of n unit vectors, shape (n, d), one after the other.
 
     Args:
-        probes: by kind; where one is missing its columns are None.
+        probes: by kind; the columns of a missing one are None.
         embeddings: vectors of the model that the probes were fitted on.
 
     Raises:
@@ -195,8 +195,8 @@ class Labelled(NamedTuple):
     """One image's bytes that a grower has labelled.
 
     `vector` has shape (d,); `room_day` is the image's folder, which is its room and day;
-    `zero_shot` is the model's own label (it may be "unknown"), None where no row of
-    `daily_clip_inference` is left of these bytes.
+    `zero_shot` is the model's own label (it may be "unknown"), None if `daily_clip_inference` has
+    no row of these bytes any more.
     """
 
     content_sha256: str
@@ -213,8 +213,8 @@ class Evaluation:
     Attributes:
         classes: labels, in the order of rows and columns.
         confusion: shape (classes, classes): images by grower's label (row) and probe's (column).
-        zero_shot: shape (classes, 2): of the same images those with a zero-shot label, and those
-            where it is right.
+        zero_shot: shape (classes, 2): how many of the same images have a zero-shot label, and for
+            how many it is right.
         folds: parts of the cross-validation.
         by_room_day: no room-day had images on both sides of a fold.
     """
@@ -258,15 +258,15 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class ProbeFit:
-    """What became of fitting a probe of one kind on one model's vectors.
+    """The outcome of fitting a probe of one kind on one model's vectors.
 
     Attributes:
         encoder: model and weights.
         kind: "stage" or "condition".
         counts: labelled images of every class of the farm file, in its order.
-        strangers: labelled images of classes that the farm file does not list; in no fit.
+        strangers: labelled images of classes that the farm file does not list; no fit uses them.
         probe: None where fewer than two classes have `MIN_LABELS` images.
-        evaluation: of the probe, None without one.
+        evaluation: that of the probe, None without one.
         strength: the chosen inverse regularisation (C), None without a probe.
     """
 
@@ -288,5 +288,5 @@ def missing_labels(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def depends_on(farm: Farm) -> list[Parts]:
-    """What of the farm file the rows of `clip_probe` depend on."""
+    """The parts of the farm file that the rows of `clip_probe` depend on."""
     return [{"vision": [sorted(farm.vision.stages), sorted(farm.vision.conditions)]}]

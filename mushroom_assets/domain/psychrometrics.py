@@ -38,7 +38,7 @@ def derive(temperature: Series, humidity: Series, pair_within_s: int) -> dict[st
 def _pairs(at: Times, others: Times, within: int) -> tuple[Positions, Positions]:
     """Positions of the instants that have another at most `within` away, and of the nearest.
 
-    Of two equally near the earlier one counts.
+    If two are equally near, the earlier one counts.
     """
     if not others.size:
         return np.empty(0, np.intp), np.empty(0, np.intp)

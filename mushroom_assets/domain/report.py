@@ -1,8 +1,7 @@
 """`daily_room_report`: the room's day with a verdict, and how far to trust it.
 
 It weighs what was in range, what the cameras saw, and what followed each change. Rows come in as
-those of the result tables; nothing is read or written here. How a verdict reads is the business of
-`card`.
+the result tables have them; nothing is read or written here. `card` puts the verdict into words.
 """
 
 import datetime as dt
@@ -28,15 +27,15 @@ from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.vision import UNKNOWN
 from mushroom_assets.domain.windows import to_us
 
-VERSION = 1  # of the code: raised with what the rows mean, see `versions`
+VERSION = 1  # of the code: raise it when the rows' meaning changes, see `versions`
 Verdict = Literal["good", "watch", "act", "insufficient_data"]
 # The worst reason decides
 SEVERITY: tuple[Verdict, ...] = ("good", "watch", "act", "insufficient_data")
 EFFECT_S = 3600  # before and after a move
-EFFECT_COVERAGE = 0.5  # of each hour, or nothing is said of it
-# Cosine of two days' mean vectors from which they are called alike. The nearest past day of a room
-# in a stage that no other room was in lay at 0.27 to 0.31 in the simulated plant, with growth days
-# 11 to 21 apart.
+EFFECT_COVERAGE = 0.5  # share of each hour; below it, the report says nothing of the hour
+# Two days are called alike from this cosine of their mean vectors on. In the simulated plant, a
+# room in a stage that no other room was in had its nearest past day at 0.27 to 0.31, with growth
+# days 11 to 21 apart.
 ALIKE_FROM = 0.5
 
 Means = tuple[float | None, float | None]  # of a quantity, before and after a move
@@ -46,7 +45,7 @@ Effect = Mapping[str, Means]  # by quantity
 class Reason(TypedDict):
     """What speaks against a day, with its numbers and its text in the farm's language.
 
-    `code` names the text (`texts.TEXTS`); the optional keys are what that text tells.
+    `code` is a text's key; the optional keys are the values that this text tells.
     """
 
     severity: Verdict
@@ -86,7 +85,7 @@ class Peer(DailyEnvStats):
 class Likeness:
     """The past room day whose images looked most like a day's.
 
-    `similarity` is a cosine, `verdict` its report's.
+    `similarity` is a cosine, `verdict` that of the day's report.
     """
 
     room_id: str
@@ -123,8 +122,9 @@ class RoomDay:
 def assess(room_day: RoomDay, farm: Farm) -> tuple[Verdict, list[Reason]]:
     """The verdict and its reasons, the most serious first.
 
-    `insufficient_data` where a quantity with a target is known for less than `min_coverage` of the
-    day, or where there is no target to judge by; else the worst of its reasons.
+    The verdict is `insufficient_data` if a quantity with a target is known for less than
+    `min_coverage` of the day, or if there is no target to judge by; otherwise it is that of the
+    worst reason.
     """
     reasons = [*_climate_reasons(room_day, farm), *_image_reasons(room_day, farm)]
     reasons.sort(key=lambda reason: -SEVERITY.index(reason["severity"]))
@@ -138,9 +138,9 @@ def effects(
     """What followed each change: the time-weighted means of `EFFECT_S` before and after it.
 
     Args:
-        changes: of one room.
-        climate: the room's series by quantity, `EFFECT_S` before the first change to as much after
-            the last.
+        changes: those of one room.
+        climate: the room's series by quantity, from `EFFECT_S` before the first change to
+            `EFFECT_S` after the last.
         farm: how long a value holds.
     """
     span = EFFECT_S * SECOND
@@ -247,7 +247,7 @@ def growth_text(room_day: RoomDay, farm: Farm) -> str:
 
 
 def depends_on(farm: Farm) -> list[Parts]:
-    """What of the farm file the rows of `daily_room_report` depend on."""
+    """The parts of the farm file that the rows of `daily_room_report` depend on."""
     points: Parts = {}
     for device_type, watched in farm.points.items():
         for alias, point in watched.items():

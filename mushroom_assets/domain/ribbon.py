@@ -2,8 +2,8 @@
 
 How it is drawn is the business of `plots`.
 
-A day is told by quarter of an hour, in the manner of the ambulatory glucose profile: median,
-quartiles and extremes, next to the target band, the time in it, the stretches of which nothing is
+A day is told in quarters of an hour, in the manner of the ambulatory glucose profile: median,
+quartiles and extremes, next to the target band, the time in it, the stretches in which nothing is
 known, and the setpoints that were in force. https://doi.org/10.2337/dci19-0028 (time in range).
 Times are as in `environment`: int64 microseconds since 1970 UTC.
 """
@@ -46,8 +46,8 @@ class Ribbon:
             each, in `unit`, shape (5, n); NaN where there is none.
         gaps: stretches without a known value, first and last instant.
         band: target band of the growth day; None without one.
-        shares: of the known time, the parts below, inside and above the band; None without band or
-            samples, or where less than the report's `min_coverage` of the day is known.
+        shares: the parts of the known time below, inside and above the band; None without band or
+            samples, or if less than the report's `min_coverage` of the day is known.
         setpoints: those that steer the quantity.
     """
 

@@ -20,14 +20,14 @@ from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.windows import Window, to_instant
 
-VERSION = 1  # of the code: raised with what the rows mean, see `versions`
+VERSION = 1  # of the code: raise it when the rows' meaning changes, see `versions`
 LOOKBACK = dt.timedelta(days=7)
 CHANGE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "mushroom_assets/hourly_setpoint_changes")
 
 # A step counts from `threshold` on, in decimal: 12.6 - 12.5 is 0.0999999999999996 in binary, and
 # 17.8 - 17.7 is 0.0999985 where the feed stores 4-byte floats. The error of the latter stays below
 # 1e-4 of a 0.1 step up to 100. Large thresholds are met within half of the third decimal, so that
-# 49.999 is no step of 50.
+# 49.999 is not a step of 50.
 _STEP_TOLERANCE = 1e-4
 _LARGEST_TOLERANCE = 5e-4
 
@@ -75,7 +75,7 @@ def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.Dat
 
     Args:
         samples: columns point_id, at (microseconds UTC), value, by point and time; a point's first
-            sample is no change, so hand in the last sample before the window too.
+            sample is not a change, so include the last sample before the window.
         watched: what counts as a change, by point_id; other points are ignored.
 
     Returns:
@@ -189,7 +189,7 @@ def _label(rule: WatchedPoint, value: float, farm: Farm) -> str | None:
 def change_id(point: Point, changed_at: dt.datetime) -> uuid.UUID:
     """Version 5 UUID of point and time.
 
-    It names the point, not its number, so that it is one in every database.
+    It uses the point's aliases, not its number, so that it is the same in every database.
     """
     stamp = changed_at.astimezone(dt.UTC).isoformat(timespec="microseconds")
     name = f"{point.room_id}/{point.device_alias}/{point.point_alias}@{stamp}"
@@ -199,7 +199,7 @@ def change_id(point: Point, changed_at: dt.datetime) -> uuid.UUID:
 def change_text(change: Change, farm: Farm) -> str:
     """A row in the farm's language: `air cooler: temperature setpoint 18.0 → 17.5 °C`.
 
-    Room and time are not said.
+    It does not name room and time.
     """
     colon = say("colon", farm)
     name = change["point_description"] or change["point_alias"]
@@ -223,7 +223,7 @@ def _move_text(change: Change, farm: Farm) -> str:
 
 
 def device_text(change: Change, farm: Farm) -> str:
-    """What people call the device of a row, its room unsaid.
+    """What people call the device of a row, without its room.
 
     `left humidifier`, or `humidifier (third_humidifier)` where the farm file has no name for it.
     """
@@ -235,12 +235,12 @@ def device_text(change: Change, farm: Farm) -> str:
 
 
 def _places(number: float) -> int:
-    """Decimals that a number needs, three at most: of 17.799999 one."""
+    """Decimals that a number needs, three at most: one for 17.799999."""
     return len(f"{number:.3f}".rstrip("0").partition(".")[2])
 
 
 def depends_on(farm: Farm) -> list[Parts]:
-    """What of the farm file the rows of `hourly_setpoint_changes` depend on."""
+    """The parts of the farm file that the rows of `hourly_setpoint_changes` depend on."""
     points: Parts = {}
     for device_type, watched in farm.points.items():
         for alias, point in watched.items():

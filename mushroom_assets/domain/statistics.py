@@ -1,7 +1,7 @@
 """Statistics of one quantity over a window: counts, time-weighted mean, quartiles, coverage.
 
-Which samples are rejected or suspect is decided before, in `marks`. Times are int64 microseconds
-since 1970 UTC, windows half-open [start, end).
+`marks` has decided before which samples are rejected or suspect. Times are int64 microseconds since
+1970 UTC, windows half-open [start, end).
 """
 
 from collections.abc import Sequence

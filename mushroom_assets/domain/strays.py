@@ -1,8 +1,8 @@
 """Strays: what lies in the image store where no day will ever look, and what to do about it.
 
 Pure: the entries of folders come in, reasons go out. Listing is the door's business
-(`image_store`). What lies in a day's folder is no stray, whatever it is: that day's run makes a row
-of it. Nor is a day before the farm's first: the farm file says that it is not wanted.
+(`image_store`). Nothing in a day's folder is a stray: that day's run makes a row of it. A day
+before the farm's first is not a stray either: the farm file says that it is not wanted.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ from mushroom_assets.domain.texts import say_in
 # .DS_Store, .snapshot: made by systems, not by cameras
 SYSTEM_NAMES = re.compile(r"\..*|lost\+found")
 STORED: Language = "en"  # of the reasons in rows, on every farm
-# Path relative to the root, of a folder with a `/` at its end; what is wrong and what to do
+# Path relative to the root (a folder's ends with `/`); what is wrong and what to do
 Stray = tuple[str, str]
 
 
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 def root_strays(entries: Iterable[Entry], farm: Farm) -> list[Stray]:
     """Files right under the root, and folders of no room: one stray a folder, whatever it holds.
 
-    Of a room's folder of several parts (`north/611`) only the first is asked for.
+    Only the first part of a nested room folder (`north/611`) is examined.
     """
     tops = {folder.split("/")[0] for folder in _folders(farm)}
     found = []
@@ -42,7 +42,7 @@ def root_strays(entries: Iterable[Entry], farm: Farm) -> list[Stray]:
 
 
 def room_strays(folder: str, entries: Iterable[Entry]) -> list[Stray]:
-    """Files right under a room's folder, and folders in it that are no day."""
+    """Files right under a room's folder, and folders in it that are not a day."""
     found = []
     for name, is_folder in _made_by_cameras(entries):
         path = f"{folder}/{name}/" if is_folder else f"{folder}/{name}"

@@ -17,9 +17,9 @@ from mushroom_assets.domain.packaged import packaged_names, packaged_yaml
 
 FOLDER = "mushroom_assets/metadata"
 TEXTS_FILE = "texts.yaml"
-RULES_FOLDER = "rules"  # a folder: a file for the checks of each noun
+RULES_FOLDER = "rules"  # a folder: one file for the checks of each noun
 LANGUAGES: tuple[Language, ...] = get_args(Language)
-UNIT_DECIMALS = {"ppm": 0, "%": 1, "°C": 1, "kPa": 3}  # that a grower can act on; of other units 2
+UNIT_DECIMALS = {"ppm": 0, "%": 1, "°C": 1, "kPa": 3}  # that a grower can act on; others: 2
 
 Bilingual = dict[Language, str]
 
@@ -114,7 +114,7 @@ def default_name(quantity: str, farm: Farm) -> str:
 
 
 def decimals(quantity: str, unit: str, farm: Farm) -> int:
-    """To how many decimals a quantity is shown: as the farm file says, else by its unit."""
+    """How many decimals of a quantity are shown: as the farm file says, else by its unit."""
     own = farm.quantities.get(quantity)
     if own is not None and own.decimals is not None:
         return own.decimals
@@ -122,7 +122,7 @@ def decimals(quantity: str, unit: str, farm: Farm) -> int:
 
 
 def default_decimals(unit: str) -> int:
-    """To how many decimals a unit is shown where the farm file does not say."""
+    """How many decimals a unit gets if the farm file does not say."""
     return UNIT_DECIMALS.get(unit, 2)
 
 
@@ -140,5 +140,5 @@ def share_text(value: float | None) -> str:
 
 
 def known_text(coverage: float, farm: Farm) -> str:
-    """How much of a day is known: `62% known`, and nothing where rounded that is all of it."""
+    """How much of a day is known: `62% known`, nothing if that rounds to all of it."""
     return say("known", farm, share=coverage) if coverage < 0.995 else ""

@@ -1,9 +1,9 @@
 """Code versions of the assets: the version of their code, and what of the farm file it reads.
 
-By them Dagster tells which partitions an edit of the farm file has made stale, and only those: an
+They tell Dagster which partitions an edit of the farm file has made stale, and only those: an
 edit that changes no row of an asset, as a room's image folder for the climate, leaves its version
-alone. Each noun of the domain knows its own version and parts; here they become a text. Where
-versions are written is the business of `instance.reporting`.
+alone. Each noun of the domain knows its own version and parts; here they become a text.
+`instance.reporting` writes the versions.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ class Noun(Protocol):
     VERSION: int
 
     def depends_on(self, farm: Farm) -> Sequence[Parts]:
-        """What of the farm file the rows depend on, in groups that can change by themselves."""
+        """The farm file's parts that rows depend on, in groups that can change by themselves."""
         ...
 
 

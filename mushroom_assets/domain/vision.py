@@ -22,13 +22,13 @@ from mushroom_assets.domain.versions import Parts
 Array = npt.NDArray[np.floating]
 Encode = Callable[[Sequence[str]], Array]  # n texts to n vectors: `ClipEncoder.encode_texts`
 Kind = Literal["stage", "condition"]
-VERSION = 1  # of the code: raised with what the rows mean, see `versions`
+VERSION = 1  # of the code: raise it when the rows' meaning changes, see `versions`
 UNKNOWN = "unknown"  # stored instead of a label that hardly leads the next
-# The reason of a row whose file was listed and then not there to be read
+# The reason in a row whose file was listed but was gone when it should be read
 VANISHED = "the file vanished"
 # Decimals kept of a probability: finer than any image's noise, and short in jsonb.
 PROBABILITY_DECIMALS = 6
-# The climate at the capture: the column of each quantity, and how old a sample may be that counts
+# The climate at the capture: the column of each quantity, and how old a sample may be to count
 CLIMATE_COLUMNS: dict[str, Literal["temperature_c", "humidity_pct", "co2_ppm"]] = {
     "temperature": "temperature_c",
     "humidity": "humidity_pct",
@@ -152,9 +152,9 @@ class Decision(NamedTuple):
 class Judgement(NamedTuple):
     """What zero-shot says of n images about one kind of label: `Decision` in whole columns.
 
-    `number` says which of `names` leads, which are the labels and, last, "unknown". `scores` has
-    shape (n, labels), no column for "unknown". Probabilities, margins and scores are rounded to 6
-    decimals.
+    `number` says which of `names` leads; `names` are the labels and, last, "unknown". `scores` has
+    shape (n, labels), without a column for "unknown". Probabilities, margins and scores are rounded
+    to 6 decimals.
     """
 
     names: Sequence[str]
@@ -232,7 +232,7 @@ class Labeller:
         }
 
     def judge(self, embeddings: npt.ArrayLike) -> dict[str, Judgement]:
-        """Of n unit vectors, shape (n, d), the judgement by kind, "stage" and "condition"."""
+        """Judge n unit vectors, shape (n, d), by kind, "stage" and "condition"."""
         exact = np.asarray(embeddings, dtype=np.float64)  # once for both
         found = {}
         for kind, vectors in self._vectors.items():
@@ -263,7 +263,7 @@ def _by_name(found: Judgement) -> list[dict[str, float]]:
 def label_text(kind: Kind, name: str, farm: Farm) -> str:
     """What people call a stored label, in the farm's language.
 
-    Its name where the farm file has no text for it.
+    It is the label's name if the farm file has no text for it.
     """
     labels = farm.vision.stages if kind == "stage" else farm.vision.conditions
     if name in labels:
@@ -274,12 +274,12 @@ def label_text(kind: Kind, name: str, farm: Farm) -> str:
 
 
 def leading_two(scores: Mapping[str, float]) -> list[tuple[str, float]]:
-    """The two likeliest labels with their probabilities, also where the stored label is unknown."""
+    """The two likeliest labels with their probabilities, even if the stored label is unknown."""
     return sorted(scores.items(), key=lambda score: -score[1])[:2]
 
 
 def depends_on(farm: Farm) -> list[Parts]:
-    """What of the farm file the rows of `daily_clip_inference` depend on; last, what labels do."""
+    """The parts of the farm file that the rows depend on; labels depend on the last one."""
     read = {"device_type", "point_alias", "plausible"}
     climate = [name for name in farm.quantities if name in CLIMATE_COLUMNS]
     rows = {

@@ -15,9 +15,9 @@ from sqlalchemy import exc
 _TRANSIENT_CLASSES = ("08", "53", "57", "40")
 _TRANSIENT_CODES = ("55P03",)
 
-# A failed connect carries no SQLSTATE (libpq keeps it to itself), only the server's words. Each
-# refusal that no waiting mends, with its remedy. Words in another server language count as
-# transient: retried, then reported.
+# A failed connect carries no SQLSTATE (libpq keeps it to itself), only the server's words. These
+# are the refusals that waiting does not mend, each with its remedy. Words in another server
+# language count as transient: retried, then reported.
 _REFUSALS = (
     (
         r"password authentication failed|no password supplied",
@@ -59,7 +59,7 @@ class DatabaseRefused(RuntimeError):
 def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed later.
 
-    So it is with a lost connection, a server that restarts, a deadlock, too many clients.
+    It may after a lost connection, a server's restart, a deadlock, or with too many clients.
     """
     # TimeoutError: no pooled connection came free
     if isinstance(error, DatabaseUnavailable | exc.TimeoutError):

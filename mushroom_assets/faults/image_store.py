@@ -13,14 +13,14 @@ from typing import Any
 
 # Network file systems and full tables of open files; EIO is what NFS and FUSE say when their server
 # is gone. ENOTCONN is a FUSE mount whose process died. s3fs says EREMOTEIO for an internal error
-# and EBUSY for "slow down". A system does not have them all.
+# and EBUSY for "slow down". No system has them all.
 PASSING_NAMES = (
     "EIO", "ESTALE", "ETIMEDOUT", "ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "ENOTCONN",
     "EPIPE", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "ENETRESET",
     "EAGAIN", "EBUSY", "EINTR", "EMFILE", "ENFILE", "EREMOTEIO", "ENOMEM",
 )  # fmt: skip
 PASSING_ERRNOS = {getattr(errno, name) for name in PASSING_NAMES if hasattr(errno, name)}
-# Of the requests below 500: timeout, too early, too many. 501 is "not implemented", which stays so.
+# HTTP statuses below 500: timeout, too early, too many. 501 is "not implemented", which stays so.
 PASSING_STATUS = {408, 425, 429}
 # Codes of S3 that come with a status of 400 or 403 and pass all the same.
 PASSING_CODES = {
@@ -75,7 +75,7 @@ class ImageStoreRefused(RuntimeError):
 def store_errors() -> tuple[type[Exception], ...]:
     """What a store's libraries raise, for an `except` clause: OSErrors and their own.
 
-    ValueError is botocore's word for an endpoint that is no URL.
+    ValueError is botocore's word for an endpoint that is not a URL.
     """
     return (OSError, ValueError, *_classes(FOREIGN))
 
@@ -83,7 +83,7 @@ def store_errors() -> tuple[type[Exception], ...]:
 def is_passing(error: BaseException) -> bool:
     """Whether the same request may succeed later.
 
-    So it is with a lost connection, a timeout, a fault of the server's own, throttling.
+    It may after a lost connection, a timeout, a fault of the server's own, or throttling.
     """
     if _bad_tls(error):
         return False

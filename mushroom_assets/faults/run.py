@@ -1,8 +1,7 @@
 """Which faults Dagster retries: transient ones by the RetryPolicy.
 
-Others, and a cancellation, end the run at once. Which faults of the database are transient is the
-business of `faults.database`, which of the image store that of `faults.image_store`. Only this
-module of the room imports dagster.
+Others, and a cancellation, end the run at once. `faults.database` and `faults.image_store` decide
+which faults are transient. Only this module of the room imports dagster.
 """
 
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ class RunCancelled(dg.Failure):
 
 @contextmanager
 def cancellation_ends_the_run() -> Iterator[None]:
-    """Let a run end that somebody cancels.
+    """Let a run end when somebody cancels it.
 
     In one process Dagster takes the interrupt for a fault like any other, and the retry policy goes
     on with the run (https://github.com/dagster-io/dagster/issues/15026). Other interrupts pass: a
@@ -44,8 +43,8 @@ def cancellation_ends_the_run() -> Iterator[None]:
 def permanent_faults_fail_at_once() -> Iterator[None]:
     """Let transient faults through to the RetryPolicy; every other fails the run at once.
 
-    Transient are those of the database that pass, and lost or timed out connections, which is what
-    ImageStoreUnavailable is. Any other becomes a Failure that is not retried.
+    Transient faults are those of the database that pass, and lost or timed out connections, to
+    which ImageStoreUnavailable belongs. Any other becomes a Failure that is not retried.
     """
     try:
         with cancellation_ends_the_run():

@@ -1,8 +1,8 @@
 r"""What fsspec's filesystems say of files: names, fingerprints, bytes, and which have none for us.
 
-Every name that leaves is UTF-8: bytes of a file's name that are not become `\udcff` and the like,
-and the file is found again by that. No retrying, no root (`image_store.store`); what an error means
-is the business of `faults.image_store`.
+Every name that leaves is UTF-8: other bytes of a file's name become `\udcff` and the like, and that
+name finds the file again. No retrying, no root (`image_store.store`); what an error means is the
+business of `faults.image_store`.
 """
 
 import contextlib

@@ -47,7 +47,7 @@ class Images:
     """The camera images, under an fsspec URL (a folder, `s3://bucket/prefix`, ...).
 
     It is called after what it holds; `resources.ImageStore` is how Dagster sees it. Nothing is
-    opened before the first question.
+    opened before the first request.
 
     A fault that passes is tried again, by default 4 times within 30 s. Beneath that s3fs and
     botocore try each request 5 times on their own, 5 to 7 s where the port is closed; a server that
@@ -74,7 +74,7 @@ class Images:
         return self._opened().url
 
     def make_root(self) -> None:
-        """Make the root where it is not there; for those who write."""
+        """Make the root if it is not there; for those who write."""
         store = self._opened()
 
         def make() -> None:
@@ -97,9 +97,9 @@ class Images:
     def listing(self, folder: str) -> dict[str, Fingerprint]:
         """All that lies in a folder: path relative to the root -> fingerprint, sorted by path.
 
-        It takes one request. Links count as what they lead to. Pipes, sockets and links to nothing
-        are there too, and a folder inside, its path with a `/` at the end: `read` says of each why
-        it has no bytes. A folder that is not there holds nothing.
+        It takes one request. Links count as what they lead to. The listing also has pipes, sockets,
+        links to nothing, and inner folders, whose path ends with `/`: `read` says why each has no
+        bytes. A folder that is not there holds nothing.
 
         Returns:
             Fingerprints of JSON scalars, which change when a file is replaced: its size and time of
@@ -124,7 +124,7 @@ class Images:
         """What lies where no day will ever look (`domain.strays`): path and reason, sorted.
 
         One request for the root and one for each room's folder. The days' folders are not opened:
-        what lies in them, folders too, are rows of that day.
+        everything in them, folders too, becomes rows of that day.
 
         Raises:
             ImageStoreRefused, ImageStoreUnavailable: as `listing`.

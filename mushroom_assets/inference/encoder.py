@@ -20,10 +20,10 @@ from mushroom_assets.inference.weights import Weights
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
-# Images of 224 px at a time, of small ones twice as many. On CPU each worker has a core of its own,
-# where ViT-B-32 is as quick with 8 as with 32 and mushroom-tiny takes 1.4 ms an image with 8, 1.1
-# with 16 or 32; a GPU's launches want more. So much is computed again after a crash, times the
-# workers.
+# So many images of 224 px are encoded at a time, and twice as many small ones. On CPU each worker
+# has a core of its own, where ViT-B-32 is as quick with 8 as with 32 and mushroom-tiny takes 1.4 ms
+# an image with 8, 1.1 with 16 or 32; a GPU's launches want more. After a crash, one batch for each
+# worker is computed again.
 BATCH = {"cpu": 8, "cuda": 32}
 TEXT_BATCH = 256
 DECODE_MARGIN = 1.5  # see `ClipEncoder.min_side`
@@ -91,8 +91,8 @@ class ClipEncoder:
     def preprocess(self, image: Image.Image) -> Pixels:
         """An image at the model's size, by open_clip's own inference transform of these weights.
 
-        It is bicubic, as a rule. The sides are cropped or squashed as the weights want it. Mean and
-        deviation are left to `encode_images`, which takes them off a whole batch at once.
+        It is bicubic, as a rule. The sides are cropped or squashed as the weights need it.
+        `encode_images` applies mean and deviation, to a whole batch at once.
 
         Returns:
             Shape (image_size, image_size, 3), uint8.
@@ -155,7 +155,7 @@ class ClipEncoder:
         self._model.visual = copy.deepcopy(visual).to(_dtype("bf16"))
         self.precision = "bf16"
         cosine = float((self.encode_images(golden) * exact).sum(axis=1).min())
-        if not cosine >= GOLDEN_BOUND:  # a NaN is none
+        if not cosine >= GOLDEN_BOUND:  # a NaN fails too
             self._model.visual = visual
             self.precision = "fp32"
         return cosine
@@ -195,9 +195,9 @@ class ClipEncoder:
 def _shortened(model: Any, tokens: Any) -> Iterator[Any]:
     """The tokens without the padding behind the longest text, and a text tower of that length.
 
-    In a causal tower that is pooled at the text's end nothing looks at what follows it: the vectors
+    In a causal tower that is pooled at the text's end, nothing looks at what follows: the vectors
     are the same, and ViT-B-32's 77 tokens cost four times the 24 of the farm's longest prompt.
-    Other towers are left alone. The tower is as it was when the context ends.
+    Other towers are left alone. When the context ends, the tower is as it was before.
     """
     causal = type(model).__name__ == "CLIP" and model.attn_mask is not None
     if not causal or model.text_pool_type != "argmax":

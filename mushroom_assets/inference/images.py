@@ -23,7 +23,7 @@ MAX_ASPECT = 16
 # Px of the short side at which sharpness is measured; an eighth of a 2880x1616 frame has 202
 WORK_SIDE = 192
 EXIF_ORIENTATION = 0x0112
-# Px at most; of a 2880x1616 frame 144x81. Six fit beside each other in Dagster's window
+# Px at most; a 2880x1616 frame becomes 144x81. Six fit beside each other in Dagster's window
 THUMBNAIL = (144, 144)
 THUMBNAIL_BYTES = 6_000  # a rendered shelf takes 1,200 to 3,000 at the first quality
 THUMBNAIL_QUALITIES = (60, 40, 20)  # white noise takes 4,800 at the last
@@ -102,9 +102,9 @@ def read_photo(data: bytes, *, min_side: int, sha256: str | None = None) -> Phot
     """Decode a camera file, large JPEGs at a half, a quarter or an eighth of their size.
 
     Args:
-        data: the file. Its content decides the format, not its name; of an animation the first
-            frame counts.
-        min_side: px that the short side keeps at least when a JPEG is decoded smaller (a model
+        data: the file. Its content, not its name, decides the format; the first frame of an
+            animation counts.
+        min_side: the least px that the short side keeps when a JPEG is decoded smaller (a model
             wants `ClipEncoder.min_side`). Smaller files keep their size.
         sha256: `content_sha256` of the data, from a caller who has it.
 
@@ -112,8 +112,8 @@ def read_photo(data: bytes, *, min_side: int, sha256: str | None = None) -> Phot
         ImageFault: empty, cut off, no image, or larger or narrower than accepted.
     """
     sha256 = sha256 or content_sha256(data)
-    # The decoder's DCT scaling. All of this for a 2880x1616 frame of 540 kB: at an eighth, which
-    # will do for 128 px, 5.7 ms (its decoding 4.9), at a quarter, which 224 px want, 7.1 ms (6).
+    # The decoder's DCT scaling. A 2880x1616 frame of 540 kB takes 5.7 ms in all (4.9 to decode) at
+    # an eighth, which is enough for 128 px, and 7.1 ms (6) at a quarter, which 224 px need.
     image, width, height = _decode(data, max(min_side, WORK_SIDE), sha256)
     return Photo(image, width, height, sha256, *_sharpness_and_brightness(image))
 
@@ -137,7 +137,7 @@ def thumbnail(data: bytes) -> bytes:
 def _decode(data: bytes, side: int, sha256: str | None) -> tuple[Image.Image, int, int]:
     """The picture in RGB, upright, and the file's own width and height, upright as well.
 
-    Of a large JPEG it is a smaller picture, whose short side keeps `side` px at least.
+    A large JPEG is decoded smaller; its short side keeps at least `side` px.
     """
     if not data:
         raise ImageFault("unreadable", "the file is empty (0 bytes)", sha256)
@@ -145,7 +145,7 @@ def _decode(data: bytes, side: int, sha256: str | None) -> tuple[Image.Image, in
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as file:
             size = file.size
-            # Before the orientation: for that Pillow decodes a PNG
+            # Before the orientation, for which Pillow decodes a PNG
             refusal = _refusal(file.mode, *file.size)
             if refusal:
                 raise ImageFault("rejected", refusal, sha256, *file.size)

@@ -1,6 +1,6 @@
 """From settings to an encoder on its device: model built, weights read, precision tried.
 
-What the settings can name is the business of `weights`, encoding that of `encoder`.
+`weights` knows what the settings can name; `encoder` encodes.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ def load_encoder(
         device: "auto" (CUDA where torch sees it), "cpu" or "cuda".
         precision: "fp32"; "bf16", refused where it does not give the same vectors or the CPU would
             have to emulate it; "auto": bf16 on CUDA where it gives the same vectors, else fp32.
-        threads: images are encoded in so many; None for one a core, up to `WORKERS`.
+        threads: how many encode images; None for one a core, up to `WORKERS`.
 
     Raises:
         UnknownModel: a `ValueError`: no such model, weights, device or precision.

@@ -2,8 +2,8 @@
 
 Workers never wait for each other as the threads of one matrix product would: with decoding beside
 it, such a product is as slow as its slowest thread. Memory holds two batches of files a worker,
-whatever their number. What was computed before is remembered by content. Rows and labels are not
-known here.
+whatever their number. Earlier results are remembered by content. This module knows no rows and no
+labels.
 """
 
 from collections import deque
@@ -22,10 +22,10 @@ READERS = 4  # threads that wait for the store while the workers compute
 
 
 class Memory(Protocol):
-    """What was made of a file's bytes before. Called by the workers, each from its own thread."""
+    """Earlier results by a file's bytes. The workers call this, each from its own thread."""
 
     def recall(self, hashes: Sequence[str]) -> Mapping[str, EncodedImage]:
-        """What is known of contents, by SHA-256."""
+        """Earlier results for these contents, by SHA-256."""
 
     def keep(self, images: Sequence[EncodedImage]) -> None:
         """Store a batch that was just computed; a crash after this loses none of it."""
@@ -42,7 +42,7 @@ def embed(
             bytes for us) make it unreadable, any other error ends the work.
         encoder: the model.
         memory: asked before anything is decoded, told after every batch of `encoder.batch` images:
-            a process that is killed loses at most the batches its workers are at.
+            a killed process loses at most the batches that its workers are computing.
     """
     readers = ThreadPoolExecutor(READERS, "read")
     workers = ThreadPoolExecutor(encoder.workers, "encode", initializer=_one_core)
@@ -52,7 +52,7 @@ def embed(
             batch = paths[first : first + encoder.batch]
             files = [(path, readers.submit(read, path)) for path in batch]
             running.append(workers.submit(_embed_batch, files, encoder, memory))
-            # One that each is at, and one whose files are being read
+            # Each worker has one batch in hand and one whose files are being read
             if len(running) == 2 * encoder.workers:
                 yield from running.popleft().result()
         while running:

@@ -3,7 +3,7 @@
 The accuracy is that of a nested cross-validation: in each fold the regularisation is chosen by a
 cross-validation of the other folds alone, so no image is judged by a fit, or by a choice, that has
 seen it. Images of one room and day are near-duplicates, an hour apart, and stay on one side of
-every fold where there are room-days enough.
+every fold if there are enough room-days.
 scikit-learn is imported inside functions: it costs seconds.
 """
 
@@ -23,7 +23,7 @@ from mushroom_assets.domain.probe import MIN_LABELS, Evaluation, Labelled, Probe
 # C; unit vectors of one model lie close together and need large weights
 STRENGTHS = (1.0, 10.0, 100.0, 1000.0)
 FOLDS = 5
-# Of each class, for folds by room-day: with two, a fold's own choice of C would know one only
+# For each class, if folds go by room-day: with two, a fold's own choice of C would know only one
 FEWEST_ROOM_DAYS = 3
 SEED = 0
 # Multinomial. At scikit-learn's own tolerance of 1e-4 it stops so early that C loses its meaning:
@@ -164,7 +164,7 @@ def _unseen(images: _Images, train: Integers, test: Integers, strength: float) -
 def _choose(images: _Images) -> float:
     """The strength with the smallest cross-validated logarithmic loss.
 
-    Of equals the smallest strength counts.
+    If several are equal, the smallest strength counts.
     """
     loss = np.zeros(len(STRENGTHS))
     for train, test in _splits(images):
@@ -176,7 +176,7 @@ def _choose(images: _Images) -> float:
 
 
 def _named_unseen(images: _Images) -> Integers:
-    """The class that each image gets from a fit, and a strength, that have not seen it."""
+    """Each image's class, by a fit and a strength that have not seen the image."""
     named = np.empty_like(images.truth)
     for train, test in _splits(images):
         strength = _choose(images.take(train))

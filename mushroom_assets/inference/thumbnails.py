@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from mushroom_assets.inference.images import ImageFault, thumbnail
 
-# Threads that wait for the store; decoding in them takes 6 ms a picture and leaves Python's lock
+# Threads that wait for the store; decoding in them takes 6 ms a picture and releases Python's lock
 READERS = 8
 
 

@@ -1,6 +1,6 @@
 """The mend for a torchvision whose compiled operators cannot be loaded.
 
-Here lives only that. The operators stay without an implementation: nothing in CLIP calls them.
+Nothing else lives here. The operators stay without an implementation: nothing in CLIP calls them.
 """
 
 import importlib.machinery
@@ -23,15 +23,15 @@ def ensure_torchvision_imports() -> bool:
     torch, with the CUDA build of torchvision that PyPI serves) they do not load; torchvision
     forgives that, then still describes `nms` and `qnms` to torch, and its import ends with
     "operator torchvision::nms does not exist". Declaring the two schemas beforehand is enough.
-    Whether that is needed is found by loading the operators as torchvision itself would, not by a
-    failing import, which would leave half of the package in `sys.modules`.
+    To find out whether that is needed, this loads the operators as torchvision itself would. A
+    failing import would leave half of the package in `sys.modules`.
 
     Returns:
         Whether something had to be declared.
     """
     if "torchvision" in sys.modules or _definitions:
         return False
-    import torch  # 1.4 s with warm disk caches; only who encodes pays it
+    import torch  # 1.4 s with warm disk caches; only a process that encodes pays it
 
     found = importlib.util.find_spec("torchvision")  # locates the package, runs none of it
     folders = list(found.submodule_search_locations or []) if found else []

@@ -23,7 +23,7 @@ PACKAGED = MODELS / f"{DEFAULT_MODEL}.safetensors"
 PACKAGED_PREPROCESS = {"resize_mode": "squash"}
 RANDOM = "random-seed0"
 CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz", ".npy")
-# The hub's own client retries for 46 s until it says that a host name does not resolve, and for
+# The hub's own client retries for 46 s before it says that a host name does not resolve, and for
 # minutes behind a firewall that drops packets.
 PROBE_S = 5.0
 
@@ -85,7 +85,7 @@ def import_open_clip() -> Any:
 def find_weights(model: str | None, pretrained: str | None) -> Weights:
     """Resolve the two settings to weights at hand.
 
-    Those of a tag that is not in the hub's cache are downloaded.
+    A tag's weights are downloaded if the hub's cache does not have them.
 
     Args:
         model: an open_clip model name; None for `mushroom-tiny`.

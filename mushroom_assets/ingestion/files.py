@@ -1,8 +1,8 @@
-"""CSV and Parquet files by blocks of rows, and the report on what of them was loaded.
+"""CSV and Parquet files by blocks of rows, and the report on what was loaded.
 
 Bad rows are listed with their line; nothing is loaded beside them unless they are skipped, and then
-they go to a file: no row is lost without a word. What makes a row bad, and where the good ones go,
-is the business of `samples`, `batches` and `labels`.
+they go to a file: no row is lost without a word. `samples`, `batches` and `labels` decide what
+makes a row bad and where the good ones go.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ class LoadError(ValueError):
 class BadRow:
     """A row that cannot be loaded: its line in the file (from 1), why, and what it says.
 
-    Of Parquet the line is the row's number.
+    For Parquet the line is the row's number.
     """
 
     line: int
@@ -98,7 +98,7 @@ def blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.Da
     """Blocks of the file, indexed by line.
 
     Cells are text without blanks around it; a Parquet timestamp stays one. Rows read, and lines
-    that are no rows of the file, go to the report.
+    that are not rows of the file, go to the report.
 
     Raises:
         LoadError: the file cannot be read, or lacks one of the columns.
@@ -118,13 +118,13 @@ def blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.Da
             lines = np.setdiff1d(lines, skipped)[: len(frame)]
             line = int(lines[-1]) + 1 if len(lines) else line
             frame = _as_text(frame, columns).set_index(pd.Index(lines, name="line"))
-            frame = frame[(frame[columns] != "").any(axis=1)]  # a blank line is no row
+            frame = frame[(frame[columns] != "").any(axis=1)]  # a blank line is not a row
             report.read += len(frame)
             yield frame
 
 
 def _as_text(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Cells as text without blanks around it, "" of none; timestamps stay."""
+    """Cells as text without blanks around it, "" for none; timestamps stay."""
     for name in columns:
         if not pd.api.types.is_datetime64_any_dtype(frame[name]):
             cells = frame[name].astype(object).where(frame[name].notna(), "")

@@ -30,8 +30,8 @@ def load_labels(
     Args:
         connection: a connection in a transaction, which the caller rolls back on any error.
         path: CSV or Parquet with the columns image_path, stage or condition or both, and
-            labelled_by if wanted. An empty cell says nothing of its kind; a label stored before
-            stays then.
+            labelled_by if wanted. An empty cell says nothing of its kind; an earlier label then
+            stays.
         farm: the names of stages and conditions.
         skip_bad: store the rest when rows are bad, and write the bad ones to a file beside this.
 
@@ -75,7 +75,7 @@ def _reasons(rows: pd.DataFrame, content: pd.Series, names: dict[str, list[str]]
 def progress_lines(connection: sa.Connection, farm: Farm) -> list[str]:
     """What there is now, a line a kind: labelled images by class, and how many are missing.
 
-    Missing are those without which a probe does not know the class.
+    The missing ones are those that a probe still needs to know the class.
     """
     lines = []
     for kind, names in class_names(farm.vision).items():
@@ -85,7 +85,7 @@ def progress_lines(connection: sa.Connection, farm: Farm) -> list[str]:
 
 
 def _progress(counts: dict[str, int]) -> str:
-    """Of the classes of one kind, by their counts."""
+    """The progress of one kind's classes, by their counts."""
     missing = missing_labels(counts)
     told = []
     for name, count in counts.items():

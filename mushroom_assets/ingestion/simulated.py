@@ -27,8 +27,8 @@ IMAGE_DAYS = 3
 BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 STATE_FILE = "demo.json"
 LATE = dt.timedelta(days=2)  # rows arrive up to a day after their day
-# Draws progress: given how much there is to do (None: unknown), what it is and its unit, a context
-# manager with `update()`, which is called once a unit.
+# Draws progress: takes how much there is to do (None: unknown), what it is and its unit; returns a
+# context manager with `update()`, which is called once a unit.
 Bars = Callable[[int | None, str, str], AbstractContextManager[Any]]
 
 
@@ -43,7 +43,7 @@ class Demo:
 
     @classmethod
     def begin(cls, seed: int, first_day: dt.date, first_image_day: dt.date | None) -> Self:
-        """A farm of which nothing is delivered yet."""
+        """A farm that has delivered nothing yet."""
         return cls(seed, first_day, first_image_day, BEGINNING)
 
     @classmethod
@@ -88,11 +88,11 @@ class Demo:
         return state
 
     def sample_days_due(self, farm: Farm, now: dt.datetime) -> list[dt.date]:
-        """Days of which samples may have arrived between `delivered_until` and `now`."""
+        """Days whose samples may have arrived between `delivered_until` and `now`."""
         return self._days_due(self.first_day, farm, now)
 
     def image_days_due(self, farm: Farm, now: dt.datetime) -> list[dt.date]:
-        """Days of which images may have arrived between `delivered_until` and `now`."""
+        """Days whose images may have arrived between `delivered_until` and `now`."""
         if self.first_image_day is None:
             return []
         return self._days_due(self.first_image_day, farm, now)
@@ -126,7 +126,7 @@ def deliver(
         state: what was delivered before.
         now: aware; nothing that arrives at or after it is delivered.
         rooms: all rooms of the farm unless given.
-        bars: draws progress. Without it what was added is logged for debugging only.
+        bars: draws progress. Without it, the numbers added are only logged for debugging.
     """
     rooms = rooms or list(farm.rooms)
     draw = bars or _no_bar
@@ -167,7 +167,7 @@ def deliver_day(
     state: Demo,
     now: dt.datetime,
 ) -> int:
-    """Load what arrived of a day since the state's instant, with the batches in force.
+    """Load what has arrived for a day since the state's instant, with the batches in force.
 
     Returns:
         The samples added.

@@ -1,27 +1,33 @@
-"""What is written beside a camera's picture: place and time, and what the models say of it.
+"""The words beside a camera's picture: place and time, and what the models say of it.
 
-Rows are those of `daily_clip_inference`; captions are Markdown in the farm's language. Which
-pictures are shown is the business of `contact_sheet`.
+Rows are those of `daily_clip_inference` that have a vector: labels, scores, camera and capture are
+never None in them. Captions are Markdown in the farm's language. `contact_sheet` decides which
+pictures are shown.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import datetime as dt
+from typing import Literal, cast
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.image_row import DailyClipInference
 from mushroom_assets.domain.texts import say, share_text
 from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text, leading_two
 from mushroom_assets.metadata.pictures import plain
 
-Row = Mapping[str, Any]
+Row = DailyClipInference
+PROBABILITY: dict[Kind, Literal["stage_probability", "condition_probability"]] = {
+    "stage": "stage_probability",
+    "condition": "condition_probability",
+}
 
 
 def label_caption(kind: Kind, row: Row, farm: Farm) -> str:
-    """`fruiting 97%`; of an image without a clear lead `unknown (fruiting 41%)`."""
-    name = row[kind]
-    share = share_text(row[f"{kind}_probability"])
+    """`fruiting 97%`; for an image without a clear lead `unknown (fruiting 41%)`."""
+    name = cast(str, row[kind])
+    share = share_text(row[PROBABILITY[kind]])
     if name != UNKNOWN:
         return f"{label_name(kind, name, farm)} {share}"
-    leading = leading_two(row["scores"][kind])[0][0]
+    leading = leading_two(scores_of(kind, row))[0][0]
     likeliest = f"{label_name(kind, leading, farm)} {share}"
     return say("unsure_label", farm, unknown=label_name(kind, UNKNOWN, farm), likeliest=likeliest)
 
@@ -39,9 +45,24 @@ def label_name(kind: Kind, name: str, farm: Farm) -> str:
     return plain(label_text(kind, name, farm))
 
 
+def scores_of(kind: Kind, row: Row) -> dict[str, float]:
+    """The probability of every label of a kind."""
+    return cast(dict[str, dict[str, float]], row["scores"])[kind]
+
+
+def camera_of(row: Row) -> str:
+    """The camera, as in the file's name."""
+    return cast(str, row["camera"])
+
+
+def local_time(row: Row, farm: Farm) -> dt.datetime:
+    """The time of capture by the farm's clock."""
+    return cast(dt.datetime, row["captured_at"]).astimezone(farm.zone)
+
+
 def camera_caption(row: Row, farm: Farm) -> str:
     """`Room 611, camera cam1, growth day 6`; without a batch there is no growth day."""
-    told = say("camera", farm, room=plain(row["room_id"]), camera=plain(row["camera"]))
+    told = say("camera", farm, room=plain(row["room_id"]), camera=plain(camera_of(row)))
     if row["growth_day"] is not None:
         told += say("camera_growth", farm, day=row["growth_day"])
     return told
@@ -54,4 +75,4 @@ def place_caption(row: Row, farm: Farm) -> str:
 
 def time_caption(row: Row, farm: Farm) -> str:
     """`09:42`, by the farm's clock."""
-    return f"{row['captured_at'].astimezone(farm.zone):%H:%M}"
+    return f"{local_time(row, farm):%H:%M}"

@@ -71,7 +71,7 @@ def _column(column: sa.Column[Any], language: Language) -> dg.TableColumn:
 
 
 def _unit(unit: str | None) -> str:
-    """A unit in brackets; the name of a column that tells it as code; counts have none."""
+    """A unit in brackets; the column that tells it, as code; counts have none."""
     if unit in (None, "1"):
         return ""
     return f" [`{unit}`]" if unit in ("unit", "point.unit") else f" [{unit}]"

@@ -9,7 +9,7 @@ Metadata = dict[str, Any]
 
 
 def mean(numbers: Sequence[float]) -> float:
-    """The mean; 0 of no numbers."""
+    """The mean; 0 if there are no numbers."""
     return round(sum(numbers) / len(numbers), 4) if numbers else 0.0
 
 

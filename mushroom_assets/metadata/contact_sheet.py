@@ -1,12 +1,13 @@
 """The cameras' day in small pictures, as Markdown: all cameras, the least certain, a room's few.
 
-Which pictures are shown, and in which order, lives here; what is written beside them is the
-business of `captions`, the day's numbers and tables are that of `vision`. The caller reads and
-shrinks files: it hands in `Draw`.
+This module decides which pictures are shown, and in which order. `captions` writes the words beside
+them; `vision` shows the day's numbers and tables. The caller reads and shrinks files: it hands in
+`Draw`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby, zip_longest
+from typing import cast
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
@@ -14,10 +15,13 @@ from mushroom_assets.domain.vision import leading_two
 from mushroom_assets.metadata.captions import (
     Row,
     camera_caption,
+    camera_of,
     label_caption,
     label_name,
+    local_time,
     place_caption,
     probe_caption,
+    scores_of,
     time_caption,
 )
 from mushroom_assets.metadata.pictures import inline, markdown_table, plain
@@ -36,12 +40,12 @@ DASH = "–"
 
 
 def contact_sheet(rows: Sequence[Row], farm: Farm, draw: Draw, *, trained: bool) -> str:
-    """A day's pictures, a line a camera, in time order.
+    """A day's pictures, one line for each camera, in time order.
 
-    Of very many cameras there is one picture each, several in a line.
+    With very many cameras, each has one picture, several in a line.
 
     Args:
-        rows: of one day, those with a vector; one at least.
+        rows: the day's rows with a vector; at least one.
         farm: language, time zone, texts of the labels.
         draw: asked once.
         trained: whether labels are written under the pictures.
@@ -96,7 +100,7 @@ def room_pictures(
         farm: language, time zone, texts of the labels.
         draw: asked once.
         trained: whether labels are written under the pictures.
-        count: how many, spread over the day, of one camera after the other.
+        count: how many, spread over the day, from one camera after the other.
     """
     ok = [row for row in rows if row["status"] == "ok"]
     chosen = _there(spread(ok, count, farm))
@@ -111,9 +115,7 @@ def least_certain(rows: Sequence[Row], farm: Farm, draw: Draw | None) -> str:
     They come with pictures where `draw` is given. Dark frames come last: nobody can tell their
     stage.
     """
-    order = sorted(
-        rows, key=lambda row: (row["brightness"] < DARK, row["stage_margin"], row["image_path"])
-    )
+    order = sorted(rows, key=_doubt)
     doubtful = order[:LEAST_CERTAIN]
     pictures = draw([row["image_path"] for row in doubtful]) if draw else {}
     probed = any(row["probe_stage"] for row in doubtful)
@@ -124,8 +126,14 @@ def least_certain(rows: Sequence[Row], farm: Farm, draw: Draw | None) -> str:
     return markdown_table(heading[shown], [line[shown] for line in lines])
 
 
+def _doubt(row: Row) -> tuple[bool, float, str]:
+    """What sorts rows: dark frames last, then the smallest lead first."""
+    dark = cast(float, row["brightness"]) < DARK
+    return dark, cast(float, row["stage_margin"]), row["image_path"]
+
+
 def _doubtful_line(row: Row, pictures: Mapping[str, bytes], farm: Farm) -> list[str]:
-    stages = leading_two(row["scores"]["stage"])
+    stages = leading_two(scores_of("stage", row))
     return [
         _picture(row, pictures),
         f"{place_caption(row, farm)} `{row['image_path']}`",
@@ -136,12 +144,12 @@ def _doubtful_line(row: Row, pictures: Mapping[str, bytes], farm: Farm) -> list[
 
 
 def spread(rows: Sequence[Row], count: int, farm: Farm) -> list[Row | None]:
-    """Of `count` equal parts of the day the image nearest to each one's middle.
+    """Divide the day into `count` parts; return the image nearest to each middle.
 
-    The images are of one camera after the other. None where a part has no image: a camera's gap is
-    a gap on the sheet too.
+    The parts are equal. The images come from one camera after the other. None where a part has no
+    image: a camera's gap is a gap on the sheet too.
     """
-    cameras = sorted({row["camera"] for row in rows})
+    cameras = sorted({camera_of(row) for row in rows})
     part = 24 / count
 
     def nearest(number: int) -> Row | None:
@@ -196,5 +204,5 @@ def _picture(row: Row, pictures: Mapping[str, bytes]) -> str:
 
 
 def _hour(row: Row, farm: Farm) -> float:
-    at = row["captured_at"].astimezone(farm.zone)
+    at = local_time(row, farm)
     return float(at.hour + at.minute / 60)

@@ -84,7 +84,7 @@ def _in_order(cells: Mapping[str, str], names: Iterable[str]) -> list[str]:
 def _cell(row: DailyEnvStats, farm: Farm) -> str:
     """`18.4 (17.2–19.9), 97%, 80% known`: mean (min–max), share in range, how much is known.
 
-    The share is left out where there is no band, the last part where all is known.
+    The share is left out if there is no band, and the last part if all is known.
     """
     if row["mean"] is None:
         return "–"

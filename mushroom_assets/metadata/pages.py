@@ -18,7 +18,7 @@ Said = dict[Language, str]
 
 
 class Facts(BaseModel):
-    """Under what the catalogue finds an asset; `owners` are roles that the farm file names."""
+    """What the catalogue finds an asset under; `owners` are roles that the farm file names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -71,7 +71,7 @@ def link(text: str, asset: str) -> str:
 
 
 def _neighbours(table: sa.Table) -> str:
-    """`sample, batch → daily_env_stats → daily_room_report`: made from what, and what from it."""
+    """`sample, batch → daily_env_stats → daily_room_report`: sources and products."""
     made_of = upstream(table)
     goes_into = [name for name, other in ASSETS.items() if table.name in upstream(other)]
     parts = (_links(made_of), f"`{table.name}`", _links(goes_into))

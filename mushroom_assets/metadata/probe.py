@@ -28,8 +28,8 @@ def probe_metadata(fits: Sequence[ProbeFit], labels: int, farm: Farm) -> Metadat
     The notes say how each fit was judged, what it lacks and what is to be doubted.
 
     Args:
-        fits: one a model and kind, those of the model in use last; numbers and confusions are of
-            that model.
+        fits: one a model and kind, those of the model in use last; numbers and confusions are that
+            model's.
         labels: all labels of both kinds, with and without vectors.
         farm: its language.
     """
@@ -55,7 +55,7 @@ def _column(name: str, farm: Farm) -> str:
 
 
 def _accuracy(fit: ProbeFit, farm: Farm) -> Metadata:
-    """How often a fit is right, beside the zero-shot labels, and what it takes for what."""
+    """How often a fit and the zero-shot labels are right, and what the fit takes for what."""
     found = fit.evaluation
     if found is None:
         return {}

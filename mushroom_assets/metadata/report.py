@@ -1,6 +1,6 @@
 """What a day of `daily_room_report` shows: each room at a glance, and a card a room on one page.
 
-Words of a card are `domain.card`'s, its ribbons `plots`', its photos `contact_sheet`'s.
+`domain.card` writes a card's words, `plots` draws its ribbons, `contact_sheet` shows its photos.
 """
 
 import datetime as dt
@@ -18,8 +18,8 @@ from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.contact_sheet import Draw, room_pictures
 from mushroom_assets.metadata.pictures import inline
 
-# Of all pictures of a day, characters. A card has 30,000 of ribbons and 20,000 of photos; a dozen
-# rooms have both, and of more rooms those with the gravest verdicts.
+# Characters of all pictures of a day. A card has 30,000 of ribbons and 20,000 of photos; a dozen
+# rooms have both; if there are more rooms, those with the gravest verdicts have them.
 PICTURES = 700_000
 SHOWN_AT_ONCE = 900  # characters; the UI hides Markdown of 1,000 and more behind a click
 
@@ -36,8 +36,8 @@ def report_metadata(
     Args:
         cards: the day's, in the order of the rooms.
         farm: its language.
-        newest: the newest day that has a report: the asset's first page shows the run that came
-            last, of whatever day.
+        newest: the newest day that has a report: the asset's first page shows the latest run,
+            whatever its day.
         ribbons: the day's course by room; without it the cards are words and numbers alone.
         draw: small camera pictures by path; without it the cards have none.
     """

@@ -36,7 +36,7 @@ def _told(rows: Sequence[HourlySetpointChanges], farm: Farm) -> Metadata:
 
 
 def _counts(rows: Sequence[HourlySetpointChanges], farm: Farm) -> str:
-    """A line a room: how many changes, of which devices."""
+    """One line for each room: how many changes, of which devices."""
     by_room: dict[str, Counter[str]] = {}
     for row in rows:
         by_room.setdefault(row["room_id"], Counter())[device_text(row, farm)] += 1

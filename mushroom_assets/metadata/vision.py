@@ -21,7 +21,7 @@ from mushroom_assets.storage.vision.relabel import DayCount
 
 Rows = Sequence[DailyClipInference]
 LabelColumn = Literal["stage", "condition", "probe_stage"]  # columns of labels
-NAMED = 30  # files that could not be used, or that no day will look at; of more only the number
+NAMED = 30  # files that could not be used, or that no day will look at; more are only counted
 
 
 def vision_metadata(
@@ -36,9 +36,9 @@ def vision_metadata(
     """One day of `daily_clip_inference`: pictures, shares of labels, counts, what cannot be used.
 
     Args:
-        rows: of the day.
+        rows: the day's.
         model_id: the model that labelled them.
-        trained: whether to believe it; if not, nothing is said of labels.
+        trained: whether to believe it; if not, labels are left out.
         farm: rooms, language, texts of the labels.
         strays: rows of `image_quarantine`: what no day will ever look at.
         draw: small pictures by path; None for a day without pictures.
@@ -104,8 +104,8 @@ def _pictures(ok: Rows, farm: Farm, draw: Draw | None, *, trained: bool) -> Meta
 def _rooms(rows: Rows, farm: Farm, *, trained: bool) -> Metadata:
     """Tables of a line a room: growth day, images and stages; conditions; the probe's stages.
 
-    The last only where there are any. Several narrow ones: on a screen of 1280 px a wide one is cut
-    off.
+    The last one is there only if the probe named stages. There are several narrow tables, because a
+    screen of 1280 px cuts a wide one off.
     """
     keys = ("room_heading", "growth_heading", "images_heading", "shares_heading")
     room, day, images, shares = (say(key, farm) for key in keys)

@@ -88,13 +88,13 @@ def presence(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How full the room is and how open its doors are, each (n,) from 0 to 1.
 
-    `hours` None on an ordinary day.
+    `hours` is None on an ordinary day.
     """
     if hours is None:
         return np.ones(len(clock.local)), np.zeros(len(clock.local))
     turns = [hours.opened, hours.emptied, hours.filling, hours.closed]
     load = np.interp(clock.local, turns, [1.0, 0.0, 0.0, 1.0])
-    # While the new bags come in the doors are shut between trolleys: half open on average.
+    # While the new bags come in, the doors are shut between trolleys: half open on average.
     opening = [hours.opened, hours.opened + 30]
     trolleys = [hours.filling, hours.filling + 30]
     shutting = [hours.closed, hours.closed + 15]

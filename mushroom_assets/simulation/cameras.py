@@ -91,8 +91,8 @@ def _camera_day(farm: Farm, room: str, camera: str, day: dt.date, seed: int) -> 
     chances = random.random((24, 2))
     for hour in range(24):
         captured = dt.datetime.combine(day, dt.time(hour, MINUTE, SECOND), tzinfo=farm.zone)
-        # An hour that the clocks skip has no shot; of one that they repeat the store keeps one,
-        # under one name.
+        # An hour that the clocks skip has no shot; for an hour that they repeat, the store keeps
+        # one shot, under one name.
         if hour in lost or captured.astimezone(dt.UTC).astimezone(farm.zone).hour != hour:
             continue
         stage, condition = _seen(hour, age, hours, disease, float(chances[hour, 0]))

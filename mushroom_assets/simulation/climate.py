@@ -186,7 +186,7 @@ class _State:
     def run_fan(
         self, timed: bool, mode: float, by_co2: float, co2_on: float, co2_off: float
     ) -> None:
-        """In mode auto (1) by CO2 or by the timer, in manual (2) always."""
+        """Run by CO2 or by the timer in mode auto (1), always in manual (2)."""
         self.blowing = self.co2 > (co2_off if self.blowing else co2_on)
         self.runs = mode == 2 or (mode == 1 and (self.blowing if by_co2 else timed))
 

@@ -50,7 +50,7 @@ def runs(
 ) -> NDArray[np.bool_]:
     """Whether a device runs, (n,).
 
-    In mode auto (1) by its timer, in manual (2) always, when off (0) never.
+    It runs by its timer in mode auto (1), always in manual (2), never when off (0).
     """
     modes = held[f"{device}.{mode}"]
     return np.asarray((modes == 2) | ((modes == 1) & timed))

@@ -132,7 +132,7 @@ DEVICE_COLUMNS = _columns_of_devices()
 def room_number(farm: Farm, room: str) -> int:
     """The number that a room's controller shows.
 
-    That of its folder (7 for room 607), else its wiring number.
+    It is the folder's number (7 for room 607), otherwise the wiring number.
     """
     digits = re.sub(r"\D", "", farm.folder(room))
     return int(digits) if digits else wiring_number(farm, room)
@@ -166,5 +166,5 @@ def points(farm: Farm, rooms: Sequence[str]) -> pd.DataFrame:
                 unit = rest[0] if rest else None
                 rows.append((room, device.device_type, name, alias, point_name, point_alias, unit))
     table = pd.DataFrame(rows, columns=COLUMNS)
-    # Otherwise pandas makes a None among strings its own missing value.
+    # Otherwise pandas turns a None among strings into its own missing value.
     return table.assign(unit=pd.Series([row[-1] for row in rows], dtype=object))

@@ -152,7 +152,7 @@ def mist_share(settings: Settings, device: str) -> float:
 def _fresh_air(settings: Settings, age: int) -> Settings:
     """A longer or shorter run of the fan when the crop has outgrown its timer.
 
-    Of 2 to 10 minutes those that settle nearest to 2,700 ppm.
+    From 2 to 10 minutes, the length that settles nearest to 2,700 ppm.
     """
     off = settings["fresh_air_fan.off"]
     lowest, highest = CO2_BOUNDS

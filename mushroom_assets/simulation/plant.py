@@ -31,8 +31,8 @@ class Truth:
     Attributes:
         changes: one row per move of a watched point inside the day: point (int, row of `points`),
             changed_at (datetime64[us, UTC], the first minute with the new value), previous and
-            current (float). An analog step below the point's threshold is none. By point, then
-            time.
+            current (float). An analog step below the point's threshold is not a change. By point,
+            then time.
         climate: room_id, quantity (temperature °C, humidity %, co2 ppm), sampled_at (UTC), value:
             every minute, rounded to the sensor's resolution.
     """

@@ -1,14 +1,14 @@
 """The grower's recipe: the room between batches, what a growth day asks for, what the eye adjusts.
 
-Here live numbers only; who applies them lives in `grower`.
+Only numbers live here; `grower` applies them.
 """
 
 from typing import NamedTuple
 
 Settings = dict[str, float]
 
-# How every batch is left on its last evening, and so how the next one finds the room. It is why the
-# settings at any midnight follow from the days since the in-date alone.
+# How every batch is left on its last evening, and so how the next one finds the room. That is why
+# the settings at any midnight follow from the days since the in-date alone.
 RESTING: Settings = {
     "air_cooler.on_off": 1.0,
     "air_cooler.temp_set": 17.5,

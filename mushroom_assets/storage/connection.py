@@ -1,8 +1,8 @@
 """The door to PostgreSQL: engine, connect with retry, transactions.
 
-What an error means is the business of `faults.database`, what is read and written that of the
-modules beside. One layer retries the connect (here), one the whole unit of work (Dagster's
-RetryPolicy). A statement is never retried on its own: the transaction it belonged to is gone.
+`faults.database` says what an error means; the modules beside this one read and write. One layer
+retries the connect (here), one the whole unit of work (Dagster's RetryPolicy). A statement is never
+retried on its own: the transaction it belonged to is gone.
 """
 
 import logging
@@ -57,8 +57,8 @@ def parse_url(url: str) -> dict[str, str]:
     """The connection parameters of a libpq URI, as libpq itself reads it.
 
     Raises:
-        DatabaseRefused: not a libpq connection string. The message quotes nothing of it: it holds
-            the password.
+        DatabaseRefused: not a libpq connection string. The message quotes none of it, because it
+            holds the password.
     """
     try:
         given = {
@@ -128,7 +128,7 @@ class Database:
             "application_name": self.application_name[:63],
         }
         return sa.create_engine(
-            # The URI's own parameters win over ours, but for the options, which add up
+            # The URI's own parameters win over ours, except the options, which add up
             "postgresql+psycopg://",
             connect_args=defaults | given | {"options": options.strip()},
             pool_size=limits.pool_size,

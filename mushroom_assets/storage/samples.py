@@ -1,8 +1,8 @@
 """What the plant's points measured: read a window for the assets, add new samples.
 
 Samples travel in PostgreSQL's binary format, which is a fixed-width record without nulls: numpy
-reads and writes a whole window at once. What the numbers mean is the business of the domain, the
-points themselves that of `points`.
+reads and writes a whole window at once. The domain knows what the numbers mean; the points
+themselves are in `points`.
 """
 
 import datetime as dt
@@ -23,16 +23,15 @@ Span = tuple[dt.datetime, dt.datetime]  # first instant, first instant after
 
 # A point's samples leave the server as one value of 16 bytes a sample. That takes 0.16 us a sample;
 # 0.38 us when the server sorts them by time, 0.41 us as the pairs that differ by a window function,
-# 0.64 us as rows of a binary COPY. The functions are those by which the server itself writes the
-# types in binary.
+# 0.64 us as rows of a binary COPY. The server itself writes the types in binary by these functions.
 _PACKED = np.dtype([("at", ">i8"), ("value", ">f8")])
 _READ = """
     SELECT point_id, string_agg(timestamptz_send(sampled_at) || float8send(value), ''::bytea)
     FROM farm.sample
     WHERE point_id = ANY(%s::int[]) AND sampled_at >= %s AND sampled_at < %s
     GROUP BY point_id"""
-# Workers of the server save a tenth of that, take the cores on which the piece before is computed,
-# and mix the order.
+# The server's workers save a tenth of that, but they take the cores that compute the piece before,
+# and they mix the order.
 _NO_WORKERS = "SET LOCAL max_parallel_workers_per_gather = 0"
 # One backward step in the primary key per point, instead of a scan of the days before the window.
 _READ_LAST = """
@@ -106,7 +105,7 @@ def reading_ahead(
     """Samples of one span after the other.
 
     The server packs the next while the caller has one in hand. The connection belongs to the
-    reading until the block ends: nothing is read after that, whatever happens inside.
+    reading until the block ends: nothing is read later, whatever happens inside.
     """
     reader = ThreadPoolExecutor(1)
     reads = (reader.submit(read_samples, connection, points, *span) for span in spans)
@@ -134,7 +133,7 @@ def _packed(
     since: dt.datetime,
     before: dt.datetime,
 ) -> dict[int, bytes]:
-    """By point the samples that a query found, in the server's bytes.
+    """The samples of a query by point, in the server's bytes.
 
     The statement is planned anew for these points and bounds.
     """

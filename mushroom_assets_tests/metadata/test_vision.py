@@ -9,7 +9,7 @@ import itertools
 import re
 import zoneinfo
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 import numpy as np
@@ -19,6 +19,7 @@ from PIL import Image
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.domain.image_row import DailyClipInference
 from mushroom_assets.inference.images import thumbnail
 from mushroom_assets.metadata.contact_sheet import (
     LEAST_CERTAIN,
@@ -41,7 +42,9 @@ def farm(language: str = "en", rooms: Sequence[str] = ("607", "611")) -> Farm:
     return parse_farm(f"{begin}language: {language}\nrooms: {{{listed}}}\n")
 
 
-def image(hour: float, room: str = "611", camera: str = "cam1", **changed: Any) -> dict[str, Any]:
+def image(
+    hour: float, room: str = "611", camera: str = "cam1", **changed: Any
+) -> DailyClipInference:
     """A row; `shares` are the stages' probabilities, the others share what is left."""
     at = dt.datetime.combine(DAY, dt.time(), tzinfo=ZONE) + dt.timedelta(hours=hour)
     shares = changed.pop("shares", {"fruiting": 0.97, "harvest": 0.02})
@@ -65,10 +68,10 @@ def image(hour: float, room: str = "611", camera: str = "cam1", **changed: Any) 
         "probe_stage": None,
         "probe_stage_probability": None,
     }
-    return row | changed
+    return cast(DailyClipInference, row | changed)
 
 
-def broken(number: int, reason: str = "the file is empty (0 bytes)") -> dict[str, Any]:
+def broken(number: int, reason: str = "the file is empty (0 bytes)") -> DailyClipInference:
     row = image(number % 24, camera=f"cam{number:03}")
     unset = (
         "stage",
@@ -79,7 +82,8 @@ def broken(number: int, reason: str = "the file is empty (0 bytes)") -> dict[str
         "scores",
         "brightness",
     )
-    return row | dict.fromkeys(unset) | {"status": "unreadable", "error": reason}
+    found = {**row, **dict.fromkeys(unset), "status": "unreadable", "error": reason}
+    return cast(DailyClipInference, found)
 
 
 def jpeg(pixels: Any) -> bytes:
@@ -222,7 +226,7 @@ def test_the_farms_own_probe_stands_beside_the_zero_shot_label() -> None:
     assert "probe_stages" not in shown([image(2)])
 
 
-def counted_day() -> list[dict[str, Any]]:
+def counted_day() -> list[DailyClipInference]:
     """Nine images: six of room 611, one of them broken, and three of room 607."""
     rows = [image(hour) for hour in range(3)] + [image(3, shares={"harvest": 0.9, "fruiting": 0.1})]
     rows += [image(4, shares={"harvest": 0.5, "fruiting": 0.45}, condition="blotch"), broken(5)]

@@ -28,7 +28,7 @@ def _config(connection: sa.Connection | None = None) -> Config:
 def include(name: str | None, kind: str, parents: Any) -> bool:
     """What is compared with `schema`: our schema without what comes and goes with the data.
 
-    Left out are the monthly partitions that loading creates, and the models' HNSW indexes.
+    The monthly partitions that loading creates and the models' HNSW indexes are left out.
     """
     if kind == "schema":
         return name == SCHEMA
@@ -51,7 +51,7 @@ def current(connection: sa.Connection) -> str | None:
 def upgrade(connection: sa.Connection) -> str:
     """Bring the tables to the newest revision inside the caller's transaction.
 
-    One process at a time; those that come late find nothing to do.
+    One process works at a time; those that come later find nothing to do.
 
     Returns:
         The revision.

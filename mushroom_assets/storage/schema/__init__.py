@@ -1,4 +1,4 @@
-"""The tables of schema `farm`, declared once, a module a noun, and what they are for.
+"""The tables of schema `farm` and what they are for, declared once, one module for each noun.
 
 Every column has its meaning, unit and origin. This is the data dictionary: SQL comments, column
 schemas and column lineage in the UI and the table docs are generated from it, and a test holds the

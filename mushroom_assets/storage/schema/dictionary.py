@@ -1,6 +1,6 @@
 """How a table is declared: each column with its meaning in two languages, unit and origin.
 
-What the tables are stands in the modules beside this one. The English meaning is the SQL comment.
+The modules beside this one declare the tables. The English meaning is the SQL comment.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ metadata = MetaData(
     },
 )
 POSTGRESQL: Any = postgresql.dialect  # SQLAlchemy gives it no type
-# What rows come from and is no table: never made, never migrated
+# A source of rows that is not a table: never made, never migrated
 elsewhere = MetaData()
 Instant = DateTime(timezone=True)
 SqlType = type[TypeEngine[Any]] | TypeEngine[Any]
@@ -78,13 +78,13 @@ def col(
     """A column that is never null.
 
     Args:
-        name: of the column.
+        name: the column's name.
         kind: its type.
         meaning: in English, also the SQL comment.
         chinese: the same in Chinese.
         unit: part of the SQL comment.
-        scale: in place of `unit` where the comment tells none: "1" of counts and identities, the
-            name of the column that holds the unit, or a unit.
+        scale: in place of `unit` if the comment tells none: "1" for counts and identities, the name
+            of the column that holds the unit, or a unit.
         origin: what the value is computed from, separated by spaces: columns of other tables
             (`sample.value`), keys of the farm file (`farm.yaml:rooms`), or names in `ORIGINS`.
         key: part of the primary key.

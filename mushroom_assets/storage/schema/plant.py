@@ -85,7 +85,7 @@ batch = table(
     role=Role.SOURCE,
 )
 
-# No table: what a file of the image store is. It stands here so that rows can say which part of it
+# Not a table, but a file of the image store. It stands here so that rows can say which part of it
 # they come from.
 room_images = table(
     "room_images",

@@ -32,7 +32,7 @@ class EmbeddingMemory:
         self._forget = forget
 
     def recall(self, hashes: Sequence[str]) -> dict[str, EncodedImage]:
-        """What is kept of contents, by SHA-256."""
+        """What is kept for these contents, by SHA-256."""
         if self._forget or not hashes:
             return {}
         columns = [table.c.content_sha256, *(table.c[name] for name in KEPT)]
@@ -43,7 +43,7 @@ class EmbeddingMemory:
 
     def keep(self, images: Sequence[EncodedImage]) -> None:
         """Store a batch; what is kept already stays as it is."""
-        # In one order for all: two runs that keep the same contents cannot wait in a circle
+        # All runs use one order: two that keep the same contents cannot wait for each other
         in_order = sorted(images, key=lambda image: image.content_sha256)
         rows = [vars(image) | {"encoder": self._encoder} for image in in_order]
         statement = insert(table)

@@ -1,9 +1,9 @@
 """The HNSW index of a model's vectors, as searches use it: its name, its state, a way through it.
 
 The vectors are those of `image_embedding`. Each model has a partial index of its own, because each
-has its own number of dimensions; they come and go with the models and are no part of the schema
-(`migrations.include`). Here are the statements of searches; what is asked of the vectors is the
-business of `search`, how an index is built and measured that of `index_build`.
+has its own number of dimensions; they come and go with the models and are not part of the schema
+(`migrations.include`). Here are the statements of searches. `search` decides what to ask of the
+vectors; `index_build` builds and measures an index.
 """
 
 import hashlib
@@ -19,9 +19,9 @@ from pgvector.sqlalchemy import VECTOR
 
 from mushroom_assets.storage.schema import SCHEMA, image_embedding
 
-# Of 512 dimensions, medians on two busy cores: at 1,000 vectors an exact scan takes 15 ms and the
-# index 22, at 2,000 24 and 28, at 3,000 36 and 9, at 10,000 127 and 10. Taken while vectors still
-# lay in TOAST instead of in their rows.
+# Medians for 512 dimensions on two busy cores: at 1,000 vectors an exact scan takes 15 ms and the
+# index 22, at 2,000 24 and 28, at 3,000 36 and 9, at 10,000 127 and 10. They were measured while
+# vectors still lay in TOAST instead of in their rows.
 INDEX_FROM = 2_000
 
 
@@ -59,8 +59,8 @@ def distances(encoder: str, vector: npt.ArrayLike, *, exact: bool) -> sa.Select[
         encoder: the model's name; it goes into the statement as a literal, or else the planner
             could not tell that the partial index holds what is asked for.
         vector: shape (d,).
-        exact: whatever index there is, it is not used: `+ 0` makes the order another expression
-            than the index's.
+        exact: use no index, even if there is one: `+ 0` makes the order another expression than the
+            index's.
     """
     probe = np.asarray(vector, dtype=np.float32)
     stored = image_embedding.c
@@ -74,8 +74,8 @@ def distances(encoder: str, vector: npt.ArrayLike, *, exact: bool) -> sa.Select[
 def through_index(connection: sa.Connection, ef_search: int) -> Iterator[None]:
     """Statements inside go through the HNSW index.
 
-    They go on in it until enough rows pass their filters. The planner is not asked: it takes
-    vectors in TOAST for free and would scan them all. The settings end with the block, by a
+    They continue in it until enough rows pass their filters. The planner has no choice: it counts
+    vectors in TOAST as free and would scan them all. The settings end with the block, by a
     savepoint that is rolled back.
     """
     settings = {

@@ -27,18 +27,18 @@ from mushroom_assets.storage.vision.index import (
 
 log = logging.getLogger(__name__)
 
-MAX_DIMENSIONS = 2_000  # pgvector indexes no longer ones; they are scanned
+MAX_DIMENSIONS = 2_000  # pgvector does not index longer ones; they are scanned
 # pgvector's own. 100,000 vectors of 512 dimensions: 35 s to build, 260 MB. With 32 and 200 the
 # build was not done after 9 minutes, and a farm's vectors do not need it
 # (benchmarks/bench_search.py).
 M = 16
 EF_CONSTRUCTION = 64
-# Tried in this order until one reaches RECALL. Of 100,000 vectors spread like a farm's 40 finds
-# 0.989 of the 10 nearest but of some queries none; 200 finds 0.998 and of each query 8 at least, in
-# 6 ms, where an exact scan takes 700. Of vectors without any structure even 1,000, pgvector's
-# largest, finds only 0.60: those are scanned.
+# Tried in this order until one reaches RECALL. Among 100,000 vectors spread like a farm's, 40 finds
+# 0.989 of the 10 nearest, but none for some queries; 200 finds 0.998, and at least 8 for each
+# query, in 6 ms, where an exact scan takes 700. Among vectors without any structure, even 1,000,
+# pgvector's largest, finds only 0.60: those are scanned.
 EF_SEARCH = (200, 400, 1_000)
-# Of the 10 nearest, measured; 0.98 is promised, the rest is the error of a sample of 100
+# Measured share of the 10 nearest; 0.98 is promised, the rest is the error of a sample of 100
 RECALL = 0.985
 SAMPLE = 100
 NEAREST = 10
@@ -51,9 +51,9 @@ def ensure_index(database: Database, encoder: str) -> bool:
     """Index a model's vectors where that pays, and measure what the index finds.
 
     Call it outside any transaction: the build lets others read and write, and waits for
-    transactions older than itself, which would be the caller's own. Of several callers at once one
-    builds, the others return without waiting. A broken build's leftover is dropped and built anew.
-    The recall is measured after the build, and again whenever the vectors have doubled.
+    transactions older than itself, which would be the caller's own. If several callers come at
+    once, one builds and the others return without waiting. A broken build's leftover is dropped and
+    built anew. The recall is measured after the build, and again whenever the vectors have doubled.
 
     Returns:
         Whether searches go through an index now; False means that they are exact.
@@ -87,7 +87,7 @@ def _size(connection: sa.Connection, encoder: str) -> tuple[int, int]:
 def _lock(connection: sa.Connection, encoder: str) -> bool:
     """Take the right to build, until the session ends; False where another process has it.
 
-    To wait for it would hold a snapshot, and by that the other's build up.
+    Waiting would hold a snapshot and so delay the other build.
     """
     lock = sa.select(sa.func.pg_try_advisory_lock(sa.func.hashtextextended(index_name(encoder), 0)))
     return bool(connection.scalar(lock))
@@ -124,17 +124,17 @@ def _build(connection: sa.Connection, encoder: str, count: int, dimensions: int)
     except sa.exc.OperationalError as error:
         if not isinstance(error.orig, errors.DiskFull):
             raise
-        # Workers share the graph in /dev/shm, of which a container has 64 MB unless told otherwise;
-        # one needs none.
+        # Workers share the graph in /dev/shm, where a container has 64 MB unless told otherwise; a
+        # single one does not need it.
         _execute(connection, drop)
         configure(connection, {"max_parallel_maintenance_workers": "0"}, local=False)
         _execute(connection, create)
 
 
 def _measure(connection: sa.Connection, encoder: str, count: int) -> None:
-    """Choose the smallest ef_search that finds enough of the exact nearest, note it on the index.
+    """Choose the smallest ef_search that finds enough of the exact nearest; note it on the index.
 
-    Asked for are the nearest to a sample of the stored vectors.
+    The queries are a sample of the stored vectors.
     """
     stored = image_embedding.c
     sample = sa.select(stored.embedding).where(stored.encoder == encoder)
@@ -166,7 +166,7 @@ def _measure(connection: sa.Connection, encoder: str, count: int) -> None:
 def _recall(found: Sequence[Sequence[float]], truth: Sequence[Sequence[float]]) -> float:
     """Share of the `NEAREST` that was found, mean of the queries, by distances.
 
-    Which of several equally near is found does not matter. A vector always finds itself.
+    It does not matter which of several equally near vectors is found. A vector always finds itself.
     """
     hits = []
     for near, true in zip(found, truth, strict=True):

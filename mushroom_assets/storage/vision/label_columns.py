@@ -1,4 +1,4 @@
-"""How new labels come into rows: as numbers by COPY, and to names again by SQL in the database.
+"""How new labels reach rows: as numbers by COPY; SQL in the database turns them into names again.
 
 Which rows get labels is the business of `relabel`.
 """
@@ -23,7 +23,7 @@ PROBE_COLUMNS += [f"probe_{kind}_probability" for kind in KINDS]
 class Labels:
     """New labels of n images.
 
-    By kind what zero-shot says and, where there is one, the probe; and the probes' id.
+    Zero-shot results by kind, probe results where there are any, and the probes' id.
     """
 
     zero_shot: Mapping[str, Judgement]
@@ -34,7 +34,7 @@ class Labels:
 def columns_of(places: npt.NDArray[np.void], labels: Labels) -> list[Column]:
     """What travels: numbers of labels (from 1, as SQL counts), not their names.
 
-    `places` are those of the rows, in the order of the labels.
+    `places` are the rows' places, in the order of the labels.
     """
     columns = [
         Column("source", "tid", places),
@@ -64,7 +64,7 @@ def values_of(labels: Labels) -> dict[str, sql.Composable]:
 
 
 def _by_column(labels: Labels) -> dict[str, Judgement | Leading]:
-    """What said so, by the column that names the leading label."""
+    """The results by the column that names the leading label."""
     probes = {f"probe_{kind}": found for kind, found in labels.probes.items()}
     return {**labels.zero_shot, **probes}
 

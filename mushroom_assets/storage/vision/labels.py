@@ -1,7 +1,7 @@
 """Labels by people and the probes fitted on them: stored, joined to vectors by content, read back.
 
-A label belongs to the bytes that were looked at, whatever lies at their path today. What a fit is
-made of is the business of `domain.probe`, how it is made that of inference.
+A label belongs to the bytes that were looked at, whatever lies at their path today. `domain.probe`
+says what a fit is made of; inference makes it.
 """
 
 import datetime as dt
@@ -44,7 +44,7 @@ def store_labels(connection: sa.Connection, labels: Sequence[Mapping[str, Any]])
     """Add or correct labels; returns how many rows are new or changed.
 
     A later label replaces an earlier one of its kind. A kind that it leaves out (None) stays as it
-    was, unless the image's bytes are others by now.
+    was, unless the image's bytes have changed since.
 
     Args:
         connection: a connection in a transaction.
@@ -104,7 +104,7 @@ def count_labels(connection: sa.Connection, kind: str) -> dict[str, int]:
 
 
 def labelled_encoders(connection: sa.Connection) -> list[str]:
-    """The models that have a vector of a labelled image, the one whose vectors are newest last."""
+    """The models with a vector of a labelled image; the one with the newest vectors is last."""
     vector = image_embedding.c
     statement = (
         sa.select(vector.encoder)
@@ -116,7 +116,7 @@ def labelled_encoders(connection: sa.Connection) -> list[str]:
 
 
 def read_labelled(connection: sa.Connection, encoder: str, kind: str) -> list[Labelled]:
-    """The labelled images of a kind that a model has vectors of, one a content, by content."""
+    """The labelled images of a kind with a model's vectors, one for each content, by content."""
     latest = _latest(kind)
     vector = image_embedding.c
     image = daily_clip_inference.c
@@ -151,7 +151,7 @@ def read_labelled(connection: sa.Connection, encoder: str, kind: str) -> list[La
 def replace_probes(
     connection: sa.Connection, fits: Sequence[ProbeFit], run_id: str, fitted_at: dt.datetime
 ) -> int:
-    """Let these fits be all there are, inside the caller's transaction.
+    """Replace all stored fits by these, inside the caller's transaction.
 
     A model and kind whose labels no longer suffice loses its probe.
 

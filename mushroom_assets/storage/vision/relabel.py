@@ -1,10 +1,10 @@
-"""Stored vectors out, labels computed anew back in: a chunk of days at a time, in binary.
+"""Read stored vectors and write their new labels: a chunk of days at a time, in binary.
 
-Of an image the row that counts is the latest of its encoder, under any prompt set. Between the
-statements of a chunk a row is named by its place and version in the table (ctid, xmin);
-`results.lock_for_replace` keeps our own writers from it, and where somebody else changed it the
-chunk fails. What the labels say is the business of the domain, how they travel that of
-`label_columns`; how rows of one day come about otherwise, that of `storage.results`.
+For each image, the encoder's latest row counts, under any prompt set. Between the statements of a
+chunk a row is named by its place and version in the table (ctid, xmin); `results.lock_for_replace`
+keeps our own writers from it; if somebody else changed it, the chunk fails. The domain decides what
+the labels say, `label_columns` how they travel. Outside relabelling, `storage.results` writes the
+rows of a day.
 """
 
 import datetime as dt
@@ -98,8 +98,8 @@ def stored_days(
 def choose_rows(connection: sa.Connection, prefix: str, days: Sequence[dt.date]) -> list[DayCount]:
     """Settle which row of each image counts, until the transaction ends; returns the days' images.
 
-    The transaction holds `lock_for_replace`. Of the rows whose model_id starts with `prefix` the
-    latest counts, and of two at one instant the one that a search shows.
+    The transaction holds `lock_for_replace`. The latest row whose model_id starts with `prefix`
+    counts; if two have the same instant, the one that a search shows.
     """
     cursor = _cursor(connection)
     cursor.execute(_CHOSEN)
@@ -108,7 +108,7 @@ def choose_rows(connection: sa.Connection, prefix: str, days: Sequence[dt.date])
 
 
 def read_vectors(connection: sa.Connection, dimensions: int) -> Vectors:
-    """The vectors of the rows chosen, of those that have one.
+    """The vectors of the chosen rows that have one.
 
     Raises:
         ValueError: a vector has another length than `dimensions`.
@@ -135,7 +135,7 @@ def write_labels(
 
     Args:
         connection: in the transaction of `choose_rows`.
-        places: of the rows that get labels; the others chosen have none.
+        places: the rows that get labels; the other chosen rows have none.
         labels: in the order of `places`.
         stamp: model_id, run_id and computed_at.
 
@@ -144,7 +144,7 @@ def write_labels(
 
     Raises:
         psycopg.errors.SerializationFailure: somebody who takes no lock changed a row since it was
-            chosen; nothing of the transaction may stay, and a retry may succeed.
+            chosen; the caller must roll the whole transaction back; a retry may succeed.
     """
     stage(connection, "labels", columns_of(places, labels))
     cursor = _cursor(connection)
@@ -160,7 +160,7 @@ def write_labels(
 
 
 def _insert(values: Mapping[str, sql.Composable], *, replace: bool) -> sql.Composed:
-    """The copy of the rows chosen, with `values` for some columns."""
+    """The copy of the chosen rows, with `values` for some columns."""
     names = [column.name for column in table.columns]
     new = [values.get(name, sql.Identifier("image", name)) for name in names]
     replaced = [

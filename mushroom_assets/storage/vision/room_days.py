@@ -19,7 +19,7 @@ TRIVIAL_DAYS = 3  # of its own room: yesterday always looks alike, and says noth
 
 
 class NearRoomDay(NamedTuple):
-    """A room's day and how like it is; `verdict` is its report's, None where none was written."""
+    """A room's day and its similarity; `verdict` is its report's, None where none was written."""
 
     room_id: str
     day: dt.date
@@ -35,8 +35,8 @@ def replace_room_days(
     """Replace a day's rows of `room_day_embedding`, inside the caller's transaction.
 
     A room's vector is the mean of its images' vectors, scaled to length 1, from the day's `ok` rows
-    of `model_id` in `daily_clip_inference`; its growth day is that of most images (the earlier of
-    two with as many).
+    of `model_id` in `daily_clip_inference`; its growth day is that of most images (the earlier one
+    if two have as many).
 
     Returns:
         How many rooms have one.
@@ -65,7 +65,7 @@ def replace_room_days(
 def similar_room_days(
     connection: sa.Connection, encoder: str, room_id: str, day: dt.date, k: int
 ) -> list[NearRoomDay]:
-    """The k past days, of any room, that looked most like a room's day, the most like first.
+    """The k past days of any room that looked most like a room's day, the most similar first.
 
     There are none without the day's own vector. Days after it, the same day elsewhere, and the
     `TRIVIAL_DAYS` before it in the same room are left out. Exact: a farm of 100 rooms has 36,500

@@ -1,8 +1,7 @@
 """What looks alike: the images nearest to a vector.
 
-Similarity is the cosine, -1 to 1. Only vectors of one model are ever compared. How vectors come
-about is the business of inference, the index that makes the search quick that of `index`. Days
-that look alike are in `room_days`.
+Similarity is the cosine, -1 to 1. Only vectors of one model are ever compared. Inference makes the
+vectors; the index of `index` makes the search quick. Days that look alike are in `room_days`.
 """
 
 import datetime as dt
@@ -25,7 +24,7 @@ MAX_EF_SEARCH = 1_000  # pgvector's
 
 
 class NearImage(NamedTuple):
-    """An image and how like it is.
+    """An image and how similar it is.
 
     Stage and condition are those of the latest prompt set, None where there is none.
     """
@@ -84,7 +83,7 @@ def nearest_images(
     until: dt.date | None = None,
     exact: bool = False,
 ) -> list[NearImage]:
-    """The k images most like a vector, the most like first; fewer only where there are no more.
+    """The k images most similar to a vector, in that order; fewer only if there are no more.
 
     Several paths with the same bytes are several images. Vectors whose image is gone, or was
     replaced, do not count.
@@ -97,8 +96,8 @@ def nearest_images(
         rooms: only these rooms.
         since: from this farm day on.
         until: up to this farm day, included.
-        exact: scan all vectors also where there is an index. For vectors unlike any image, of texts
-            say: the index was measured with images.
+        exact: scan all vectors even if there is an index. Use it for vectors unlike any image, such
+            as those of texts: the index was measured with images.
     """
     image = daily_clip_inference.c
     filters: list[sa.ColumnElement[bool]] = [] if rooms is None else [image.room_id.in_(rooms)]
@@ -109,14 +108,14 @@ def nearest_images(
     if ef_search is not None and _many(connection, filters):
         with through_index(connection, min(max(ef_search, 2 * k), MAX_EF_SEARCH)):
             found = _nearest(connection, encoder, vector, k, wanted, exact=False)
-        # Else the scan of the index ended before its 20,000 tuples gave as many
+        # Otherwise the index scan ended, after its 20,000 tuples, with fewer rows
         if len(found) == k:
             return found
     return _nearest(connection, encoder, vector, k, wanted, exact=True)
 
 
 def _in_force(encoder: str) -> Sequence[sa.ColumnElement[bool]]:
-    """Conditions: of each path the row of the latest prompt set, if it has a vector.
+    """Conditions: for each path the row of the latest prompt set, if it has a vector.
 
     Only that row says what lies there.
     """
