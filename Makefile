@@ -3,14 +3,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 PORT ?= 3000
 BIN = $(VENV)/bin
-MIGRATIONS = mushroom_assets/storage/migrations/versions
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e
 
 # Another environment, with the newest Dagster that setup.py allows; and the tests of what we lean on in Dagster
 NEWEST = $(VENV)-newest
 OF_DAGSTER = $(addprefix mushroom_assets_tests/,instance automation checks test_definitions.py test_partitions.py)
 
-.PHONY: help demo check test test-newest test-storage lint validate bench train migration lock clean
+.PHONY: help demo check test test-newest test-storage lint validate bench train migration migration-named lock clean
 
 help:
 	@echo "make demo             the farm on this machine, UI on http://127.0.0.1:$(PORT)"
@@ -93,12 +92,16 @@ bench: $(VENV)/bench.ok
 train: $(VENV)/test.ok
 	$(BIN)/python -m training.train --out mushroom_assets/inference/models --cache $(VENV)/renders
 
-migration: $(VENV)/test.ok
-	@test -n "$(m)" || { echo 'Say what changes: make migration m="quantiles of the environment"'; exit 1; }
-	@$(BIN)/python -m tools.migration "$(m)"
-	@$(BIN)/ruff check --quiet --select I --fix $(MIGRATIONS)
-	@$(BIN)/ruff format --quiet $(MIGRATIONS)
-	@$(BIN)/ruff check --quiet --select F $(MIGRATIONS)  # a column type that is not imported
+migration-named:
+	@test -n "$(strip $(m))" || { echo 'Say what changes: make migration m="quantiles of the environment"'; exit 1; }
+
+# Of the migrations only the new one is touched. The last check finds a column type that is not imported.
+migration: migration-named $(VENV)/test.ok
+	@file=$$($(BIN)/python -m tools.migration "$(m)") \
+		&& $(BIN)/ruff check --quiet --select I --fix "$$file" \
+		&& $(BIN)/ruff format --quiet "$$file" \
+		&& $(BIN)/ruff check --quiet --select F "$$file" \
+		&& echo "$$file: read it, and try it with \`make check\`"
 
 # The comments stay. What torch brings for a GPU is left out: torch pins it by itself, and its CPU build has none of it.
 lock: $(VENV)/lock.ok

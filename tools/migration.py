@@ -1,11 +1,12 @@
 """Write a new migration: what the declared tables have and the last migration has not.
 
-`python -m tools.migration "quantiles of the environment"`, or `make migration m="..."`. It compares
-`mushroom_assets.storage.schema` with an empty database that all migrations were run on, in an
-embedded PostgreSQL of its own. It cannot know that a column was renamed, or how rows are to be
-filled: read what it wrote.
+`python -m tools.migration "quantiles of the environment"`, or `make migration m="..."`, which also
+tidies the file. It compares `mushroom_assets.storage.schema` with an empty database that all
+migrations were run on, in an embedded PostgreSQL of its own. It cannot know that a column was
+renamed, or how rows are to be filled: read what it wrote. On stdout is the file's path alone.
 """
 
+import contextlib
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -64,6 +65,7 @@ def _without_dictionary(
 def main(message: str) -> None:
     """Bring an empty database to the newest revision, and write the next one."""
     with (
+        contextlib.redirect_stdout(sys.stderr),  # Alembic tells what it does
         tempfile.TemporaryDirectory(prefix="mushroom-pg-") as home,
         embedded_postgres(Path(home) / "pg") as url,
     ):
@@ -71,7 +73,7 @@ def main(message: str) -> None:
         with database.transaction() as connection:
             path = write_migration(connection, message)
         database.dispose()
-    print(f"{path}: read it, and try it with `make check`")
+    print(path)
 
 
 if __name__ == "__main__":

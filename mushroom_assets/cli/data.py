@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from mushroom_assets.cli import similar
+from mushroom_assets.cli import options, similar
 from mushroom_assets.cli.ground import machine, open_database
 from mushroom_assets.cli.progress import progress_bar
 from mushroom_assets.ingestion import simulated
@@ -25,10 +25,17 @@ from mushroom_assets.settings import load_settings
     "--days",
     default=14,
     show_default=True,
+    type=options.DAYS,
     help="Full days before today; today so far comes with them.",
 )
-@click.option("--rooms", type=int, help="Only the first N rooms of the farm file.")
-@click.option("--seed", default=0, show_default=True, help="Another seed is another plant.")
+@click.option("--rooms", type=options.ROOMS, help="Only the first N rooms of the farm file.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=options.SEED,
+    help="Another seed is another plant.",
+)
 @click.option(
     "--images/--no-images",
     default=True,
@@ -36,7 +43,11 @@ from mushroom_assets.settings import load_settings
     help="Camera images of the last days too.",
 )
 @click.option(
-    "--image-days", default=simulated.IMAGE_DAYS, show_default=True, help="Days of images."
+    "--image-days",
+    default=simulated.IMAGE_DAYS,
+    show_default=True,
+    type=options.DAYS,
+    help="Days of images.",
 )
 def simulate(days: int, rooms: int | None, seed: int, images: bool, image_days: int) -> None:
     """Let a simulated plant deliver samples, batches and images; the same again changes nothing."""

@@ -14,6 +14,7 @@ import click
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.faults.retry import Retry
+from mushroom_assets.service.home import telling_what_cannot_be_written
 from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.settings import Settings, load_settings
 from mushroom_assets.storage import migrations
@@ -26,17 +27,27 @@ def machine() -> Iterator[Settings]:
     """The settings with a database behind them: the embedded one where no other is set.
 
     This process and all that it starts find them in the environment.
+
+    Raises:
+        ServerError: a folder of MUSHROOM_HOME cannot be made, or the database does not start.
     """
     settings = load_settings()
+    _make_folders(settings)
     with contextlib.ExitStack() as stack:
         if settings.database_url is None:
-            settings.home.mkdir(parents=True, exist_ok=True)
             url = stack.enter_context(embedded_postgres(settings.postgres_dir))
             settings = dataclasses.replace(settings, database_url=url)
         os.environ.update(settings.environment())
+        yield settings
+
+
+def _make_folders(settings: Settings) -> None:
+    """Make what lives under `MUSHROOM_HOME`; a place of the user's own is left as it is."""
+    with telling_what_cannot_be_written("MUSHROOM_HOME", settings.home):
+        if settings.database_url is None:
+            settings.home.mkdir(parents=True, exist_ok=True)
         if settings.owns_image_root:
             Path(settings.image_root).mkdir(parents=True, exist_ok=True)
-        yield settings
 
 
 @contextlib.contextmanager

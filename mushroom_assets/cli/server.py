@@ -12,6 +12,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from mushroom_assets.automation import backfill
+from mushroom_assets.cli import options
 from mushroom_assets.cli.command import EXPECTED, fail, log
 from mushroom_assets.cli.ground import machine, open_database, prepare_tables
 from mushroom_assets.cli.progress import progress_bar
@@ -37,8 +38,20 @@ DEMO_BYTES = 3_000_000_000
 
 
 @click.command()
-@click.option("--attempts", default=5, show_default=True, help="Attempts to connect.")
-@click.option("--wait", default=10.0, show_default=True, help="Seconds between two attempts.")
+@click.option(
+    "--attempts",
+    default=5,
+    show_default=True,
+    type=options.ATTEMPTS,
+    help="Attempts to connect.",
+)
+@click.option(
+    "--wait",
+    default=10.0,
+    show_default=True,
+    type=options.WAIT_S,
+    help="Seconds between two attempts.",
+)
 def init(attempts: int, wait: float) -> None:
     """Create or migrate the tables; waits for the database."""
     farm = load_settings().read_farm()
@@ -59,7 +72,7 @@ def run_doctor() -> None:
             prepare_dagster_home(settings)
             for finding in doctor.examine(settings):
                 click.echo(finding.line())
-                well = well and finding.ok
+                well = well and finding.verdict == "ok"
     except (SettingsError, ServerError) as error:
         fail(str(error))
     sys.exit(0 if well else 1)
@@ -67,7 +80,7 @@ def run_doctor() -> None:
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the UI.")
-@click.option("--port", default=3000, show_default=True, help="Port of the UI.")
+@click.option("--port", default=3000, show_default=True, type=options.PORT, help="Port of the UI.")
 def health(host: str, port: int) -> None:
     """Does the UI answer from its database, and does the daemon beat?
 
@@ -86,7 +99,7 @@ def health(host: str, port: int) -> None:
     show_default=True,
     help="Address of the UI; 0.0.0.0 for other machines.",
 )
-@click.option("--port", default=3000, show_default=True, help="Port of the UI.")
+@click.option("--port", default=3000, show_default=True, type=options.PORT, help="Port of the UI.")
 @click.option(
     "--demo/--no-demo",
     "with_demo",
@@ -94,12 +107,25 @@ def health(host: str, port: int) -> None:
     show_default=True,
     help="A simulated farm if the database is empty.",
 )
-@click.option("--days", default=14, show_default=True, help="Days of the simulated farm.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the simulated farm.")
+@click.option(
+    "--days",
+    default=14,
+    show_default=True,
+    type=options.FULL_DAYS,
+    help="Days of the simulated farm.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=options.SEED,
+    help="Seed of the simulated farm.",
+)
 @click.option(
     "--attempts",
     default=60,
     show_default=True,
+    type=options.ATTEMPTS,
     help="Attempts to connect to the database, 10 s apart.",
 )
 def up(host: str, port: int, with_demo: bool, days: int, seed: int, attempts: int) -> None:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from mushroom_assets.domain.farm import Farm, Label
 from mushroom_assets.domain.vision import label_vectors
 from mushroom_assets.resources import ClipResource, ImageStore
+from mushroom_assets.service.doctor import model_fault
 from mushroom_assets.settings import Settings
 from mushroom_assets.storage.vision.search import (
     NearImage,
@@ -95,7 +96,8 @@ def similar(
         exact=query.of_words,
     )
     if not found:
-        raise SimilarError(f"no image with a vector of {name} is in these rooms and days")
+        fault = f"no image with a vector of {name} is in these rooms and days"
+        raise SimilarError(f"{fault}. Remedy: more with --room, or wider --since and --until")
     note = ["random weights: stages and conditions mean nothing"] if "/random-" in name else []
     return [f"{argument}: {query.taken_for}, by {name}", *note, *table(found, farm)]
 
@@ -111,7 +113,7 @@ def encoder_name(settings: Settings) -> str:
     try:
         weights = find_weights(settings.clip_model, settings.clip_pretrained)
     except (UnknownModel, WeightsUnavailable) as error:
-        raise SimilarError(str(error)) from error
+        raise SimilarError(model_fault(error)) from error
     return f"{weights.model}/{weights.name}"
 
 
@@ -133,8 +135,9 @@ def find_query(connection: sa.Connection, name: str, farm: Farm, argument: str) 
     try:
         vector = _of_picture(connection, name, lambda: ImageStore().read(argument))
     except FileNotFoundError as error:
-        message = f"{argument} is neither a file on disk nor in the image store"
-        raise SimilarError(message) from error
+        fault = f"{argument} is neither a file on disk nor in the image store"
+        remedy = "correct the path; the store's are FOLDER/YYYYMMDD/FILE, without its URL"
+        raise SimilarError(f"{fault}. Remedy: {remedy}") from error
     return Query("an image of the store", vector)
 
 
@@ -166,7 +169,8 @@ def _of_picture(connection: sa.Connection, name: str, read: Callable[[], bytes])
     except FileNotFoundError:
         raise
     except (OSError, ImageFault) as error:
-        raise SimilarError(f"the picture cannot be used: {error}") from error
+        remedy = "give another picture, or one that other programs can open"
+        raise SimilarError(f"the picture cannot be used: {error}. Remedy: {remedy}") from error
     vector: Vector = encoder.encode_images(encoder.preprocess(photo.image)[None])[0]
     return vector
 
@@ -177,7 +181,7 @@ def _loaded() -> "ClipEncoder":
     try:
         return ClipResource().encoder()
     except (UnknownModel, WeightsUnavailable) as error:
-        raise SimilarError(str(error)) from error
+        raise SimilarError(model_fault(error)) from error
 
 
 def table(images: Sequence[NearImage], farm: Farm) -> list[str]:

@@ -5,6 +5,7 @@ Nothing is mended here, and nothing printed.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import dagster as dg
 import sqlalchemy as sa
@@ -21,22 +22,31 @@ from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import SCHEMA, metadata
 
+MODEL_REMEDY = (
+    "correct the MUSHROOM_CLIP_ settings; "
+    "without any the packaged model is used, which needs neither download nor GPU"
+)
+
 
 @dataclass(frozen=True)
 class Finding:
-    """What one examination found."""
+    """What one examination found; `skip`: it could not be made, for a fault that another tells."""
 
     subject: str
-    ok: bool
+    verdict: Literal["ok", "FAIL", "skip"]
     text: str
 
     def line(self) -> str:
         """As a line for people."""
-        return f"{'ok  ' if self.ok else 'FAIL'} {self.subject}: {self.text}"
+        return f"{self.verdict:4} {self.subject}: {self.text}"
 
 
 class Unwell(RuntimeError):
     """An examination found a fault; the message says which and what to do."""
+
+
+class NotExamined(RuntimeError):
+    """An examination needs what another one found a fault in; the message says which."""
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -61,16 +71,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _finding(subject: str, examination: Callable[[], str]) -> Finding:
     """What one examination found; a fault that is not known is a fault of ours and is raised."""
-    from mushroom_assets.inference.weights import UnknownModel, WeightsUnavailable
-
     known = (
         Unwell,
         FarmFileError,
         SettingsError,
         DatabaseRefused,
         DatabaseUnavailable,
-        UnknownModel,
-        WeightsUnavailable,
         ImageStoreRefused,
         NotDelivered,
         OSError,
@@ -78,9 +84,11 @@ def _finding(subject: str, examination: Callable[[], str]) -> Finding:
         dg.DagsterError,
     )
     try:
-        return Finding(subject, True, examination())
+        return Finding(subject, "ok", examination())
+    except NotExamined as error:
+        return Finding(subject, "skip", str(error))
     except known as error:
-        return Finding(subject, False, " ".join(str(error).split()))
+        return Finding(subject, "FAIL", " ".join(str(error).split()))
 
 
 def _farm(settings: Settings) -> str:
@@ -124,7 +132,10 @@ def _extension(database: Database) -> str:
 
 
 def _images(settings: Settings) -> str:
-    farm = settings.read_farm()
+    try:
+        farm = settings.read_farm()
+    except FarmFileError as error:
+        raise NotExamined("not examined, since the farm file cannot be used: see there") from error
     store = ImageStore(attempts=1).images()
     folders = {farm.folder(room) for room in farm.rooms}
     present = folders & store.folders()
@@ -137,13 +148,24 @@ def _images(settings: Settings) -> str:
 
 
 def _model() -> str:
-    encoder = ClipResource().encoder()
+    from mushroom_assets.inference.weights import UnknownModel, WeightsUnavailable
+
+    try:
+        encoder = ClipResource().encoder()
+    except (UnknownModel, WeightsUnavailable) as error:
+        raise Unwell(model_fault(error)) from error
     note = ""
     if not encoder.trained:
         note = " (random weights: its labels mean nothing; set MUSHROOM_CLIP_PRETRAINED)"
     elif "/renders-" in encoder.name:
         note = " (learned from renders: for a real room set MUSHROOM_CLIP_PRETRAINED)"
     return f"{encoder.name}, {encoder.dimensions} dimensions, on {encoder.device}{note}"
+
+
+def model_fault(error: Exception) -> str:
+    """Why there is no model and what to do, in one line."""
+    told = " ".join(str(error).split()).rstrip(".")
+    return f"{told}. Remedy: {MODEL_REMEDY}"
 
 
 def _dagster() -> str:

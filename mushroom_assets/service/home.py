@@ -3,21 +3,41 @@
 No process is started here.
 """
 
+import contextlib
 import errno
 import os
 import shutil
 import socket
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
 from mushroom_assets.settings import Settings
 
 MIN_RUNS = 2  # at once, as the packaged dagster.yaml has it
+LAST_PORT = 65535
 MAX_RUNS = 8  # each holds 0.2 to 0.4 GB and up to 10 of PostgreSQL's 100 connections
 
 
 class ServerError(RuntimeError):
     """The machine cannot run it; the message says what is wrong and what to do."""
+
+
+@contextlib.contextmanager
+def telling_what_cannot_be_written(setting: str, root: Path) -> Iterator[None]:
+    """Tell which setting's folder cannot be made or written; a full disk stays what it is.
+
+    Raises:
+        ServerError: a folder or file under `root`, which the setting names, cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        fault = f"{setting}={root} cannot be made or written: {error.strerror} ({error.filename})"
+        remedy = f"set {setting} to a folder that this user may make and write"
+        raise ServerError(f"{fault}. Remedy: {remedy}") from error
 
 
 def require_free_port(host: str, port: int) -> None:
@@ -26,16 +46,28 @@ def require_free_port(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
-            in_use = error.errno == errno.EADDRINUSE
-            reason = "in use by another program" if in_use else error.strerror
-            remedy = f"choose another, e.g. --port {port + 1}"
-            raise ServerError(f"port {port} on {host} is {reason}. Remedy: {remedy}") from error
+        except (OSError, TypeError) as error:  # TypeError: no host can be called so
+            raise ServerError(_port_fault(host, port, error)) from error
+
+
+def _port_fault(host: str, port: int, error: OSError | TypeError) -> str:
+    """Why nothing can listen there, and what to do."""
+    number = getattr(error, "errno", None)
+    reason = getattr(error, "strerror", None) or str(error)
+    remedy = "give an address of this machine, e.g. --host 127.0.0.1"
+    if number == errno.EADDRINUSE:
+        other = port + 1 if port < LAST_PORT else port - 1
+        reason = "in use by another program"
+        remedy = f"choose another, e.g. --port {other}"
+    elif number == errno.EACCES:
+        remedy = "choose one from 1024 on, e.g. --port 3000"
+    return f"port {port} on {host} is {reason}. Remedy: {remedy}"
 
 
 def require_space(directory: Path, needed_bytes: int) -> None:
-    """Fail before any work when the disk cannot hold it."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Fail before any work when the disk of MUSHROOM_HOME, `directory`, cannot hold it."""
+    with telling_what_cannot_be_written("MUSHROOM_HOME", directory):
+        directory.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(directory).free
     if free < needed_bytes:
         raise ServerError(
@@ -49,12 +81,16 @@ def prepare_dagster_home(settings: Settings) -> None:
 
     A `dagster.yaml` of a DAGSTER_HOME of the user's own is left alone.
     """
+    own = not settings.owns_dagster_home
+    setting = "DAGSTER_HOME" if own else "MUSHROOM_HOME"
+    root = settings.dagster_home if own else settings.home
     target = settings.dagster_home / "dagster.yaml"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if settings.owns_dagster_home or not target.exists():
-        packaged = resources.files("mushroom_assets").joinpath("dagster.yaml")
-        written = _for_cores(packaged.read_text(encoding="utf-8"), os.cpu_count() or 1)
-        target.write_text(written, encoding="utf-8")
+    packaged = resources.files("mushroom_assets").joinpath("dagster.yaml")
+    written = _for_cores(packaged.read_text(encoding="utf-8"), os.cpu_count() or 1)
+    with telling_what_cannot_be_written(setting, root):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not own or not target.exists():
+            target.write_text(written, encoding="utf-8")
 
 
 def _for_cores(packaged: str, cores: int) -> str:

@@ -174,7 +174,9 @@ def test_rooms_and_days_limit_the_search(run: Run, vectors: Floats) -> None:
     assert found("--room", "607", "--room", "611") == expected
     nothing = run(path_of(2), "--since", "2027-01-01")
     assert (nothing.exit_code, nothing.output) == (
-        1, f"mushroom: no image with a vector of {NAME} is in these rooms and days\n",
+        1,
+        f"mushroom: no image with a vector of {NAME} is in these rooms and days."
+        " Remedy: more with --room, or wider --since and --until\n",
     )  # fmt: skip
     assert "the farm file has no room 999" in run(path_of(2), "--room", "999").output
 
@@ -207,13 +209,18 @@ def test_a_file_that_is_no_picture_is_told(
     assert result.exit_code == 1
     assert result.output.startswith("mushroom: the picture cannot be used: unreadable: ")
     assert message in result.output
+    assert result.output.endswith(
+        ". Remedy: give another picture, or one that other programs can open\n"
+    )
 
 
 @pytest.mark.usefixtures("vectors", "no_model")
 def test_a_pictures_name_that_is_nowhere_is_not_taken_for_words(run: Run) -> None:
     result = run("7/20260110/nowhere.jpg")
     assert (result.exit_code, result.output) == (
-        1, "mushroom: 7/20260110/nowhere.jpg is neither a file on disk nor in the image store\n",
+        1,
+        "mushroom: 7/20260110/nowhere.jpg is neither a file on disk nor in the image store."
+        " Remedy: correct the path; the store's are FOLDER/YYYYMMDD/FILE, without its URL\n",
     )  # fmt: skip
 
 
@@ -230,3 +237,5 @@ def test_a_model_that_is_not_there_is_told(database: Database, tmp_path: Path) -
     assert result.output.startswith(
         "mushroom: Weights for mushroom-tiny: there is no file /nowhere/x.pt"
     )
+    assert ". Remedy: correct the MUSHROOM_CLIP_ settings" in result.output
+    assert result.output.count("\n") == 1

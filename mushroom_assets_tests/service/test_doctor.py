@@ -35,7 +35,8 @@ def own_dagster(tmp_path: Path) -> Path:
 
 def findings(result: Result) -> dict[str, tuple[str, str]]:
     """Verdict and text by subject, in the order of the lines."""
-    lines = [line for line in result.output.splitlines() if line.startswith(("ok  ", "FAIL"))]
+    verdicts = ("ok  ", "FAIL", "skip")
+    lines = [line for line in result.output.splitlines() if line.startswith(verdicts)]
     return {line[5:].split(": ")[0]: (line[:4].strip(), line.split(": ", 1)[1]) for line in lines}
 
 
@@ -112,13 +113,13 @@ def test_each_fault_is_told_beside_the_others_with_its_remedy(
         "database",
         "tables",
         "vector extension",
-        "image store",
         "model",
     ]
     told = {subject: text for subject, (_, text) in findings(result).items()}
     assert "line 1, timezone: unknown time zone 'Nowhere/Farm'" in told["farm file"]
     assert 'database "no_such_farm" does not exist. Remedy: create the database' in told["database"]
     assert "gone.pt" in told["model"]
+    assert ". Remedy: correct the MUSHROOM_CLIP_ settings" in told["model"]
 
 
 def test_a_missing_image_store_of_ones_own_is_told_and_not_made(
@@ -148,4 +149,45 @@ def test_what_no_day_will_look_at_is_counted_and_the_first_one_named(
     assert told.startswith(
         f"{tmp_path}/images: 1 of 4 room folders;"
         " 2 where no day looks, the first 611/january/: the "
+    )
+
+
+def test_a_farm_file_that_cannot_be_used_is_one_fault_and_the_images_are_not_examined(
+    database_url: str, tmp_path: Path, own_dagster: Path
+) -> None:
+    result = mushroom(
+        "doctor", DATABASE_URL=database_url, MUSHROOM_HOME=tmp_path, DAGSTER_HOME=own_dagster,
+        MUSHROOM_CONFIG=tmp_path / "nowhere.yaml",
+    )  # fmt: skip
+    assert (result.exit_code, failing(result)) == (1, ["farm file"])
+    assert findings(result)["image store"] == (
+        "skip",
+        "not examined, since the farm file cannot be used: see there",
+    )
+    assert result.output.count("nowhere.yaml") == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("MUSHROOM_CLIP_MODEL", "ViT-B-33", "open_clip has no model 'ViT-B-33'. Nearest: "),
+        ("MUSHROOM_CLIP_DEVICE", "tpu", "MUSHROOM_CLIP_DEVICE is 'tpu'; it can be auto, cpu or"),
+    ],
+)
+def test_a_model_or_device_that_is_not_there_is_told_with_a_remedy(
+    database_url: str, tmp_path: Path, own_dagster: Path, setting: str, value: str, told: str
+) -> None:
+    where: dict[str, Any] = {
+        "DATABASE_URL": database_url,
+        "MUSHROOM_HOME": tmp_path,
+        "DAGSTER_HOME": own_dagster,
+        setting: value,
+    }
+    result = mushroom("doctor", **where)
+    assert (result.exit_code, failing(result)) == (1, ["model"])
+    text = findings(result)["model"][1]
+    assert text.startswith(told)
+    assert text.endswith(
+        ". Remedy: correct the MUSHROOM_CLIP_ settings; "
+        "without any the packaged model is used, which needs neither download nor GPU"
     )
