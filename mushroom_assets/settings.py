@@ -96,6 +96,10 @@ class Settings:
                 f"MUSHROOM_CONFIG={self.config} cannot be read: {error.strerror}. "
                 "Remedy: point it at a farm file"
             ) from error
+        except UnicodeDecodeError as error:
+            raise FarmFileError(
+                f"MUSHROOM_CONFIG={self.config} is not UTF-8: {error}. Remedy: save it as UTF-8"
+            ) from error
         return parse_farm(text, source=self.farm_source())
 
     def environment(self) -> dict[str, str]:

@@ -183,3 +183,11 @@ def test_a_farm_file_that_is_not_there_is_told_with_its_path(tmp_path: Path) -> 
         match=r"MUSHROOM_CONFIG=.*gone.yaml cannot be read: No such file.*Remedy: point",
     ):
         load_settings({"MUSHROOM_CONFIG": str(tmp_path / "gone.yaml")}).read_farm()
+
+
+def test_a_farm_file_that_is_not_utf_8_is_told_with_its_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "farm.yaml"
+    path.write_bytes("rooms: {库房: {}}".encode("gb18030"))
+    settings = load_settings({"MUSHROOM_CONFIG": str(path)})
+    with pytest.raises(FarmFileError, match=r"farm\.yaml is not UTF-8: .*Remedy: save it as UTF-8"):
+        settings.read_farm()

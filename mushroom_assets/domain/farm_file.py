@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.packaged import read_yaml
 
 REQUIRED = ("timezone", "first_day", "rooms")  # keys that no reference value can replace
 
@@ -35,8 +36,8 @@ def parse_farm(text: str, *, source: str = "farm.yaml") -> Farm:
             line and key.
     """
     try:
-        given = _read(text)
-        reference = _read(reference_farm_text())
+        given = read_yaml(text)
+        reference = read_yaml(reference_farm_text())
     except yaml.YAMLError as error:
         raise FarmFileError(f"{source} is not valid YAML: {error}") from error
     if not isinstance(given, dict):
@@ -49,12 +50,6 @@ def parse_farm(text: str, *, source: str = "farm.yaml") -> Farm:
     except ValidationError as error:
         mistakes = [_explain(mistake, text) for mistake in error.errors()]
         raise FarmFileError(f"{source} cannot be used:\n" + "\n".join(mistakes)) from error
-
-
-def _read(text: str) -> Any:
-    """By libyaml where PyYAML has it, as its wheels do: 2 ms for the reference file, not 13."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(text, Loader=loader)  # noqa: S506 - both loaders are safe
 
 
 def _explain(mistake: Any, text: str) -> str:

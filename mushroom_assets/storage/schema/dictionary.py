@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from mushroom_assets.domain.farm import Language
+from mushroom_assets.domain.texts import say_in
 
 SCHEMA = "farm"
 metadata = MetaData(
@@ -29,15 +30,8 @@ elsewhere = MetaData()
 Instant = DateTime(timezone=True)
 SqlType = type[TypeEngine[Any]] | TypeEngine[Any]
 FARM_FILE = "farm.yaml:"  # an origin that begins so is a key of the farm file
-FILE: dict[Language, str] = {"en": "farm file: {keys}", "zh": "农场文件：{keys}"}
-# Origins that are neither a column nor a key of the farm file.
-ORIGINS: dict[str, dict[Language, str]] = {
-    "run": {"en": "the run", "zh": "本次运行"},
-    "model": {"en": "the CLIP model", "zh": "CLIP 模型"},
-    "probe": {"en": "the farm's own probe", "zh": "农场自有探针"},
-    "samples": {"en": "the samples around each change", "zh": "每次变更前后的采样"},
-    "earlier": {"en": "earlier batches at the same growth day", "zh": "以往批次同一生长天数的记录"},
-}
+# Origins that are neither a column nor a key of the farm file; their words are in texts.yaml.
+ORIGINS = ("run", "model", "probe", "samples", "earlier")
 
 
 class Role(Enum):
@@ -164,16 +158,17 @@ def farm_keys(column: Column[Any]) -> list[str]:
     ]
 
 
-def origins_text(column: Column[Any], language: Language, say: Callable[[str, str], str]) -> str:
+def origins_text(column: Column[Any], language: Language, write: Callable[[str, str], str]) -> str:
     """All that a column's values are computed from, in words.
 
-    `say` writes a column, given its table and name.
+    `write` puts a column, given its table and name.
     """
-    parts = [say(table, name) for table, name in column_origins(column)]
+    parts = [write(table, name) for table, name in column_origins(column)]
     keys = ", ".join(f"`{key}`" for key in farm_keys(column))
     if keys:
-        parts.append(FILE[language].format(keys=keys))
-    parts += [ORIGINS[name][language] for name in column.info["origin"] if name in ORIGINS]
+        parts.append(say_in(language, "origin.farm_file", keys=keys))
+    named = [name for name in column.info["origin"] if name in ORIGINS]
+    parts += [say_in(language, f"origin.{name}") for name in named]
     return ", ".join(parts)
 
 
