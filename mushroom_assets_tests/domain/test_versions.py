@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from mushroom_assets.automation.timetable import TIMETABLE
+from mushroom_assets.domain import vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.domain.versions import code_version, relabelled
@@ -110,3 +111,14 @@ def test_new_labels_for_old_rows_change_the_labels_part_alone(farm: Farm) -> Non
         == before
         != code_version(NOUNS[VISION], moved)
     )
+
+
+def test_a_fourth_column_of_the_climate_would_make_images_stale(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = yaml.safe_load(reference_farm_text())
+    document["quantities"]["o2"] = document["quantities"]["co2"] | {"point_alias": "o2"}
+    with_oxygen = parse_farm(yaml.safe_dump(document, allow_unicode=True))
+    assert code_version(vision, with_oxygen) == code_version(vision, farm)
+    monkeypatch.setitem(vision.CLIMATE_COLUMNS, "o2", "co2_ppm")
+    assert code_version(vision, with_oxygen) != code_version(vision, farm)

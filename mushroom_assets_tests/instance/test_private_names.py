@@ -1,13 +1,16 @@
 """Words and fields of Dagster that the package writes out are still Dagster's own."""
 
+from pathlib import Path
+
 import dagster as dg
 from dagster._core.definitions import data_version
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.execution.plan.execute_step import _build_data_version_tags
 from dagster._core.storage import tags
 
+import mushroom_assets
 from mushroom_assets.instance import outstanding, reporting
-from mushroom_assets.instance.tested import BELOW, BOUNDS, FIRST
+from mushroom_assets.instance.tested import BELOW, BOUNDS, FIRST, LATEST
 
 
 def test_the_mark_of_an_asset_that_reported_while_it_ran_is_dagsters() -> None:
@@ -36,3 +39,12 @@ def test_the_tags_of_a_range_are_dagsters() -> None:
 def test_the_bounds_are_said_in_one_way() -> None:
     first = ".".join(map(str, FIRST))
     assert f">={first},<{'.'.join(map(str, BELOW))}" == BOUNDS
+
+
+def test_the_package_asks_for_the_versions_that_were_tested() -> None:
+    root = Path(mushroom_assets.__file__).parents[1]
+    asked = (root / "setup.py").read_text(encoding="utf-8")
+    pinned = (root / "constraints.txt").read_text(encoding="utf-8")
+    assert f'"dagster{BOUNDS}"' in asked
+    assert f'"dagster-webserver{BOUNDS}"' in asked
+    assert f"dagster=={LATEST}" in pinned.splitlines()
