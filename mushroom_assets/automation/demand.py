@@ -28,7 +28,7 @@ from mushroom_assets.instance.attempts import (
     is_outage,
     left_failed,
 )
-from mushroom_assets.instance.outstanding import closed, keys_of, makes, on_their_way, ranges
+from mushroom_assets.instance.outstanding import closed, keys_of, made, makes, on_their_way, ranges
 
 LONGEST_WAIT = 24 * HOUR
 AFTER_OUTAGE = dt.timedelta(minutes=5)
@@ -150,8 +150,7 @@ def _lack(
     older: bool,
 ) -> Lack:
     keys = [window.key for window in closed(definition, LOOKBACK, due_by)]
-    done = past.instance.get_materialized_partitions(asset)
-    lacking = set(keys) - (done - set(keys[len(keys) - also :]))
+    lacking = set(keys) - made(past.instance, asset, keys[: len(keys) - also])
     found = past.of(asset, definition)
     if older:
         lost = set(itertools.chain.from_iterable(each.keys for each in past.lost(found)))

@@ -16,6 +16,7 @@ from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED, TIMETABL
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
+from mushroom_assets.instance.backfills import continue_backfills
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.settings import load_settings
@@ -62,6 +63,7 @@ def _catching_up(clock: FarmClock, jobs: Jobs, farm: Farm) -> dg.SensorDefinitio
     )
     def tick(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = dt.datetime.now(farm.zone)
+        continue_backfills(context.instance, PARTITIONED, now)
         found = look(context.instance, clock, farm, now, context.cursor)
         requests = [
             dg.RunRequest(job_name=f"{asset}_job", **span(first, last))

@@ -65,6 +65,16 @@ def ranges(
         yield stretch[0], stretch[-1]
 
 
+def made(instance: dg.DagsterInstance, asset: dg.AssetKey, keys: Collection[str]) -> set[str]:
+    """Those of the partitions that are materialized.
+
+    Dagster's own question is for all of an asset: 0.3 s for a year of hours.
+    """
+    materialized = dg.DagsterEventType.ASSET_MATERIALIZATION
+    log = instance.event_log_storage
+    return set(log.get_latest_storage_id_by_partition(asset, materialized, set(keys)))
+
+
 def on_their_way(
     instance: dg.DagsterInstance,
     asset: dg.AssetKey,
