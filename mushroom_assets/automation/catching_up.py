@@ -96,5 +96,5 @@ def last_tick(cron: str, farm: Farm, now: dt.datetime) -> dt.datetime:
 def _is_near_its_tick(slot: Slot, farm: Farm, now: dt.datetime) -> bool:
     if slot.cron is None:
         return False
-    tick = last_tick(slot.cron, farm, now + BEFORE_TICK)
-    return now.timestamp() - tick.timestamp() < AFTER_TICK.total_seconds()
+    instant = now.astimezone(dt.UTC)
+    return instant - last_tick(slot.cron, farm, instant + BEFORE_TICK) < AFTER_TICK
