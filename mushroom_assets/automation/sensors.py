@@ -10,8 +10,9 @@ from typing import Any
 import dagster as dg
 
 from mushroom_assets.automation.catching_up import EVERY_S, look
-from mushroom_assets.automation.notification import Target, tell_failures
+from mushroom_assets.automation.notification import Reader, tell_failures
 from mushroom_assets.automation.schedules import Jobs, span
+from mushroom_assets.automation.targets import Target
 from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED, TIMETABLE
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
@@ -115,7 +116,8 @@ def _watching_failures(farm: Farm, *, on: bool) -> dg.SensorDefinition:
             return dg.SkipReason(off)
         targets = [Target(url) for url in settings.notify]
         ui_url = settings.ui_url or UI_URL
-        done = tell_failures(context.instance, targets, farm_file.read(), ui_url)
+        reader = Reader(context.instance, farm_file.read(), ui_url)
+        done = tell_failures(targets, reader)
         return dg.SkipReason(done or say("no_failures", farm))
 
     return tick

@@ -104,10 +104,11 @@ def makes(run: dg.DagsterRun, asset: dg.AssetKey) -> bool:
 
 
 def keys_of(run: dg.DagsterRun, definition: dg.PartitionsDefinition) -> Sequence[str]:
-    """The partitions that a run was asked for."""
+    """The partitions that a run was asked for; none where the definition has them no more."""
     if "dagster/partition" in run.tags:
         return [run.tags["dagster/partition"]]
-    if RANGE_START in run.tags:
+    ends = [run.tags.get(RANGE_START, ""), run.tags.get(RANGE_END, "")]
+    if all(definition.has_partition_key(key) for key in ends if key) and all(ends):
         return definition.get_partition_keys_in_range(
             dg.PartitionKeyRange(run.tags[RANGE_START], run.tags[RANGE_END])
         )

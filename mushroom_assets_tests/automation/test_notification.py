@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mushroom_assets.automation.notification import NotDelivered, Target
+from mushroom_assets.automation.targets import NotDelivered, Target
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.instance.outstanding import range_tags
