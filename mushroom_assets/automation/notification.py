@@ -17,7 +17,9 @@ from mushroom_assets.automation.failures import Failure, mended
 from mushroom_assets.automation.targets import NotDelivered, Target
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
+from mushroom_assets.instance.attempts import WILL_RETRY
 
+__all__ = ["NotDelivered", "Reader", "Target", "tell_failures"]
 RUNS_AT_ONCE = 20  # failed runs in a message; more come with the next
 OPEN = 100  # told failures that are waited for, the newest: 4 kB of a cursor
 
@@ -135,7 +137,7 @@ def _news(failures: Sequence[Failure], known: Sequence[Failure]) -> list[Failure
     """What was not told before, and is not started again by Dagster itself."""
     news: list[Failure] = []
     for failure in failures:
-        retried = failure.run.tags.get("dagster/will_retry") == "true"
+        retried = failure.run.tags.get(WILL_RETRY) == "true"
         if not retried and not any(failure.repeats(each) for each in (*known, *news)):
             news.append(failure)
     return news

@@ -18,6 +18,7 @@ BACKFILL = "dagster/backfill"
 REASON = "dagster/failure_reason"
 RETRIED = "dagster/auto_retry_run_id"
 WILL_RETRY = "dagster/will_retry"
+STEP_FAILED = "STEP_FAILURE"  # a reason
 
 # Classes of errors that end a run when something that it needs was away, and of an interrupt by a
 # shutdown: the same run may succeed once it is back. Permanent faults have other names, since
@@ -102,7 +103,7 @@ def is_outage(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """
     if run.status is not dg.DagsterRunStatus.FAILURE:
         return False
-    if run.tags.get(REASON) != "STEP_FAILURE":
+    if run.tags.get(REASON) != STEP_FAILED:
         return True
     failed = dg.DagsterEventType.STEP_FAILURE
     events = instance.get_records_for_run(run.run_id, of_type=failed).records

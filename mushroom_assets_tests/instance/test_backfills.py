@@ -12,7 +12,7 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.test_utils import create_test_daemon_workspace_context
 from dagster._core.workspace.load_target import PythonFileTarget
 from dagster._daemon.backfill import execute_backfill_iteration
-from dagster._utils.error import SerializableErrorInfo
+from dagster_shared.error import SerializableErrorInfo
 
 from mushroom_assets.instance.backfills import continue_backfills
 from mushroom_assets.instance.outstanding import RANGE_START
@@ -87,10 +87,10 @@ class Daemon:
         )
 
     def end(self, backfill_id: str, status: BulkActionStatus, error: str, cls: str) -> None:
-        backfill = self.get(backfill_id).with_status(status)
+        backfill = self.get(backfill_id)._replace(status=status)
         told = SerializableErrorInfo(error, [], cls)
         stamp = dt.datetime.now(dt.UTC).timestamp()
-        self.instance.update_backfill(backfill.with_error(told).with_end_timestamp(stamp))
+        self.instance.update_backfill(backfill._replace(error=told, backfill_end_timestamp=stamp))
 
     def get(self, backfill_id: str) -> PartitionBackfill:
         found = self.instance.get_backfill(backfill_id)
