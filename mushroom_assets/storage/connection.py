@@ -22,9 +22,11 @@ from sqlalchemy import exc
 from mushroom_assets.faults.database import (
     DatabaseRefused,
     DatabaseUnavailable,
+    delay_remedy,
     first_line,
     is_transient,
     refusal_remedy,
+    told,
 )
 from mushroom_assets.faults.retry import GivenUp, Retry
 
@@ -165,7 +167,7 @@ class Database:
             raise DatabaseUnavailable(
                 f"no connection to {self.endpoint} after {end.attempts} attempts "
                 f"in {end.spent_s:.0f} s: {first_line(end.fault)}. "
-                "Remedy: start PostgreSQL, or correct DATABASE_URL."
+                f"Remedy: {delay_remedy(end.fault)}."
             ) from end.fault
         except _CONNECT_FAULTS as error:
             remedy = refusal_remedy(error) or "see the server's log"
@@ -174,16 +176,34 @@ class Database:
             ) from error
 
     @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Raise what the server answers to the statements within as one message with a remedy.
+
+        COPY raises psycopg's own errors, all else SQLAlchemy's.
+
+        Raises:
+            DatabaseUnavailable: the same work may succeed later.
+            DatabaseRefused: it will not before somebody follows the remedy.
+        """
+        try:
+            yield
+        except (exc.DBAPIError, psycopg.Error) as error:
+            message = told(error, self.endpoint)
+            if message is None:
+                raise
+            raise message from error
+
+    @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """One unit of work: commits at the end, rolls back on any error.
 
-        Only the connect is retried.
+        Only the connect is retried. Faults are raised as `telling` has them.
 
         An interrupt, by which a run is cancelled, ends the server's statement and the connection.
         Within a COPY the connection would not take the ROLLBACK: that fault would then stand for
         the interrupt, and count as transient.
         """
-        with self.connect() as connection, connection.begin():
+        with self.telling(), self.connect() as connection, connection.begin():
             driver: Any = connection.connection.driver_connection
             statement = driver.pgconn.get_cancel()
             try:
@@ -200,10 +220,11 @@ class Database:
     def session(self) -> Iterator[sa.Connection]:
         """A connection outside any transaction, for statements that refuse one.
 
-        Only the connect is retried. The connection does not go back to the pool: what is set in it,
-        and the locks it takes, end with it.
+        Only the connect is retried. Faults are raised as `telling` has them. The connection does
+        not go back to the pool: what is set in it, and the locks it takes, end with it.
         """
-        with self.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with self.telling(), self.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.detach()
             yield connection
 
