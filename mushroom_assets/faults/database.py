@@ -81,10 +81,8 @@ _STATEMENT_REMEDIES = {
     "53100": "make room on the disk of the database, then do the same again",
     "53200": "give the server more memory, then do the same again",
 }
-_AGAIN = (
-    "see that PostgreSQL is up, then do the same again: what was stored stays, "
-    "and nothing is stored twice"
-)
+_AGAIN = "do the same again: what was stored stays, and nothing is stored twice"
+_LOST = f"see that PostgreSQL is up, then {_AGAIN}"
 
 
 class DatabaseUnavailable(ConnectionError):
@@ -103,7 +101,7 @@ def is_transient(error: BaseException) -> bool:
     # TimeoutError: no pooled connection came free
     if isinstance(error, DatabaseUnavailable | exc.TimeoutError):
         return True
-    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    cause = _cause(error)
     if not isinstance(cause, psycopg.Error):
         return False
     if cause.sqlstate is None:  # no answer from the server: the connection itself failed
@@ -117,19 +115,20 @@ def told(error: BaseException, endpoint: str) -> DatabaseUnavailable | DatabaseR
 
     None where nothing is known to help: a fault of ours.
     """
-    remedy = _statement_remedy(error)
-    if is_transient(error):
-        broken = f"the work at {endpoint} was broken off: {first_line(error)}"
-        return DatabaseUnavailable(f"{broken}. Remedy: {remedy or _AGAIN}.")
+    cause = _cause(error)
+    if not isinstance(cause, psycopg.Error):
+        return None
+    remedy = _statement_remedy(cause)
+    if is_transient(cause):
+        broken = f"the work at {endpoint} was broken off: {first_line(cause)}"
+        by_default = _LOST if (cause.sqlstate or "57P").startswith(("08", "57P")) else _AGAIN
+        return DatabaseUnavailable(f"{broken}. Remedy: {remedy or by_default}.")
     if remedy is None:
         return None
     return DatabaseRefused(f"{endpoint} refused: {first_line(error)}. Remedy: {remedy}.")
 
 
-def _statement_remedy(error: BaseException) -> str | None:
-    cause = error.orig if isinstance(error, exc.DBAPIError) else error
-    if not isinstance(cause, psycopg.Error):
-        return None
+def _statement_remedy(cause: psycopg.Error) -> str | None:
     # "Not supported" is many things; the extension's name is the same in every language
     if cause.sqlstate == "0A000" and re.search(r"\bvector\b", str(cause)):
         return _INSTALL
@@ -153,9 +152,14 @@ def _said(remedies: tuple[tuple[str, str], ...], error: BaseException) -> str | 
 
 def first_line(error: BaseException) -> str:
     """What the server or its driver says, on one line, without the statement's text."""
-    cause = error.orig if isinstance(error, exc.DBAPIError) and error.orig else error
+    cause = _cause(error)
     said = [str(cause)]
     if isinstance(cause, psycopg.Error) and cause.diag.message_primary:
         diag = cause.diag
         said = [text for text in (diag.message_primary, diag.message_hint) if text]
     return " ".join(". ".join(said).split()).rstrip(".")
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The driver's error, which SQLAlchemy wraps."""
+    return error.orig if isinstance(error, exc.DBAPIError) and error.orig else error

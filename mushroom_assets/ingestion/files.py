@@ -188,7 +188,7 @@ def _csv_batches(
         return "skip"
 
     def overlong(line: int, text: str) -> None:
-        bad(line, f"the line has over {LONGEST_LINE:,} bytes", _beginning(text))
+        bad(line, f"the line has {LONGEST_LINE:,} bytes or more", _beginning(text))
 
     batches: Iterator[Any] = pa.csv.open_csv(
         Lines(path, overlong),
