@@ -130,8 +130,9 @@ def blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.Da
             frame = _as_text(frame, columns).set_index(pd.Index(lines, name="line"))
             reasons = pd.Series(unstorable, index=frame.index)
             is_row = (frame[columns] != "").any(axis=1)  # a blank line is not one
-            report.read += int(is_row.sum())
-            yield keep(frame[is_row], frame[is_row], reasons[is_row], report)
+            frame = frame[is_row]
+            report.read += len(frame)
+            yield keep(frame, frame, reasons[is_row], report)
 
 
 def _texts(batch: Any) -> Iterator[tuple[int, str, Any]]:
