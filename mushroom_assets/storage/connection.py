@@ -29,6 +29,7 @@ from mushroom_assets.faults.database import (
     told,
 )
 from mushroom_assets.faults.retry import GivenUp, Retry
+from mushroom_assets.storage.answering import Answering
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Limits:
     pool_timeout_s: float = 30
     connect_timeout_s: int = 10
     statement_timeout_s: int = 300
+    answer_s: float = 360  # longer than a statement may take: the server hangs
     tcp_user_timeout_ms: int = 30_000  # unacknowledged data for this long: the peer is gone
     keepalives_idle_s: int = 30  # Linux would wait two hours
 
@@ -115,9 +117,10 @@ class Database:
     def _make_engine(self) -> sa.Engine:
         limits = self.limits
         given = parse_url(self.url)
+        given_options = given.pop("options", "")
         options = (
             f"-c statement_timeout={limits.statement_timeout_s * 1000} -c timezone=UTC "
-            f"{given.pop('options', '')}"
+            f"{given_options}"
         )
         defaults = {
             "connect_timeout": limits.connect_timeout_s,
@@ -129,7 +132,7 @@ class Database:
             # NAMEDATALEN - 1: the server cuts there
             "application_name": self.application_name[:63],
         }
-        return sa.create_engine(
+        engine = sa.create_engine(
             # The URI's own parameters win over ours, except the options, which add up
             "postgresql+psycopg://",
             connect_args=defaults | given | {"options": options.strip()},
@@ -139,6 +142,16 @@ class Database:
             pool_timeout=limits.pool_timeout_s,
             pool_pre_ping=True,
         )
+        # Whoever sets another timeout in the URI knows how long statements take
+        patience_s = None if "statement_timeout" in given_options else limits.answer_s
+
+        @sa.event.listens_for(engine, "do_connect")
+        def connect(dialect: Any, record: Any, arguments: Any, parameters: Any) -> Answering:
+            connection = Answering.connect(*arguments, **parameters)
+            connection.patience_s = patience_s
+            return connection
+
+        return engine
 
     def connect(self) -> sa.Connection:
         """A pooled connection, retried while the fault is transient.
