@@ -49,5 +49,5 @@ class Answering(psycopg.Connection[Any]):
 
 def be_patient(connection: sa.Connection) -> None:
     """From now on wait for the server as long as it takes, for a statement of hours."""
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.dbapi_connection
     driver.patience_s = None

@@ -210,7 +210,9 @@ class Database:
     def transaction(self) -> Iterator[sa.Connection]:
         """One unit of work: commits at the end, rolls back on any error.
 
-        Only the connect is retried. Faults are raised as `telling` has them.
+        Only the connect is retried. Faults are raised as `telling` has them. A connection that met
+        one is not used again: it may be lost, or its session know nothing of the remedy (what a
+        role may and its settings are those of when it connected).
 
         An interrupt, by which a run is cancelled, ends the server's statement and the connection.
         Within a COPY the connection would not take the ROLLBACK: that fault would then stand for
@@ -221,6 +223,9 @@ class Database:
             statement = driver.pgconn.get_cancel()
             try:
                 yield connection
+            except (exc.DBAPIError, psycopg.Error):
+                connection.invalidate()
+                raise
             except Exception:
                 raise
             except BaseException:

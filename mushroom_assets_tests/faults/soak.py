@@ -7,6 +7,7 @@ same faults again. Here are no faults and no work.
 import argparse
 import logging
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -16,22 +17,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mushroom_assets.service.postgres import embedded_postgres
+from mushroom_assets_tests.faults.ground import (
+    Ground,
+    Instances,
+    Outcome,
+    behind_the_proxy,
+    ground,
+    in_memory,
+)
 from mushroom_assets_tests.faults.schedule import KINDS, Planned
-from mushroom_assets_tests.faults.trial import Ground, Outcome, ground
 
 EVERY = 25  # trials between two lines of progress
 Say = Callable[[str], None]
 
 
 @contextmanager
-def own_ground() -> Iterator[Ground]:
+def own_ground(instances: Instances) -> Iterator[Ground]:
     """A ground on a server of its own."""
     folder = Path(
         tempfile.mkdtemp(prefix="mushroom-soak-")
     )  # short: a socket's path holds 107 bytes
     folder.chmod(0o755)
     try:
-        with embedded_postgres(folder / "pg") as uri, ground(uri, folder) as made:
+        with embedded_postgres(folder / "pg") as uri, ground(uri, folder, instances) as made:
             yield made
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -73,17 +81,19 @@ def main() -> int:
     parser.add_argument(
         "--sweep", choices=KINDS, help="this fault at the first, second ... message"
     )
+    parser.add_argument("--record", action="store_true", help="faults of Dagster's storage too")
     given = parser.parse_args()
     numbers = range(given.seed, given.seed + given.trials)
     trials: dict[str, int | list[Planned]] = {f"seed {seed}": seed for seed in numbers}
     if given.sweep:
         trials = {f"{given.sweep} at {at}": [Planned(given.sweep, at + 1)] for at in numbers}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # server and disk end with this
     logging.disable(logging.CRITICAL)  # what is retried is told there
 
     def say(line: str) -> None:
         print(line, flush=True)  # noqa: T201 - it is a command
 
-    with own_ground() as made:
+    with own_ground(behind_the_proxy if given.record else in_memory) as made:
         if made.site.disk is None:
             say(f"no full disks: {made.site.why_no_disk}")
         say(f"a clean trial has {made.messages} messages")
