@@ -107,7 +107,12 @@ def is_transient(error: BaseException) -> bool:
     if cause.sqlstate is None:  # no answer from the server: the connection itself failed
         of_connection = isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
         return of_connection and refusal_remedy(cause) is None
-    return cause.sqlstate.startswith(_TRANSIENT_CLASSES) or cause.sqlstate in _TRANSIENT_CODES
+    return passes_by_itself(cause.sqlstate)
+
+
+def passes_by_itself(sqlstate: str) -> bool:
+    """Whether the same statement may succeed later that the server answered with this SQLSTATE."""
+    return sqlstate.startswith(_TRANSIENT_CLASSES) or sqlstate in _TRANSIENT_CODES
 
 
 def told(error: BaseException, endpoint: str) -> DatabaseUnavailable | DatabaseRefused | None:

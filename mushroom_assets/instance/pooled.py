@@ -1,16 +1,22 @@
 """Runs, events and schedules of Dagster in PostgreSQL, through one small pool of connections.
 
 dagster-postgres opens a connection for every query. Private names of Dagster: only `storage`
-imports this module. How events are written is the business of `event_log`.
+imports this module. How events are written is the business of `event_log`, what happens while the
+database is away that of `waiting`.
 """
 
+import datetime as dt
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Self
 
+import dagster as dg
 import sqlalchemy as sa
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.config import pg_config
+from dagster._core.storage.runs.schema import RunsTable
+from dagster._daemon.types import DaemonHeartbeat
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster_postgres import PostgresRunStorage, PostgresScheduleStorage
 from dagster_postgres.utils import (
@@ -20,17 +26,78 @@ from dagster_postgres.utils import (
     set_pg_statement_timeout,
 )
 
+from mushroom_assets.faults.database import (
+    DatabaseRefused,
+    DatabaseUnavailable,
+    first_line,
+    refusal_remedy,
+)
 from mushroom_assets.instance.event_log import EventStorage
+from mushroom_assets.instance.waiting import OfThread, Patience, Waiting, waiting
+from mushroom_assets.instance.watch import Place, Watch
+from mushroom_assets.storage.connection import endpoint
+from mushroom_assets.storage.leases import ENDED
+
+# Of one attempt. Without them a server that is cut off is waited for, for ever, by libpq itself.
+# The URI's own win. Over a unix socket all but the first say nothing.
+TIMEOUTS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # ms
+}
+WRITING_RUNS = {
+    "add_backfill",
+    "add_historical_run",
+    "add_run",
+    "add_run_tags",
+    "delete_run",
+    "handle_run_event",
+    "replace_job_origin",
+    "set_cursor_values",
+    "update_backfill",
+}
+WRITING_SCHEDULES = {
+    "add_instigator_state",
+    "create_tick",
+    "update_instigator_state",
+    "update_tick",
+}
 
 
 def pooled_engine(url: str, token_provider: Any, **pool: int) -> sa.Engine:
-    """An engine that notices before use when the server has closed a connection of its pool."""
-    return create_pg_engine(
+    """An engine that notices before use when the server has closed a connection of its pool.
+
+    What it raises where it cannot connect passes by dagster-postgres, whose own retry knows no
+    limits but its own: 11.4 s.
+    """
+    engine = create_pg_engine(
         url, token_provider, isolation_level="AUTOCOMMIT", pool_pre_ping=True, **pool
     )
 
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(dialect: Any, _: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
+        for name, value in TIMEOUTS.items():
+            parameters.setdefault(name, value)
+        try:
+            return dialect.connect(*arguments, **parameters)
+        except dialect.dbapi.OperationalError as error:
+            raise _fault(url, error) from error
 
-class Pooled:
+    return engine
+
+
+def _fault(url: str, error: Exception) -> DatabaseRefused | DatabaseUnavailable:
+    remedy = refusal_remedy(error)
+    where = endpoint(url)
+    if remedy is not None:
+        return DatabaseRefused(f"{where} refused: {first_line(error)}. Remedy: {remedy}.")
+    remedy = "start PostgreSQL, or correct DATABASE_URL"
+    return DatabaseUnavailable(f"no connection to {where}: {first_line(error)}. Remedy: {remedy}.")
+
+
+class Pooled(Waiting):
     """A part of the storage that keeps the pre-ping in the webserver too.
 
     There Dagster gives each part a pool of its own, which would fail once on every connection that
@@ -39,12 +106,16 @@ class Pooled:
 
     postgres_url: str
     _token_provider: Any
-    _engine: sa.Engine
 
     def optimize_for_webserver(
         self, statement_timeout: int, pool_recycle: int, max_overflow: int
     ) -> None:
-        """Take a pool of one's own, with a limit in milliseconds for a statement."""
+        """Take a pool of one's own, with a limit in milliseconds for a statement.
+
+        From now on nothing waits: people want to know at once that the database is away.
+        """
+        if self._patience is not None:
+            self._patience.deadline_s = 0.0
         self._engine = pooled_engine(
             self.postgres_url,
             self._token_provider,
@@ -62,12 +133,63 @@ class PooledEventLogStorage(Pooled, EventStorage):
     """The event log."""
 
 
+@waiting(units=frozenset(WRITING_RUNS))
 class PooledRunStorage(Pooled, PostgresRunStorage):
     """Runs, backfills and the daemon's cursors."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._mine = OfThread()
+        self._place: Place | None = None
+        super().__init__(*args, **options)
 
+    def connect(self) -> AbstractContextManager[sa.Connection]:
+        """A connection: inside a call that writes that of its transaction."""
+        return self.opened()
+
+    def add_daemon_heartbeat(self, daemon_heartbeat: DaemonHeartbeat) -> None:
+        """Record a heartbeat of the daemon, which thereby has the only place at this database.
+
+        Raises:
+            SystemExit: another daemon has it.
+        """
+        if self._patience is not None:
+            self._patience.deadline_s = float("inf")
+        if self._place is None:
+            self._place = Place(self.postgres_url)
+        self._place.take(lambda: Watch(self._instance, self._engine.connect))
+        super().add_daemon_heartbeat(daemon_heartbeat)
+
+    def dispose(self) -> None:
+        """Leave the daemon's place."""
+        super().dispose()
+        if self._place is not None:
+            self._place.leave()
+
+    def handle_run_event(
+        self, run_id: str, event: dg.DagsterEvent, update_timestamp: dt.datetime | None = None
+    ) -> None:
+        """Bring a run's status up to an event; what comes after a run's end changes nothing.
+
+        A process that was taken for dead may come back and tell of its success, while the run has
+        failed and was started again (https://github.com/dagster-io/dagster/issues/15325).
+        """
+        status = sa.select(RunsTable.c.status).where(RunsTable.c.run_id == run_id)
+        with self.transaction() as connection:
+            if connection.scalar(status.with_for_update()) not in ENDED:
+                super().handle_run_event(run_id, event, update_timestamp)
+
+
+@waiting(units=frozenset(WRITING_SCHEDULES))
 class PooledScheduleStorage(Pooled, PostgresScheduleStorage):
     """Schedules, sensors and their ticks."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._mine = OfThread()
+        super().__init__(*args, **options)
+
+    def connect(self, run_id: str | None = None) -> AbstractContextManager[sa.Connection]:
+        """A connection: inside a call that writes that of its transaction."""
+        return self.opened()
 
 
 class FarmStorage(DagsterStorage, ConfigurableClass):
@@ -77,15 +199,18 @@ class FarmStorage(DagsterStorage, ConfigurableClass):
         self, url: str, inst_data: ConfigurableClassData | None = None, **options: Any
     ) -> None:
         self._inst_data = inst_data
-        self._events = PooledEventLogStorage(url, **options)
-        self._runs = PooledRunStorage(url, **options)
-        self._schedules = PooledScheduleStorage(url, **options)
         # Connections beyond the two are closed after a rush.
         engine = pooled_engine(
             url, options.get("token_provider"), pool_size=2, max_overflow=-1, pool_recycle=300
         )
+        patience = Patience(endpoint(url))
+        patience.call(lambda: engine.connect().close())  # the parts look for their tables
+        self._events = PooledEventLogStorage(url, **options)
+        self._runs = PooledRunStorage(url, **options)
+        self._schedules = PooledScheduleStorage(url, **options)
         for part in (self._events, self._runs, self._schedules):
             part._engine = engine
+            part._patience = patience
         super().__init__()  # type: ignore[no-untyped-call]  # Dagster's own
 
     @classmethod

@@ -95,6 +95,7 @@ class Database:
     limits: Limits = field(default_factory=Limits)
     retry: Retry = field(default_factory=Retry)
     application_name: str = "mushroom_assets"
+    before_commit: Callable[[sa.Connection], None] | None = None  # it may refuse by raising
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[float, float], float] = random.uniform
@@ -223,6 +224,8 @@ class Database:
             statement = driver.pgconn.get_cancel()
             try:
                 yield connection
+                if self.before_commit is not None:
+                    self.before_commit(connection)
             except (exc.DBAPIError, psycopg.Error):
                 connection.invalidate()
                 raise

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,11 +21,12 @@ from mushroom_assets.assets import environment, report
 from mushroom_assets.automation import timetable
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.ingestion.samples import SAMPLE_COLUMNS
+from mushroom_assets.instance import waiting
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import RESULTS
 from mushroom_assets_tests.faults.schedule import Planned, Schedule
-from mushroom_assets_tests.faults.site import RECORD_DATABASE, Site, open_site
+from mushroom_assets_tests.faults.site import Site, open_site
 from mushroom_assets_tests.faults.trial import ANSWER_S, ASSETS, CONNECT_S, DAYS, HASTY, Trial
 from mushroom_assets_tests.kit.cameras import picture
 from mushroom_assets_tests.kit.databases import NO_RETRY
@@ -46,7 +47,7 @@ storage:
     config: {{postgres_url: "{url}"}}
 telemetry: {{enabled: false}}
 """
-# Opens Dagster's instance on a folder; the database of its storage is behind the proxy
+# Opens Dagster's instance on a folder; the database of its storage is the farm's, behind the proxy
 Instances = Callable[[Path, str], AbstractContextManager[dg.DagsterInstance]]
 
 
@@ -72,10 +73,11 @@ def in_memory(folder: Path, url: str) -> Iterator[dg.DagsterInstance]:
 def behind_the_proxy(folder: Path, url: str) -> Iterator[dg.DagsterInstance]:
     """Dagster's record in a database that meets the faults too; empty at first."""
     (folder / "dagster.yaml").write_text(STORAGE.format(url=url), encoding="utf-8")
-    instance = dg.DagsterInstance.from_config(str(folder))
-    instance.wipe()
-    yield instance
-    instance.dispose()
+    hasty = replace(waiting.WAITS, base_s=HASTY.base_s, cap_s=HASTY.cap_s)
+    with mock.patch.object(waiting, "WAITS", hasty):
+        with dg.DagsterInstance.from_config(str(folder)) as instance:
+            instance.wipe()
+            yield instance
 
 
 @contextmanager
@@ -162,7 +164,7 @@ class Ground:
         else:
             schedule = Schedule(self.site, list(faults))
         started = time.monotonic()
-        with self.instances(self.folder, self.site.url(self.proxy.port, RECORD_DATABASE)) as record:
+        with self.instances(self.folder, self.url) as record:
             trial = Trial(self, record)
             self.proxy.decide = schedule.decide
             self._step(trial.work, trial)

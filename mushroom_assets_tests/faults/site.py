@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,29 +24,28 @@ from mushroom_assets.storage.schema import metadata
 from mushroom_assets_tests.kit.databases import NO_RETRY, execute, uri_of
 
 ROLE = "farmer"
-FARM_DATABASE = "trial"
-RECORD_DATABASE = "record"  # where Dagster's own storage may be
+DATABASE = "trial"
 BALLAST = "ballast"
 DISK_BYTES = 48_000_000  # the tables take 12 MB
 
 
 @dataclass
 class Site:
-    """The server with the two databases, and the operator's connection."""
+    """The server with the database, and the operator's connection."""
 
     socket: str
     operator: psycopg.Connection
     disk: Path | None  # the small disk that holds the tables; None where none can be mounted
     why_no_disk: str = ""
 
-    def url(self, port: int, database: str = FARM_DATABASE) -> str:
+    def url(self, port: int) -> str:
         """The database through a proxy's port."""
-        return f"postgresql://{ROLE}@127.0.0.1:{port}/{database}"
+        return f"postgresql://{ROLE}@127.0.0.1:{port}/{DATABASE}"
 
     @property
     def direct(self) -> str:
         """The farm's database without a proxy."""
-        return f"postgresql://{ROLE}@/{FARM_DATABASE}?host={Path(self.socket).parent}"
+        return f"postgresql://{ROLE}@/{DATABASE}?host={Path(self.socket).parent}"
 
     def terminate(self) -> None:
         """End every session of the farm's role."""
@@ -95,14 +94,14 @@ def _append(ballast: int) -> bool:
 
 @contextmanager
 def open_site(server_uri: str) -> Iterator[Site]:
-    """The site on a server; its role and databases are gone afterwards."""
-    with _small_disk(server_uri) as (disk, reason), _databases(server_uri, disk):
+    """The site on a server; its role and database are gone afterwards."""
+    with _small_disk(server_uri) as (disk, reason), _database(server_uri, disk):
         with psycopg.connect(server_uri, autocommit=True) as operator:
             yield Site(str(_folder(server_uri) / ".s.PGSQL.5432"), operator, disk, reason)
 
 
 @contextmanager
-def _databases(server_uri: str, disk: Path | None) -> Iterator[None]:
+def _database(server_uri: str, disk: Path | None) -> Iterator[None]:
     execute(server_uri, f"CREATE ROLE {ROLE} LOGIN")
     place = ""
     if disk is not None:
@@ -111,13 +110,11 @@ def _databases(server_uri: str, disk: Path | None) -> Iterator[None]:
         execute(server_uri, f"CREATE TABLESPACE small LOCATION '{disk}/tables'")
         place = " TABLESPACE small"
     try:
-        for name in (FARM_DATABASE, RECORD_DATABASE):
-            execute(server_uri, f"CREATE DATABASE {name} OWNER {ROLE}{place}")
-        _make_tables(uri_of(server_uri, FARM_DATABASE))
+        execute(server_uri, f"CREATE DATABASE {DATABASE} OWNER {ROLE}{place}")
+        _make_tables(uri_of(server_uri, DATABASE))
         yield
     finally:
-        for name in (FARM_DATABASE, RECORD_DATABASE):
-            execute(server_uri, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        execute(server_uri, f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
         if disk is not None:
             execute(server_uri, "DROP TABLESPACE small")
         execute(server_uri, f"DROP ROLE {ROLE}")
@@ -167,6 +164,3 @@ def _run(command: list[str]) -> str:
     except OSError as error:
         return str(error)
     return done.stderr.strip() if done.returncode else ""
-
-
-Trouble = Callable[[Site], None]
