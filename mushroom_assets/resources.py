@@ -53,6 +53,9 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         default=10, description="one connection attempt, s; libpq counts it per address"
     )
     statement_timeout_s: int = Field(default=300, description="one statement, s")
+    answer_s: float = Field(
+        default=360, description="wait for an answer of the server, more than one statement, s"
+    )
     connect_attempts: int = Field(
         default=100, ge=1, description="attempts to connect before a run's step fails"
     )
@@ -80,6 +83,7 @@ class PostgresResource(dg.ConfigurableResource[Any]):
                     pool_timeout_s=self.pool_timeout_s,
                     connect_timeout_s=self.connect_timeout_s,
                     statement_timeout_s=self.statement_timeout_s,
+                    answer_s=self.answer_s,
                 ),
                 retry=Retry(
                     attempts=self.connect_attempts,

@@ -22,11 +22,14 @@ from sqlalchemy import exc
 from mushroom_assets.faults.database import (
     DatabaseRefused,
     DatabaseUnavailable,
+    delay_remedy,
     first_line,
     is_transient,
     refusal_remedy,
+    told,
 )
 from mushroom_assets.faults.retry import GivenUp, Retry
+from mushroom_assets.storage.answering import Answering
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +52,7 @@ class Limits:
     pool_timeout_s: float = 30
     connect_timeout_s: int = 10
     statement_timeout_s: int = 300
+    answer_s: float = 360  # longer than a statement may take: the server hangs
     tcp_user_timeout_ms: int = 30_000  # unacknowledged data for this long: the peer is gone
     keepalives_idle_s: int = 30  # Linux would wait two hours
 
@@ -114,9 +118,10 @@ class Database:
     def _make_engine(self) -> sa.Engine:
         limits = self.limits
         given = parse_url(self.url)
+        given_options = given.pop("options", "")
         options = (
             f"-c statement_timeout={limits.statement_timeout_s * 1000} -c timezone=UTC "
-            f"{given.pop('options', '')}"
+            f"{given_options}"
         )
         defaults = {
             "connect_timeout": limits.connect_timeout_s,
@@ -128,7 +133,7 @@ class Database:
             # NAMEDATALEN - 1: the server cuts there
             "application_name": self.application_name[:63],
         }
-        return sa.create_engine(
+        engine = sa.create_engine(
             # The URI's own parameters win over ours, except the options, which add up
             "postgresql+psycopg://",
             connect_args=defaults | given | {"options": options.strip()},
@@ -138,6 +143,16 @@ class Database:
             pool_timeout=limits.pool_timeout_s,
             pool_pre_ping=True,
         )
+        # Whoever sets another timeout in the URI knows how long statements take
+        patience_s = None if "statement_timeout" in given_options else limits.answer_s
+
+        @sa.event.listens_for(engine, "do_connect")
+        def connect(dialect: Any, record: Any, arguments: Any, parameters: Any) -> Answering:
+            connection = Answering.connect(*arguments, **parameters)
+            connection.patience_s = patience_s
+            return connection
+
+        return engine
 
     def connect(self) -> sa.Connection:
         """A pooled connection, retried while the fault is transient.
@@ -166,7 +181,7 @@ class Database:
             raise DatabaseUnavailable(
                 f"no connection to {self.endpoint} after {end.attempts} attempts "
                 f"in {end.spent_s:.0f} s: {first_line(end.fault)}. "
-                "Remedy: start PostgreSQL, or correct DATABASE_URL."
+                f"Remedy: {delay_remedy(end.fault)}."
             ) from end.fault
         except _CONNECT_FAULTS as error:
             remedy = refusal_remedy(error) or "see the server's log"
@@ -175,22 +190,45 @@ class Database:
             ) from error
 
     @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Raise what the server answers to the statements within as one message with a remedy.
+
+        COPY raises psycopg's own errors, all else SQLAlchemy's.
+
+        Raises:
+            DatabaseUnavailable: the same work may succeed later.
+            DatabaseRefused: it will not before somebody follows the remedy.
+        """
+        try:
+            yield
+        except (exc.DBAPIError, psycopg.Error) as error:
+            message = told(error, self.endpoint)
+            if message is None:
+                raise
+            raise message from error
+
+    @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """One unit of work: commits at the end, rolls back on any error.
 
-        Only the connect is retried.
+        Only the connect is retried. Faults are raised as `telling` has them. A connection that met
+        one is not used again: it may be lost, or its session know nothing of the remedy (what a
+        role may and its settings are those of when it connected).
 
         An interrupt, by which a run is cancelled, ends the server's statement and the connection.
         Within a COPY the connection would not take the ROLLBACK: that fault would then stand for
         the interrupt, and count as transient.
         """
-        with self.connect() as connection, connection.begin():
+        with self.telling(), self.connect() as connection, connection.begin():
             driver: Any = connection.connection.driver_connection
             statement = driver.pgconn.get_cancel()
             try:
                 yield connection
                 if self.before_commit is not None:
                     self.before_commit(connection)
+            except (exc.DBAPIError, psycopg.Error):
+                connection.invalidate()
+                raise
             except Exception:
                 raise
             except BaseException:
@@ -203,10 +241,11 @@ class Database:
     def session(self) -> Iterator[sa.Connection]:
         """A connection outside any transaction, for statements that refuse one.
 
-        Only the connect is retried. The connection does not go back to the pool: what is set in it,
-        and the locks it takes, end with it.
+        Only the connect is retried. Faults are raised as `telling` has them. The connection does
+        not go back to the pool: what is set in it, and the locks it takes, end with it.
         """
-        with self.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with self.telling(), self.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.detach()
             yield connection
 

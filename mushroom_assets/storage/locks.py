@@ -69,6 +69,10 @@ class ProcessLock:
         if self._connection is not None and _answers(self._connection):
             return None
         self.release()
+        with self.database.telling():
+            return self._take()
+
+    def _take(self) -> Holder | None:
         connection = self.database.connect().execution_options(isolation_level="AUTOCOMMIT")
         connection.detach()
         for setting, value in KEEPALIVE.items():
