@@ -76,8 +76,12 @@ def continue_backfills(
 
 
 def _ended_by_outage(backfill: "PartitionBackfill", now: dt.datetime) -> bool:
-    recent = _ended(backfill) > now - REMEMBERED
-    return recent and any(tells_outage(e) or NO_DEFINITIONS in e.message for e in _errors(backfill))
+    return _ended(backfill) > now - REMEMBERED and met_outage(backfill)
+
+
+def met_outage(backfill: "PartitionBackfill") -> bool:
+    """Whether a backfill's error is that database or definitions were away."""
+    return any(tells_outage(e) or NO_DEFINITIONS in e.message for e in _errors(backfill))
 
 
 def _errors(backfill: "PartitionBackfill") -> Iterator[Any]:
