@@ -125,7 +125,8 @@ class _Carriage:
         """Do to a message what is to be done; whether the connection goes on."""
         opening = message[:1] == b"\0"
         commit = message[:1] in b"QP" and b"COMMIT" in message[:20].upper()
-        fault = self.proxy.ask(opening, commit)
+        # A goodbye has no answer, and may come late
+        fault = None if message[:1] == b"X" else self.proxy.ask(opening, commit)
         if fault is Fault.RESET:
             return self.reset()
         if fault is Fault.SWALLOW:
