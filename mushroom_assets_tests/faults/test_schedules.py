@@ -57,7 +57,7 @@ def test_a_slow_connection_makes_nothing_fail(made: Ground, kind: str) -> None:
     [
         (Planned("reset", LOADING), "Remedy: see that PostgreSQL is up, then do the same again"),
         (Planned("swallow", LOADING), "the server is silent: no answer in 1 s"),
-        (Planned("terminate", LOADING), "terminating connection due to administrator command"),
+        (Planned("terminate", LOADING), "Remedy: see that PostgreSQL is up, then do the same"),
         (Planned("lose_commit", 1), "Remedy: see that PostgreSQL is up, then do the same again"),
         (Planned("crowd", LOADING, EVER), 'too many connections for role "farmer"'),
         (Planned("read_only", LOADING, EVER), "in a read-only transaction. Remedy: connect to"),
