@@ -154,8 +154,8 @@ class Ground:
                 result["sample"] = [tuple(row) for row in connection.execute(sa.text(LOADED))]
         return result
 
-    def run(self, faults: int | Sequence[Planned]) -> Outcome:
-        """A trial under the faults of a seed, or under these."""
+    def run(self, faults: int | Sequence[Planned], assets: Sequence[str] = ASSETS) -> Outcome:
+        """A trial under the faults of a seed, or under these; all assets are made, or these."""
         self.site.empty()
         with disposing(self.site.direct) as database:
             put_batch(database, "A", dt.date(2026, 1, 1))
@@ -165,7 +165,7 @@ class Ground:
             schedule = Schedule(self.site, list(faults))
         started = time.monotonic()
         with self.instances(self.folder, self.url) as record:
-            trial = Trial(self, record)
+            trial = Trial(self, record, assets)
             self.proxy.decide = schedule.decide
             self._step(trial.work, trial)
             schedule.end()

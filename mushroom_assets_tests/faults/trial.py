@@ -5,6 +5,7 @@ Where it happens is the business of `ground`.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -35,8 +36,11 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 class Trial:
     """One trial on the ground."""
 
-    def __init__(self, ground: "Ground", instance: dg.DagsterInstance) -> None:
+    def __init__(
+        self, ground: "Ground", instance: dg.DagsterInstance, assets: Sequence[str]
+    ) -> None:
         self.ground = ground
+        self.assets = assets
         limits = Limits(connect_timeout_s=CONNECT_S, answer_s=ANSWER_S)
         self.database = Database(ground.url, limits, HASTY)
         self.instance = instance
@@ -48,7 +52,7 @@ class Trial:
     def work(self) -> None:
         """Load every file, then make every asset; a failure is noted, and work goes on."""
         self.load()
-        for asset in ASSETS:
+        for asset in self.assets:
             keys = self.keys(asset)
             self.make(asset, keys[0], keys[-1])
 
@@ -57,7 +61,7 @@ class Trial:
         before = len(self.failures)
         stale = bool(self.unloaded)
         self.load()
-        for asset in ASSETS:
+        for asset in self.assets:
             wanted = set(self.keys(asset)) if stale else self.missing(asset)
             for first, last in ranges(self.keys(asset), wanted):
                 self.make(asset, first, last)
@@ -107,11 +111,11 @@ class Trial:
         """What must hold once no fault is left."""
         self.database.dispose()
         found = self.ground.found()
-        for asset in ASSETS:
+        for asset in self.assets:
             if self.missing(asset):
                 self.broken.append(f"{asset} lacks {sorted(self.missing(asset))}")
         endless = self.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
         self.broken += [f"run {run.run_id} has no end: {run.status}" for run in endless]
-        for name, expected in self.ground.expected.items():
-            if found[name] != expected:
+        for name in ("sample", *self.assets):
+            if self.ground.expected and found[name] != self.ground.expected[name]:
                 self.broken.append(f"the rows of {name} are not those of a clean trial")

@@ -101,8 +101,6 @@ class _Carriage:
         data = self.client.recv(1 << 18)
         if not data:
             return False
-        if self.swallowing:
-            return True
         self.held += data
         return all(self.message(message) for message in self.messages())
 
@@ -123,9 +121,12 @@ class _Carriage:
 
     def message(self, message: bytes) -> bool:
         """Do to a message what is to be done; whether the connection goes on."""
+        if self.swallowing:  # one that came together with this
+            return True
         opening = message[:1] == b"\0"
         commit = message[:1] in b"QP" and b"COMMIT" in message[:20].upper()
-        fault = self.proxy.ask(opening, commit)
+        # A goodbye has no answer, and may come late
+        fault = None if message[:1] == b"X" else self.proxy.ask(opening, commit)
         if fault is Fault.RESET:
             return self.reset()
         if fault is Fault.SWALLOW:
