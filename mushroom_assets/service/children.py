@@ -75,10 +75,14 @@ class Kept(ABC):
 
 @dataclass
 class Child(Kept):
-    """A process of ours, in a session and a process group of its own."""
+    """A process of ours, in a session and a process group of its own.
+
+    `ready` says whether those that ask it may be started.
+    """
 
     command: Sequence[str]
     environment: Mapping[str, str]
+    ready: Callable[[], bool] | None = field(default=None, kw_only=True)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def _start(self) -> None:

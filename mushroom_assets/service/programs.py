@@ -12,8 +12,9 @@ from importlib import resources
 from pathlib import Path
 
 from mushroom_assets.service.children import Child
-from mushroom_assets.service.code_server import LOCATION, Endpoint, write_workspace
+from mushroom_assets.service.code_server import LOCATION, Endpoint, sign, write_workspace
 from mushroom_assets.service.home import ServerError
+from mushroom_assets.service.pulse import Sign
 from mushroom_assets.service.ui import reachable
 from mushroom_assets.settings import Settings
 
@@ -65,7 +66,12 @@ def dagster_children(
     python = {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
     environment = ui | os.environ | settings.environment() | python
     children = [
-        Child("code server", [sys.executable, *_code_server(endpoint), *quiet], environment),
+        Child(
+            "code server",
+            [sys.executable, *_code_server(endpoint), *quiet],
+            environment,
+            ready=lambda: sign(endpoint) is Sign.ALIVE,
+        ),
         Child("webserver", [sys.executable, *webserver, *quiet], environment),
     ]
     if daemon:

@@ -14,6 +14,7 @@ from mushroom_assets.service.guard import Server, Ward
 from mushroom_assets.service.guarding import Guarding
 
 TURN_S = 0.5
+READY_S = 60.0  # the code server takes 3 s; webserver and daemon would complain meanwhile
 LAST_ROUND_S = 5.0  # what a round has begun may end so long, before its database is stopped
 
 
@@ -62,10 +63,20 @@ class Supervisor:
     server: Server | None = None
 
     def start(self) -> None:
-        """Start all."""
+        """Start all, each after the one before is ready."""
         for one in self.kept:
             one.start()
             self._tell_guard()
+            if isinstance(one, Child) and one.ready is not None:
+                self._wait_until_ready(one, one.ready)
+
+    def _wait_until_ready(self, child: Child, ready: Callable[[], bool]) -> None:
+        """Wait for `READY_S` at most: then the UI is to show what is wrong."""
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline and not ready():
+            child.watch()
+            self._tell_guard()
+            time.sleep(TURN_S / 2)
 
     def watch(self) -> None:
         """Start again what ended, and do what is due."""
