@@ -16,8 +16,8 @@ from mushroom_assets.service.home import telling_what_cannot_be_written
 from mushroom_assets.service.pulse import Sign
 
 LOCATION = "mushroom_assets"
-LIST = "/api.DagsterApi/ListRepositories"
-PATIENCE_S = 10.0  # a listing takes 5 ms
+PING = "/api.DagsterApi/Ping"
+PATIENCE_S = 10.0  # a ping takes 5 ms
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ def write_workspace(home: Path, endpoint: Endpoint) -> Path:
 
 
 def sign(endpoint: Endpoint) -> Sign:
-    """Whether the code server says what it serves, through the proxy.
+    """Whether the inner server answers through the proxy.
 
-    Definitions that do not load are an answer too: the UI shows why. The request is empty, so that
+    It does with definitions that do not load, too: the UI shows why. The request is empty, so that
     its bytes need none of Dagster's modules.
     """
     with grpc.insecure_channel(endpoint.target()) as channel:
         try:
-            channel.unary_unary(LIST)(b"", timeout=PATIENCE_S)
+            channel.unary_unary(PING)(b"", timeout=PATIENCE_S)
         except grpc.RpcError as error:
             # The proxy answers, but with an exception: it has nobody to ask.
             gone = error.code() is grpc.StatusCode.UNKNOWN

@@ -17,7 +17,9 @@ HEALTH = """{
   runsOrError(limit: 1) {__typename}
   instance {daemonHealth {allDaemonStatuses {daemonType required lastHeartbeatTime}}}
   workspaceOrError {... on Workspace {
-    locationEntries {loadStatus locationOrLoadError {... on PythonError {message}}}
+    locationEntries {loadStatus locationOrLoadError {
+      ... on PythonError {message errorChain {error {message}}}
+    }}
   }}
 }"""
 # No server, one that speaks no HTTP, or one that is not Dagster's
@@ -107,10 +109,11 @@ def _unloaded(locations: Sequence[dict[str, Any]]) -> str | None:
     for location in locations:
         if location["loadStatus"] != "LOADED":
             return "the definitions are still being loaded. Remedy: ask again in a minute"
-        error = (location["locationOrLoadError"] or {}).get("message")
-        if error:
-            told = " ".join(error.split())[:300]
-            return f"the definitions do not load: {told} Remedy: see Deployment in the UI"
+        error = location["locationOrLoadError"] or {}
+        if "message" in error:
+            chain = [link["error"]["message"] for link in error.get("errorChain") or []]
+            told = " ".join([error["message"], *chain][-1].split())  # the last one is the cause
+            return f"the definitions do not load: {told[:500]} Remedy: see Deployment in the UI"
     return None
 
 
