@@ -58,10 +58,9 @@ def _lock(descriptor: int, home: Path) -> None:
         waited = time.monotonic() - begun
         named = os.pread(descriptor, 1000, 0).decode().split()
         if named and waited > NAMED_S:
-            pid, ui = named[0], named[-1]
             raise ServerError(
-                f"`mushroom up` (pid {pid}) already serves this home, {home}. "
-                f"Remedy: stop it (kill {pid}), or use it at {ui}"
+                f"`mushroom up` (pid {named[0]}) already serves this home, {home}. "
+                f"Remedy: stop it (kill {named[0]}), or use it at {named[-1]}"
             )
         if waited > TIDYING_S:
             raise ServerError(

@@ -64,7 +64,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "image store": lambda: _images(settings),
         "model": _model,
         "dagster storage": _dagster,
-        "run launcher": lambda: load_run_launcher(settings),
+        "run launcher": lambda: _launcher(settings),
         "notifications": lambda: _notifications(settings),
     }
     for subject, examination in examinations.items():
@@ -179,6 +179,14 @@ def _dagster() -> str:
     except DagsterPostgresException as error:
         remedy = "mend the database first, and `storage` in DAGSTER_HOME/dagster.yaml"
         raise Unwell(f"{error}. Remedy: {remedy}") from error
+
+
+def _launcher(settings: Settings) -> str:
+    try:
+        return load_run_launcher(settings)
+    except DagsterPostgresException as error:
+        told = "not examined, since Dagster's storage cannot be used: see there"
+        raise NotExamined(told) from error
 
 
 def _notifications(settings: Settings) -> str:

@@ -77,7 +77,7 @@ REFUSALS = (
 
 
 class Unhealthy(Exception):
-    """A fault was found; the message says which and what to do."""
+    """The database cannot even be looked for; the message says why and what to do."""
 
 
 def fault(settings: Settings, host: str, port: int) -> str | None:
@@ -87,12 +87,8 @@ def fault(settings: Settings, host: str, port: int) -> str | None:
     """
     with ThreadPoolExecutor(1) as beside:
         ui = beside.submit(ui_fault, host, port, timeout_s=UI_S)
-        found: list[str | None] = [_disk(settings.home)]
-        try:
-            before, after = _database(settings)
-        except Unhealthy as error:
-            before, after = str(error), None
-        found += [before, ui.result(), after]
+        found = [_disk(settings.home), *_database(settings)]
+        found.insert(2, ui.result())
     return next((text for text in found if text), None)
 
 
@@ -107,12 +103,12 @@ def _disk(home: Path) -> str | None:
 
 
 def _database(settings: Settings) -> tuple[str | None, str | None]:
-    """What is wrong with the database, and what its rows say is wrong with daemon and runs.
-
-    Raises:
-        Unhealthy: it cannot be asked.
-    """
-    url = settings.database_url or embedded_url(settings.postgres_dir)
+    """What is wrong with the database, and what its rows say is wrong with daemon and runs."""
+    url = settings.database_url
+    try:
+        url = url or embedded_url(settings.postgres_dir)
+    except Unhealthy as error:
+        return str(error), None
     if url is None:
         return None, None
     try:
@@ -126,7 +122,7 @@ def _database(settings: Settings) -> tuple[str | None, str | None]:
         with psycopg.connect(limited, autocommit=True) as connection:
             return _refusal(connection), next(_rows(connection), None)
     except psycopg.Error as error:
-        raise Unhealthy(_away(url, error)) from error
+        return _away(url, error), None
 
 
 def embedded_url(directory: Path) -> str | None:
