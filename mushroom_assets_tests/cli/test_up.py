@@ -290,12 +290,12 @@ def test_up_says_which_port_is_taken(tmp_path: Path) -> None:
 def test_a_run_launcher_that_cannot_be_loaded_ends_it_before_anything_is_queued(
     tmp_path: Path, database_url: str
 ) -> None:
-    home = tmp_path / "dagster"
+    home = tmp_path / "own"  # below MUSHROOM_HOME its file would be renewed
     home.mkdir()
     (home / "dagster.yaml").write_text("run_launcher: {module: no_such_module, class: X}\n")
     own = {"DATABASE_URL": database_url, "DAGSTER_HOME": str(home), "MUSHROOM_HOME": str(tmp_path)}
     done = subprocess.run(
-        command_line("up", "--port", free_port()),
+        command_line("up", "--no-demo", "--port", free_port()),
         env=os.environ | own,
         capture_output=True,
         text=True,

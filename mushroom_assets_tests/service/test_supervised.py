@@ -86,7 +86,7 @@ class Farm:
         assert self.process is not None
         below = psutil.Process(self.process.pid).children(recursive=True)
         self.seen.update(below)
-        found = {}
+        found: dict[str, psutil.Process] = {}
         for process in below:
             line = ""
             with contextlib.suppress(psutil.Error):  # it ends just now
