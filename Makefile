@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c constra
 NEWEST = $(VENV)-newest
 OF_DAGSTER = $(addprefix mushroom_assets_tests/,instance automation checks test_definitions.py test_partitions.py)
 
-.PHONY: help demo check test test-newest test-storage lint validate bench train migration migration-named lock clean
+.PHONY: help demo check test test-newest test-storage soak lint validate bench train migration migration-named lock clean
 
 help:
 	@echo "make demo             the farm on this machine, UI on http://127.0.0.1:$(PORT)"
@@ -19,6 +19,7 @@ help:
 	@echo "make validate         do the definitions load?"
 	@echo "make test-newest      the tests of what we lean on in Dagster, with its newest version; ten minutes"
 	@echo "make test-storage     Dagster's own storage tests on our storage and on its own; ten minutes"
+	@echo "make soak N=200       so many schedules of faults on the real work; a second or two each"
 	@echo "make bench            figures of this machine"
 	@echo "make train            the packaged model anew, and the numbers of its card; ten minutes"
 	@echo 'make migration m="…"  a new migration: what the declared tables have and the last one has not'
@@ -68,6 +69,11 @@ test-newest:  # the other packages as in constraints.txt
 
 test-storage: $(VENV)/test.ok
 	$(BIN)/python tools/storage_tests/run.py $(VENV)/storage-tests
+
+N ?= 200
+SEED ?= 0
+soak: $(VENV)/test.ok
+	$(BIN)/python -m mushroom_assets_tests.faults.soak $(N) --seed $(SEED)
 
 lint: $(VENV)/test.ok
 	$(BIN)/ruff check .

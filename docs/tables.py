@@ -16,8 +16,8 @@ TEXTS: dict[Language, dict[str, str]] = {
     "en": {
         "title": "Tables",
         "about": f"PostgreSQL schema `{SCHEMA}`. Results first, then what the plant and its people "
-        "deliver, then what inference works with. Unit 1: a number without dimension, as a count; "
-        "DN: a grey value, 0 to 255.",
+        "deliver, then what inference and runs work with. Unit 1: a number without dimension, as a "
+        "count; DN: a grey value, 0 to 255.",
         "columns": "| column | type | unit | meaning | from |",
         "key": "key",
         "stop": ".",
@@ -26,7 +26,7 @@ TEXTS: dict[Language, dict[str, str]] = {
     "zh": {
         "title": "数据表",
         "about": f"PostgreSQL 模式 `{SCHEMA}`。先列结果，再列工厂与人员提供的数据，"
-        "最后是推理所用的表。单位 1 表示计数等无量纲的数，DN 为 0 到 255 的灰度值。",
+        "最后是推理与运行所用的表。单位 1 表示计数等无量纲的数，DN 为 0 到 255 的灰度值。",
         "columns": "| 列 | 类型 | 单位 | 含义 | 来源 |",
         "key": "主键",
         "stop": "。",

@@ -24,9 +24,17 @@ from mushroom_assets.image_store.files import Fingerprint
 from mushroom_assets.image_store.store import RETRY, Images
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.connection import Database, Limits
+from mushroom_assets.storage.leases import require_running
 
 if TYPE_CHECKING:
     from mushroom_assets.inference.encoder import ClipEncoder
+
+
+def _fence(run_id: str) -> Callable[[sa.Connection], None] | None:
+    """What keeps a run from committing after its end: a process may go on that no one sees."""
+    if not run_id:
+        return None
+    return lambda connection: require_running(connection, run_id)
 
 
 class PostgresResource(dg.ConfigurableResource[Any]):
@@ -45,15 +53,18 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         default=10, description="one connection attempt, s; libpq counts it per address"
     )
     statement_timeout_s: int = Field(default=300, description="one statement, s")
+    answer_s: float = Field(
+        default=360, description="wait for an answer of the server, more than one statement, s"
+    )
     connect_attempts: int = Field(
-        default=6, ge=1, description="attempts to connect before a run's step fails"
+        default=100, ge=1, description="attempts to connect before a run's step fails"
     )
     connect_base_s: float = Field(
         default=1.0, description="first upper bound of the wait between attempts, s; doubles"
     )
     connect_cap_s: float = Field(default=20.0, description="largest upper bound of the wait, s")
     connect_deadline_s: float = Field(
-        default=90.0, description="all attempts and waits together, s"
+        default=150.0, description="all attempts and waits together, s"
     )
 
     _database: Database | None = PrivateAttr(default=None)
@@ -72,6 +83,7 @@ class PostgresResource(dg.ConfigurableResource[Any]):
                     pool_timeout_s=self.pool_timeout_s,
                     connect_timeout_s=self.connect_timeout_s,
                     statement_timeout_s=self.statement_timeout_s,
+                    answer_s=self.answer_s,
                 ),
                 retry=Retry(
                     attempts=self.connect_attempts,
@@ -80,6 +92,7 @@ class PostgresResource(dg.ConfigurableResource[Any]):
                     deadline_s=self.connect_deadline_s,
                 ),
                 application_name=f"mushroom_assets {run_id}".strip(),
+                before_commit=_fence(run_id),
                 sleep=self._sleep,
                 clock=self._clock,
             )
@@ -92,6 +105,7 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         Raises:
             DatabaseUnavailable: no connection in the allowed attempts and time (transient).
             DatabaseRefused: the server said no (permanent).
+            RunEnded: the run was ended meanwhile (permanent).
         """
         with self.database(run_id).transaction() as connection:
             yield connection

@@ -311,14 +311,15 @@ def test_the_fields_of_the_resource_reach_the_connection(database_url: str) -> N
     postgres = PostgresResource(
         url=database_url,
         pool_size=2, max_overflow=1, pool_recycle_s=60, pool_timeout_s=3,
-        connect_timeout_s=4, statement_timeout_s=5,
+        connect_timeout_s=4, statement_timeout_s=5, answer_s=6.5,
         connect_attempts=3, connect_base_s=0.5, connect_cap_s=0.75, connect_deadline_s=9,
     )  # fmt: skip
     postgres._sleep = waits.append
     database = postgres.database("run-1")
     pool: Any = database.engine.pool
     assert (pool.size(), pool._max_overflow, pool._recycle, pool._timeout) == (2, 1, 60, 3)
-    assert (database.limits.connect_timeout_s, database.limits.statement_timeout_s) == (4, 5)
+    limits = database.limits
+    assert (limits.connect_timeout_s, limits.statement_timeout_s, limits.answer_s) == (4, 5, 6.5)
     retry = database.retry
     assert (retry.attempts, retry.base_s, retry.cap_s, retry.deadline_s) == (3, 0.5, 0.75, 9)
     database.sleep(1.25)

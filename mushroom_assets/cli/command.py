@@ -9,8 +9,6 @@ import sys
 from typing import Any, NoReturn
 
 import click
-import psycopg
-import sqlalchemy as sa
 
 from mushroom_assets.cli.similar import SimilarError
 from mushroom_assets.domain.farm_file import FarmFileError
@@ -48,25 +46,11 @@ class Command(click.Group):
             fail(str(error))
         except KeyboardInterrupt:
             fail("stopped. The same command again goes on from here")
-        except sa.exc.DBAPIError as error:
-            _fail_if_mendable(error.orig)
-            raise
-        except psycopg.Error as error:  # bare, from COPY
-            _fail_if_mendable(error)
-            raise
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
             remedy = "make room, or set MUSHROOM_HOME to a larger disk"
             fail(f"the disk is full: {error}. Remedy: {remedy}")
-
-
-def _fail_if_mendable(fault: BaseException | None) -> None:
-    """End with a message if a user can mend the database's fault."""
-    if isinstance(fault, psycopg.errors.DiskFull):
-        fail(f"the database's disk is full: {fault}. Remedy: make room and start again")
-    if isinstance(fault, psycopg.errors.UndefinedTable):
-        fail(f"the farm's tables are not there: {fault}. Remedy: run `mushroom init`")
 
 
 def fail(message: str) -> NoReturn:

@@ -42,7 +42,8 @@ class Retry:
         """Seconds to wait after the `attempt`-th failure, counted from 1."""
         if self.fixed_s is not None:
             return self.fixed_s
-        return jitter(0.0, min(self.cap_s, self.base_s * 2 ** (attempt - 1)))
+        doublings = min(attempt - 1, 30)  # a float ends at 2**1024, and some wait for hours
+        return jitter(0.0, min(self.cap_s, self.base_s * 2**doublings))
 
     def call(
         self,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from mushroom_assets.faults.database import is_transient, statement_remedy
+from mushroom_assets.faults.database import is_transient
 
 
 class RunCancelled(dg.Failure):
@@ -54,6 +54,4 @@ def permanent_faults_fail_at_once() -> Iterator[None]:
     except Exception as error:  # every fault is raised again, one way or the other
         if is_transient(error) or isinstance(error, ConnectionError | TimeoutError):
             raise
-        remedy = statement_remedy(error)
-        message = f"{type(error).__name__}: {error}" + (f"\nRemedy: {remedy}." if remedy else "")
-        raise dg.Failure(message, allow_retries=False) from error
+        raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error

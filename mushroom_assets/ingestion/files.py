@@ -15,11 +15,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
+from mushroom_assets.ingestion.lines import LONGEST_LINE, Lines
+
 BLOCK = 32 << 20  # bytes of CSV at once, about 400,000 samples
 PARQUET_ROWS = 400_000
+# Characters of a cell. Three names make the key of a point: 3 * 200 characters of 4 bytes fit into
+# the 2,704 bytes that an index holds of a row.
+LONGEST_CELL = 200
 LISTED = 20  # bad rows that a message names; the file of skipped rows has all
 
 Progress = Callable[[int], None]  # told the rows read so far
@@ -73,10 +79,13 @@ def columns_of(path: Path, columns: list[str]) -> list[str]:
             found = list(pa.parquet.read_schema(path).names)
         else:
             with path.open(encoding="utf-8-sig", newline="") as file:
-                found = next(csv.reader(file), [])
+                # By pieces: a file may be one line of 10 GB
+                found = next(csv.reader(iter(lambda: file.readline(LONGEST_LINE), "")), [])
     missing = ", ".join(name for name in columns if name not in found)
     if missing:
-        raise LoadError(f"{path} lacks the columns {missing}. It has: {', '.join(found)}")
+        raise LoadError(
+            f"{path} lacks the columns {missing}. It has: {_beginning(', '.join(found))}"
+        )
     return found
 
 
@@ -88,7 +97,7 @@ def _is_parquet(path: Path) -> bool:
 def _readable(path: Path, columns: list[str]) -> Iterator[None]:
     try:
         yield
-    except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:
+    except (OSError, pa.ArrowInvalid, UnicodeDecodeError, csv.Error) as error:
         raise LoadError(
             f"{path} cannot be read: {error}. Remedy: CSV (UTF-8) or Parquet with {columns}"
         ) from error
@@ -97,8 +106,8 @@ def _readable(path: Path, columns: list[str]) -> Iterator[None]:
 def blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.DataFrame]:
     """Blocks of the file, indexed by line.
 
-    Cells are text without blanks around it; a Parquet timestamp stays one. Rows read, and lines
-    that are not rows of the file, go to the report.
+    Cells are text without blanks around it; a Parquet timestamp stays one. Rows read, lines that
+    are not rows of the file, and rows with a cell that no table could hold go to the report.
 
     Raises:
         LoadError: the file cannot be read, or lacks one of the columns.
@@ -113,14 +122,48 @@ def blocks(path: Path, columns: list[str], report: LoadReport) -> Iterator[pd.Da
             line = 2  # the first is the header
             batches = _csv_batches(path, columns, report, skipped)
         for batch in batches:
-            frame = batch.to_pandas()
+            unstorable = _unstorable(batch)
+            frame = _shortened(batch).to_pandas()
             lines = np.arange(line, line + len(frame) + len(skipped))
             lines = np.setdiff1d(lines, skipped)[: len(frame)]
             line = int(lines[-1]) + 1 if len(lines) else line
             frame = _as_text(frame, columns).set_index(pd.Index(lines, name="line"))
-            frame = frame[(frame[columns] != "").any(axis=1)]  # a blank line is not a row
+            reasons = pd.Series(unstorable, index=frame.index)
+            is_row = (frame[columns] != "").any(axis=1)  # a blank line is not one
+            frame = frame[is_row]
             report.read += len(frame)
-            yield frame
+            yield keep(frame, frame, reasons[is_row], report)
+
+
+def _texts(batch: Any) -> Iterator[tuple[int, str, Any]]:
+    """Number, name and cells of the columns that are text."""
+    for number, column in enumerate(batch.columns):
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            yield number, batch.schema.names[number], column
+
+
+def _unstorable(batch: Any) -> Any:
+    """Why no table could hold a row's texts, "" where one could."""
+    reasons = np.full(batch.num_rows, "", dtype=object)
+    for _, name, cells in _texts(batch):
+        faults = {
+            f"{name} contains the character NUL": pa.compute.match_substring(cells, "\0"),
+            f"{name} has over {LONGEST_CELL} characters": pa.compute.greater(
+                pa.compute.utf8_length(cells), LONGEST_CELL
+            ),
+        }
+        for reason, faulty in faults.items():
+            reasons[faulty.fill_null(False).to_numpy(zero_copy_only=False)] = reason
+    return reasons
+
+
+def _shortened(batch: Any) -> Any:
+    """The batch with no more of a long text than a message shows."""
+    for number, name, cells in _texts(batch):
+        if (pa.compute.max(pa.compute.binary_length(cells)).as_py() or 0) > LONGEST_CELL:
+            short = pa.compute.utf8_slice_codeunits(cells, 0, LONGEST_CELL)
+            batch = batch.set_column(number, name, short)
+    return batch
 
 
 def _as_text(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
@@ -135,15 +178,21 @@ def _as_text(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 def _csv_batches(
     path: Path, columns: list[str], report: LoadReport, skipped: list[int]
 ) -> Iterator[Any]:
+    def bad(line: int, reason: str, text: str) -> None:
+        report.bad.append(BadRow(line, reason, text))
+        report.read += 1
+
     def misshapen(row: Any) -> str:
         reason = f"expected {row.expected_columns} cells, found {row.actual_columns}"
-        report.bad.append(BadRow(row.number, reason, row.text))
-        report.read += 1
+        bad(row.number, reason, _beginning(row.text))
         skipped.append(row.number)
         return "skip"
 
+    def overlong(line: int, text: str) -> None:
+        bad(line, f"the line has {LONGEST_LINE:,} bytes or more", _beginning(text))
+
     batches: Iterator[Any] = pa.csv.open_csv(
-        path,
+        Lines(path, overlong),
         # One thread, or rows have no number
         read_options=pa.csv.ReadOptions(use_threads=False, block_size=BLOCK),
         # Empty lines count
@@ -155,6 +204,12 @@ def _csv_batches(
         ),
     )
     return batches
+
+
+def _beginning(text: str) -> str:
+    """As much of a bad row as a message shows."""
+    longest = 5 * LONGEST_CELL
+    return text if len(text) <= longest else f"{text[:longest]} ..."
 
 
 def keep(

@@ -16,6 +16,9 @@ from mushroom_assets.storage.points import register_points
 from mushroom_assets.storage.samples import insert_samples
 
 POINT = ["room_id", "device_alias", "point_alias"]
+# What a clock that is off by years says is no sample; each month of it would be a table
+EARLIEST = pd.Timestamp("2000-01-01", tz="UTC")
+AHEAD = pd.Timedelta(days=2)
 SAMPLE_COLUMNS = ["room_id", "device_type", "device_alias", "point_alias", "sampled_at", "value"]
 
 
@@ -32,7 +35,8 @@ def load_samples(
     Args:
         connection: a connection in a transaction, which the caller rolls back on any error.
         path: CSV or Parquet with the columns room_id, device_type, device_alias, point_alias,
-            sampled_at (ISO 8601; without an offset it is farm time) and value.
+            sampled_at (ISO 8601; without an offset it is farm time; from 2000 to the day after
+            tomorrow) and value.
         farm: time zone and rooms.
         skip_bad: load the rest when rows are bad, and write the bad ones to a file beside this one.
         progress: told the rows read so far.
@@ -43,7 +47,7 @@ def load_samples(
     report = LoadReport()
     now = pd.Timestamp.now(tz="UTC").as_unit("us")
     for block in blocks(path, SAMPLE_COLUMNS, report):
-        good = _samples_in(block, farm, report)
+        good = _samples_in(block, farm, now, report)
         report.unknown_rooms |= set(good["room_id"]) - set(farm.rooms)
         if not report.bad or skip_bad:
             point_id = _point_ids(connection, good)
@@ -64,7 +68,9 @@ def _point_ids(connection: sa.Connection, samples: pd.DataFrame) -> npt.NDArray[
     return by_name.reindex(pd.MultiIndex.from_frame(samples[POINT])).to_numpy()
 
 
-def _samples_in(block: pd.DataFrame, farm: Farm, report: LoadReport) -> pd.DataFrame:
+def _samples_in(
+    block: pd.DataFrame, farm: Farm, now: pd.Timestamp, report: LoadReport
+) -> pd.DataFrame:
     """The rows that can be loaded, with instants and numbers; the others go to the report."""
     instants, time_faults = _instants(block["sampled_at"], farm)
     value = pd.to_numeric(block["value"].str.lower(), errors="coerce")
@@ -72,6 +78,8 @@ def _samples_in(block: pd.DataFrame, farm: Farm, report: LoadReport) -> pd.DataF
     parsed = block.assign(sampled_at=instants, value=value)
     reasons = pd.Series("", index=block.index)
     reasons[not_a_number] = "value is no number"
+    reasons[instants < EARLIEST] = f"sampled_at is before {EARLIEST:%Y}"
+    reasons[instants > now + AHEAD] = f"sampled_at is over {AHEAD.days} days ahead"
     reasons[time_faults != ""] = time_faults
     for name in ("room_id", "device_type", "device_alias", "point_alias"):
         reasons[block[name] == ""] = f"{name} is empty"

@@ -4,9 +4,9 @@ Tables and rows are those of dagster-postgres. Private names of Dagster: only `p
 module. No farm tables here, and nothing that knows an asset.
 """
 
-import threading
+import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import dagster as dg
@@ -19,34 +19,45 @@ from dagster_postgres import PostgresEventLogStorage
 
 from mushroom_assets.instance.check_rows import Stored, conclude, plan
 from mushroom_assets.instance.check_states import check_states
+from mushroom_assets.instance.lease import ENDS, Keeper
+from mushroom_assets.instance.runs import RunStorage
 from mushroom_assets.instance.tested import require_names
+from mushroom_assets.instance.waiting import OfThread, Waiting, waiting
 
 require_names(
     PostgresEventLogStorage,
     *("_event_to_row", "_event_insert_timestamp", "_store_asset_event", "_store_asset_event_tags"),
-    *("index_connection", "index_transaction", "store_asset_check_event", "_instance"),
+    *("index_connection", "index_transaction", "_connect", "store_asset_check_event", "_instance"),
     *("get_asset_check_partition_info", "get_asset_check_state"),
+    "handles_run_events_in_store_event",
 )
+ABOUT_THE_RUN = ENDS | {dg.DagsterEventType.RUN_START}
 EVENTS_AT_ONCE = 500  # events a transaction
 PLANNED = dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
 EVALUATED = dg.DagsterEventType.ASSET_CHECK_EVALUATION
 
 
-class OfThread(threading.local):
-    """What a thread has open: events that wait to be written together, a batch's transaction."""
+class Held(OfThread):
+    """What a thread has open; of the events those that wait to be written together."""
 
     held: list[EventLogEntry] | None = None
-    connection: sa.Connection | None = None
 
 
-class EventStorage(PostgresEventLogStorage):
+@waiting(units=frozenset({"store_event", "store_event_batch"}))
+class EventStorage(Waiting, PostgresEventLogStorage):
     """The event log.
 
-    Dagster's own writes materializations in batches at most, and every other event alone.
+    Dagster's own writes materializations in batches at most, and every other event alone, in one
+    transaction for the event and others for what follows from it.
     """
 
+    _mine: Held
+    runs: RunStorage | None = None  # set by `pooled`
+
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._mine = OfThread()
+        self._mine = Held()
+        # Connections of its own: what becomes of an event must not undo a lease.
+        self._keeper = Keeper(lambda: self._engine.connect())
         super().__init__(*args, **options)
 
     @contextmanager
@@ -71,10 +82,31 @@ class EventStorage(PostgresEventLogStorage):
 
     def store_event(self, event: EventLogEntry) -> None:
         """Write an event, or keep it for the end of `together`."""
-        if self._mine.held is None:
-            super().store_event(event)
-        else:
+        if self._mine.held is not None:
             self._mine.held.append(event)
+            return
+        self._keeper.before(event)
+        if (
+            self.runs is not None
+            and event.is_dagster_event
+            and event.get_dagster_event().is_job_event
+        ):
+            self._store_event_of_run(event, self.runs)
+        else:
+            self.store_event_batch([event])
+        self._keeper.after(event)
+
+    @property
+    def handles_run_events_in_store_event(self) -> bool:
+        """Whether an event of a run brings the run's status up to it: nobody sees one alone."""
+        return self.runs is not None
+
+    def _store_event_of_run(self, event: EventLogEntry, runs: RunStorage) -> None:
+        with self.transaction():
+            late = runs.has_ended(event.run_id) and event.dagster_event_type in ABOUT_THE_RUN
+            self.store_event_batch([_as_message(event) if late else event])
+            if not late:
+                runs.follow(event)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Write events in their order, and what follows for assets and checks: all or nothing.
@@ -83,8 +115,8 @@ class EventStorage(PostgresEventLogStorage):
         """
         if not events:
             return
-        with self._batch() as connection:
-            stored = self._insert(events)
+        with self.transaction() as connection:
+            stored = self._insert(connection, events)
             plan(connection, [each for each in stored if each.kind is PLANNED])
             evaluated = [each for each in stored if each.kind is EVALUATED]
             conclude(connection, [each for each in evaluated if each.is_of_partition])
@@ -96,9 +128,16 @@ class EventStorage(PostgresEventLogStorage):
 
     def index_connection(self) -> AbstractContextManager[sa.Connection]:
         """A connection: inside a batch that of its transaction."""
-        if self._mine.connection is not None:
-            return nullcontext(self._mine.connection)
-        return super().index_connection()
+        return self.opened()
+
+    @contextmanager
+    def index_transaction(self) -> Iterator[sa.Connection]:
+        """A connection in a transaction: inside a batch the batch's."""
+        with self.transaction() as connection:
+            yield connection
+
+    def _connect(self) -> AbstractContextManager[sa.Connection]:
+        return self.opened()
 
     def get_asset_check_state(
         self, keys: Sequence[tuple[dg.AssetCheckKey, dg.PartitionsDefinition | None]]
@@ -112,23 +151,13 @@ class EventStorage(PostgresEventLogStorage):
     def dispose(self) -> None:
         """Close the watcher and the connections."""
         super().dispose()
+        self._keeper.close()
         self._engine.dispose()
 
-    @contextmanager
-    def _batch(self) -> Iterator[sa.Connection]:
-        """One transaction for all that this thread writes by `index_connection` inside."""
-        with self.index_transaction() as connection:
-            self._mine.connection = connection
-            try:
-                yield connection
-            finally:
-                self._mine.connection = None
-
-    def _insert(self, events: Sequence[EventLogEntry]) -> list[Stored]:
+    def _insert(self, connection: sa.Connection, events: Sequence[EventLogEntry]) -> list[Stored]:
         insert = Log.insert().returning(Log.c.id, sort_by_parameter_order=True)
         rows = [self._event_to_row(event) for event in events]
-        with self.index_connection() as connection:
-            ids = connection.execute(insert, rows).scalars().all()
+        ids = connection.execute(insert, rows).scalars().all()
         return [
             Stored(event, number, row["event"], row["timestamp"])
             for event, number, row in zip(events, ids, rows, strict=True)
@@ -150,6 +179,22 @@ class EventStorage(PostgresEventLogStorage):
         self._store_asset_event_tags(connection, events, [each.number for each in stored])
         for _, each in in_order:
             self._store_asset_event(connection, each.event, each.number)
+
+
+def _as_message(event: EventLogEntry) -> EventLogEntry:
+    """What is left of an event about a run that has ended already: a line in its log.
+
+    A process that was taken for dead came back. As an event it would be told to people, and the run
+    might be started once more.
+    """
+    return EventLogEntry(  # type: ignore[no-untyped-call]  # Dagster's own
+        error_info=event.error_info,
+        level=logging.WARNING,
+        user_message=f"{event.get_dagster_event().event_type_value} came after the run had ended",
+        run_id=event.run_id,
+        timestamp=event.timestamp,
+        job_name=event.job_name,
+    )
 
 
 def _asset(stored: Stored) -> str:

@@ -22,11 +22,15 @@ from sqlalchemy import exc
 from mushroom_assets.faults.database import (
     DatabaseRefused,
     DatabaseUnavailable,
+    delay_remedy,
     first_line,
     is_transient,
     refusal_remedy,
+    told,
 )
+from mushroom_assets.faults.outage import Outage
 from mushroom_assets.faults.retry import GivenUp, Retry
+from mushroom_assets.storage.answering import Answering
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +39,9 @@ _UNREADABLE = (
     "postgresql://user:password@host:5432/database, with the special characters of the password "
     "percent-encoded (@ is %40, / is %2F)"
 )
+# A process that died leaves its statement running with all that it locked: the server looks
+# so often whether the client is still there. PostgreSQL has this from 14 on.
+ORPHAN_MS = 5000
 # What a failed connect raises: the server's or the driver's fault, or no pooled connection free
 _CONNECT_FAULTS = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
 
@@ -49,6 +56,7 @@ class Limits:
     pool_timeout_s: float = 30
     connect_timeout_s: int = 10
     statement_timeout_s: int = 300
+    answer_s: float = 360  # longer than a statement may take: the server hangs
     tcp_user_timeout_ms: int = 30_000  # unacknowledged data for this long: the peer is gone
     keepalives_idle_s: int = 30  # Linux would wait two hours
 
@@ -91,11 +99,17 @@ class Database:
     limits: Limits = field(default_factory=Limits)
     retry: Retry = field(default_factory=Retry)
     application_name: str = "mushroom_assets"
+    before_commit: Callable[[sa.Connection], None] | None = None  # it may refuse by raising
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[float, float], float] = random.uniform
     # By process: a pool must not cross a fork
     _engines: dict[int, sa.Engine] = field(default_factory=dict, repr=False)
+    _outage: Outage = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is away yet."""
+        self._outage = Outage(self.clock)
 
     @property
     def endpoint(self) -> str:
@@ -113,9 +127,10 @@ class Database:
     def _make_engine(self) -> sa.Engine:
         limits = self.limits
         given = parse_url(self.url)
+        given_options = given.pop("options", "")
         options = (
             f"-c statement_timeout={limits.statement_timeout_s * 1000} -c timezone=UTC "
-            f"{given.pop('options', '')}"
+            f"-c client_connection_check_interval={ORPHAN_MS} {given_options}"
         )
         defaults = {
             "connect_timeout": limits.connect_timeout_s,
@@ -127,7 +142,7 @@ class Database:
             # NAMEDATALEN - 1: the server cuts there
             "application_name": self.application_name[:63],
         }
-        return sa.create_engine(
+        engine = sa.create_engine(
             # The URI's own parameters win over ours, except the options, which add up
             "postgresql+psycopg://",
             connect_args=defaults | given | {"options": options.strip()},
@@ -137,9 +152,21 @@ class Database:
             pool_timeout=limits.pool_timeout_s,
             pool_pre_ping=True,
         )
+        # Whoever sets another timeout in the URI knows how long statements take
+        patience_s = None if "statement_timeout" in given_options else limits.answer_s
+
+        @sa.event.listens_for(engine, "do_connect")
+        def connect(dialect: Any, record: Any, arguments: Any, parameters: Any) -> Answering:
+            connection = Answering.connect(*arguments, **parameters)
+            connection.patience_s = patience_s
+            return connection
+
+        return engine
 
     def connect(self) -> sa.Connection:
         """A pooled connection, retried while the fault is transient.
+
+        The deadline counts from the begin of the outage: after it each call is one attempt.
 
         Raises:
             DatabaseUnavailable: attempts or deadline used up.
@@ -152,42 +179,70 @@ class Database:
                 self.endpoint, attempt, self.retry.attempts, wait_s, first_line(fault),
             )  # fmt: skip
 
+        def passes(fault: Exception) -> bool:
+            if not isinstance(fault, _CONNECT_FAULTS) or not is_transient(fault):
+                return False
+            self._outage.begin()
+            return True
+
+        retry = self._outage.left(self.retry)
+        waits: dict[str, Any] = {"sleep": self.sleep, "clock": self.clock, "jitter": self.jitter}
         try:
-            return self.retry.call(
-                lambda: self.engine.connect(),
-                lambda fault: isinstance(fault, _CONNECT_FAULTS) and is_transient(fault),
-                tell,
-                sleep=self.sleep,
-                clock=self.clock,
-                jitter=self.jitter,
-            )
+            connection = retry.call(lambda: self.engine.connect(), passes, tell, **waits)
         except GivenUp as end:
             raise DatabaseUnavailable(
                 f"no connection to {self.endpoint} after {end.attempts} attempts "
                 f"in {end.spent_s:.0f} s: {first_line(end.fault)}. "
-                "Remedy: start PostgreSQL, or correct DATABASE_URL."
+                f"Remedy: {delay_remedy(end.fault)}."
             ) from end.fault
         except _CONNECT_FAULTS as error:
             remedy = refusal_remedy(error) or "see the server's log"
             raise DatabaseRefused(
                 f"{self.endpoint} refused: {first_line(error)}. Remedy: {remedy}."
             ) from error
+        self._outage.end()
+        return connection
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Raise what the server answers to the statements within as one message with a remedy.
+
+        COPY raises psycopg's own errors, all else SQLAlchemy's.
+
+        Raises:
+            DatabaseUnavailable: the same work may succeed later.
+            DatabaseRefused: it will not before somebody follows the remedy.
+        """
+        try:
+            yield
+        except (exc.DBAPIError, psycopg.Error) as error:
+            message = told(error, self.endpoint)
+            if message is None:
+                raise
+            raise message from error
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """One unit of work: commits at the end, rolls back on any error.
 
-        Only the connect is retried.
+        Only the connect is retried. Faults are raised as `telling` has them. A connection that met
+        one is not used again: it may be lost, or its session know nothing of the remedy (what a
+        role may and its settings are those of when it connected).
 
         An interrupt, by which a run is cancelled, ends the server's statement and the connection.
         Within a COPY the connection would not take the ROLLBACK: that fault would then stand for
         the interrupt, and count as transient.
         """
-        with self.connect() as connection, connection.begin():
+        with self.telling(), self.connect() as connection, connection.begin():
             driver: Any = connection.connection.driver_connection
             statement = driver.pgconn.get_cancel()
             try:
                 yield connection
+                if self.before_commit is not None:
+                    self.before_commit(connection)
+            except (exc.DBAPIError, psycopg.Error):
+                connection.invalidate()
+                raise
             except Exception:
                 raise
             except BaseException:
@@ -200,10 +255,11 @@ class Database:
     def session(self) -> Iterator[sa.Connection]:
         """A connection outside any transaction, for statements that refuse one.
 
-        Only the connect is retried. The connection does not go back to the pool: what is set in it,
-        and the locks it takes, end with it.
+        Only the connect is retried. Faults are raised as `telling` has them. The connection does
+        not go back to the pool: what is set in it, and the locks it takes, end with it.
         """
-        with self.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with self.telling(), self.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.detach()
             yield connection
 

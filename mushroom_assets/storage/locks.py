@@ -15,6 +15,8 @@ from sqlalchemy import exc
 
 from mushroom_assets.storage.connection import Database
 
+FARM = "farm"  # `mushroom up` holds it
+DAEMON = "daemon"  # Dagster's daemon holds it
 SPACE = "mushroom_assets"  # of advisory locks: two numbers name one, the first is this word's hash
 # A machine that is gone is noticed after 10 + 3 * 5 s; by default Linux takes two hours. Over a
 # unix socket they say nothing, and are not needed.
@@ -67,6 +69,10 @@ class ProcessLock:
         if self._connection is not None and _answers(self._connection):
             return None
         self.release()
+        with self.database.telling():
+            return self._take()
+
+    def _take(self) -> Holder | None:
         connection = self.database.connect().execution_options(isolation_level="AUTOCOMMIT")
         connection.detach()
         for setting, value in KEEPALIVE.items():

@@ -9,10 +9,8 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from mushroom_assets.cli.command import Command
+from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
 from mushroom_assets.settings import SettingsError
-
-NO_TABLE = psycopg.errors.UndefinedTable('relation "farm.batch" does not exist')
-DISK_FULL = psycopg.errors.DiskFull("could not extend file")
 
 
 def run(fault: BaseException) -> Result:
@@ -38,18 +36,8 @@ def through_sqlalchemy(fault: psycopg.Error) -> sa.exc.DBAPIError:
     [
         (SettingsError("DATABASE_URL is not set"), "DATABASE_URL is not set"),
         (KeyboardInterrupt(), "stopped. The same command again goes on from here"),
-        (
-            through_sqlalchemy(NO_TABLE),
-            f"the farm's tables are not there: {NO_TABLE}. Remedy: run `mushroom init`",
-        ),
-        (
-            NO_TABLE,  # bare, as COPY raises it
-            f"the farm's tables are not there: {NO_TABLE}. Remedy: run `mushroom init`",
-        ),
-        (
-            through_sqlalchemy(DISK_FULL),
-            f"the database's disk is full: {DISK_FULL}. Remedy: make room and start again",
-        ),
+        (DatabaseRefused("grower@db refused"), "grower@db refused"),
+        (DatabaseUnavailable("no connection to grower@db"), "no connection to grower@db"),
         (
             OSError(errno.ENOSPC, "No space left on device"),
             f"the disk is full: [Errno {errno.ENOSPC}] No space left on device. "

@@ -512,5 +512,59 @@ def test_a_full_disk_of_the_database_is_told_in_one_message(
         )
     result = load("samples", write(tmp_path / "s.csv", HEADER, f"{SENSOR},2026-01-05T10:00:00Z,1"))
     assert result.exit_code == 1
-    assert "mushroom: the database's disk is full: could not extend file" in result.output
-    assert "Remedy: make room and start again" in result.output
+    assert f"mushroom: the work at {database.endpoint} was broken off: could not extend file" in (
+        result.output
+    )
+    assert "Remedy: make room on the disk of the database, then do the same again" in result.output
+
+
+def test_names_that_no_index_could_hold_and_clocks_off_by_years_are_bad_rows(
+    load: Load, tmp_path: Path, database: Database
+) -> None:
+    today = dt.datetime.now(dt.UTC)
+    late, early = (f"{today + dt.timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}" for hours in (49, 47))
+    most = "\N{MUSHROOM}" * 200  # of 4 bytes each, in each of the three names that are indexed
+    rows = {
+        2: f"{most},env,{most},{most},2026-01-05T10:00:00Z,1",
+        3: f"611,env,{'e' * 201},temperature,2026-01-05T10:00:00Z,2",
+        4: "611,env,e\0,temperature,2026-01-05T10:00:00Z,3",
+        5: f"{SENSOR},0001-01-01T00:00:00Z,4",
+        6: f"{SENSOR},1999-12-31T23:59:59Z,5",
+        7: f"{SENSOR},2000-01-01T00:00:00Z,6",
+        8: f"{SENSOR},{early},7",
+        9: f"{SENSOR},{late},8",
+        10: f"{SENSOR},9999-12-31T00:00:00Z,9",
+        11: f"{SENSOR},2026-01-05T10:00:00Z,{'1' * (3 << 20)}",
+        12: f"{SENSOR},2026-01-05T10:00:00Z,11",
+    }
+    file = write(tmp_path / "s.csv", HEADER, *rows.values())
+    told = [
+        line.split(": ")[:2]
+        for line in load("samples", file).output.splitlines()
+        if "  line" in line
+    ]
+    assert told == [
+        ["  line 3", "device_alias has over 200 characters"],
+        ["  line 4", "device_alias contains the character NUL"],
+        ["  line 5", "sampled_at is before 2000"],
+        ["  line 6", "sampled_at is before 2000"],
+        ["  line 9", "sampled_at is over 2 days ahead"],
+        ["  line 10", "sampled_at is over 2 days ahead"],
+        ["  line 11", "the line has 1,048,576 bytes or more"],
+    ]
+    result = load("samples", file, "--skip-bad")
+    assert "11 rows read: 4 added, 0 already there, 7 bad" in result.output
+    assert sorted(row[5] for row in stored(database)) == [1.0, 6.0, 7.0, 11.0]
+    assert file.with_name("s.csv.bad.csv").stat().st_size < 5000
+
+
+def test_long_cells_of_parquet_are_bad_rows_too(
+    load: Load, tmp_path: Path, database: Database
+) -> None:
+    at = pa.array(["2026-01-05T10:00:00Z"] * 2)
+    file = parquet(tmp_path / "s.parquet", at, pa.array(["1" * 5_000_000, "2"]))
+    result = load("samples", file)
+    assert "  line 1: value has over 200 characters: 611," in result.output
+    assert len(result.output) < 2000
+    load("samples", file, "--skip-bad")
+    assert [row[5] for row in stored(database)] == [2.0]

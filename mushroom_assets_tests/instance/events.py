@@ -77,6 +77,11 @@ def event_storage(instance: dg.DagsterInstance) -> EventStorage:
     return storage
 
 
+def let_fail_at_once(instance: dg.DagsterInstance) -> None:
+    """From now on the storage waits for nothing."""
+    instance.run_storage._patience.deadline_s = 0.0  # type: ignore[attr-defined]  # ours
+
+
 def table(instance: dg.DagsterInstance, query: str) -> list[tuple[Any, ...]]:
     """Rows of Dagster's tables, by a connection of its own."""
     engine = sa.create_engine(instance.event_log_storage.postgres_url)  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.events import DagsterEventBatchMetadata
 
+from mushroom_assets.faults.database import DatabaseUnavailable
 from mushroom_assets.instance.reporting import together
 from mushroom_assets_tests.instance.events import (
     FARM,
@@ -17,6 +18,7 @@ from mushroom_assets_tests.instance.events import (
     check_planned,
     evaluated,
     event_storage,
+    let_fail_at_once,
     materialized,
     planned,
     table,
@@ -55,10 +57,20 @@ def test_a_batch_whose_session_ends_half_way_leaves_nothing(
     open_on: Open, server_uri: str, statement: str
 ) -> None:
     instance = open_on(FARM)
+    let_fail_at_once(instance)
     end_session_at(instance, statement, server_uri)
-    with pytest.raises(sa.exc.OperationalError):
+    with pytest.raises(DatabaseUnavailable):
         event_storage(instance).store_event_batch(BATCH)
     assert [table(instance, f"SELECT count(*) FROM {name}") for name in TABLES] == [[(0,)]] * 3
+    event_storage(instance).store_event_batch(BATCH)
+    assert table(instance, TAGGED) == [("1", "v-1"), ("2", "v-2")]
+
+
+def test_a_batch_whose_session_ends_half_way_is_written_once_by_the_wait(
+    open_on: Open, server_uri: str
+) -> None:
+    instance = open_on(FARM)
+    end_session_at(instance, "INTO asset_keys", server_uri)
     event_storage(instance).store_event_batch(BATCH)
     assert table(instance, TAGGED) == [("1", "v-1"), ("2", "v-2")]
 
@@ -67,8 +79,9 @@ def test_evaluations_whose_session_ends_half_way_are_not_told(
     open_on: Open, server_uri: str
 ) -> None:
     instance = open_on(FARM)
+    let_fail_at_once(instance)
     end_session_at(instance, "UPDATE asset_check_executions", server_uri)
-    with pytest.raises(sa.exc.OperationalError):
+    with pytest.raises(DatabaseUnavailable):
         event_storage(instance).store_event_batch(CHECKED)
     assert table(instance, EVENTS) == []
 
@@ -218,9 +231,10 @@ def test_what_could_not_be_written_together_is_an_error_and_not_told(
     open_on: Open, server_uri: str
 ) -> None:
     instance = open_on(FARM)
+    let_fail_at_once(instance)
     end_session_at(instance, "INTO asset_keys", server_uri)
     store = event_storage(instance).store_event
-    with pytest.raises(sa.exc.OperationalError), together(instance):
+    with pytest.raises(DatabaseUnavailable), together(instance):
         log(store, "1", "2")
     assert table(instance, EVENTS) == []
     log(store, "3")

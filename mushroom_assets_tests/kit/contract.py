@@ -40,4 +40,5 @@ SCHEDULES = {
     "daily_clip_inference_schedule": "2 3 * * *",
 }
 TABLES = {*ASSETS, *BESIDE, *EXTERNAL, LABELS} - {"room_images"}
-WORK_TABLES = {"image_embedding", "room_day_embedding", "image_quarantine"}  # of inference
+# Of inference, and of runs
+WORK_TABLES = {"image_embedding", "room_day_embedding", "image_quarantine", "run_lease"}

@@ -16,7 +16,7 @@ MAY = {
     "inference": GROUND,
     "resources": DATA | {"settings"},
     "metadata": GROUND | {"storage"},
-    "instance": GROUND | {"partitions"},
+    "instance": GROUND | {"partitions", "storage"},
     "ingestion": GROUND | {"storage", "image_store", "simulation"},
     "assets": DOORS | {"partitions", "metadata", "instance", "ingestion"},
     "checks": DOORS | {"partitions", "instance"},

@@ -273,9 +273,9 @@ def test_a_name_that_is_too_long_is_cut_and_options_of_the_url_are_kept(database
 
 def test_the_statement_timeout_ends_a_statement(database_url: str) -> None:
     database = Database(database_url, Limits(statement_timeout_s=1))
-    with pytest.raises(exc.OperationalError) as caught, database.transaction() as connection:
+    with pytest.raises(DatabaseUnavailable) as caught, database.transaction() as connection:
         connection.execute(sa.text("SELECT pg_sleep(60)"))
-    assert isinstance(caught.value.orig, psycopg.errors.QueryCanceled)
+    assert isinstance(drivers_error(caught.value), psycopg.errors.QueryCanceled)
     assert is_transient(caught.value)
     database.dispose()
 
@@ -351,7 +351,7 @@ def test_a_connection_killed_within_a_transaction_is_transient_and_leaves_no_row
     database: Database,
 ) -> None:
     insert = sa.text("INSERT INTO farm.batch (room_id, in_date) VALUES (:room, '2026-01-05')")
-    with pytest.raises(exc.DBAPIError) as caught, database.transaction() as connection:
+    with pytest.raises(DatabaseUnavailable) as caught, database.transaction() as connection:
         connection.execute(insert, {"room": "611"})
         terminate(database.url, backend(connection))
         connection.execute(insert, {"room": "612"})
@@ -409,8 +409,17 @@ def test_an_interrupt_within_a_statement_stands_and_ends_what_the_server_does(
     assert number == 0, "the server is still at it"
 
 
-def provoke(database: Database, statement: str) -> exc.DBAPIError:
-    with pytest.raises(exc.DBAPIError) as caught, database.transaction() as connection:
+def drivers_error(error: BaseException | None) -> psycopg.Error:
+    """The driver's own error behind what was raised."""
+    while not isinstance(error, psycopg.Error):
+        assert error is not None
+        error = error.__cause__
+    return error
+
+
+def provoke(database: Database, statement: str) -> Exception:
+    faults = (exc.DBAPIError, DatabaseUnavailable, DatabaseRefused)
+    with pytest.raises(faults) as caught, database.transaction() as connection:
         connection.exec_driver_sql(statement)
     return caught.value
 
@@ -435,7 +444,7 @@ def test_errors_of_the_server_are_transient_or_not(
     database: Database, code: str, statement: str, transient: bool
 ) -> None:
     error = provoke(database, statement)
-    assert getattr(error.orig, "sqlstate", None) == code
+    assert drivers_error(error).sqlstate == code
     assert is_transient(error) is transient
 
 
@@ -443,20 +452,20 @@ def test_a_lock_that_is_not_available_is_transient(database: Database) -> None:
     with database.transaction() as holder:
         holder.exec_driver_sql("LOCK TABLE farm.batch IN ACCESS EXCLUSIVE MODE")
         error = provoke(database, "LOCK TABLE farm.batch IN ACCESS SHARE MODE NOWAIT")
-    assert isinstance(error.orig, psycopg.errors.LockNotAvailable)
+    assert isinstance(drivers_error(error), psycopg.errors.LockNotAvailable)
     assert is_transient(error)
 
 
 def test_a_serialization_failure_is_transient(database: Database) -> None:
     with database.transaction() as connection:
         connection.exec_driver_sql("INSERT INTO farm.batch VALUES ('611', '2026-01-05', 1)")
-    with pytest.raises(exc.OperationalError) as caught, database.transaction() as late:
+    with pytest.raises(DatabaseUnavailable) as caught, database.transaction() as late:
         late.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         late.exec_driver_sql("SELECT * FROM farm.batch")
         with database.transaction() as early:
             early.exec_driver_sql("UPDATE farm.batch SET bag_count = 2")
         late.exec_driver_sql("UPDATE farm.batch SET bag_count = 3")
-    assert isinstance(caught.value.orig, psycopg.errors.SerializationFailure)
+    assert isinstance(drivers_error(caught.value), psycopg.errors.SerializationFailure)
     assert is_transient(caught.value)
 
 
@@ -466,7 +475,7 @@ def test_a_deadlock_is_transient_for_its_victim_and_the_other_goes_on(database: 
             "INSERT INTO farm.batch VALUES ('611', '2026-01-05', 0), ('612', '2026-01-05', 0)"
         )
     both_hold_one = threading.Barrier(2, timeout=60)
-    errors: list[exc.DBAPIError] = []
+    errors: list[DatabaseUnavailable] = []
 
     def take(first: str, second: str) -> None:
         add = "UPDATE farm.batch SET bag_count = bag_count + 1 WHERE room_id = '{}'"
@@ -475,7 +484,7 @@ def test_a_deadlock_is_transient_for_its_victim_and_the_other_goes_on(database: 
                 connection.exec_driver_sql(add.format(first))
                 both_hold_one.wait()
                 connection.exec_driver_sql(add.format(second))
-        except exc.DBAPIError as error:
+        except DatabaseUnavailable as error:
             errors.append(error)
 
     threads = [
@@ -486,8 +495,9 @@ def test_a_deadlock_is_transient_for_its_victim_and_the_other_goes_on(database: 
         thread.start()
     for thread in threads:
         thread.join()
-    assert [type(error.orig) for error in errors] == [psycopg.errors.DeadlockDetected]
-    assert is_transient(errors[0])
+    (victim,) = errors
+    assert isinstance(drivers_error(victim), psycopg.errors.DeadlockDetected)
+    assert is_transient(victim)
     with database.transaction() as connection:
         assert connection.scalars(sa.text("SELECT bag_count FROM farm.batch")).all() == [1, 1]
 

@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import exc
 
+from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import metadata
@@ -154,7 +155,7 @@ def test_an_upgrade_of_the_newest_revision_changes_nothing(empty: Database) -> N
 def test_of_two_upgrades_at_once_both_succeed(empty_database_url: str) -> None:
     together = threading.Barrier(2, timeout=60)
     revisions: list[str] = []
-    errors: list[exc.SQLAlchemyError] = []
+    errors: list[Exception] = []
 
     def upgrade() -> None:
         database = Database(empty_database_url)
@@ -162,7 +163,7 @@ def test_of_two_upgrades_at_once_both_succeed(empty_database_url: str) -> None:
             with database.transaction() as connection:
                 together.wait()
                 revisions.append(migrations.upgrade(connection))
-        except exc.SQLAlchemyError as error:
+        except (exc.SQLAlchemyError, DatabaseUnavailable, DatabaseRefused) as error:
             errors.append(error)
         database.dispose()
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.faults.database import is_transient
+from mushroom_assets.faults.database import DatabaseUnavailable, is_transient
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.results import latest_model, lock_for_replace, read_rows, replace_rows
 from mushroom_assets.storage.schema import daily_clip_inference, daily_env_stats, daily_room_report
@@ -134,7 +134,7 @@ def test_a_backend_killed_between_delete_and_insert_leaves_the_old_rows(database
             return super().__iter__()
 
     with (
-        pytest.raises((exc.DBAPIError, psycopg.Error)) as caught,
+        pytest.raises(DatabaseUnavailable) as caught,
         database.transaction() as connection,
     ):
         lock_for_replace(connection, table)

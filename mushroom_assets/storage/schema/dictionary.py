@@ -40,7 +40,7 @@ class Role(Enum):
     RESULT = "computed for each day or hour: an asset with partitions"
     SOURCE = "delivered by the plant or its people: an asset that no run makes"
     MODEL = "fitted on what is stored: an asset without partitions"
-    WORK = "what inference works with: no asset"
+    WORK = "what inference and runs work with: no asset"
 
 
 def table(

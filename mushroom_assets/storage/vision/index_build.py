@@ -13,6 +13,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from psycopg import errors, sql
 
+from mushroom_assets.storage.answering import be_patient
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import SCHEMA, image_embedding
 from mushroom_assets.storage.vision.index import (
@@ -59,8 +60,8 @@ def ensure_index(database: Database, encoder: str) -> bool:
         Whether searches go through an index now; False means that they are exact.
 
     Raises:
-        sqlalchemy.exc.OperationalError: the build was interrupted, or waited longer than
-            `LOCK_TIMEOUT_S`; the next call starts afresh.
+        DatabaseUnavailable: the build was interrupted, or waited longer than `LOCK_TIMEOUT_S`; the
+            next call starts afresh.
     """
     with database.session() as connection:
         count, dimensions = _size(connection, encoder)
@@ -118,6 +119,7 @@ def _build(connection: sa.Connection, encoder: str, count: int, dimensions: int)
         "max_parallel_maintenance_workers": "2",
     }
     configure(connection, settings, local=False)
+    be_patient(connection)
     _execute(connection, drop)
     try:
         _execute(connection, create)
