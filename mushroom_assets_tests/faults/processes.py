@@ -68,17 +68,24 @@ def _act(dice: random.Random, after_s: float) -> Act:
 
 @dataclass
 class Trial:
-    """A schedule on a farm that is up: results are asked for, faults happen, all must be made."""
+    """A schedule on a farm that is up: results are asked for, faults happen, all must be made.
+
+    By backfills, which begin and end with the daemon's look of every half minute, or by runs.
+    """
 
     running: Running
     acts: list[Act]
+    backfills: bool
     happened: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  # backfills
 
     def play(self) -> None:
         """Ask for everything, and let the faults happen."""
         for asset in ASSETS[:2]:
-            self.asked.append(self.running.backfill(asset, self.running.keys(asset)))
+            if self.backfills:
+                self.asked.append(self.running.backfill(asset, self.running.keys(asset)))
+            else:
+                self.running.launch(asset)
         until_a_run_works(self.running)
         began = time.monotonic()
         for act in self.acts:
@@ -113,9 +120,10 @@ class Trial:
     def broken(self) -> list[str]:
         """What does not hold, once all has had its time."""
         began = time.monotonic()
-        complete = _holds(lambda: self._is_complete(), COMPLETE_S)
+        with self.running.instance() as instance:
+            complete = _holds(lambda: not self._lacking(instance), COMPLETE_S)
+            found = [] if complete else self._lacking(instance) or ["it was complete too late"]
         spent_s = time.monotonic() - began
-        found = [] if complete else self._what_lacks()
         if not _holds(self.running.healthy, HEALTHY_S):
             found.append(f"not healthy after {spent_s:.0f} + {HEALTHY_S:.0f} s")
         for asset in ASSETS:
@@ -126,29 +134,19 @@ class Trial:
                 found.append(f"the rows of {asset} are not those of a clean run")
         return found
 
-    def _is_complete(self) -> bool:
-        with self.running.instance() as instance:
-            if any(missing(instance, self.running, asset) for asset in ASSETS):
-                return False
-            if instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)):
-                return False
-            ends = [instance.get_backfill(asked) for asked in self.asked]
-        return all(end is not None and end.status.value in ENDED_BACKFILLS for end in ends)
-
-    def _what_lacks(self) -> list[str]:
+    def _lacking(self, instance: dg.DagsterInstance) -> list[str]:
         found = []
-        with self.running.instance() as instance:
-            for asset in ASSETS:
-                lacking = missing(instance, self.running, asset)
-                if lacking:
-                    found.append(f"{asset} lacks {len(lacking)} partitions, {min(lacking)} first")
-            for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-                found.append(f"run {run.run_id} of {run.job_name} is still {run.status.value}")
-            for asked in self.asked:
-                backfill = instance.get_backfill(asked)
-                if backfill is None or backfill.status.value not in ENDED_BACKFILLS:
-                    found.append(f"backfill {asked} has not ended")
-        return found or ["it was complete too late"]
+        for asset in ASSETS:
+            lacking = missing(instance, self.running, asset)
+            if lacking:
+                found.append(f"{asset} lacks {len(lacking)} partitions, {min(lacking)} first")
+        unfinished = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+        found += [f"run {run.run_id} is still {run.status.value}" for run in unfinished]
+        for asked in self.asked:
+            backfill = instance.get_backfill(asked)
+            if backfill is None or backfill.status.value not in ENDED_BACKFILLS:
+                found.append(f"backfill {asked} has not ended")
+        return found
 
 
 def until_a_run_works(running: Running) -> None:
@@ -164,7 +162,7 @@ def _holds(condition: Callable[[], bool], within_s: float) -> bool:
                 return True
         except (sa.exc.DBAPIError, OSError):  # the server is on its way
             pass
-        time.sleep(0.5)
+        time.sleep(1)
     return False
 
 

@@ -19,13 +19,18 @@ from mushroom_assets_tests.kit.servers import until
 def run_trial(running: Running, seed: int) -> list[str]:
     """Run a schedule; what broke."""
     began = time.monotonic()
-    trial = Trial(running, drawn(seed))
+    trial = Trial(running, drawn(seed), backfills=seed % 2 == 0)
     trial.play()
     broken = trial.broken()
-    print(f"seed {seed}: {'; '.join(trial.happened)}: {time.monotonic() - began:.0f} s", flush=True)
+    say(f"seed {seed}: {'; '.join(trial.happened)}: {time.monotonic() - began:.0f} s")
     for what in broken:
-        print(f"  BROKEN {what}", flush=True)
+        say(f"  BROKEN {what}")
     return broken
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)  # noqa: T201 - it is a command
 
 
 def start(running: Running) -> None:
@@ -54,9 +59,9 @@ def main() -> int:
             running.forget()
             running.log.write_text("")
     spent_s = time.monotonic() - began
-    print(f"{given.trials} schedules in {spent_s:.0f} s; broken: {failed or 'none'}", flush=True)
+    say(f"{given.trials} schedules in {spent_s:.0f} s; broken: {failed or 'none'}")
     if failed:
-        print(f"their logs: {folder}", flush=True)
+        say(f"their logs: {folder}")
     else:
         shutil.rmtree(folder)
     return int(bool(failed))

@@ -20,6 +20,7 @@ import psutil
 import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.service.ui import ask_ui
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
@@ -145,6 +146,18 @@ class Running:
         if asset != "hourly_setpoint_changes":
             return [f"{(first + dt.timedelta(days=n)):%Y-%m-%d}" for n in range(DAYS)]
         return [f"{(first + dt.timedelta(hours=n)):%Y-%m-%d-%H:%M}" for n in range(24 * DAYS)]
+
+    def launch(self, asset: str) -> None:
+        """Launch one run for all of an asset's partitions, as a schedule does."""
+        keys = self.keys(asset)
+        tags = range_tags(keys[0], keys[-1]).items()
+        listed = ", ".join(f'{{key: "{key}", value: "{value}"}}' for key, value in tags)
+        selector = 'repositoryLocationName: "mushroom_assets", repositoryName: "__repository__"'
+        query = f"""mutation {{launchRun(executionParams: {{
+            selector: {{{selector}, jobName: "{asset}_job"}},
+            executionMetadata: {{tags: [{listed}]}}}}) {{__typename}}}}"""
+        answer = ask_ui("127.0.0.1", self.port, query, timeout_s=60)["launchRun"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
 
     def backfill(self, asset: str, keys: list[str]) -> str:
         """Launch one as the UI does; its id."""
