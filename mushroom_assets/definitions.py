@@ -64,7 +64,7 @@ def build_definitions(
         asset_checks=_checks(clock, farm),
         jobs=[*jobs.values(), relabel_job(clock, _policy("daily_clip_inference"), farm)],
         schedules=schedules.schedules(clock, jobs, farm),
-        sensors=sensors.sensors(jobs, farm, notify=bool(settings.notify)),
+        sensors=sensors.sensors(clock, jobs, farm, notify=bool(settings.notify)),
         resources=doors | (resources or {}),
         # One process a run: 3.9 s against 6.4 s with a process a step, and each step would import
         # the package anew.

@@ -170,10 +170,13 @@ def test_the_sensor_of_failed_runs_is_off_until_somebody_is_to_be_told(
     )
 
 
-def test_the_sensor_of_the_labels_is_on_and_there_is_no_fourth(defs: dg.Definitions) -> None:
+def test_the_sensor_of_the_labels_is_on_and_there_is_no_fifth(defs: dg.Definitions) -> None:
     assert {sensor.name for sensor in defs.sensors or ()} == {
-        "daily_room_report_automation", "clip_probe_sensor", "run_failure_notification"
-    }  # fmt: skip
+        "daily_room_report_automation",
+        "catching_up",
+        "clip_probe_sensor",
+        "run_failure_notification",
+    }
     sensor = defs.resolve_sensor_def("clip_probe_sensor")
     assert (sensor.job_name, sensor.minimum_interval_seconds) == ("clip_probe_job", 60)
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING

@@ -1,91 +1,86 @@
-"""What people are told of failed runs, and how it reaches them: by whatever apprise knows.
+"""Who is told what, and when: each failure once, and once more when it is mended.
 
-That is webhooks, e-mail and much else: https://github.com/caronc/apprise/wiki. When it is told is
-the business of `sensors`. Each target has a cursor of its own in Dagster's storage: one that is
-down for an hour gets what it missed once it is back, and the others get nothing twice. Target URLs
-hold secrets: they are never printed.
+A run that fails again for the same reason over the same partitions is no news, nor is one that
+Dagster starts again by itself. Each target has a cursor of its own in Dagster's storage: how far it
+has been told, and which of the told failures are not mended. One that is down for an hour gets what
+it missed once it is back, and the others get nothing twice. When it is told is the business of
+`sensors`, how it is delivered that of `targets`.
 """
 
-import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
 
 import dagster as dg
 
+from mushroom_assets.automation.failures import Failure, mended
+from mushroom_assets.automation.targets import NotDelivered, Target
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
-from mushroom_assets.instance.outstanding import RANGE_END, RANGE_START
+from mushroom_assets.instance.attempts import WILL_RETRY
 
+__all__ = ["NotDelivered", "Reader", "Target", "tell_failures"]
 RUNS_AT_ONCE = 20  # failed runs in a message; more come with the next
-ERROR_LENGTH = 300
-
-
-class NotDelivered(RuntimeError):
-    """A target did not take the message: which, why and what to do, without secrets of its URL."""
+OPEN = 100  # told failures that are waited for, the newest: 4 kB of a cursor
 
 
 @dataclass(frozen=True)
-class Target:
-    """Somebody to tell, by an apprise URL."""
+class Told:
+    """A target's cursor.
 
-    url: str
+    Attributes:
+        event: storage id of the last failure that was looked at.
+        open: ids of runs that were told as failed and are not mended.
+    """
+
+    event: int
+    open: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, text: str) -> "Told":
+        """As stored; a bare number is that of a former release."""
+        found = json.loads(text)
+        return cls(found) if isinstance(found, int) else cls(found["event"], tuple(found["open"]))
 
     @property
-    def cursor(self) -> str:
-        """Under which key Dagster's storage keeps how far this target has been told."""
-        return f"run_failure_notification/{hashlib.sha256(self.url.encode()).hexdigest()[:16]}"
+    def text(self) -> str:
+        """As stored."""
+        return json.dumps({"event": self.event, "open": self.open[-OPEN:]})
 
-    @property
-    def name(self) -> str:
-        """Service and host.
 
-        Apprise masks tokens and passwords; a path, which may be a secret, is left out.
+@dataclass(frozen=True)
+class Reader:
+    """Dagster's record as people of a farm read it, with links to the UI."""
+
+    instance: dg.DagsterInstance
+    farm: Farm
+    ui_url: str
+
+    def failures(self, run_ids: Sequence[str]) -> list[Failure]:
+        """Those runs that are still there."""
+        found = (Failure.read(self.instance, run_id, self.farm) for run_id in run_ids)
+        return [each for each in found if each is not None]
+
+    def message(self, failures: Sequence[Failure], *, good: bool = False) -> tuple[str, str]:
+        """Title and body about runs that failed, or whose failure is mended.
+
+        Of each: what, which partitions, which step, its error, and the link to the run.
         """
-        masked = urlsplit(self._service().url(privacy=True))
-        return f"{masked.scheme}://{masked.netloc.rpartition('@')[2]}"
-
-    def deliver(self, title: str, body: str) -> None:
-        """Send a message, once.
-
-        Raises:
-            NotDelivered: the URL is of no use, or the service did not take it.
-        """
-        import apprise  # 0.2 s: only where there is something to tell
-
-        targets = apprise.Apprise()
-        targets.add(self._service())
-        kind = apprise.NotifyType.FAILURE
-        plain = apprise.NotifyFormat.TEXT
-        # Apprise has no types for its log
-        caught = apprise.LogCapture(level=apprise.logging.WARNING, fmt="%(message)s")  # type: ignore[no-untyped-call]
-        with caught as log:
-            if targets.notify(body, title, notify_type=kind, body_format=plain):
-                return
-            reason = " ".join(log.getvalue().split()).rstrip(".") or "no reason given"
-        raise NotDelivered(
-            f"{self.name} did not take the message: {reason}. Remedy: check the service and "
-            "MUSHROOM_NOTIFY; it is sent again until it is taken"
-        )
-
-    def _service(self) -> Any:
-        import apprise
-
-        service = apprise.Apprise.instantiate(self.url)
-        if service is None:
-            begin = f"{urlsplit(self.url).scheme}://"
-            raise NotDelivered(
-                f"MUSHROOM_NOTIFY: apprise cannot use the URL that begins with {begin}. Remedy: "
-                "write it as https://github.com/caronc/apprise/wiki shows for the service"
-            )
-        return service
+        paragraphs = []
+        for each in failures:
+            errors = [] if good else each.lines(self.farm)
+            link = f"{self.ui_url.rstrip('/')}/runs/{each.run.run_id}"
+            paragraphs.append("\n".join([each.what(self.farm), *errors, link]))
+        one, many = ("run_mended", "runs_mended") if good else ("run_failed", "runs_failed")
+        if len(failures) == 1:
+            title = say(one, self.farm, what=failures[0].what(self.farm))
+        else:
+            title = say(many, self.farm, count=len(failures))
+        return title, "\n\n".join(paragraphs)
 
 
-def tell_failures(
-    instance: dg.DagsterInstance, targets: Sequence[Target], farm: Farm, ui_url: str
-) -> str:
-    """Tell each target of the runs that failed since it was last told; a new one from now on.
+def tell_failures(targets: Sequence[Target], reader: Reader) -> str:
+    """Tell each target of the failures since it was last told; a new one from now on.
 
     Returns:
         what was done, in words.
@@ -94,29 +89,58 @@ def tell_failures(
         NotDelivered: at least one target did not take its message, which then waits for the next
             time.
     """
-    storage = instance.daemon_cursor_storage
+    storage = reader.instance.daemon_cursor_storage
     told = storage.get_cursor_values({target.cursor for target in targets})
-    done = []
-    faults = []
+    done: list[str] = []
+    faults: list[str] = []
     for target in targets:
         if target.cursor not in told:
-            storage.set_cursor_values({target.cursor: str(_newest_failure(instance))})
-            done.append(say("told_from_now", farm))
+            begin = Told(_newest_failure(reader.instance))
+            storage.set_cursor_values({target.cursor: begin.text})
+            done.append(say("told_from_now", reader.farm))
             continue
-        failures = _failures_since(instance, int(told[target.cursor]))
-        if not failures:
-            continue
-        title, body = message(instance, failures, farm, ui_url)
         try:
-            target.deliver(title, body)
+            done += _tell(target, Told.read(told[target.cursor]), reader)
         except NotDelivered as fault:
-            faults.append(f"{fault} ({len(failures)} failed runs wait)")
-            continue
-        storage.set_cursor_values({target.cursor: str(failures[-1].storage_id)})
-        done.append(say("was_told", farm, target=target.name, count=len(failures)))
+            faults.append(str(fault))
     if faults:
         raise NotDelivered("; ".join(faults))
     return "; ".join(done)
+
+
+def _tell(target: Target, told: Told, reader: Reader) -> Iterator[str]:
+    """Tell one target; the cursor follows each message that was taken."""
+    storage = reader.instance.daemon_cursor_storage
+    known = reader.failures(told.open)
+    events = _failures_since(reader.instance, told.event)
+    news = _news(reader.failures([event.run_id for event in events]), known)
+    if news:
+        try:
+            target.deliver(*reader.message(news))
+        except NotDelivered as fault:
+            raise NotDelivered(f"{fault} ({len(news)} failed runs wait)") from fault
+        yield say("was_told", reader.farm, target=target.name, count=len(news))
+    if events:
+        ids = [each.run.run_id for each in (*known, *news)]
+        told = Told(events[-1].storage_id, tuple(ids))
+        storage.set_cursor_values({target.cursor: told.text})
+    good = mended(reader.instance, known, reader.farm)
+    if good:
+        target.deliver(*reader.message(good, good=True), good=True)
+        yield say("was_told_mended", reader.farm, target=target.name, count=len(good))
+        gone = {each.run.run_id for each in good}
+        left = tuple(run_id for run_id in told.open if run_id not in gone)
+        storage.set_cursor_values({target.cursor: Told(told.event, left).text})
+
+
+def _news(failures: Sequence[Failure], known: Sequence[Failure]) -> list[Failure]:
+    """What was not told before, and is not started again by Dagster itself."""
+    news: list[Failure] = []
+    for failure in failures:
+        retried = failure.run.tags.get(WILL_RETRY) == "true"
+        if not retried and not any(failure.repeats(each) for each in (*known, *news)):
+            news.append(failure)
+    return news
 
 
 def _newest_failure(instance: dg.DagsterInstance) -> int:
@@ -127,71 +151,3 @@ def _newest_failure(instance: dg.DagsterInstance) -> int:
 def _failures_since(instance: dg.DagsterInstance, event: int) -> Sequence[dg.EventLogRecord]:
     since = dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_FAILURE, after_storage_id=event)
     return instance.fetch_run_status_changes(since, limit=RUNS_AT_ONCE, ascending=True).records
-
-
-def message(
-    instance: dg.DagsterInstance, failures: Sequence[dg.EventLogRecord], farm: Farm, ui_url: str
-) -> tuple[str, str]:
-    """Title and body about failed runs.
-
-    Of each run: what, which partitions, which step, its error, and the link to the run.
-    """
-    whats = []
-    paragraphs = []
-    for failure in failures:
-        run = instance.get_run_by_id(failure.run_id)
-        if run is None:  # deleted since
-            continue
-        what = _what(run, farm)
-        link = f"{ui_url.rstrip('/')}/runs/{run.run_id}"
-        lines = [what, *_errors(instance, failure, farm), link]
-        if run.tags.get("dagster/will_retry") == "true":
-            lines.append(say("starts_again", farm))
-        whats.append(what)
-        paragraphs.append("\n".join(lines))
-    if len(whats) == 1:
-        title = say("run_failed", farm, what=whats[0])
-    else:
-        title = say("runs_failed", farm, count=len(whats))
-    return title, "\n\n".join(paragraphs) or title
-
-
-def _what(run: dg.DagsterRun, farm: Farm) -> str:
-    """Job or assets, and partitions."""
-    assets = ", ".join(sorted(key.to_user_string() for key in run.asset_selection or ()))
-    name = assets if assets and run.job_name.startswith("__") else run.job_name
-    partitions = _partitions(run, farm)
-    return say("comma", farm).join(part for part in (name, partitions) if part)
-
-
-def _partitions(run: dg.DagsterRun, farm: Farm) -> str:
-    """The partition or the range of partitions of a run; nothing where it has none."""
-    if RANGE_START not in run.tags:
-        return run.tags.get("dagster/partition", "")
-    first = run.tags[RANGE_START]
-    last = run.tags[RANGE_END]
-    return first if first == last else say("partition_range", farm, first=first, last=last)
-
-
-def _errors(instance: dg.DagsterInstance, failure: dg.EventLogRecord, farm: Farm) -> list[str]:
-    """A line for each failed step.
-
-    Where none failed, because the process died for instance, what Dagster says of the run.
-    """
-    failed = dg.DagsterEventType.STEP_FAILURE
-    lines = []
-    for record in instance.get_records_for_run(failure.run_id, of_type=failed).records:
-        event = record.event_log_entry.get_dagster_event()
-        lines.append(say("step_failed", farm, step=event.step_key or "", error=_error(event)))
-    return lines or [failure.event_log_entry.get_dagster_event().message or ""]
-
-
-def _error(event: dg.DagsterEvent) -> str:
-    """The innermost error of a failed step, or what its Failure says, on one line."""
-    data = event.step_failure_data
-    told = data.user_failure_data.description if data.user_failure_data else None
-    error = data.error
-    while error and error.cause:
-        error = error.cause
-    words = " ".join((told or (error and error.message) or "").split())
-    return words if len(words) <= ERROR_LENGTH else f"{words[:ERROR_LENGTH]} ..."

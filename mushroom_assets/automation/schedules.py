@@ -1,21 +1,22 @@
 """Jobs and schedules: what a tick asks for.
 
-A tick asks for its due partition and for every partition of the lookback that is not materialized:
-Dagster itself catches up no more than the latest missed tick
-(https://github.com/dagster-io/dagster/issues/10335). When a tick is due is told by `timetable`.
+A tick asks for its due partition and for every partition of the lookback that is not materialized,
+what failed when its wait is over: Dagster itself catches up no more than the latest missed tick
+(https://github.com/dagster-io/dagster/issues/10335). When a tick is due is told by `timetable`,
+what is lacking by `demand`; between the ticks `catching_up` asks.
 """
 
-import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
+from mushroom_assets.automation.demand import Past, wanted
 from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED, TIMETABLE
 from mushroom_assets.checks import standing
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
-from mushroom_assets.instance.outstanding import closed, on_their_way, range_tags, ranges
+from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.partitions import FarmClock
 
 STANDING_JOB = "standing_checks_job"
@@ -68,32 +69,19 @@ def _catching_up(
     )
     def tick(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         now = context.scheduled_execution_time
-        wanted = _wanted(context.instance, dg.AssetKey(asset), definition, now)
-        for first, last in wanted:
-            yield _request(first, last)
-        if not wanted:
+        past = Past(context.instance, now)
+        found = wanted(past, dg.AssetKey(asset), definition, now, also=1)
+        for first, last in found:
+            # The key counts within the tick alone
+            yield dg.RunRequest(run_key=f"{first}...{last}", **span(first, last))
+        if not found:
             yield dg.SkipReason(say("nothing_due", farm, days=LOOKBACK.days))
 
     return tick
 
 
-def _request(first: str, last: str) -> dg.RunRequest:
+def span(first: str, last: str) -> dict[str, Any]:
+    """What a run request says of a range of partitions."""
     if first == last:
-        return dg.RunRequest(run_key=first, partition_key=first)
-    return dg.RunRequest(run_key=f"{first}...{last}", tags=range_tags(first, last))
-
-
-def _wanted(
-    instance: dg.DagsterInstance,
-    asset: dg.AssetKey,
-    definition: dg.TimeWindowPartitionsDefinition,
-    now: dt.datetime,
-) -> list[tuple[str, str]]:
-    """Ranges (first and last key) of the due partition and of those missing, oldest first."""
-    keys = [window.key for window in closed(definition, LOOKBACK, now)]
-    if not keys:
-        return []
-    due = keys[-1]  # it is asked for in any case
-    done = instance.get_materialized_partitions(asset) - {due}
-    lacking = set(keys) - done - on_their_way(instance, asset, definition)
-    return list(ranges(keys, lacking))
+        return {"partition_key": first}
+    return {"tags": range_tags(first, last)}

@@ -1,18 +1,24 @@
-"""Sensors: what follows its inputs, and the watch over labels and over failed runs.
+"""Sensors: what follows its inputs, what is caught up, the watch over labels and failed runs.
 
-All are on unless switched off in the UI. What people are told is the business of `notification`.
+All are on unless switched off in the UI. What people are told is the business of `notification`,
+what is asked for between the ticks that of `catching_up`.
 """
 
+import datetime as dt
 from typing import Any
 
 import dagster as dg
 
-from mushroom_assets.automation.notification import Target, tell_failures
-from mushroom_assets.automation.schedules import Jobs
-from mushroom_assets.automation.timetable import TIMETABLE
+from mushroom_assets.automation.catching_up import EVERY_S, look
+from mushroom_assets.automation.notification import Reader, tell_failures
+from mushroom_assets.automation.schedules import Jobs, span
+from mushroom_assets.automation.targets import Target
+from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED, TIMETABLE
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
+from mushroom_assets.instance.backfills import continue_backfills
+from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.vision.labels import NO_LABELS, label_state
@@ -21,10 +27,11 @@ ON = dg.DefaultSensorStatus.RUNNING
 UI_URL = "http://127.0.0.1:3000"  # where `mushroom up` serves it
 
 
-def sensors(jobs: Jobs, farm: Farm, *, notify: bool) -> list[dg.SensorDefinition]:
-    """Automation of what follows its inputs, and the watch over labels and over failed runs.
+def sensors(clock: FarmClock, jobs: Jobs, farm: Farm, *, notify: bool) -> list[dg.SensorDefinition]:
+    """Automation of what follows its inputs, catching up, the watch over labels and failed runs.
 
     Args:
+        clock: the partitions.
         jobs: by asset.
         farm: the language of the descriptions.
         notify: whether there is somebody to be told of failed runs.
@@ -32,6 +39,7 @@ def sensors(jobs: Jobs, farm: Farm, *, notify: bool) -> list[dg.SensorDefinition
     following = [asset for asset, slot in TIMETABLE.items() if slot.follows_inputs]
     return [
         *(_automation(asset, farm) for asset in following),
+        _catching_up(clock, jobs, farm),
         _watching_labels(jobs["clip_probe"], farm),
         _watching_failures(farm, on=notify),
     ]
@@ -44,6 +52,29 @@ def _automation(asset: str, farm: Farm) -> dg.SensorDefinition:
         default_status=ON,
         description=say("follows_inputs", farm),
     )
+
+
+def _catching_up(clock: FarmClock, jobs: Jobs, farm: Farm) -> dg.SensorDefinition:
+    @dg.sensor(
+        jobs=[jobs[asset] for asset in PARTITIONED],
+        name="catching_up",
+        minimum_interval_seconds=EVERY_S,
+        default_status=ON,
+        description=say("catching_up_between", farm, days=LOOKBACK.days),
+    )
+    def tick(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        now = dt.datetime.now(farm.zone)
+        continue_backfills(context.instance, PARTITIONED, now)
+        found = look(context.instance, clock, farm, now, context.cursor)
+        requests = [
+            dg.RunRequest(job_name=f"{asset}_job", **span(first, last))
+            for asset, spans in found.asked.items()
+            for first, last in spans
+        ]
+        idle = None if requests else dg.SkipReason(say("nothing_to_catch_up", farm))
+        return dg.SensorResult(requests, skip_reason=idle, cursor=found.note)
+
+    return tick
 
 
 def _watching_labels(job: Any, farm: Farm) -> dg.SensorDefinition:
@@ -85,7 +116,8 @@ def _watching_failures(farm: Farm, *, on: bool) -> dg.SensorDefinition:
             return dg.SkipReason(off)
         targets = [Target(url) for url in settings.notify]
         ui_url = settings.ui_url or UI_URL
-        done = tell_failures(context.instance, targets, farm_file.read(), ui_url)
+        reader = Reader(context.instance, farm_file.read(), ui_url)
+        done = tell_failures(targets, reader)
         return dg.SkipReason(done or say("no_failures", farm))
 
     return tick

@@ -15,21 +15,21 @@ from dagster import EventLogEntry
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.storage.asset_check_state import AssetCheckState
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Log
-from dagster._core.storage.runs.schema import RunsTable
 from dagster_postgres import PostgresEventLogStorage
 
 from mushroom_assets.instance.check_rows import Stored, conclude, plan
 from mushroom_assets.instance.check_states import check_states
 from mushroom_assets.instance.lease import ENDS, Keeper
+from mushroom_assets.instance.runs import RunStorage
 from mushroom_assets.instance.tested import require_names
 from mushroom_assets.instance.waiting import OfThread, Waiting, waiting
-from mushroom_assets.storage.leases import ENDED
 
 require_names(
     PostgresEventLogStorage,
     *("_event_to_row", "_event_insert_timestamp", "_store_asset_event", "_store_asset_event_tags"),
     *("index_connection", "index_transaction", "_connect", "store_asset_check_event", "_instance"),
     *("get_asset_check_partition_info", "get_asset_check_state"),
+    "handles_run_events_in_store_event",
 )
 ABOUT_THE_RUN = ENDS | {dg.DagsterEventType.RUN_START}
 EVENTS_AT_ONCE = 500  # events a transaction
@@ -52,6 +52,7 @@ class EventStorage(Waiting, PostgresEventLogStorage):
     """
 
     _mine: Held
+    runs: RunStorage | None = None  # set by `pooled`
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._mine = Held()
@@ -85,9 +86,27 @@ class EventStorage(Waiting, PostgresEventLogStorage):
             self._mine.held.append(event)
             return
         self._keeper.before(event)
-        late = event.dagster_event_type in ABOUT_THE_RUN and self._has_ended(event.run_id)
-        self.store_event_batch([_as_message(event) if late else event])
+        if (
+            self.runs is not None
+            and event.is_dagster_event
+            and event.get_dagster_event().is_job_event
+        ):
+            self._store_event_of_run(event, self.runs)
+        else:
+            self.store_event_batch([event])
         self._keeper.after(event)
+
+    @property
+    def handles_run_events_in_store_event(self) -> bool:
+        """Whether an event of a run brings the run's status up to it: nobody sees one alone."""
+        return self.runs is not None
+
+    def _store_event_of_run(self, event: EventLogEntry, runs: RunStorage) -> None:
+        with self.transaction():
+            late = runs.has_ended(event.run_id) and event.dagster_event_type in ABOUT_THE_RUN
+            self.store_event_batch([_as_message(event) if late else event])
+            if not late:
+                runs.follow(event)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Write events in their order, and what follows for assets and checks: all or nothing.
@@ -134,11 +153,6 @@ class EventStorage(Waiting, PostgresEventLogStorage):
         super().dispose()
         self._keeper.close()
         self._engine.dispose()
-
-    def _has_ended(self, run_id: str) -> bool:
-        status = sa.select(RunsTable.c.status).where(RunsTable.c.run_id == run_id)
-        with self.opened() as connection:
-            return connection.scalar(status) in ENDED
 
     def _insert(self, connection: sa.Connection, events: Sequence[EventLogEntry]) -> list[Stored]:
         insert = Log.insert().returning(Log.c.id, sort_by_parameter_order=True)

@@ -1,24 +1,20 @@
 """Runs, events and schedules of Dagster in PostgreSQL, through one small pool of connections.
 
 dagster-postgres opens a connection for every query. Private names of Dagster: only `storage`
-imports this module. How events are written is the business of `event_log`, what happens while the
-database is away that of `waiting`.
+imports this module. How events and runs are written is the business of `event_log` and `runs`, what
+happens while the database is away that of `waiting`.
 """
 
-import datetime as dt
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Self
 
-import dagster as dg
 import sqlalchemy as sa
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.config import pg_config
-from dagster._core.storage.runs.schema import RunsTable
-from dagster._daemon.types import DaemonHeartbeat
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
-from dagster_postgres import PostgresRunStorage, PostgresScheduleStorage
+from dagster_postgres import PostgresScheduleStorage
 from dagster_postgres.utils import (
     create_pg_engine,
     get_token_provider_from_config,
@@ -33,10 +29,9 @@ from mushroom_assets.faults.database import (
     refusal_remedy,
 )
 from mushroom_assets.instance.event_log import EventStorage
+from mushroom_assets.instance.runs import RunStorage
 from mushroom_assets.instance.waiting import OfThread, Patience, Waiting, waiting
-from mushroom_assets.instance.watch import Place, Watch
 from mushroom_assets.storage.connection import endpoint
-from mushroom_assets.storage.leases import ENDED
 
 # Of one attempt. Without them a server that is cut off is waited for, for ever, by libpq itself.
 # The URI's own win. Over a unix socket all but the first say nothing.
@@ -46,17 +41,6 @@ TIMEOUTS = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,  # ms
-}
-WRITING_RUNS = {
-    "add_backfill",
-    "add_historical_run",
-    "add_run",
-    "add_run_tags",
-    "delete_run",
-    "handle_run_event",
-    "replace_job_origin",
-    "set_cursor_values",
-    "update_backfill",
 }
 WRITING_SCHEDULES = {
     "add_instigator_state",
@@ -133,50 +117,8 @@ class PooledEventLogStorage(Pooled, EventStorage):
     """The event log."""
 
 
-@waiting(units=frozenset(WRITING_RUNS))
-class PooledRunStorage(Pooled, PostgresRunStorage):
+class PooledRunStorage(Pooled, RunStorage):
     """Runs, backfills and the daemon's cursors."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        self._mine = OfThread()
-        self._place: Place | None = None
-        super().__init__(*args, **options)
-
-    def connect(self) -> AbstractContextManager[sa.Connection]:
-        """A connection: inside a call that writes that of its transaction."""
-        return self.opened()
-
-    def add_daemon_heartbeat(self, daemon_heartbeat: DaemonHeartbeat) -> None:
-        """Record a heartbeat of the daemon, which thereby has the only place at this database.
-
-        Raises:
-            SystemExit: another daemon has it.
-        """
-        if self._patience is not None:
-            self._patience.deadline_s = float("inf")
-        if self._place is None:
-            self._place = Place(self.postgres_url)
-        self._place.take(lambda: Watch(self._instance, self._engine.connect))
-        super().add_daemon_heartbeat(daemon_heartbeat)
-
-    def dispose(self) -> None:
-        """Leave the daemon's place."""
-        super().dispose()
-        if self._place is not None:
-            self._place.leave()
-
-    def handle_run_event(
-        self, run_id: str, event: dg.DagsterEvent, update_timestamp: dt.datetime | None = None
-    ) -> None:
-        """Bring a run's status up to an event; what comes after a run's end changes nothing.
-
-        A process that was taken for dead may come back and tell of its success, while the run has
-        failed and was started again (https://github.com/dagster-io/dagster/issues/15325).
-        """
-        status = sa.select(RunsTable.c.status).where(RunsTable.c.run_id == run_id)
-        with self.transaction() as connection:
-            if connection.scalar(status.with_for_update()) not in ENDED:
-                super().handle_run_event(run_id, event, update_timestamp)
 
 
 @waiting(units=frozenset(WRITING_SCHEDULES))
@@ -208,9 +150,12 @@ class FarmStorage(DagsterStorage, ConfigurableClass):
         self._events = PooledEventLogStorage(url, **options)
         self._runs = PooledRunStorage(url, **options)
         self._schedules = PooledScheduleStorage(url, **options)
+        mine = self._events._mine
         for part in (self._events, self._runs, self._schedules):
             part._engine = engine
             part._patience = patience
+            part._mine = mine  # one transaction holds what two parts write
+        self._events.runs = self._runs
         super().__init__()  # type: ignore[no-untyped-call]  # Dagster's own
 
     @classmethod

@@ -26,6 +26,7 @@ from mushroom_assets.faults.database import (
     first_line,
     passes_by_itself,
 )
+from mushroom_assets.faults.outage import Outage
 from mushroom_assets.faults.retry import GivenUp, Retry
 
 T = TypeVar("T")
@@ -83,9 +84,13 @@ class Patience:
     deadline_s: float = DEADLINE_S
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
-    _since: float | None = None
+    _outage: Outage = field(init=False, repr=False)
     _told: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is away yet."""
+        self._outage = Outage(self.clock)
 
     def call(self, work: Callable[[], T]) -> T:
         """The result of `work`, tried again while the database is away.
@@ -93,8 +98,7 @@ class Patience:
         Raises:
             DatabaseUnavailable: it stayed away.
         """
-        spent_s = 0.0 if self._since is None else self.clock() - self._since
-        retry = replace(WAITS, deadline_s=max(0.0, self.deadline_s - spent_s))
+        retry = self._outage.left(replace(WAITS, deadline_s=self.deadline_s))
         try:
             result = retry.call(work, self._passes, self._tell, sleep=self.sleep, clock=self.clock)
         except GivenUp as end:
@@ -111,9 +115,7 @@ class Patience:
         refused = isinstance(fault, DatabaseRefused) and self.deadline_s == float("inf")
         if not passes(fault) and not refused:
             return False
-        with self._lock:
-            if self._since is None:
-                self._since = self.clock()
+        self._outage.begin()
         return True
 
     def _tell(self, fault: Exception, attempt: int, wait_s: float) -> None:
@@ -131,15 +133,13 @@ class Patience:
         )
 
     def _over(self) -> None:
-        if self._since is None:
+        away_s = self._outage.end()
+        if away_s is None:
             return
         with self._lock:
-            since = self._since
             told = self._told
-            self._since = None
             self._told = None
-        if since is not None and told is not None:
-            away_s = self.clock() - since
+        if told is not None:
             log.warning("Dagster's storage at %s is back after %.0f s", self.endpoint, away_s)
 
 

@@ -28,6 +28,7 @@ from mushroom_assets.faults.database import (
     refusal_remedy,
     told,
 )
+from mushroom_assets.faults.outage import Outage
 from mushroom_assets.faults.retry import GivenUp, Retry
 from mushroom_assets.storage.answering import Answering
 
@@ -38,6 +39,9 @@ _UNREADABLE = (
     "postgresql://user:password@host:5432/database, with the special characters of the password "
     "percent-encoded (@ is %40, / is %2F)"
 )
+# A process that died leaves its statement running with all that it locked: the server looks
+# so often whether the client is still there. PostgreSQL has this from 14 on.
+ORPHAN_MS = 5000
 # What a failed connect raises: the server's or the driver's fault, or no pooled connection free
 _CONNECT_FAULTS = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
 
@@ -101,6 +105,11 @@ class Database:
     jitter: Callable[[float, float], float] = random.uniform
     # By process: a pool must not cross a fork
     _engines: dict[int, sa.Engine] = field(default_factory=dict, repr=False)
+    _outage: Outage = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is away yet."""
+        self._outage = Outage(self.clock)
 
     @property
     def endpoint(self) -> str:
@@ -121,7 +130,7 @@ class Database:
         given_options = given.pop("options", "")
         options = (
             f"-c statement_timeout={limits.statement_timeout_s * 1000} -c timezone=UTC "
-            f"{given_options}"
+            f"-c client_connection_check_interval={ORPHAN_MS} {given_options}"
         )
         defaults = {
             "connect_timeout": limits.connect_timeout_s,
@@ -157,6 +166,8 @@ class Database:
     def connect(self) -> sa.Connection:
         """A pooled connection, retried while the fault is transient.
 
+        The deadline counts from the begin of the outage: after it each call is one attempt.
+
         Raises:
             DatabaseUnavailable: attempts or deadline used up.
             DatabaseRefused: the server refused; not retried.
@@ -168,15 +179,16 @@ class Database:
                 self.endpoint, attempt, self.retry.attempts, wait_s, first_line(fault),
             )  # fmt: skip
 
+        def passes(fault: Exception) -> bool:
+            if not isinstance(fault, _CONNECT_FAULTS) or not is_transient(fault):
+                return False
+            self._outage.begin()
+            return True
+
+        retry = self._outage.left(self.retry)
+        waits: dict[str, Any] = {"sleep": self.sleep, "clock": self.clock, "jitter": self.jitter}
         try:
-            return self.retry.call(
-                lambda: self.engine.connect(),
-                lambda fault: isinstance(fault, _CONNECT_FAULTS) and is_transient(fault),
-                tell,
-                sleep=self.sleep,
-                clock=self.clock,
-                jitter=self.jitter,
-            )
+            connection = retry.call(lambda: self.engine.connect(), passes, tell, **waits)
         except GivenUp as end:
             raise DatabaseUnavailable(
                 f"no connection to {self.endpoint} after {end.attempts} attempts "
@@ -188,6 +200,8 @@ class Database:
             raise DatabaseRefused(
                 f"{self.endpoint} refused: {first_line(error)}. Remedy: {remedy}."
             ) from error
+        self._outage.end()
+        return connection
 
     @contextmanager
     def telling(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mushroom_assets.automation.notification import NotDelivered, Target
+from mushroom_assets.automation.targets import NotDelivered, Target
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.instance.outstanding import range_tags
@@ -128,6 +128,73 @@ def test_several_failed_runs_are_one_message(
     assert message["title"] == "2 runs failed"
     links = [line for line in message["message"].splitlines() if "/runs/" in line]
     assert [link.rsplit("/")[-1] for link in links] == runs
+
+
+def test_what_fails_again_for_the_same_reason_is_told_once_and_once_more_when_it_is_mended(
+    farm: SmallFarm, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tick(farm, monkeypatch, webhook.url)
+    run = fail(farm, DAY, NEXT)
+    tick(farm, monkeypatch, webhook.url)
+    fail(farm, DAY, NEXT)
+    fail(farm, NEXT)  # of the same partitions, though the message counts and lists others
+    assert tick(farm, monkeypatch, webhook.url) == "No run has failed since."
+    fail(farm, NEXT, "2026-01-07")  # another day besides
+    assert "was told of 1 failed runs" in tick(farm, monkeypatch, webhook.url)
+    farm.execute("ALTER TABLE farm.elsewhere RENAME TO daily_env_stats")
+    assert farm.run(ENV, DAY).success
+    tick(farm, monkeypatch, webhook.url)
+    assert len(webhook.posted) == 2  # the other day is still to come
+    assert farm.run(ENV, NEXT).success
+    assert "was told of 1 mended runs" in tick(farm, monkeypatch, webhook.url)
+    good = webhook.posted[-1]
+    assert good["title"] == "Mended: daily_env_stats_job, 2026-01-05 to 2026-01-06"
+    assert good["message"].endswith(f"/runs/{run.run_id}")
+    assert good["type"] == "success"
+    assert tick(farm, monkeypatch, webhook.url) == "No run has failed since."
+    broken_again = broken(farm, farm.instance)
+    fail(broken_again, DAY)  # after it was mended it is news
+    tick(farm, monkeypatch, webhook.url)
+    assert webhook.posted[-1]["title"] == "Run failed: daily_env_stats_job, 2026-01-05"
+
+
+def test_mended_is_told_later_where_the_webhook_was_down(
+    farm: SmallFarm, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tick(farm, monkeypatch, webhook.url)
+    fail(farm)
+    tick(farm, monkeypatch, webhook.url)
+    farm.execute("ALTER TABLE farm.elsewhere RENAME TO daily_env_stats")
+    farm.run(ENV, DAY)
+    webhook.status = 503
+    with pytest.raises(NotDelivered):
+        tick(farm, monkeypatch, webhook.url)
+    webhook.status = 200
+    tick(farm, monkeypatch, webhook.url)
+    tick(farm, monkeypatch, webhook.url)
+    assert [message["type"] for message in webhook.posted] == ["failure", "success"]
+
+
+def test_a_cursor_of_a_former_release_is_read(
+    farm: SmallFarm, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(farm)
+    target = Target(webhook.url)
+    farm.instance.daemon_cursor_storage.set_cursor_values({target.cursor: "0"})
+    tick(farm, monkeypatch, webhook.url)
+    assert [message["title"] for message in webhook.posted] == [
+        "Run failed: daily_env_stats_job, 2026-01-05"
+    ]
+
+
+def test_a_run_that_dagster_starts_again_is_not_told(
+    farm: SmallFarm, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tick(farm, monkeypatch, webhook.url)
+    run = fail(farm)
+    farm.instance.add_run_tags(run.run_id, {"dagster/will_retry": "true"})
+    tick(farm, monkeypatch, webhook.url)
+    assert webhook.posted == []
 
 
 def test_a_successful_run_is_no_news(

@@ -68,6 +68,17 @@ def backfill(port: int, days: list[str]) -> None:
     assert launched["launchPartitionBackfill"]["__typename"] == "LaunchBackfillSuccess"
 
 
+def leave_to_the_test(port: int) -> None:
+    """Nothing is asked for but by the test: the sensor that catches up is switched off."""
+    place = 'repositoryName: "__repository__", repositoryLocationName: "mushroom_assets"'
+    selector = f'{{{place}, sensorName: "catching_up"}}'
+    query = f"{{sensorOrError(sensorSelector: {selector}) {{... on Sensor {{id}}}}}}"
+    number = ask_ui("127.0.0.1", port, query, timeout_s=60)["sensorOrError"]["id"]
+    mutation = f'mutation {{stopSensor(id: "{number}") {{__typename}}}}'
+    stopped = ask_ui("127.0.0.1", port, mutation, timeout_s=60)
+    assert stopped["stopSensor"]["__typename"] == "StopSensorMutationResult"
+
+
 def kill_run_worker(server: psutil.Process) -> None:
     """`kill -9` of the process that the code server made for the run."""
     children = server.children(recursive=True)
@@ -121,6 +132,7 @@ def test_of_a_killed_backfill_exactly_the_unfinished_partitions_are_red_and_reru
     with serving(small, home, port) as server:
         monkeypatch.setenv("DATABASE_URL", small.database.url)
         with dg.DagsterInstance.from_config(str(home)) as instance:
+            leave_to_the_test(port)
             backfill(port, DAYS)
             kill_where_it_hangs(small, server)
             until(lambda: instance.get_runs_count(failed) == 1)

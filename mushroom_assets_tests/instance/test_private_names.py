@@ -5,11 +5,12 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.definitions import data_version
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+from dagster._core.events import RunFailureReason
 from dagster._core.execution.plan.execute_step import _build_data_version_tags
 from dagster._core.storage import tags
 
 import mushroom_assets
-from mushroom_assets.instance import outstanding, reporting
+from mushroom_assets.instance import attempts, backfills, outstanding, reporting
 from mushroom_assets.instance.tested import BELOW, BOUNDS, FIRST, LATEST
 
 
@@ -34,6 +35,16 @@ def test_the_tags_of_a_materialization_are_those_that_dagster_makes() -> None:
 def test_the_tags_of_a_range_are_dagsters() -> None:
     assert outstanding.RANGE_START == tags.ASSET_PARTITION_RANGE_START_TAG
     assert outstanding.RANGE_END == tags.ASSET_PARTITION_RANGE_END_TAG
+
+
+def test_the_tags_of_failed_runs_and_of_backfills_are_dagsters() -> None:
+    assert attempts.BACKFILL == tags.BACKFILL_ID_TAG
+    assert attempts.REASON == tags.RUN_FAILURE_REASON_TAG
+    assert attempts.RETRIED == tags.AUTO_RETRY_RUN_ID_TAG
+    assert attempts.WILL_RETRY == tags.WILL_RETRY_TAG
+    assert attempts.STEP_FAILED == RunFailureReason.STEP_FAILURE.value
+    assert backfills.PARENT == tags.PARENT_BACKFILL_ID_TAG
+    assert backfills.ROOT == tags.ROOT_BACKFILL_ID_TAG
 
 
 def test_the_bounds_are_said_in_one_way() -> None:
