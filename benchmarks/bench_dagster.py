@@ -30,9 +30,9 @@ import dagster as dg
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.ingestion import simulated
 from mushroom_assets.instance.reporting import REPORTED, latest_materializations, report, together
-from mushroom_assets.service.children import console_script
 from mushroom_assets.service.home import prepare_dagster_home
 from mushroom_assets.service.postgres import embedded_postgres
+from mushroom_assets.service.programs import console_script
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database

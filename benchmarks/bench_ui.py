@@ -24,9 +24,9 @@ from playwright.sync_api import Page
 
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.instance.outstanding import range_tags
-from mushroom_assets.service.children import dagster_children
 from mushroom_assets.service.home import prepare_dagster_home
 from mushroom_assets.service.postgres import embedded_postgres
+from mushroom_assets.service.programs import dagster_children
 from mushroom_assets.service.ui import wait_for_ui
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage import migrations

@@ -131,7 +131,7 @@ def test_every_module_says_what_lives_in_it() -> None:
 def test_the_environment_is_read_in_few_places() -> None:
     assert {path for path, _, source in sources() if reads_environment(source)} <= {
         "settings.py",
-        "service/children.py",
+        "service/programs.py",
         "cli/ground.py",
     }
 

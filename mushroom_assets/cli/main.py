@@ -1,19 +1,64 @@
 """The `mushroom` command: its subcommands put together, logging and signals set up.
 
-Every subcommand prepares settings and database in the same way (`ground`), then calls one room.
+Every subcommand prepares settings and database in the same way (`ground`), then calls one room. It
+is imported when it is asked for: Dagster takes 2 s, for which `health` must not wait.
 """
 
+import importlib
 import logging
 import signal
 import sys
+from typing import Any
 
 import click
 
-from mushroom_assets.cli import data, server
-from mushroom_assets.cli.command import Command, log
+# Module and command of each subcommand
+SUBCOMMANDS = {
+    "up": ("up", "up"),
+    "init": ("server", "init"),
+    "doctor": ("server", "run_doctor"),
+    "health": ("health", "health"),
+    "simulate": ("data", "simulate"),
+    "load": ("data", "load"),
+    "label": ("data", "label"),
+    "similar": ("data", "run_similar"),
+}
+LIGHT = "health"  # tells its faults itself: what tells them for the others knows SQLAlchemy
+ASKED = "mushroom_assets.cli.asked"
 
 
-@click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
+class Lazy(click.Group):
+    """Imports a subcommand when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand, imported now; None where there is none."""
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        module, name = SUBCOMMANDS[cmd_name]
+        found = getattr(importlib.import_module(f"mushroom_assets.cli.{module}"), name)
+        return found if isinstance(found, click.Command) else None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remember which subcommand is asked for: the group itself has no options but help."""
+        ctx.meta[ASKED] = args[0] if args else None
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand, with faults that a user can mend told in one line."""
+        name = ctx.meta[ASKED]
+        command = self.get_command(ctx, name) if name else None
+        if name is None or command is None or name == LIGHT:
+            return super().invoke(ctx)
+        from mushroom_assets.cli.command import Command
+
+        return Command(self.name, {name: command}, callback=self.callback).invoke(ctx)
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """A mushroom farm's data pipeline on Dagster and PostgreSQL."""
     logging.basicConfig(
@@ -22,24 +67,15 @@ def main() -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         force=True,
     )
-    log.setLevel(logging.INFO)
-    # SIGTERM stops what was started, as Ctrl-C does. SIGINT is set too: a shell script that starts
-    # this with `&` has it ignored, and the children would inherit that.
+    logging.getLogger("mushroom_assets").setLevel(logging.INFO)
+    # SIGTERM and a terminal that closes stop what was started, as Ctrl-C does. SIGINT is set too: a
+    # shell script that starts this with `&` has it ignored, and the children would inherit that.
+    # What ignores SIGHUP, as `nohup` does, is meant to outlive its terminal.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-
-for subcommand in (
-    server.up,
-    server.init,
-    server.run_doctor,
-    server.health,
-    data.simulate,
-    data.load,
-    data.label,
-    data.run_similar,
-):
-    main.add_command(subcommand)
 
 if __name__ == "__main__":
     main()

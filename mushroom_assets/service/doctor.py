@@ -17,6 +17,8 @@ from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
 from mushroom_assets.faults.image_store import ImageStoreRefused
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.resources import ClipResource, ImageStore
+from mushroom_assets.service.home import ServerError
+from mushroom_assets.service.launcher import load_run_launcher
 from mushroom_assets.settings import Settings, SettingsError
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
@@ -62,6 +64,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "image store": lambda: _images(settings),
         "model": _model,
         "dagster storage": _dagster,
+        "run launcher": lambda: _launcher(settings),
         "notifications": lambda: _notifications(settings),
     }
     for subject, examination in examinations.items():
@@ -75,6 +78,7 @@ def _finding(subject: str, examination: Callable[[], str]) -> Finding:
         Unwell,
         FarmFileError,
         SettingsError,
+        ServerError,
         DatabaseRefused,
         DatabaseUnavailable,
         ImageStoreRefused,
@@ -175,6 +179,14 @@ def _dagster() -> str:
     except DagsterPostgresException as error:
         remedy = "mend the database first, and `storage` in DAGSTER_HOME/dagster.yaml"
         raise Unwell(f"{error}. Remedy: {remedy}") from error
+
+
+def _launcher(settings: Settings) -> str:
+    try:
+        return load_run_launcher(settings)
+    except DagsterPostgresException as error:
+        told = "not examined, since Dagster's storage cannot be used: see there"
+        raise NotExamined(told) from error
 
 
 def _notifications(settings: Settings) -> str:

@@ -1,25 +1,42 @@
 """What the running UI says of itself, asked by its GraphQL API.
 
-Nothing is started or stopped here.
+Nothing is started or stopped here, and nothing imported that takes time: `mushroom health` asks.
 """
 
 import contextlib
 import http.client
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from mushroom_assets.service.children import Child, reachable
-
+DAEMON_LIMIT_S = 180.0  # six beats of 30 s; Dagster itself would wait for half an hour
 HEALTH = """{
   runsOrError(limit: 1) {__typename}
-  instance {daemonHealth {allDaemonStatuses {daemonType required healthy}}}
+  instance {daemonHealth {allDaemonStatuses {daemonType required lastHeartbeatTime}}}
+  workspaceOrError {... on Workspace {
+    locationEntries {loadStatus locationOrLoadError {
+      ... on PythonError {message errorChain {error {message}}}
+    }}
+  }}
 }"""
 # No server, one that speaks no HTTP, or one that is not Dagster's
 NO_ANSWER = (OSError, http.client.HTTPException, ValueError, KeyError, TypeError)
 LOCATIONS = "{workspaceOrError {... on Workspace {locationEntries {loadStatus}}}}"
+
+
+class Watchable(Protocol):
+    """What is started again when it ended, each time it is asked."""
+
+    def watch(self) -> None:
+        """Start it again if it ended."""
+
+
+def reachable(host: str) -> str:
+    """The address by which this machine reaches a server that listens on `host`."""
+    return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - not bound here
 
 
 def ask_ui(host: str, port: int, query: str, *, timeout_s: float = 10) -> dict[str, Any]:
@@ -41,31 +58,68 @@ def ask_ui(host: str, port: int, query: str, *, timeout_s: float = 10) -> dict[s
     return data
 
 
-def ui_fault(host: str, port: int) -> str | None:
+def ui_serves(host: str, port: int, *, timeout_s: float = 10) -> bool:
+    """Whether the webserver answers at all, an error say; for whoever restarts it."""
+    address = f"http://{reachable(host)}:{port}/server_info"
+    try:
+        with urllib.request.urlopen(address, timeout=timeout_s):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def ui_fault(host: str, port: int, *, timeout_s: float = 10) -> str | None:
     """What keeps the UI from working and what to do, None where nothing does.
 
-    That is: it does not answer, it cannot read its database, or a daemon has no heartbeat.
+    That is: it does not answer, it cannot read its database, a daemon has no heartbeat of the last
+    three minutes, or the definitions do not load.
     """
     try:
-        data = ask_ui(host, port, HEALTH)
-        daemons = data["instance"]["daemonHealth"]["allDaemonStatuses"]
+        data = ask_ui(host, port, HEALTH, timeout_s=timeout_s)
         answer = data["runsOrError"]["__typename"]
+        silent = _silent(data["instance"]["daemonHealth"]["allDaemonStatuses"])
+        unloaded = _unloaded(data["workspaceOrError"]["locationEntries"])
     except NO_ANSWER as error:
         remedy = "start it with `mushroom up`, or say where it is by --host and --port"
         reason = " ".join(str(error).split())
         return f"the UI on port {port} does not answer: {reason}. Remedy: {remedy}"
     if answer != "Runs":
         return "the UI cannot read its database. Remedy: mend what `mushroom doctor` says of it"
+    return silent or unloaded
+
+
+def _silent(daemons: Sequence[dict[str, Any]]) -> str | None:
+    # By the time of the last beat: `healthy` is true for half an hour after it
+    youngest = time.time() - DAEMON_LIMIT_S
     silent = [
-        daemon["daemonType"] for daemon in daemons if daemon["required"] and not daemon["healthy"]
+        daemon["daemonType"]
+        for daemon in daemons
+        if daemon["required"] and (daemon["lastHeartbeatTime"] or 0) < youngest
     ]
     if not silent:
         return None
     remedy = "see in the log of `mushroom up` why it does not run, or start `dagster-daemon run`"
-    return f"no heartbeat of the daemon: {', '.join(silent)}. Remedy: {remedy}"
+    limit = f"for {DAEMON_LIMIT_S / 60:.0f} minutes"
+    return f"no heartbeat of the daemon {limit}: {', '.join(silent)}. Remedy: {remedy}"
 
 
-def wait_for_ui(host: str, port: int, children: Sequence[Child], *, timeout_s: float = 180) -> bool:
+def _unloaded(locations: Sequence[dict[str, Any]]) -> str | None:
+    for location in locations:
+        if location["loadStatus"] != "LOADED":
+            return "the definitions are still being loaded. Remedy: ask again in a minute"
+        error = location["locationOrLoadError"] or {}
+        if "message" in error:
+            chain = [link["error"]["message"] for link in error.get("errorChain") or []]
+            told = " ".join([error["message"], *chain][-1].split())  # the last one is the cause
+            return f"the definitions do not load: {told[:500]} Remedy: see Deployment in the UI"
+    return None
+
+
+def wait_for_ui(
+    host: str, port: int, children: Sequence[Watchable], *, timeout_s: float = 180
+) -> bool:
     """Whether the UI answers within `timeout_s`, with the code location loaded.
 
     Children that end meanwhile are started again.

@@ -285,3 +285,25 @@ def test_up_says_which_port_is_taken(tmp_path: Path) -> None:
     assert f"port {port}" in done.stdout
     assert f"--port {port + 1}" in done.stdout
     assert not (tmp_path / "postgres").exists()
+
+
+def test_a_run_launcher_that_cannot_be_loaded_ends_it_before_anything_is_queued(
+    tmp_path: Path, database_url: str
+) -> None:
+    home = tmp_path / "own"  # below MUSHROOM_HOME its file would be renewed
+    home.mkdir()
+    (home / "dagster.yaml").write_text("run_launcher: {module: no_such_module, class: X}\n")
+    own = {"DATABASE_URL": database_url, "DAGSTER_HOME": str(home), "MUSHROOM_HOME": str(tmp_path)}
+    done = subprocess.run(
+        command_line("up", "--no-demo", "--port", free_port()),
+        env=os.environ | own,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    told = done.stdout.splitlines()[-1]
+    assert done.returncode == 1
+    assert told.startswith(f"mushroom: the run launcher of {home}/dagster.yaml cannot be loaded: ")
+    assert "no_such_module" in told
+    assert done.stderr == ""

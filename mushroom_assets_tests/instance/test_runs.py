@@ -101,7 +101,7 @@ def test_a_backfill_that_met_an_outage_is_looked_at_again(
     away = "Asset days existed at storage-time, but no longer does"
     message = away if error.endswith("LoadError") else "bad"
     failing = backfill._replace(status=BulkActionStatus.FAILING, failure_count=count)
-    instance.update_backfill(failing.with_error(SerializableErrorInfo(message, [], error)))
+    instance.update_backfill(failing._replace(error=SerializableErrorInfo(message, [], error)))
     stored = instance.get_backfill("b")
     assert stored is not None
     assert stored.status is expected

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mushroom_assets.service import children
+from mushroom_assets.service import children, programs
 from mushroom_assets.service.children import Child
 from mushroom_assets.service.home import ServerError
 
@@ -29,10 +29,10 @@ def test_a_command_is_found_beside_its_python_when_the_environment_is_not_active
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    found = Path(children.console_script("dagster-daemon"))
+    found = Path(programs.console_script("dagster-daemon"))
     assert found.parent == Path(sys.executable).parent
     with pytest.raises(ServerError, match=r"nobody-s is not in .*Remedy: install Dagster"):
-        children.console_script("nobody-s")
+        programs.console_script("nobody-s")
 
 
 class Clock:

@@ -20,6 +20,7 @@ SUBJECTS = [
     "image store",
     "model",
     "dagster storage",
+    "run launcher",
     "notifications",
 ]
 

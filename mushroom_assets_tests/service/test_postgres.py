@@ -1,11 +1,41 @@
-"""The embedded PostgreSQL where it cannot start; where it can, every other test uses it."""
+"""The embedded PostgreSQL: where it cannot start, is killed, or loses those who use it."""
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from mushroom_assets.service.home import ServerError
+from mushroom_assets.service.postgres import (
+    Cluster,
+    Postmaster,
+    embedded_postgres,
+    server_pid,
+)
+from mushroom_assets_tests.kit.servers import until
+
+USE = """
+import sys, time
+from pathlib import Path
 from mushroom_assets.service.postgres import embedded_postgres
+with embedded_postgres(Path(sys.argv[1])):
+    print("used", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="mushroom-pg-"))  # short: a socket's path holds 107 bytes
+    yield folder / "pg"
+    shutil.rmtree(folder)
 
 
 def test_an_embedded_database_that_cannot_start_is_told_with_a_way_out(tmp_path: Path) -> None:
@@ -15,3 +45,46 @@ def test_an_embedded_database_that_cannot_start_is_told_with_a_way_out(tmp_path:
     ):
         with embedded_postgres(tmp_path / "postgres"):
             pass
+
+
+def test_a_server_that_is_killed_comes_back_at_the_same_address(data: Path) -> None:
+    with embedded_postgres(data) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        postmaster = Postmaster("postgres", Cluster.at(data))
+        postmaster.start()
+        killed = server_pid(data)
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+
+        def back() -> bool:
+            postmaster.watch()
+            return server_pid(data) not in (None, killed)
+
+        until(back, 60)
+        postmaster.cluster.wait_until_ready()
+        assert postmaster.cluster.uri() == url
+        with psycopg.connect(url) as connection:
+            row = connection.execute("SELECT answer FROM kept").fetchone()
+        assert row == (42,)
+    assert server_pid(data) is None
+
+
+def test_the_last_one_stops_it_and_a_killed_one_does_not_count(data: Path) -> None:
+    with embedded_postgres(data):
+        command = [sys.executable, "-c", USE, str(data)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"used\n"
+            other.send_signal(signal.SIGKILL)
+        with embedded_postgres(data):
+            pass
+        assert server_pid(data) is not None  # one is left
+    assert server_pid(data) is None
+
+
+def test_a_data_directory_whose_path_is_too_long_for_a_socket_is_served(data: Path) -> None:
+    long = data.parent / ("x" * 100) / "pg"
+    with embedded_postgres(long) as url, psycopg.connect(url) as connection:
+        assert str(long) not in url
+        assert connection.execute("SELECT 1").fetchone() == (1,)

@@ -1,10 +1,6 @@
 """Whether the UI is up, as its supervisor and `mushroom health` ask it."""
 
-import json
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -12,6 +8,7 @@ import pytest
 from mushroom_assets.service.ui import ui_fault, wait_for_ui
 from mushroom_assets_tests.kit.command import mushroom
 from mushroom_assets_tests.kit.servers import free_port
+from mushroom_assets_tests.kit.ui import answering, as_http, told
 
 
 def test_a_ui_that_nobody_serves_is_not_up() -> None:
@@ -20,40 +17,14 @@ def test_a_ui_that_nobody_serves_is_not_up() -> None:
         assert wait_for_ui("127.0.0.1", bound.getsockname()[1], [], timeout_s=0.1) is False
 
 
-@contextmanager
-def answering(answer: bytes) -> Iterator[int]:
-    """A server on the port it yields that answers the first request with these bytes."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(answer)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield server.getsockname()[1]
-        thread.join()
-
-
-def as_http(body: object) -> bytes:
-    text = json.dumps(body).encode()
-    return b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)
-
-
-def told(runs: str, **daemons: bool) -> dict[str, Any]:
-    """What the UI answers: the type of its answer about runs, and which daemons are healthy."""
-    statuses = [
-        {"daemonType": name, "required": True, "healthy": healthy}
-        for name, healthy in daemons.items()
-    ]
-    health = {"daemonHealth": {"allDaemonStatuses": statuses}}
-    return {"data": {"runsOrError": {"__typename": runs}, "instance": health}}
+MISTAKE = {
+    "message": "Error occurred during the loading",
+    "errorChain": [{"error": {"message": "room 611: folder 607\nis taken."}}],
+}
 
 
 def test_a_ui_whose_daemons_beat_is_healthy() -> None:
-    with answering(as_http(told("Runs", SENSOR=True, SCHEDULER=True))) as port:
+    with answering(as_http(told(daemons={"SENSOR": 1, "SCHEDULER": 170}))) as port:
         assert ui_fault("127.0.0.1", port) is None
 
 
@@ -61,21 +32,30 @@ def test_a_ui_whose_daemons_beat_is_healthy() -> None:
     ("answer", "fault"),
     [
         (
-            as_http(told("PythonError")),
+            {"runs": "PythonError"},
             "the UI cannot read its database. Remedy: mend what `mushroom doctor` says of it",
         ),
         (
-            as_http(told("Runs", SENSOR=False, SCHEDULER=True, ASSET=False)),
-            "no heartbeat of the daemon: SENSOR, ASSET. Remedy: see in the log of `mushroom up` "
-            "why it does not run, or start `dagster-daemon run`",
+            {"daemons": {"SENSOR": 190, "SCHEDULER": 170, "ASSET": None}},
+            "no heartbeat of the daemon for 3 minutes: SENSOR, ASSET. Remedy: see in the log of "
+            "`mushroom up` why it does not run, or start `dagster-daemon run`",
+        ),
+        (
+            {"error": MISTAKE},
+            "the definitions do not load: room 611: folder 607 is taken. "
+            "Remedy: see Deployment in the UI",
+        ),
+        (
+            {"load": "LOADING"},
+            "the definitions are still being loaded. Remedy: ask again in a minute",
         ),
     ],
-    ids=["database", "daemon"],
+    ids=["database", "daemon", "mistake", "loading"],
 )
 def test_health_tells_what_keeps_the_ui_from_working_and_what_to_do(
-    answer: bytes, fault: str
+    answer: dict[str, Any], fault: str
 ) -> None:
-    with answering(answer) as port:
+    with answering(as_http(told(**answer))) as port:
         result = mushroom("health", "--port", port)
     assert (result.exit_code, result.output) == (1, f"mushroom: {fault}\n")
 

@@ -1,0 +1,265 @@
+"""`mushroom up`: everything on one machine.
+
+How processes are kept running lives in `service`.
+"""
+
+import contextlib
+import dataclasses
+import datetime as dt
+import time
+
+import click
+import dagster as dg
+import psycopg
+import sqlalchemy as sa
+
+from mushroom_assets.automation import backfill
+from mushroom_assets.cli import options
+from mushroom_assets.cli.command import EXPECTED, log
+from mushroom_assets.cli.ground import machine, open_database, prepare_tables
+from mushroom_assets.cli.progress import progress_bar
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.faults.database import first_line
+from mushroom_assets.faults.retry import Retry
+from mushroom_assets.ingestion import simulated
+from mushroom_assets.resources import ImageStore
+from mushroom_assets.service import code_server
+from mushroom_assets.service.children import Child
+from mushroom_assets.service.claim import farm_claimed, home_claimed
+from mushroom_assets.service.guard import Ward
+from mushroom_assets.service.guarding import Guarding
+from mushroom_assets.service.home import prepare_dagster_home, require_free_port, require_space
+from mushroom_assets.service.launcher import load_run_launcher
+from mushroom_assets.service.postgres import Cluster, Postmaster, server_pid
+from mushroom_assets.service.programs import dagster_children
+from mushroom_assets.service.pulse import Heartbeats, Pulse, Sign
+from mushroom_assets.service.supervisor import Round, Supervisor
+from mushroom_assets.service.ui import ui_serves, wait_for_ui
+from mushroom_assets.settings import Settings, load_settings
+from mushroom_assets.storage import migrations
+from mushroom_assets.storage.connection import Database, Limits
+
+# 14 days of 4 rooms: 0.6 GB of samples, as much of write-ahead log, and the images
+DEMO_BYTES = 3_000_000_000
+MINUTE_S = 60.0
+CLAIM_S = 5.0  # how long a restart of the database may leave the farm unclaimed
+LOOK_S = 10.0  # between two looks for a sign of life
+CODE_SERVER_S = 2.0  # three looks find its inner server gone; each takes 5 ms
+
+
+@click.command()
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address of the UI; 0.0.0.0 for other machines.",
+)
+@click.option("--port", default=3000, show_default=True, type=options.PORT, help="Port of the UI.")
+@click.option(
+    "--demo/--no-demo",
+    "with_demo",
+    default=True,
+    show_default=True,
+    help="A simulated farm if the database is empty.",
+)
+@click.option(
+    "--days",
+    default=14,
+    show_default=True,
+    type=options.FULL_DAYS,
+    help="Days of the simulated farm.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=options.SEED,
+    help="Seed of the simulated farm.",
+)
+@click.option(
+    "--attempts",
+    default=60,
+    show_default=True,
+    type=options.ATTEMPTS,
+    help="Attempts to connect to the database, 10 s apart.",
+)
+def up(host: str, port: int, with_demo: bool, days: int, seed: int, attempts: int) -> None:
+    """Run everything on one machine: database, tables, UI and daemon.
+
+    An empty database gets a demo farm.
+    """
+    settings = load_settings()
+    farm = settings.read_farm()
+    retry = Retry(attempts=attempts, fixed_s=10, deadline_s=float("inf"))
+    with contextlib.ExitStack() as stack:
+        claim = stack.enter_context(home_claimed(settings.home, f"http://{host}:{port}"))
+        require_space(settings.home, DEMO_BYTES if with_demo else DEMO_BYTES // 10)
+        if settings.database_url is None and server_pid(settings.postgres_dir) is None:
+            require_free_port(host, port)  # before any work; nothing of ours can hold it
+        guarding = Guarding("guard", claim)
+        stack.callback(guarding.dismiss)
+        postgres = _own_postgres(settings, guarding)
+        settings = stack.enter_context(machine())
+        database = stack.enter_context(open_database(settings, retry))
+        make_sure = stack.enter_context(farm_claimed(settings, database))
+        require_free_port(host, port)  # after the claims: whoever else holds it is not ours
+        prepare_dagster_home(settings)
+        settings = _tables_or_report(settings, database, farm)
+        state = None
+        if settings.startup_error is None:
+            load_run_launcher(settings)
+            if with_demo:
+                state = _demo_farm(settings, database, farm, days, seed)
+        farm_rounds = [Round(CLAIM_S, make_sure), *_deliveries(settings, database, farm, state)]
+        _serve(settings, guarding, postgres, (host, port), farm_rounds)
+
+
+def _own_postgres(settings: Settings, guarding: Guarding) -> Postmaster | None:
+    """Start the guard, which stops the embedded PostgreSQL, if one is used, after a kill."""
+    postgres = None
+    if settings.database_url is None:
+        postgres = Postmaster("postgres", Cluster.at(settings.postgres_dir))
+        guarding.ward = Ward(groups=[], server=postgres.cluster.server())
+    guarding.start()
+    return postgres
+
+
+def _tables_or_report(settings: Settings, database: Database, farm: Farm) -> Settings:
+    """Prepare the tables; a migration that fails is reported, here and in the UI.
+
+    The returned settings name the failure. With it the UI starts, but nothing is scheduled.
+    """
+    try:
+        prepare_tables(database, farm)
+    except (sa.exc.DBAPIError, migrations.MigrationFailed) as error:
+        failure = f"migrating the tables at {database.endpoint} failed: {error}"
+        message = f"{failure}. Remedy: mend the cause and start again"
+        log.error("%s", message)
+        settings = dataclasses.replace(settings, startup_error=message)
+    return settings
+
+
+def _demo_farm(
+    settings: Settings, database: Database, farm: Farm, days: int, seed: int
+) -> simulated.Demo | None:
+    """Begin or resume the demo farm with all its results.
+
+    None where the database has samples of its own.
+    """
+    from mushroom_assets.definitions import defs  # 2 s, and it reads the farm file: only here
+
+    now = dt.datetime.now(farm.zone)
+    state = simulated.Demo.resume(settings.home, database, farm, seed=seed, days=days, now=now)
+    if state is None:
+        return None
+    click.echo(f"demo farm: rooms {', '.join(farm.rooms)}, simulated from {state.first_day} on")
+    store = ImageStore().images()
+    state = simulated.deliver(database, store, farm, state, now, bars=progress_bar)
+    state.save(settings.home)
+    with dg.DagsterInstance.get() as instance:
+        for failure in backfill.materialize_missing(
+            defs, instance, state.first_day, now, progress_bar
+        ):
+            log.error("%s", failure)
+    return state
+
+
+def _deliveries(
+    settings: Settings, database: Database, farm: Farm, state: simulated.Demo | None
+) -> list[Round]:
+    """A demo farm, if there is any, delivers each minute."""
+    if state is None:
+        return []
+
+    def deliver() -> None:
+        nonlocal state
+        if state is not None:
+            state = _deliver_due(settings, database, farm, state)
+
+    return [Round(MINUTE_S, deliver, due=time.monotonic() + MINUTE_S)]
+
+
+def _serve(
+    settings: Settings,
+    guarding: Guarding,
+    postgres: Postmaster | None,
+    address: tuple[str, int],
+    farm_rounds: list[Round],
+) -> None:
+    """Run Dagster's programs until Ctrl-C, and the database beside them."""
+    host, port = address
+    endpoint = code_server.Endpoint.of(settings.home)
+    children = dagster_children(
+        settings, host, port, daemon=settings.startup_error is None, endpoint=endpoint
+    )
+    kept = [*children] if postgres is None else [postgres, *children]
+    server = None if postgres is None else postgres.cluster.server()
+    rounds = farm_rounds + _pulses(settings, address, endpoint, children)
+    supervisor = Supervisor(guarding, kept, rounds, server)
+    try:
+        supervisor.start()
+        if wait_for_ui(host, port, [supervisor]):
+            click.echo(_welcome(settings, f"http://{host}:{port}"))
+        else:
+            log.error("the UI is not up yet: see the lines above. It is tried again until Ctrl-C")
+        supervisor.run()
+    except KeyboardInterrupt:
+        click.echo("stopping")
+    finally:
+        supervisor.stop()
+
+
+def _pulses(
+    settings: Settings,
+    address: tuple[str, int],
+    endpoint: code_server.Endpoint,
+    children: list[Child],
+) -> list[Round]:
+    """Look for signs of life: a process that hangs is started anew."""
+    short = Limits(pool_size=1, connect_timeout_s=5, statement_timeout_s=5)
+    url = settings.require_database_url()
+    beats = Heartbeats(
+        Database(url, short, Retry(attempts=1), "mushroom up"), settings.owns_dagster_home
+    )
+
+    def ui() -> Sign:
+        return Sign.ALIVE if ui_serves(*address) else Sign.SILENT
+
+    signs = {
+        "code server": (CODE_SERVER_S, lambda: code_server.sign(endpoint)),
+        "webserver": (LOOK_S, ui),
+        "daemon": (LOOK_S, beats.sign),
+    }
+    rounds = []
+    for child in children:
+        every_s, sign = signs[child.name]
+        rounds.append(Round(every_s, Pulse(child, sign).feel))
+    return rounds
+
+
+def _deliver_due(
+    settings: Settings, database: Database, farm: Farm, state: simulated.Demo
+) -> simulated.Demo:
+    """Deliver what the simulated plant has by now, and tell how far that is; a fault is logged."""
+    now = dt.datetime.now(farm.zone)
+    try:
+        state = simulated.deliver(database, ImageStore().images(), farm, state, now)
+        state.save(settings.home)
+    except (*EXPECTED, sa.exc.DBAPIError, psycopg.Error, OSError) as error:  # psycopg: from COPY
+        log.error(
+            "the simulated plant could not deliver: %s; what is due comes with the next minute",
+            first_line(error),
+        )
+    return state
+
+
+def _welcome(settings: Settings, ui: str) -> str:
+    if settings.startup_error:
+        shown = f"The UI is up to show the error: {ui}/locations  Nothing is scheduled."
+        return f"\n{shown} (Ctrl-C stops everything)"
+    return f"""
+The farm is up: {ui}  (Ctrl-C stops everything)
+  Lineage    {ui}/asset-groups              from the sensors and cameras to the report
+  A day      {ui}/assets/daily_room_report  verdicts, reasons, what changed
+  Timetable  {ui}/automation                schedules, switched on and off here
+"""

@@ -1,0 +1,85 @@
+"""The one code server: where it listens, the workspace that names it, and whether it serves.
+
+It is a proxy (`dagster code-server`) before an inner server that holds the code. *Reload
+definitions* makes a new inner one. The proxy does not notice when the inner one dies: `sign` does.
+"""
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import yaml
+
+from mushroom_assets.service.home import telling_what_cannot_be_written
+from mushroom_assets.service.pulse import Sign
+
+LOCATION = "mushroom_assets"
+PING = "/api.DagsterApi/Ping"
+PATIENCE_S = 10.0  # a ping takes 5 ms
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A unix socket, or a port of this machine alone."""
+
+    socket: str | None = None
+    port: int | None = None
+
+    @classmethod
+    def of(cls, home: Path) -> "Endpoint":
+        """A socket in `home`; a port where its path is too long (Linux 107 bytes, macOS 103)."""
+        path = home / "code.sock"
+        path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.bind(os.fsencode(path))
+            except OSError:  # or the file system has no sockets
+                return cls(port=_free_port())
+        path.unlink()
+        return cls(socket=str(path))
+
+    def arguments(self) -> list[str]:
+        """For `dagster code-server start`."""
+        if self.socket is not None:
+            return ["--socket", self.socket]
+        return ["--host", "127.0.0.1", "--port", str(self.port)]
+
+    def target(self) -> str:
+        """For gRPC."""
+        return f"unix:{self.socket}" if self.socket else f"127.0.0.1:{self.port}"
+
+
+def write_workspace(home: Path, endpoint: Endpoint) -> Path:
+    """The file that tells webserver and daemon where the code server is."""
+    where: dict[str, object] = {"host": "127.0.0.1", "port": endpoint.port}
+    if endpoint.socket is not None:
+        where = {"socket": endpoint.socket}
+    entry = {"grpc_server": {**where, "location_name": LOCATION}}
+    file = home / "workspace.yaml"
+    with telling_what_cannot_be_written("MUSHROOM_HOME", home):
+        file.write_text(yaml.safe_dump({"load_from": [entry]}), encoding="utf-8")
+    return file
+
+
+def sign(endpoint: Endpoint) -> Sign:
+    """Whether the inner server answers through the proxy.
+
+    It does with definitions that do not load, too: the UI shows why. The request is empty, so that
+    its bytes need none of Dagster's modules.
+    """
+    with grpc.insecure_channel(endpoint.target()) as channel:
+        try:
+            channel.unary_unary(PING)(b"", timeout=PATIENCE_S)
+        except grpc.RpcError as error:
+            # The proxy answers, but with an exception: it has nobody to ask.
+            gone = error.code() is grpc.StatusCode.UNKNOWN
+            return Sign.GONE if gone else Sign.SILENT
+    return Sign.ALIVE
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

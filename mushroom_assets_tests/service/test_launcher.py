@@ -1,0 +1,43 @@
+"""A run launcher that cannot be loaded is told before anything is queued."""
+
+from pathlib import Path
+
+import pytest
+
+from mushroom_assets.service.home import ServerError
+from mushroom_assets.service.launcher import load_run_launcher
+from mushroom_assets.settings import load_settings
+
+DEFAULT = "{module: dagster, class: DefaultRunLauncher}"
+
+
+def load(launcher: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    text = f"telemetry: {{enabled: false}}\nrun_launcher: {launcher}\n"
+    (home / "dagster.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    return load_run_launcher(load_settings())
+
+
+def test_one_that_loads_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(DEFAULT, tmp_path, monkeypatch) == "DefaultRunLauncher"
+
+
+@pytest.mark.parametrize(
+    ("launcher", "cause"),
+    [
+        ("{module: no_such_module, class: X}", "Couldn't import module no_such_module"),
+        ("{module: dagster, class: NoSuchLauncher}", "Couldn't find class NoSuchLauncher"),
+        (DEFAULT.replace("}", ", config: {colour: red}}"), "colour"),
+    ],
+    ids=["module", "class", "configuration"],
+)
+def test_one_that_does_not_is_told_with_file_cause_and_remedy(
+    launcher: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ServerError) as caught:
+        load(launcher, tmp_path, monkeypatch)
+    told = str(caught.value)
+    assert told.startswith(f"the run launcher of {tmp_path}/dagster.yaml cannot be loaded: ")
+    assert cause in told
+    assert "\n" not in told
+    assert "Remedy: correct `run_launcher` there" in told

@@ -1,0 +1,242 @@
+"""`mushroom up` loses one process after the other, then itself: the farm is served again each time.
+
+All tests share one farm on its embedded PostgreSQL; the last ones end it.
+"""
+
+import contextlib
+import datetime as dt
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import psutil
+import psycopg
+import pytest
+
+from mushroom_assets.service.health import embedded_url, fault
+from mushroom_assets.service.postgres import server_pid
+from mushroom_assets.service.ui import ask_ui
+from mushroom_assets.settings import load_settings
+from mushroom_assets_tests.kit.command import command_line
+from mushroom_assets_tests.kit.servers import free_port, until
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+BACK_S = 60.0
+GONE_S = 10.0
+# What its command line shows of each process below `mushroom up`
+SHOWS = {
+    "guard": "guard.py",
+    "code server": "code-server start",
+    "inner code server": "api grpc",
+    "webserver": "dagster_webserver",
+    "daemon": "dagster-daemon",
+}
+ALL = {*SHOWS, "postgres"}
+RELOAD = """mutation {
+  reloadRepositoryLocation(repositoryLocationName: "mushroom_assets") {__typename}
+}"""
+
+
+@dataclass
+class Farm:
+    """A farm's home and the `mushroom up` on it."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+    seen: set[psutil.Process] = field(default_factory=set)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def environment(self) -> dict[str, str]:
+        settings = {"MUSHROOM_HOME": self.home, "MUSHROOM_CONFIG": self.folder / "farm.yaml"}
+        return os.environ | {name: str(value) for name, value in settings.items()}
+
+    def write(self, rooms: str) -> None:
+        first_day = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date() - dt.timedelta(days=1)
+        text = f"timezone: Asia/Shanghai\nfirst_day: {first_day}\nrooms: {rooms}\n"
+        (self.folder / "farm.yaml").write_text(text, encoding="utf-8")
+
+    def launch(self) -> None:
+        """Start the command."""
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                command_line("up", "--no-demo", "--port", self.port),
+                env=self.environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def fault(self) -> str | None:
+        return fault(load_settings(self.environment()), "127.0.0.1", self.port)
+
+    def look(self) -> dict[str, psutil.Process]:
+        """The processes by name, all remembered."""
+        assert self.process is not None
+        below = psutil.Process(self.process.pid).children(recursive=True)
+        self.seen.update(below)
+        found: dict[str, psutil.Process] = {}
+        for process in below:
+            line = ""
+            with contextlib.suppress(psutil.Error):  # it ends just now
+                line = " ".join(process.cmdline())
+            found |= {name: process for name, shown in SHOWS.items() if shown in line}
+        pid = server_pid(self.home / "postgres")
+        if pid is not None:
+            found["postgres"] = psutil.Process(pid)
+            self.seen.add(found["postgres"])
+        return found
+
+    def living(self) -> list[psutil.Process]:
+        dead = psutil.STATUS_ZOMBIE
+        return [one for one in self.seen if one.is_running() and one.status() != dead]
+
+    def end(self) -> None:
+        """Whatever a test left is killed: first by the guard, then by us."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        deadline = time.monotonic() + 2 * GONE_S
+        while self.living() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for process in self.living():
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def farm() -> Iterator[Farm]:
+    farm = Farm(Path(tempfile.mkdtemp(prefix="mushroom-up-")))  # short: it holds sockets
+    farm.write('{"607": {}}')
+    try:
+        farm.launch()
+        until(lambda: farm.fault() is None, BACK_S)
+        yield farm
+    finally:
+        farm.end()
+        shutil.rmtree(farm.folder, ignore_errors=True)
+
+
+def run_started(farm: Farm) -> bool:
+    """Whether a backfill of yesterday, launched as the UI does it, gets a run that starts.
+
+    The daemon queues and launches it by the code server.
+    """
+    day = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date() - dt.timedelta(days=1)
+    wanted = f'assetSelection: [{{path: ["daily_env_stats"]}}], partitionNames: ["{day}"]'
+    launch = f"launchPartitionBackfill(backfillParams: {{{wanted}}})"
+    asked = f"mutation {{{launch} {{... on LaunchBackfillSuccess {{backfillId}}}}}}"
+    told = ask_ui("127.0.0.1", farm.port, asked, timeout_s=30)
+    tag = f'{{key: "dagster/backfill", value: "{told["launchPartitionBackfill"]["backfillId"]}"}}'
+    runs = f"{{runsOrError(filter: {{tags: [{tag}]}}) {{... on Runs {{results {{startTime}}}}}}}}"
+    until(
+        lambda: any(
+            run["startTime"]
+            for run in ask_ui("127.0.0.1", farm.port, runs)["runsOrError"]["results"]
+        ),
+        BACK_S,
+    )
+    return True
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_a_killed_process_is_back_and_the_farm_served_within_a_minute(
+    farm: Farm, name: str
+) -> None:
+    begun = time.monotonic()
+    killed = farm.look()[name]
+    os.kill(killed.pid, signal.SIGKILL)
+    until(lambda: farm.look().get(name, killed) != killed, BACK_S)
+    until(lambda: set(farm.look()) == ALL and farm.fault() is None, BACK_S)
+    assert time.monotonic() - begun < BACK_S
+
+
+def test_daemon_and_webserver_found_the_code_server_again(farm: Farm) -> None:
+    assert run_started(farm)
+
+
+def test_reload_definitions_picks_up_the_farm_file_with_a_mistake_and_mended(farm: Farm) -> None:
+    before = farm.look()
+    farm.write('{"607": {}, "611": {folder: "607"}}')
+    ask_ui("127.0.0.1", farm.port, RELOAD, timeout_s=60)
+    told = farm.fault()
+    assert told is not None
+    assert re.match("the definitions do not load: .*607.* Remedy: ", told)
+    time.sleep(8)  # the supervisor looks every 2 s, and three times
+    assert farm.fault() == told
+    farm.write('{"607": {}, "611": {}}')
+    ask_ui("127.0.0.1", farm.port, RELOAD, timeout_s=60)
+    until(lambda: farm.fault() is None, BACK_S)
+    after = farm.look()
+    same = {name for name in before if before[name] == after[name]}
+    assert same == ALL - {"inner code server"}
+
+
+def test_a_second_one_on_the_home_is_told_who_serves_it_and_where(farm: Farm) -> None:
+    done = subprocess.run(
+        command_line("up", "--no-demo", "--port", farm.port),
+        env=farm.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert farm.process is not None
+    pid = farm.process.pid
+    assert (done.returncode, done.stdout) == (
+        1,
+        f"mushroom: `mushroom up` (pid {pid}) already serves this home, {farm.home}. Remedy: stop "
+        f"it (kill {pid}), or use it at http://127.0.0.1:{farm.port}\n",
+    )
+
+
+def test_a_daemon_that_hangs_is_told_until_another_beats(farm: Farm) -> None:
+    daemon = farm.look()["daemon"]
+    daemon.suspend()
+    url = embedded_url(farm.home / "postgres")
+    assert url is not None
+    with psycopg.connect(url) as connection:  # as if 200 s had gone by
+        connection.execute(
+            r"UPDATE daemon_heartbeats SET body = regexp_replace(body, '(\d{10}\.\d+)',"
+            r" (substring(body from '\d{10}\.\d+')::numeric - 200)::text)"
+        )
+    told = farm.fault()
+    assert told is not None
+    assert re.match("no heartbeat of the daemon for 3 minutes: .*SCHEDULER", told)
+    daemon.kill()
+    until(lambda: farm.fault() is None, BACK_S)
+
+
+def test_after_its_own_kill_all_is_gone_in_ten_seconds_and_the_next_start_takes_over(
+    farm: Farm,
+) -> None:
+    farm.look()
+    old = set(farm.seen)
+    assert farm.process is not None
+    farm.process.kill()
+    killed = time.monotonic()
+    farm.process.wait()
+    farm.launch()  # while the guard is still at work
+    until(lambda: not [one for one in farm.living() if one in old], GONE_S)
+    assert time.monotonic() - killed < GONE_S
+    until(lambda: set(farm.look()) == ALL and farm.fault() is None, BACK_S)
+    assert not old & set(farm.look().values())
+
+
+def test_a_terminal_that_closes_stops_all(farm: Farm) -> None:
+    farm.look()
+    assert farm.process is not None
+    farm.process.send_signal(signal.SIGHUP)
+    assert farm.process.wait(60) == 129
+    until(lambda: not farm.living(), 5)
+    assert server_pid(farm.home / "postgres") is None
