@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mushroom_assets.cli.data import load
-from mushroom_assets.cli.main import main
+from mushroom_assets.cli.main import SUBCOMMANDS
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.schema import RESULTS
 from mushroom_assets_tests.kit.rooms import MAY
@@ -36,7 +36,7 @@ def test_every_setting_is_in_the_readme(name: str) -> None:
 
 def test_every_command_that_the_readmes_show_exists() -> None:
     shown = set(re.findall(r"^mushroom (\w+)(?: (\w+))?", README + CHINESE, flags=re.MULTILINE))
-    assert {command for command, _ in shown} <= set(main.commands)
+    assert {command for command, _ in shown} <= set(SUBCOMMANDS)
     assert {what for command, what in shown if command == "load"} == set(load.commands)
 
 

@@ -19,7 +19,7 @@ from mushroom_assets.cli.command import EXPECTED, log
 from mushroom_assets.cli.ground import machine, open_database, prepare_tables
 from mushroom_assets.cli.progress import progress_bar
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.faults.database import first_line
+from mushroom_assets.faults.database import DatabaseRefused, first_line
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.ingestion import simulated
 from mushroom_assets.resources import ImageStore
@@ -131,9 +131,10 @@ def _tables_or_report(settings: Settings, database: Database, farm: Farm) -> Set
     """
     try:
         prepare_tables(database, farm)
-    except (sa.exc.DBAPIError, migrations.MigrationFailed) as error:
-        failure = f"migrating the tables at {database.endpoint} failed: {error}"
-        message = f"{failure}. Remedy: mend the cause and start again"
+    except (sa.exc.DBAPIError, DatabaseRefused, migrations.MigrationFailed) as error:
+        message = f"migrating the tables at {database.endpoint} failed: {error}"
+        if "Remedy:" not in message:
+            message += ". Remedy: mend the cause and start again"
         log.error("%s", message)
         settings = dataclasses.replace(settings, startup_error=message)
     return settings

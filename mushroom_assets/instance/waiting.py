@@ -36,6 +36,7 @@ log = logging.getLogger("dagster.farm_storage")
 DEADLINE_S = 150.0  # two minutes without PostgreSQL, and what it needs to recover
 TELL_S = 30.0  # one line in so many seconds, however many threads wait
 WAITS = Retry(attempts=100_000, base_s=0.5, cap_s=5.0, deadline_s=DEADLINE_S)
+READ_ONLY = "25006"  # what a server says that has yet to be made the primary
 # What gives a connection or a thread of its own, or needs no database
 NOT_CALLS = {
     "call",
@@ -154,10 +155,20 @@ def passes(fault: BaseException) -> bool:
         return False
     state = getattr(fault.orig, "pgcode", None)
     if state is not None:
-        return passes_by_itself(state)
+        return passes_by_itself(state) or state == READ_ONLY
     # Of the class itself: its subclasses are faults of the statement.
     lost = type(fault) in (exc.OperationalError, exc.InterfaceError, exc.DatabaseError)
     return bool(fault.connection_invalidated) or lost
+
+
+@contextmanager
+def not_used_again(connection: sa.Connection) -> Iterator[None]:
+    """Keep a connection that met a fault out of the pool: another may lead to a mended server."""
+    try:
+        yield
+    except exc.DBAPIError:
+        connection.invalidate()
+        raise
 
 
 class Waiting:
@@ -173,7 +184,7 @@ class Waiting:
         if self._mine.connection is not None:
             yield self._mine.connection
             return
-        with self._engine.connect() as connection:
+        with self._engine.connect() as connection, not_used_again(connection):
             yield connection
 
     @contextmanager
@@ -183,7 +194,11 @@ class Waiting:
             yield self._mine.connection
             return
         options = {"isolation_level": "READ COMMITTED"}
-        with self._engine.connect().execution_options(**options) as connection, connection.begin():
+        with (
+            self._engine.connect().execution_options(**options) as connection,
+            not_used_again(connection),
+            connection.begin(),
+        ):
             self._mine.connection = connection
             try:
                 yield connection

@@ -1,6 +1,8 @@
 """A PostgreSQL of a test's own that comes and goes."""
 
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +34,11 @@ class Server:
     def stop(self) -> None:
         """Stop in order; sessions are ended."""
         self._control("stop", "-m", "fast")
+
+    def kill(self) -> None:
+        """`kill -9` of the server's first process, which takes the others with it."""
+        pid = int((self.data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
 
     def _control(self, *what: str) -> None:
         subprocess.run(

@@ -11,20 +11,19 @@ from pathlib import Path
 import dagster as dg
 import psycopg
 import pytest
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
 
 from mushroom_assets.service import health
 from mushroom_assets.settings import Settings, load_settings
+from mushroom_assets.storage.schema import run_lease
 from mushroom_assets_tests.kit.databases import execute, uri_of
 from mushroom_assets_tests.kit.servers import free_port
 from mushroom_assets_tests.kit.ui import answering, as_http, told
 
 STORAGE = "storage: {postgres: {postgres_url: {env: DATABASE_URL}}}\ntelemetry: {enabled: false}\n"
 HEAVY = ("dagster", "pandas", "sqlalchemy", "torch", "numpy")
-LEASE = """
-CREATE SCHEMA IF NOT EXISTS farm;
-CREATE TABLE IF NOT EXISTS farm.run_lease (
-  run_id text PRIMARY KEY, host text, pid int, taken_at timestamptz, renewed_at timestamptz,
-  beat bigint)"""
+LEASES = str(CreateTable(run_lease).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +131,11 @@ def test_a_run_whose_process_renews_its_lease_no_more_is_told_until_it_is_marked
     connection: psycopg.Connection, dagster_url: str
 ) -> None:
     lease = (
-        "INSERT INTO farm.run_lease VALUES (%s, 'farm-pc', %s, now(), now() - %s * interval '1 s')"
+        "INSERT INTO farm.run_lease (run_id, host, pid, beat, renewed_at)"
+        " VALUES (%s, 'farm-pc', %s, 7, now() - %s * interval '1 s')"
     )
-    connection.execute(LEASE)
+    connection.execute("CREATE SCHEMA IF NOT EXISTS farm")
+    connection.execute(LEASES.encode())
     living = add_run(connection, "STARTED", 5000, started=True)
     add_run(connection, "STARTED", 5000, started=True)  # without a lease: nothing is known
     connection.execute(lease, [living, 41, 50])
