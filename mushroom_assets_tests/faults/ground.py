@@ -154,15 +154,12 @@ class Ground:
                 result["sample"] = [tuple(row) for row in connection.execute(sa.text(LOADED))]
         return result
 
-    def run(self, faults: int | Sequence[Planned], assets: Sequence[str] = ASSETS) -> Outcome:
-        """A trial under the faults of a seed, or under these; all assets are made, or these."""
+    def run(self, faults: Sequence[Planned], assets: Sequence[str] = ASSETS) -> Outcome:
+        """A trial under faults; all assets are made, or these."""
         self.site.empty()
         with disposing(self.site.direct) as database:
             put_batch(database, "A", dt.date(2026, 1, 1))
-        if isinstance(faults, int):
-            schedule = Schedule.drawn(self.site, faults, self.messages)
-        else:
-            schedule = Schedule(self.site, list(faults))
+        schedule = Schedule(self.site, list(faults))
         started = time.monotonic()
         with self.instances(self.folder, self.url) as record:
             trial = Trial(self, record, assets)
@@ -176,7 +173,15 @@ class Ground:
 
     def _step(self, step: Callable[[], None], trial: Trial) -> None:
         """A step of a trial; what it raises has broken the trial, and a step without an end."""
-        fault = self.worker.submit(step).exception(LIMIT_S)
+        future = self.worker.submit(step)
+        try:
+            fault = future.exception(LIMIT_S)
+        except TimeoutError:
+            trial.broken.append(f"{step.__name__} had no end after {LIMIT_S:.0f} s")
+            self.proxy.decide = lambda opening, commit: None
+            self.site.mend()
+            self.site.terminate()  # silent connections end with it
+            fault = future.exception(LIMIT_S)
         if fault is not None:
             trial.broken.append(f"{step.__name__} raised {type(fault).__name__}: {fault}")
 

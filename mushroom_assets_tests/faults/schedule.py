@@ -4,7 +4,7 @@ What a fault does to a connection is the business of `kit.tcp_proxy`, to the ser
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -32,6 +32,17 @@ class Planned(NamedTuple):
     lasts: int = 1
 
 
+def drawn(seed: int, messages: int, kinds: Sequence[str] = KINDS) -> list[Planned]:
+    """One to four faults of a seed, within so many messages."""
+    dice = random.Random(seed)
+    plan = []
+    for _ in range(dice.randint(1, 4)):
+        kind = dice.choice(kinds)
+        latest = COMMITS if kind == Fault.LOSE_COMMIT else messages
+        plan.append(Planned(kind, dice.randint(1, latest), dice.randint(1, LONGEST)))
+    return sorted(plan, key=lambda planned: planned.at)
+
+
 @dataclass
 class Schedule:
     """Says at each message what happens. `happened` are the faults that came to pass."""
@@ -44,17 +55,6 @@ class Schedule:
     over: bool = False
     _refusing: int = 0
     _mend_at: int = 0
-
-    @classmethod
-    def drawn(cls, site: Site, seed: int, messages: int) -> "Schedule":
-        """One to four faults of a seed, within so many messages."""
-        dice = random.Random(seed)
-        plan = []
-        for _ in range(dice.randint(1, 4)):
-            kind = dice.choice(KINDS)
-            latest = COMMITS if kind == Fault.LOSE_COMMIT else messages
-            plan.append(Planned(kind, dice.randint(1, latest), dice.randint(1, LONGEST)))
-        return cls(site, sorted(plan, key=lambda planned: planned.at))
 
     def decide(self, opening: bool, commit: bool) -> Fault | None:
         """What is to be done at the next message."""

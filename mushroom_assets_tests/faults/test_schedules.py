@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from mushroom_assets_tests.faults.ground import Ground, Outcome, ground
-from mushroom_assets_tests.faults.schedule import KINDS, Planned, Schedule
+from mushroom_assets_tests.faults.schedule import KINDS, Planned, drawn
 from mushroom_assets_tests.faults.trial import Trial
 
 pytestmark = pytest.mark.long
@@ -32,14 +32,12 @@ def clean(outcome: Outcome) -> bool:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_nothing_breaks_under_the_faults_of_a_seed(made: Ground, seed: int) -> None:
-    assert clean(made.run(seed))
+    assert clean(made.run(drawn(seed, made.messages)))
 
 
-def test_a_seed_draws_the_same_faults_again_and_all_seeds_together_every_kind(
-    made: Ground,
-) -> None:
-    plans = [Schedule.drawn(made.site, seed, 500).plan for seed in range(60)]
-    assert plans == [Schedule.drawn(made.site, seed, 500).plan for seed in range(60)]
+def test_a_seed_draws_the_same_faults_again_and_all_seeds_together_every_kind() -> None:
+    plans = [drawn(seed, 500) for seed in range(60)]
+    assert plans == [drawn(seed, 500) for seed in range(60)]
     assert {planned.kind for plan in plans for planned in plan} == set(KINDS)
     assert {len(plan) for plan in plans} == {1, 2, 3, 4}
 

@@ -18,7 +18,7 @@ from mushroom_assets.instance.outstanding import UNFINISHED, range_tags, ranges
 from mushroom_assets.partitions import farm_clock
 from mushroom_assets.storage.connection import Database, Limits
 from mushroom_assets.storage.schema import RESULTS
-from mushroom_assets_tests.kit.runs import failure
+from mushroom_assets_tests.kit.runs import failures
 
 if TYPE_CHECKING:
     from mushroom_assets_tests.faults.ground import Ground
@@ -99,7 +99,7 @@ class Trial:
             raise_on_error=False,
         )
         if not result.success:
-            self.note(failure(result))
+            self.note("\n".join(failures(result)))
 
     def note(self, message: str) -> None:
         """Keep what failed; it must say where and what to do."""

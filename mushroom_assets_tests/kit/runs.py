@@ -57,3 +57,11 @@ def failure(result: dg.ExecuteInProcessResult) -> str:
     """What the UI shows of a run's only failure, with all causes."""
     (event,) = result.get_step_failure_events()
     return event.step_failure_data.error_display_string
+
+
+def failures(result: dg.ExecuteInProcessResult) -> list[str]:
+    """What the UI shows of a run's failed steps; of a run that failed between steps, that."""
+    steps = [event.step_failure_data.error for event in result.get_step_failure_events()]
+    ends = [event for event in result.all_events if event.event_type_value == "PIPELINE_FAILURE"]
+    errors = steps or [event.job_failure_data.error for event in ends]
+    return [error.to_string() if error else "no error is told" for error in errors]
