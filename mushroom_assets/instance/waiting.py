@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
+import psycopg2  # type: ignore[import-untyped]  # it has none; what dagster-postgres connects by
 import sqlalchemy as sa
 from sqlalchemy import exc
 
@@ -147,18 +148,21 @@ class Patience:
 def passes(fault: BaseException) -> bool:
     """Whether a fault of psycopg2 passes by itself: a connection that is gone, a server that rests.
 
-    psycopg2 has no SQLSTATE where the connection itself failed.
+    SQLAlchemy wraps most of them. psycopg2 has no SQLSTATE where the connection itself failed.
     """
     if isinstance(fault, DatabaseUnavailable | exc.TimeoutError):
         return True
-    if not isinstance(fault, exc.DBAPIError):
+    cause = fault.orig if isinstance(fault, exc.DBAPIError) else fault
+    if not isinstance(cause, psycopg2.Error):
         return False
-    state = getattr(fault.orig, "pgcode", None)
-    if state is not None:
-        return passes_by_itself(state) or state == READ_ONLY
+    if cause.pgcode is not None:
+        return passes_by_itself(cause.pgcode) or cause.pgcode == READ_ONLY
     # Of the class itself: its subclasses are faults of the statement.
-    lost = type(fault) in (exc.OperationalError, exc.InterfaceError, exc.DatabaseError)
-    return bool(fault.connection_invalidated) or lost
+    return type(cause) in (
+        psycopg2.OperationalError,
+        psycopg2.InterfaceError,
+        psycopg2.DatabaseError,
+    )
 
 
 @contextmanager
@@ -166,7 +170,7 @@ def not_used_again(connection: sa.Connection) -> Iterator[None]:
     """Keep a connection that met a fault out of the pool: another may lead to a mended server."""
     try:
         yield
-    except exc.DBAPIError:
+    except (exc.DBAPIError, psycopg2.Error):
         connection.invalidate()
         raise
 
