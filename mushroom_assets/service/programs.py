@@ -21,6 +21,10 @@ from mushroom_assets.settings import Settings
 # The inner code server ends when its proxy is silent for so long. On a busy machine 30 s, the
 # default, is no proof that it is gone (dagster-io/dagster#24050). The supervisor ends both.
 CODE_SERVER_TTL_S = 3600
+# A tick waits for the database as long as all do, 150 s, and must have time left; default: 60 s.
+TICKS = dict.fromkeys(
+    ("DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS", "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS"), "200"
+)
 
 
 def console_script(name: str) -> str:
@@ -64,7 +68,7 @@ def dagster_children(
     ui = {"MUSHROOM_UI_URL": f"http://{reachable(host)}:{port}"}
     # Safe path: a file in the current folder must not stand in for a module that Dagster imports.
     python = {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
-    environment = ui | os.environ | settings.environment() | python
+    environment = ui | TICKS | os.environ | settings.environment() | python
     children = [
         Child(
             "code server",

@@ -16,6 +16,7 @@ import psutil
 import sqlalchemy as sa
 
 from mushroom_assets_tests.kit.running import (
+    ASKED,
     ASSETS,
     PROCESSES,
     UNFINISHED,
@@ -81,7 +82,7 @@ class Trial:
 
     def play(self) -> None:
         """Ask for everything, and let the faults happen."""
-        for asset in ASSETS[:2]:
+        for asset in ASKED:
             if self.backfills:
                 self.asked.append(self.running.backfill(asset, self.running.keys(asset)))
             else:
