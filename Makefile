@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c constra
 NEWEST = $(VENV)-newest
 OF_DAGSTER = $(addprefix mushroom_assets_tests/,instance automation checks test_definitions.py test_partitions.py)
 
-.PHONY: help demo check test test-newest test-storage soak lint validate bench train migration migration-named lock clean
+.PHONY: help demo check test test-newest test-storage soak soak-processes lint validate bench train migration migration-named lock clean
 
 help:
 	@echo "make demo             the farm on this machine, UI on http://127.0.0.1:$(PORT)"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-newest      the tests of what we lean on in Dagster, with its newest version; ten minutes"
 	@echo "make test-storage     Dagster's own storage tests on our storage and on its own; ten minutes"
 	@echo "make soak N=200       so many schedules of faults on the real work; a second or two each"
+	@echo "make soak-processes N=20  the same on the processes of a running farm; a minute or two each"
 	@echo "make bench            figures of this machine"
 	@echo "make train            the packaged model anew, and the numbers of its card; ten minutes"
 	@echo 'make migration m="…"  a new migration: what the declared tables have and the last one has not'
@@ -74,6 +75,9 @@ N ?= 200
 SEED ?= 0
 soak: $(VENV)/test.ok
 	$(BIN)/python -m mushroom_assets_tests.faults.soak $(N) --seed $(SEED)
+
+soak-processes: $(VENV)/test.ok
+	$(BIN)/python -m mushroom_assets_tests.faults.soak_processes $(N) --seed $(SEED)
 
 lint: $(VENV)/test.ok
 	$(BIN)/ruff check .

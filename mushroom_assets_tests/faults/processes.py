@@ -76,13 +76,15 @@ class Trial:
 
     running: Running
     acts: list[Act]
-    backfills: bool
+    backfills: bool = False
+    asks: tuple[str, ...] = ASKED
+    expects: tuple[str, ...] = ASSETS
     happened: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  # backfills
 
     def play(self) -> None:
         """Ask for everything, and let the faults happen."""
-        for asset in ASKED:
+        for asset in self.asks:
             if self.backfills:
                 self.asked.append(self.running.backfill(asset, self.running.keys(asset)))
             else:
@@ -127,7 +129,7 @@ class Trial:
         spent_s = time.monotonic() - began
         if not _holds(self.running.healthy, HEALTHY_S):
             found.append(f"not healthy after {spent_s:.0f} + {HEALTHY_S:.0f} s")
-        for asset in ASSETS:
+        for asset in self.expects:
             if (
                 rows_of(self.running.server.uri, asset, self.running.keys(asset))
                 != (self.running.expected[asset])
@@ -137,7 +139,7 @@ class Trial:
 
     def _lacking(self, instance: dg.DagsterInstance) -> list[str]:
         found = []
-        for asset in ASSETS:
+        for asset in self.expects:
             lacking = missing(instance, self.running, asset)
             if lacking:
                 found.append(f"{asset} lacks {len(lacking)} partitions, {min(lacking)} first")

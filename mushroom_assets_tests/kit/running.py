@@ -52,6 +52,9 @@ UNFINISHED = [
     dg.DagsterRunStatus.CANCELING,
 ]
 DAGSTERS = ("event_logs", "asset_keys", "asset_event_tags", "runs", "run_tags", "bulk_actions")
+SLOW = """
+    CREATE FUNCTION farm.slow() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM pg_sleep(4); RETURN NULL; END $$"""
 # Asked for, the report follows; there are no images, so days of inference are empty
 ASKED = ("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference")
 ASSETS = (*ASKED, "daily_room_report")
@@ -148,6 +151,18 @@ class Running:
             return [f"{(first + dt.timedelta(days=n)):%Y-%m-%d}" for n in range(DAYS)]
         return [f"{(first + dt.timedelta(hours=n)):%Y-%m-%d-%H:%M}" for n in range(24 * DAYS)]
 
+    def leave_only(self, *kept: str) -> None:
+        """Switch all schedules and sensors off but some, as in the UI."""
+        place = 'repositoryName: "__repository__", repositoryLocationName: "mushroom_assets"'
+        for kind, stop in (("Sensor", "stopSensor"), ("Schedule", "stopRunningSchedule")):
+            asked = f"{kind.lower()}sOrError(repositorySelector: {{{place}}})"
+            query = f"{{{asked} {{... on {kind}s {{results {{name id}}}}}}}}"
+            found = ask_ui("127.0.0.1", self.port, query, timeout_s=60)
+            for each in found[f"{kind.lower()}sOrError"]["results"]:
+                if each["name"] not in kept:
+                    mutation = f'mutation {{{stop}(id: "{each["id"]}") {{__typename}}}}'
+                    ask_ui("127.0.0.1", self.port, mutation, timeout_s=60)
+
     def launch(self, asset: str) -> None:
         """Launch one run for all of an asset's partitions, as a schedule does."""
         keys = self.keys(asset)
@@ -169,6 +184,13 @@ class Running:
         answer = ask_ui("127.0.0.1", self.port, query, timeout_s=60)["launchPartitionBackfill"]
         assert answer["__typename"] == "LaunchBackfillSuccess", answer
         return str(answer["backfillId"])
+
+    def rows(self, asset: str) -> Rows:
+        """An asset's rows, with the runs that wrote them."""
+        database = Database(self.server.uri, retry=NO_RETRY)
+        found = rows(database, RESULTS[asset], provenance=True)
+        database.dispose()
+        return found
 
     def holds_lease(self) -> bool:
         """Whether a run works."""
@@ -232,6 +254,19 @@ def fill(database: Database, farm: Farm) -> None:
     put_samples(database, samples)
 
 
+def slow_down(url: str) -> None:
+    """Let every write of results take some seconds, so that faults meet runs at work."""
+    database = Database(url, retry=NO_RETRY)
+    with database.transaction() as connection:
+        connection.exec_driver_sql(SLOW)
+        for asset in RESULTS:
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER slow BEFORE INSERT ON farm.{asset} "
+                "FOR EACH STATEMENT EXECUTE FUNCTION farm.slow()"
+            )
+    database.dispose()
+
+
 def clean_rows(url: str, running: Running) -> dict[str, Rows]:
     """What one clean run over another database with the same samples makes."""
     with dg.DagsterInstance.ephemeral() as instance:
@@ -260,6 +295,7 @@ def small_farm_running(folder: Path) -> Iterator[Running]:
         database.dispose()
         execute(uri_of(server.uri, "template1"), "CREATE DATABASE clean TEMPLATE postgres")
         running.expected = clean_rows(uri_of(server.uri, "clean"), running)
+        slow_down(server.uri)
         try:
             yield running
         finally:

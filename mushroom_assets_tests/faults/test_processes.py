@@ -1,0 +1,86 @@
+"""A farm that runs loses its processes and its server, and comes back by itself with every row.
+
+Each fault meets a run at work. Hundreds of them by `make soak-processes N=100`.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from mushroom_assets_tests.faults.processes import SERVER, Act, Trial, drawn
+from mushroom_assets_tests.kit.running import Running, small_farm_running
+from mushroom_assets_tests.kit.servers import until
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
+ASSET = "daily_env_stats"
+LONGER_THAN_A_LEASE_S = 40
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A farm that is up for all tests here, and in which only one asset is asked for."""
+    with small_farm_running(tmp_path_factory.mktemp("running")) as running:
+        running.up()
+        until(running.healthy)
+        running.leave_only("catching_up", f"{ASSET}_schedule")
+        yield running
+
+
+def broken_by(running: Running, *acts: Act, backfills: bool = False) -> list[str]:
+    """What a schedule breaks."""
+    running.forget()
+    trial = Trial(running, list(acts), backfills, asks=(ASSET,), expects=(ASSET,))
+    trial.play()
+    return trial.broken()
+
+
+def statuses(running: Running) -> list[str]:
+    """Of all runs, oldest first."""
+    with running.instance() as instance:
+        return [run.status.value for run in reversed(instance.get_runs())]
+
+
+@pytest.mark.parametrize("process", ["worker", "daemon", "code server", "inner server"])
+def test_a_killed_process_costs_no_row(running: Running, process: str) -> None:
+    assert broken_by(running, Act(0, "kill", process)) == []
+    # The daemon is no parent of its runs.
+    assert statuses(running) == (["SUCCESS"] if process == "daemon" else ["FAILURE", "SUCCESS"])
+
+
+def test_who_is_silent_for_longer_than_its_lease_can_neither_write_nor_succeed(
+    running: Running,
+) -> None:
+    assert broken_by(running, Act(0, "stop", "worker", LONGER_THAN_A_LEASE_S)) == []
+    assert statuses(running) == ["FAILURE", "SUCCESS"]
+    with running.instance() as instance:
+        last, first = instance.get_runs()
+        late = [entry.user_message for entry in instance.all_logs(first.run_id)]
+        lost = "has not renewed its lease"
+        assert any(lost in (entry.user_message or "") for entry in instance.all_logs(first.run_id))
+    assert any("came after the run had ended" in message for message in late)
+    assert {row["run_id"] for row in running.rows(ASSET)} == {last.run_id}
+
+
+@pytest.mark.parametrize("what", SERVER)
+def test_an_outage_in_a_backfill_costs_no_row_and_fails_nothing(
+    running: Running, what: str
+) -> None:
+    assert broken_by(running, Act(0, what, lasts_s=15), backfills=True) == []
+    with running.instance() as instance:
+        (backfill,) = instance.get_backfills()
+        assert backfill.status.value == "COMPLETED_SUCCESS"
+        failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])
+        assert instance.get_runs_count(failed) == 0
+
+
+@pytest.mark.parametrize("what", ["kill up", "power cut"])
+def test_after_the_end_of_all_the_next_start_makes_what_was_under_way(
+    running: Running, what: str
+) -> None:
+    assert broken_by(running, Act(0, what)) == []
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_nothing_breaks_under_the_faults_of_a_seed(running: Running, seed: int) -> None:
+    assert broken_by(running, *drawn(seed)) == []
