@@ -73,12 +73,11 @@ def pooled_engine(url: str, token_provider: Any, **pool: int) -> sa.Engine:
 
 
 def _fault(url: str, error: Exception) -> DatabaseRefused | DatabaseUnavailable:
+    """What to raise instead; `waiting` says of an outage where it is and what to do."""
     remedy = refusal_remedy(error)
-    where = endpoint(url)
-    if remedy is not None:
-        return DatabaseRefused(f"{where} refused: {first_line(error)}. Remedy: {remedy}.")
-    remedy = "start PostgreSQL, or correct DATABASE_URL"
-    return DatabaseUnavailable(f"no connection to {where}: {first_line(error)}. Remedy: {remedy}.")
+    if remedy is None:
+        return DatabaseUnavailable(first_line(error))
+    return DatabaseRefused(f"{endpoint(url)} refused: {first_line(error)}. Remedy: {remedy}.")
 
 
 class Pooled(Waiting):

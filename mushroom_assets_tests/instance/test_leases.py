@@ -27,6 +27,7 @@ from mushroom_assets_tests.kit.servers import until
 
 ME = (socket.gethostname(), os.getpid())
 STATUS = dg.DagsterRunStatus
+LAUNCHER = "run_launcher: {module: mushroom_assets.instance.launcher, class: FarmRunLauncher}"
 DEAD_PID = 2**22  # Linux numbers no process so high
 
 
@@ -36,7 +37,7 @@ def instance(
 ) -> Iterator[dg.DagsterInstance]:
     """An instance in a database with the farm's tables."""
     monkeypatch.setenv("DATABASE_URL", database.url)
-    (tmp_path / "dagster.yaml").write_text(f"{FARM}\ntelemetry: {{enabled: false}}\n")
+    (tmp_path / "dagster.yaml").write_text(f"{FARM}\n{LAUNCHER}\ntelemetry: {{enabled: false}}\n")
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         yield instance
 
@@ -110,8 +111,10 @@ class Farm:
         engine = event_storage(self.instance)._engine
         self.watch = Watch(self.instance, engine.connect, lambda: self.now)
 
-    def run(self, status: dg.DagsterRunStatus, *, lease: bool) -> str:
-        run = dg.DagsterRun(job_name="job", status=status)
+    def run(
+        self, status: dg.DagsterRunStatus, *, lease: bool, tags: dict[str, str] | None = None
+    ) -> str:
+        run = dg.DagsterRun(job_name="job", status=status, tags=tags)
         self.instance.run_storage.add_run(run)
         if lease:
             with self.watch.connect() as connection:
@@ -181,6 +184,24 @@ def test_the_end_says_whose_process_is_gone(farm: Farm) -> None:
     message = failed[0].get_dagster_event().message or ""
     assert f"pid {ME[1]} on {ME[0]}" in message
     assert "has not renewed its lease" in message
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [{}, {".dagster/grpc_info": '{"host": "localhost", "socket": "/nowhere/code.sock"}'}],
+    ids=["never launched", "its code server is gone"],
+)
+def test_a_run_that_no_process_answers_for_can_be_cancelled(
+    farm: Farm, tags: dict[str, str]
+) -> None:
+    run_id = farm.run(STATUS.STARTED, lease=False, tags=tags)
+    assert farm.instance.run_launcher.terminate(run_id)
+    assert farm.status(run_id) is STATUS.CANCELING
+    said = [entry.message for entry in farm.instance.all_logs(run_id)]
+    assert any("It is canceled when its lease has lapsed" in message for message in said)
+    assert farm.looks_for(2 * LAPSE_S) == [run_id]
+    assert farm.status(run_id) is STATUS.CANCELED
+    assert not farm.instance.run_launcher.terminate(run_id)  # it has ended
 
 
 def zombie(instance: dg.DagsterInstance, database: Database) -> dg.ExecuteInProcessResult:
