@@ -6,7 +6,7 @@ The daemon is known by its heartbeats. Only `pooled` imports this module.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -64,20 +64,33 @@ class Watch:
         runs = self.instance.get_runs(dg.RunsFilter(statuses=WITH_PROCESS))
         with self.connect() as connection:
             held = leases.leases(connection)
-        before = self._seen
-        self._seen = {}
+        lapsed = self._lapsed(held.keys() | {run.run_id for run in runs}, held, now)
         ended = []
         for run in runs:
             lease = held.get(run.run_id)
-            seen = before.get(run.run_id)
+            starting = lease is None and run.status is dg.DagsterRunStatus.STARTING
+            if run.run_id in lapsed and not starting and self._end(run.run_id, lease):
+                ended.append(run.run_id)
+        left = lapsed.intersection(held).difference(run.run_id for run in runs)
+        with self.connect() as connection:  # of runs that were ended by somebody else
+            for run_id in left:
+                leases.revoke(connection, run_id, held[run_id])
+        return ended
+
+    def _lapsed(self, run_ids: set[str], held: Mapping[str, Lease], now: float) -> set[str]:
+        """Runs whose lease, or lack of one, is the same since `LAPSE_S`."""
+        before = self._seen
+        self._seen = {}
+        lapsed = set()
+        for run_id in run_ids:
+            lease = held.get(run_id)
+            seen = before.get(run_id)
             if seen is None or seen.lease != lease:
                 seen = Seen(lease, now)
-            starting = lease is None and run.status is dg.DagsterRunStatus.STARTING
-            if now - seen.since < LAPSE_S or starting:
-                self._seen[run.run_id] = seen
-            elif self._end(run.run_id, lease):
-                ended.append(run.run_id)
-        return ended
+            self._seen[run_id] = seen
+            if now - seen.since >= LAPSE_S:
+                lapsed.add(run_id)
+        return lapsed
 
     def _end(self, run_id: str, lease: Lease | None) -> bool:
         if lease is not None:

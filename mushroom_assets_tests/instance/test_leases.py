@@ -169,6 +169,19 @@ def test_a_run_that_died_before_it_started_ends_too(farm: Farm) -> None:
     assert farm.status(coming) is STATUS.STARTING
 
 
+def test_the_lease_of_a_run_that_somebody_else_ended_is_taken_away(
+    farm: Farm, database: Database
+) -> None:
+    run_id = farm.run(STATUS.STARTED, lease=True)
+    run = farm.instance.get_run_by_id(run_id)
+    assert run is not None
+    farm.instance.report_run_failed(run, "its process was seen to end")
+    assert farm.looks_for(LAPSE_S - LOOK_S) == []
+    assert held(database).keys() == {run_id}
+    assert farm.looks_for(3 * LOOK_S) == []
+    assert held(database) == {}
+
+
 def test_time_in_which_nothing_was_seen_does_not_count(farm: Farm) -> None:
     run = farm.run(STATUS.STARTED, lease=True)
     assert farm.looks_for(LAPSE_S - LOOK_S) == []

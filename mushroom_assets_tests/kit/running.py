@@ -194,7 +194,8 @@ class Running:
 
     def holds_lease(self) -> bool:
         """Whether a run works."""
-        return scalar(self.server.uri, "SELECT count(*) FROM farm.run_lease") != 0
+        renewed = "renewed_at > now() - interval '6 s'"
+        return scalar(self.server.uri, f"SELECT count(*) FROM farm.run_lease WHERE {renewed}") != 0
 
     def children(self) -> list[psutil.Process]:
         """All that `mushroom up` started, and what those started."""
@@ -225,7 +226,7 @@ class Running:
         """Make the farm anew while it is up: no results, and nothing in Dagster's record."""
         database = Database(self.server.uri, retry=NO_RETRY)
         with database.transaction() as connection:
-            for table in (*(f"farm.{asset}" for asset in RESULTS), *DAGSTERS):
+            for table in (*(f"farm.{asset}" for asset in RESULTS), "farm.run_lease", *DAGSTERS):
                 connection.execute(sa.text(f"DELETE FROM {table}"))
         database.dispose()
 
