@@ -126,5 +126,10 @@ def test_the_chinese_readme_has_the_settings_and_links_of_the_english_one() -> N
     assert [name for name in names if f"`{name}`" not in CHINESE] == []
     english = set(re.findall(r"\]\((?!http)([^)#]+)", README))
     chinese = set(re.findall(r"\]\((?!http)([^)#]+)", CHINESE))
-    own = {"README.zh.md", "docs/tables.md", "docs/speed.md", "docs/recovery.md"}  # each has a Chinese twin
+    own = {
+        "README.zh.md",
+        "docs/tables.md",
+        "docs/speed.md",
+        "docs/recovery.md",
+    }  # each has a Chinese twin
     assert english - own <= chinese

@@ -31,7 +31,8 @@ SERVER = ("crash", "restart", "kill postmaster")
 ALL = ("kill up", "power cut")
 LONGEST_STOP_S = 25.0  # a run that is stopped for longer than its lease is taken for dead
 LONGEST_OUTAGE_S = 30.0
-WITHIN_S = 20.0  # of the begin, all faults begin
+BEGIN_S = 60.0  # a backfill begins after at most half of it
+WITHIN_S = 20.0  # of the first write, all faults begin
 COMPLETE_S = 240.0
 HEALTHY_S = 60.0
 ENDED_BACKFILLS = {"COMPLETED_SUCCESS", "COMPLETED_FAILED", "CANCELED", "FAILED"}
@@ -89,7 +90,7 @@ class Trial:
                 self.asked.append(self.running.backfill(asset, self.running.keys(asset)))
             else:
                 self.running.launch(asset)
-        until_a_run_works(self.running)
+        _holds(self.running.writes, BEGIN_S)
         began = time.monotonic()
         for act in self.acts:
             time.sleep(max(0.0, began + act.after_s - time.monotonic()))
@@ -150,11 +151,6 @@ class Trial:
             if backfill is None or backfill.status.value not in ENDED_BACKFILLS:
                 found.append(f"backfill {asked} has not ended")
         return found
-
-
-def until_a_run_works(running: Running) -> None:
-    """Wait until a run has begun, at most half a minute and a bit: backfills begin so late."""
-    _holds(lambda: running.holds_lease(), 45.0)
 
 
 def _holds(condition: Callable[[], bool], within_s: float) -> bool:

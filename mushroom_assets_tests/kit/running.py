@@ -192,10 +192,10 @@ class Running:
         database.dispose()
         return found
 
-    def holds_lease(self) -> bool:
-        """Whether a run works."""
-        renewed = "renewed_at > now() - interval '6 s'"
-        return scalar(self.server.uri, f"SELECT count(*) FROM farm.run_lease WHERE {renewed}") != 0
+    def writes(self) -> bool:
+        """Whether a run is at its write, which `slow_down` makes last."""
+        asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        return scalar(self.server.uri, asleep) != 0
 
     def children(self) -> list[psutil.Process]:
         """All that `mushroom up` started, and what those started."""
