@@ -6,6 +6,7 @@ which something broke, with what.
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -45,6 +46,8 @@ def main() -> int:
     parser.add_argument("trials", type=int, help="how many")
     parser.add_argument("--seed", type=int, default=0, help="the first; the others follow it")
     given = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT is ignored behind `&`
+        signal.signal(number, lambda *_: sys.exit(143))  # the farm and its server end with this
     folder = Path(tempfile.mkdtemp(prefix="mushroom-soak-"))
     failed = []
     began = time.monotonic()

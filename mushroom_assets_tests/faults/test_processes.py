@@ -14,7 +14,7 @@ from mushroom_assets_tests.kit.servers import until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 ASSET = "daily_env_stats"
-LONGER_THAN_A_LEASE_S = 40
+LONGER_THAN_A_LEASE_S = 30
 
 
 @pytest.fixture(scope="module")
