@@ -15,7 +15,7 @@ import dagster as dg
 import sqlalchemy as sa
 from dagster._core.events import EngineEventData
 
-from mushroom_assets.instance.waiting import passes
+from mushroom_assets.instance.patience import passes
 from mushroom_assets.storage import leases
 
 log = logging.getLogger("dagster.farm_storage")

@@ -29,8 +29,9 @@ from mushroom_assets.faults.database import (
     refusal_remedy,
 )
 from mushroom_assets.instance.event_log import EventStorage
+from mushroom_assets.instance.patience import Patience
 from mushroom_assets.instance.runs import RunStorage
-from mushroom_assets.instance.waiting import OfThread, Patience, Waiting, waiting
+from mushroom_assets.instance.waiting import OfThread, Waiting, waiting
 from mushroom_assets.storage.connection import endpoint
 
 # Of one attempt. Without them a server that is cut off is waited for, for ever, by libpq itself.

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from mushroom_assets.faults.database import DatabaseRefused
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.instance.lease import Connect
-from mushroom_assets.instance.waiting import passes
+from mushroom_assets.instance.patience import passes
 from mushroom_assets.storage import leases
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.leases import LAPSE_S, Lease

@@ -21,7 +21,7 @@ from mushroom_assets.assets import environment, report
 from mushroom_assets.automation import timetable
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.ingestion.samples import SAMPLE_COLUMNS
-from mushroom_assets.instance import waiting
+from mushroom_assets.instance import patience
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import RESULTS
@@ -73,8 +73,8 @@ def in_memory(folder: Path, url: str) -> Iterator[dg.DagsterInstance]:
 def behind_the_proxy(folder: Path, url: str) -> Iterator[dg.DagsterInstance]:
     """Dagster's record in a database that meets the faults too; empty at first."""
     (folder / "dagster.yaml").write_text(STORAGE.format(url=url), encoding="utf-8")
-    hasty = replace(waiting.WAITS, base_s=HASTY.base_s, cap_s=HASTY.cap_s)
-    with mock.patch.object(waiting, "WAITS", hasty):
+    hasty = replace(patience.WAITS, base_s=HASTY.base_s, cap_s=HASTY.cap_s)
+    with mock.patch.object(patience, "WAITS", hasty):
         with dg.DagsterInstance.from_config(str(folder)) as instance:
             instance.wipe()
             yield instance

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dagster._core.scheduler.instigation import InstigatorType, TickData, TickStatus
 
 from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
-from mushroom_assets.instance.waiting import DEADLINE_S, TELL_S, Patience, passes
+from mushroom_assets.instance.patience import DEADLINE_S, TELL_S, Patience, passes
 from mushroom_assets_tests.instance.events import (
     FARM,
     Open,
