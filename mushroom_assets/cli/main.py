@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from mushroom_assets.service import interrupts
+
 # Module and command of each subcommand
 SUBCOMMANDS = {
     "up": ("up", "up"),
@@ -68,13 +70,12 @@ def main() -> None:
         force=True,
     )
     logging.getLogger("mushroom_assets").setLevel(logging.INFO)
-    # SIGTERM and a terminal that closes stop what was started, as Ctrl-C does. SIGINT is set too: a
-    # shell script that starts this with `&` has it ignored, and the children would inherit that.
-    # What ignores SIGHUP, as `nohup` does, is meant to outlive its terminal.
+    # SIGTERM and a terminal that closes stop what was started, as Ctrl-C does. What ignores SIGHUP,
+    # as `nohup` does, is meant to outlive its terminal.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupts.listen()
 
 
 if __name__ == "__main__":

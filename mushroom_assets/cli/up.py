@@ -23,7 +23,7 @@ from mushroom_assets.faults.database import DatabaseRefused, first_line
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.ingestion import simulated
 from mushroom_assets.resources import ImageStore
-from mushroom_assets.service import code_server
+from mushroom_assets.service import code_server, interrupts
 from mushroom_assets.service.children import Child
 from mushroom_assets.service.claim import farm_claimed, home_claimed
 from mushroom_assets.service.guard import Ward
@@ -110,6 +110,7 @@ def up(host: str, port: int, with_demo: bool, days: int, seed: int, attempts: in
             load_run_launcher(settings)
             if with_demo:
                 state = _demo_farm(settings, database, farm, days, seed)
+        interrupts.check()
         farm_rounds = [Round(CLAIM_S, make_sure), *_deliveries(settings, database, farm, state)]
         _serve(settings, guarding, postgres, (host, port), farm_rounds)
 

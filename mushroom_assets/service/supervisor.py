@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from mushroom_assets.service import interrupts
 from mushroom_assets.service.children import Child, Kept
 from mushroom_assets.service.guard import Server, Ward
 from mushroom_assets.service.guarding import Guarding
@@ -90,6 +91,7 @@ class Supervisor:
     def run(self) -> None:
         """Watch until KeyboardInterrupt or SystemExit, which the caller handles."""
         while True:
+            interrupts.check()
             self.watch()
             time.sleep(TURN_S)
 

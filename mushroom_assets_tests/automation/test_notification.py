@@ -109,7 +109,7 @@ def test_a_failed_run_is_told_with_partitions_step_error_and_link(
     what, step, link = message["message"].splitlines()
     assert what == "daily_env_stats_job, 2026-01-05 to 2026-01-06"
     assert step.startswith(
-        "step daily_env_stats: 2 of 2 partitions failed: 2026-01-05, 2026-01-06 ProgrammingError"
+        "step daily_env_stats: 2 of 2 partitions failed: 2026-01-05, 2026-01-06 DatabaseRefused"
     )
     assert 'relation "farm.daily_env_stats" does not exist' in step
     assert link == f"http://127.0.0.1:3000/runs/{run.run_id}"
