@@ -15,15 +15,15 @@ from mushroom_assets.partitions import windows
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED]
-# States that a run leaves in seconds, or never: a launch that failed half-way, on a full disk for
-# instance, leaves it there for good, and nobody looks at it again.
+# States that a run leaves in seconds, or not by itself: a launch that failed half-way, on a full
+# disk for instance, leaves it there.
 PASSING = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.CANCELING,
 ]
 # So long such a run counts. Run monitoring ends a run that does not start, or does not stop, after
-# 180 s at most, and looks every 60 s (dagster.yaml): 4 min, and a margin for a busy machine.
+# 60 s (dagster.yaml); where images are pulled it is given minutes. Without monitoring nobody does.
 PASSES_WITHIN = dt.timedelta(minutes=10)
 
 

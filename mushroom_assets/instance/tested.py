@@ -19,12 +19,14 @@ LATEST = "1.13.27"  # that all tests were run with
 MISSING = (ImportError, AttributeError)
 
 COST = (
-    "Nothing is lost and the tables stay the same. Dagster's own PostgreSQL storage stands in for "
-    "FarmStorage: a run over a range of partitions sends the database about 30 times as many "
-    "statements, and pages of assets with checks load more slowly. Partitions are recorded without "
-    "the versions of their inputs, so Dagster calls none of them outdated, and evaluations without "
-    "the materialization that they are of, so it shows them as outdated. To choose that storage, "
-    "write `storage: {postgres: {postgres_url: {env: DATABASE_URL}}}` in dagster.yaml."
+    "The tables stay the same. Dagster's own PostgreSQL storage stands in for FarmStorage: it "
+    "waits for the database for 12 s instead of 150 s; a run whose process dies unseen is failed "
+    "after `run_monitoring.max_runtime_seconds` instead of 30 s; a second daemon is not refused. A "
+    "run over a range of partitions sends the database about 30 times as many statements, and "
+    "pages of assets with checks load more slowly. Partitions are recorded without the versions of "
+    "their inputs, so Dagster calls none of them outdated, and evaluations without the "
+    "materialization that they are of, so it shows them as outdated. To choose that storage, write "
+    "`storage: {postgres: {postgres_url: {env: DATABASE_URL}}}` in dagster.yaml."
 )
 
 
