@@ -19,7 +19,6 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
 from mushroom_assets.instance.attempts import WILL_RETRY
 
-__all__ = ["NotDelivered", "Reader", "Target", "tell_failures"]
 RUNS_AT_ONCE = 20  # failed runs in a message; more come with the next
 OPEN = 100  # told failures that are waited for, the newest: 4 kB of a cursor
 

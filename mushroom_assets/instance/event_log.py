@@ -23,6 +23,7 @@ from mushroom_assets.instance.lease import ENDS, Keeper
 from mushroom_assets.instance.runs import RunStorage
 from mushroom_assets.instance.tested import require_names
 from mushroom_assets.instance.waiting import OfThread, Waiting, waiting
+from mushroom_assets.storage.connection import endpoint
 
 require_names(
     PostgresEventLogStorage,
@@ -54,11 +55,11 @@ class EventStorage(Waiting, PostgresEventLogStorage):
     _mine: Held
     runs: RunStorage | None = None  # set by `pooled`
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, url: str, *args: Any, **options: Any) -> None:
         self._mine = Held()
         # Connections of its own: what becomes of an event must not undo a lease.
-        self._keeper = Keeper(lambda: self._engine.connect())
-        super().__init__(*args, **options)
+        self._keeper = Keeper(lambda: self._engine.connect(), endpoint(url))
+        super().__init__(url, *args, **options)
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -31,8 +31,9 @@ Connect = Callable[[], AbstractContextManager[sa.Connection]]
 class Keeper:
     """Holds the leases of the runs of this process."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, where: str) -> None:
         self._connect = connect
+        self._where = where
         self._held: set[str] = set()
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -61,11 +62,14 @@ class Keeper:
                 taken = leases.take(connection, run_id)
         except sa.exc.ProgrammingError as error:
             log.warning(
-                "run %s holds no lease: %s. Remedy: run `mushroom init`", run_id, error.orig
+                "run %s holds no lease at %s: %s. Remedy: run `mushroom init`",
+                run_id,
+                self._where,
+                error.orig,
             )
             return
         if not taken:
-            log.warning("run %s holds no lease: another process has it", run_id)
+            log.warning("run %s holds no lease at %s: another process does", run_id, self._where)
             return
         with self._lock:
             self._held.add(run_id)

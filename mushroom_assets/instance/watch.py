@@ -135,7 +135,7 @@ class Place:
             other = self._held.take()
             if other is not None:
                 raise SystemExit(_refused(other, self._held.database.endpoint))
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():  # a fault of ours ended it
                 self._thread = threading.Thread(
                     target=self._look, args=(watch(),), name="leases", daemon=True
                 )
@@ -155,7 +155,10 @@ class Place:
                 if other is None:  # else the next heartbeat ends this daemon
                     watch.look()
             except sa.exc.ProgrammingError as error:
-                log.warning("runs are not watched: %s. Remedy: run `mushroom init`", error.orig)
+                where = self._held.database.endpoint
+                log.warning(
+                    "runs at %s are not watched: %s. Remedy: run `mushroom init`", where, error.orig
+                )
                 self._left.wait(60)
             except Exception as fault:
                 if not passes(fault) and not isinstance(fault, DatabaseRefused):

@@ -20,7 +20,7 @@ from mushroom_assets.faults.retry import Retry
 from mushroom_assets.service.home import ServerError, telling_what_cannot_be_written
 from mushroom_assets.settings import Settings
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.locks import Holder, ProcessLock, me
+from mushroom_assets.storage.locks import DAEMON, FARM, Holder, ProcessLock, me
 
 log = logging.getLogger(__name__)
 FILE = "up.lock"
@@ -86,8 +86,8 @@ def farm_claimed(settings: Settings, patient: Database) -> Iterator[Callable[[],
         retry=Retry(attempts=1),
         application_name=me("mushroom up"),
     )
-    lock = ProcessLock(once, "farm")
-    daemon = ProcessLock(once, "daemon")
+    lock = ProcessLock(once, FARM)
+    daemon = ProcessLock(once, DAEMON)
     try:
         _wait_for_former(lambda: lock.take() or daemon.holder(), once.endpoint)
         yield lambda: _make_sure(lock)

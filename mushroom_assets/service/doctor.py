@@ -11,7 +11,7 @@ import dagster as dg
 import sqlalchemy as sa
 from dagster_postgres.utils import DagsterPostgresException
 
-from mushroom_assets.automation.notification import NotDelivered, Target
+from mushroom_assets.automation.targets import NotDelivered, Target
 from mushroom_assets.domain.farm_file import FarmFileError
 from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
 from mushroom_assets.faults.image_store import ImageStoreRefused

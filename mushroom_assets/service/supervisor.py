@@ -81,6 +81,7 @@ class Supervisor:
 
     def watch(self) -> None:
         """Start again what ended, and do what is due."""
+        interrupts.check()
         for one in self.kept:
             one.watch()
         self._tell_guard()
@@ -91,7 +92,6 @@ class Supervisor:
     def run(self) -> None:
         """Watch until KeyboardInterrupt or SystemExit, which the caller handles."""
         while True:
-            interrupts.check()
             self.watch()
             time.sleep(TURN_S)
 

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
+from mushroom_assets.instance import watch
 from mushroom_assets.instance.lease import BEAT_S
 from mushroom_assets.instance.watch import BLIND_S, LOOK_S, Watch
 from mushroom_assets.resources import PostgresResource
@@ -292,6 +293,26 @@ def test_who_ends_a_run_waits_for_a_commit_that_has_begun(
 def test_without_dagsters_tables_beside_the_farm_nothing_is_refused(database: Database) -> None:
     with database.transaction() as connection:
         require_running(connection, "unknown")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_watch_that_a_fault_ended_is_begun_anew_with_the_next_heartbeat(
+    farm: Farm, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    def look() -> list[str]:
+        looks.append(1)
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(watch, "LOOK_S", 0.01)
+    monkeypatch.setattr(farm.watch, "look", look)
+    place = watch.Place(database.url)
+    for count in (1, 2):
+        place.take(lambda: farm.watch)
+        until(lambda count=count: len(looks) == count, timeout_s=10)  # type: ignore[misc]
+        until(lambda: not any(thread.name == "leases" for thread in threading.enumerate()))
+    place.leave()
 
 
 DAEMON_PROCESS = """

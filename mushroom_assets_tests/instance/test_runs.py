@@ -1,17 +1,23 @@
 """The record of runs and backfills: what an event changes at once, and what an outage does not."""
 
 import datetime as dt
+import logging
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 from dagster._core.events import DagsterEvent
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.test_utils import create_test_daemon_workspace_context
+from dagster._core.workspace.load_target import EmptyWorkspaceTarget
+from dagster._daemon.monitoring import execute_run_monitoring_iteration
 from dagster_shared.error import SerializableErrorInfo
 
 from mushroom_assets.instance.runs import OUTAGE_LOOKS
 from mushroom_assets_tests.instance.events import FARM, Open, table
 
 STATUS = dg.DagsterRunStatus
+LOG = logging.getLogger("monitoring")
 
 
 @dg.asset(partitions_def=dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-01-03"))
@@ -106,3 +112,22 @@ def test_a_backfill_that_met_an_outage_is_looked_at_again(
     assert stored is not None
     assert stored.status is expected
     assert stored.failure_count == count
+
+
+def test_a_run_whose_launch_failed_half_way_ends_after_a_minute(open_on: Open) -> None:
+    """Of Dagster's run monitoring, with what the packaged dagster.yaml says."""
+    instance = open_on(FARM + "\nrun_monitoring: {enabled: true, start_timeout_seconds: 60}")
+    run = dg.DagsterRun(job_name="job")
+    instance.run_storage.add_run(run)
+
+    def looked() -> dg.DagsterRunStatus:
+        with create_test_daemon_workspace_context(EmptyWorkspaceTarget(), instance) as workspace:
+            assert list(execute_run_monitoring_iteration(workspace, LOG)) == [None]
+        (found,) = instance.get_runs()
+        return found.status
+
+    assert looked() is STATUS.NOT_STARTED
+    with instance.run_storage.connect() as connection:  # type: ignore[attr-defined]  # ours
+        older = "UPDATE runs SET create_timestamp = create_timestamp - interval '61 s'"
+        connection.execute(sa.text(older))
+    assert looked() is STATUS.FAILURE
