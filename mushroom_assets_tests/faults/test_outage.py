@@ -15,24 +15,12 @@ from mushroom_assets.faults.retry import Retry
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.resources import PostgresResource
 from mushroom_assets.storage.connection import Database
+from mushroom_assets_tests.kit.clock import Clock
 from mushroom_assets_tests.kit.servers import free_port
 
 STEP_ATTEMPTS = 1 + RETRY.max_retries
 AT_ONCE = dg.RetryPolicy(max_retries=RETRY.max_retries)
 DEADLINE_S = 150.0
-
-
-class Clock:
-    """Time that passes only while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 def nowhere() -> str:
