@@ -56,10 +56,10 @@ demo: $(VENV)/demo.ok
 	@exec $(BIN)/mushroom up --port $(PORT)
 
 check: lint
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not long"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not long"
 
 test: lint validate
-	$(BIN)/python -m pytest -n 2 --dist loadgroup  # they wait for servers a lot: ten minutes instead of sixteen
+	$(BIN)/python -m pytest -n 2 --dist loadfile  # they wait for servers a lot: ten minutes instead of sixteen
 
 test-newest:  # the other packages as in constraints.txt
 	$(PYTHON) -m venv --clear $(NEWEST)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
@@ -31,15 +33,37 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes run tests, a module's tests stay together.
+    """Tests of rooms that run Dagster are all long.
 
-    So do those of the browser: they share a farm. Tests of rooms that run Dagster are all long.
+    Modules with long tests come first, the longest of all before them: short ones fill the gaps.
     """
     for item in items:
-        if item.path.relative_to(TESTS).parts[0] in RUN_DAGSTER:
+        if _room(item) in RUN_DAGSTER:
             item.add_marker(pytest.mark.long)
-        browser = next((folder for folder in item.path.parents if folder.name == "browser"), None)
-        item.add_marker(pytest.mark.xdist_group(f"{browser or item.path}"))
+    long = {item.path for item in items if item.get_closest_marker("long") is not None}
+    items.sort(key=lambda item: (item.path not in long, _room(item) != "faults"))
+
+
+def _room(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).parts[0]
+
+
+class ByFarm(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """Where several processes run tests, those that share a farm stay together.
+
+    These are a module's, and all of the browser.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "browser" if "/browser/" in file else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFarm:
+    """Let `--dist loadfile` mean that, in the order of the collection."""
+    config.option.loadscopereorder = False
+    return ByFarm(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,10 @@ import psutil
 import psycopg
 import pytest
 
+from mushroom_assets.service.code_server import Endpoint, sign
 from mushroom_assets.service.health import embedded_url, fault
 from mushroom_assets.service.postgres import server_pid
+from mushroom_assets.service.pulse import Sign
 from mushroom_assets.service.ui import ask_ui
 from mushroom_assets.settings import load_settings
 from mushroom_assets_tests.kit.command import command_line
@@ -81,6 +83,12 @@ class Farm:
     def fault(self) -> str | None:
         return fault(load_settings(self.environment()), "127.0.0.1", self.port)
 
+    def serves(self) -> bool:
+        """Whether all processes are there and the definitions can be loaded anew."""
+        code_server = Endpoint(socket=str(self.home / "code.sock"))
+        there = set(self.look()) == ALL
+        return there and sign(code_server) is Sign.ALIVE and self.fault() is None
+
     def look(self) -> dict[str, psutil.Process]:
         """The processes by name, all remembered."""
         assert self.process is not None
@@ -120,7 +128,7 @@ def farm() -> Iterator[Farm]:
     farm.write('{"607": {}}')
     try:
         farm.launch()
-        until(lambda: farm.fault() is None, BACK_S)
+        until(farm.serves, BACK_S)
         yield farm
     finally:
         farm.end()
@@ -157,7 +165,7 @@ def test_a_killed_process_is_back_and_the_farm_served_within_a_minute(
     killed = farm.look()[name]
     os.kill(killed.pid, signal.SIGKILL)
     until(lambda: farm.look().get(name, killed) != killed, BACK_S)
-    until(lambda: set(farm.look()) == ALL and farm.fault() is None, BACK_S)
+    until(farm.serves, BACK_S)
     assert time.monotonic() - begun < BACK_S
 
 
@@ -229,7 +237,7 @@ def test_after_its_own_kill_all_is_gone_in_ten_seconds_and_the_next_start_takes_
     farm.launch()  # while the guard is still at work
     until(lambda: not [one for one in farm.living() if one in old], GONE_S)
     assert time.monotonic() - killed < GONE_S
-    until(lambda: set(farm.look()) == ALL and farm.fault() is None, BACK_S)
+    until(farm.serves, BACK_S)
     assert not old & set(farm.look().values())
 
 
