@@ -17,6 +17,7 @@ from dagster._core.events import EngineEventData
 
 from mushroom_assets.instance.patience import passes
 from mushroom_assets.storage import leases
+from mushroom_assets.storage.answering import be_patient
 
 log = logging.getLogger("dagster.farm_storage")
 BEAT_S = 4.0  # four in the time after which a lease has lapsed
@@ -85,6 +86,7 @@ class Keeper:
                 return
             try:
                 with self._connect() as connection:
+                    be_patient(connection, BEAT_S)  # the next may have another connection
                     kept = leases.renew(connection, held)
             except Exception as fault:
                 if not passes(fault):

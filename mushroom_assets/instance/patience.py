@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-import psycopg2  # type: ignore[import-untyped]  # it has none; what dagster-postgres connects by
+import psycopg
 from sqlalchemy import exc
 
 from mushroom_assets.faults.database import (
     DatabaseRefused,
     DatabaseUnavailable,
     first_line,
-    passes_by_itself,
+    is_transient,
 )
 from mushroom_assets.faults.outage import Outage
 from mushroom_assets.faults.retry import GivenUp, Retry
@@ -30,7 +30,7 @@ log = logging.getLogger("dagster.farm_storage")
 DEADLINE_S = 150.0  # two minutes without PostgreSQL, and what it needs to recover
 TELL_S = 30.0  # one line in so many seconds, however many threads wait
 WAITS = Retry(attempts=100_000, base_s=0.5, cap_s=5.0, deadline_s=DEADLINE_S)
-READ_ONLY = "25006"  # what a server says that has yet to be made the primary
+READ_ONLY = "25006"
 
 
 @dataclass
@@ -109,20 +109,7 @@ class Patience:
 
 
 def passes(fault: BaseException) -> bool:
-    """Whether a fault of psycopg2 passes by itself: a connection that is gone, a server that rests.
-
-    SQLAlchemy wraps most of them. psycopg2 has no SQLSTATE where the connection itself failed.
-    """
-    if isinstance(fault, DatabaseUnavailable | exc.TimeoutError):
-        return True
+    """Whether a fault passes by itself; also of a server that has yet to be made the primary."""
     cause = fault.orig if isinstance(fault, exc.DBAPIError) else fault
-    if not isinstance(cause, psycopg2.Error):
-        return False
-    if cause.pgcode is not None:
-        return passes_by_itself(cause.pgcode) or cause.pgcode == READ_ONLY
-    # Of the class itself: its subclasses are faults of the statement.
-    return type(cause) in (
-        psycopg2.OperationalError,
-        psycopg2.InterfaceError,
-        psycopg2.DatabaseError,
-    )
+    read_only = isinstance(cause, psycopg.Error) and cause.sqlstate == READ_ONLY
+    return read_only or is_transient(fault)

@@ -1,8 +1,8 @@
 """Runs, events and schedules of Dagster in PostgreSQL, through one small pool of connections.
 
 dagster-postgres opens a connection for every query. Private names of Dagster: only `storage`
-imports this module. How events and runs are written is the business of `event_log` and `runs`, what
-happens while the database is away that of `waiting`.
+imports this module. How it connects is the business of `engine`, how events and runs are written
+that of `event_log` and `runs`, what happens while the database is away that of `waiting`.
 """
 
 from collections.abc import Mapping
@@ -15,70 +15,21 @@ from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.config import pg_config
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster_postgres import PostgresScheduleStorage
-from dagster_postgres.utils import (
-    create_pg_engine,
-    get_token_provider_from_config,
-    pg_url_from_config,
-    set_pg_statement_timeout,
-)
+from dagster_postgres.utils import get_token_provider_from_config, pg_url_from_config
 
-from mushroom_assets.faults.database import (
-    DatabaseRefused,
-    DatabaseUnavailable,
-    first_line,
-    refusal_remedy,
-)
+from mushroom_assets.instance.engine import driver_url, pooled_engine
 from mushroom_assets.instance.event_log import EventStorage
 from mushroom_assets.instance.patience import Patience
 from mushroom_assets.instance.runs import RunStorage
 from mushroom_assets.instance.waiting import OfThread, Waiting, waiting
 from mushroom_assets.storage.connection import endpoint
 
-# Of one attempt. Without them a server that is cut off is waited for, for ever, by libpq itself.
-# The URI's own win. Over a unix socket all but the first say nothing.
-TIMEOUTS = {
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,  # ms
-}
 WRITING_SCHEDULES = {
     "add_instigator_state",
     "create_tick",
     "update_instigator_state",
     "update_tick",
 }
-
-
-def pooled_engine(url: str, token_provider: Any, **pool: int) -> sa.Engine:
-    """An engine that notices before use when the server has closed a connection of its pool.
-
-    What it raises where it cannot connect passes by dagster-postgres, whose own retry knows no
-    limits but its own: 11.4 s.
-    """
-    engine = create_pg_engine(
-        url, token_provider, isolation_level="AUTOCOMMIT", pool_pre_ping=True, **pool
-    )
-
-    @sa.event.listens_for(engine, "do_connect")
-    def connect(dialect: Any, _: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
-        for name, value in TIMEOUTS.items():
-            parameters.setdefault(name, value)
-        try:
-            return dialect.connect(*arguments, **parameters)
-        except dialect.dbapi.OperationalError as error:
-            raise _fault(url, error) from error
-
-    return engine
-
-
-def _fault(url: str, error: Exception) -> DatabaseRefused | DatabaseUnavailable:
-    """What to raise instead; `waiting` says of an outage where it is and what to do."""
-    remedy = refusal_remedy(error)
-    if remedy is None:
-        return DatabaseUnavailable(first_line(error))
-    return DatabaseRefused(f"{endpoint(url)} refused: {first_line(error)}. Remedy: {remedy}.")
 
 
 class Pooled(Waiting):
@@ -110,7 +61,7 @@ class Pooled(Waiting):
 
         @sa.event.listens_for(self._engine, "connect")
         def limit(connection: Any, _: Any) -> None:
-            set_pg_statement_timeout(connection, statement_timeout)
+            connection.execute(f"SET statement_timeout = {int(statement_timeout)}")
 
 
 class PooledEventLogStorage(Pooled, EventStorage):
@@ -141,11 +92,13 @@ class FarmStorage(DagsterStorage, ConfigurableClass):
         self, url: str, inst_data: ConfigurableClassData | None = None, **options: Any
     ) -> None:
         self._inst_data = inst_data
+        where = endpoint(url)
+        url = driver_url(url)
         # Connections beyond the two are closed after a rush.
         engine = pooled_engine(
             url, options.get("token_provider"), pool_size=2, max_overflow=-1, pool_recycle=300
         )
-        patience = Patience(endpoint(url))
+        patience = Patience(where)
         patience.call(lambda: engine.connect().close())  # the parts look for their tables
         self._events = PooledEventLogStorage(url, **options)
         self._runs = PooledRunStorage(url, **options)

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
-import psycopg2  # type: ignore[import-untyped]  # it has none; what dagster-postgres connects by
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import exc
 
 from mushroom_assets.faults.database import DatabaseUnavailable
 from mushroom_assets.instance.patience import Patience
+from mushroom_assets.storage.answering import be_patient
 
 T = TypeVar("T")
 # What gives a connection or a thread of its own, or needs no database
@@ -37,12 +38,24 @@ NOT_CALLS = {
     "transaction",
     "watch",
 }
+# `dagster instance migrate` and a wipe may take hours
+LONG = {
+    "migrate",
+    "optimize",
+    "reindex_assets",
+    "reindex_events",
+    "upgrade",
+    "wipe",
+    "wipe_asset",
+    "wipe_asset_partitions",
+}
 
 
 class OfThread(threading.local):
     """What a thread has open: a call of the storage, the transaction of one that writes."""
 
     calling = False
+    long = False
     connection: sa.Connection | None = None
 
 
@@ -58,7 +71,7 @@ def not_used_again(connection: sa.Connection) -> Iterator[None]:
     """Keep a connection that met a fault out of the pool: another may lead to a mended server."""
     try:
         yield
-    except (exc.DBAPIError, psycopg2.Error):
+    except (exc.DBAPIError, psycopg.Error):
         connection.invalidate()
         raise
 
@@ -77,6 +90,8 @@ class Waiting:
             yield self._mine.connection
             return
         with self._engine.connect() as connection, not_used_again(connection):
+            if self._mine.long:
+                be_patient(connection)
             yield connection
 
     @contextmanager
@@ -97,15 +112,17 @@ class Waiting:
             finally:
                 self._mine.connection = None
 
-    def call(self, method: Callable[[], T], *, writes: bool) -> T:
+    def call(self, method: Callable[[], T], *, writes: bool, long: bool) -> T:
         """What a method of the storage returns, tried again while the database is away."""
         if self._mine.calling or self._patience is None:  # the outermost waits for all
             return method()
         self._mine.calling = True
+        self._mine.long = long
         try:
             return self._patience.call(self._written_once(method) if writes else method)
         finally:
             self._mine.calling = False
+            self._mine.long = False
 
     def _written_once(self, method: Callable[[], T]) -> Callable[[], T]:
         """The method in a transaction, not done again where an earlier attempt was committed."""
@@ -146,15 +163,15 @@ def waiting(*, units: frozenset[str]) -> Callable[[type[Any]], type[Any]]:
             found = inspect.getattr_static(owner, name)
             if name.startswith("_") or name in NOT_CALLS or not inspect.isfunction(found):
                 continue
-            setattr(owner, name, _waiting(found, writes=name in units))
+            setattr(owner, name, _waiting(found, writes=name in units, long=name in LONG))
         return owner
 
     return wrap
 
 
-def _waiting(method: Callable[..., Any], *, writes: bool) -> Callable[..., Any]:
+def _waiting(method: Callable[..., Any], *, writes: bool, long: bool) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(self: Waiting, *args: Any, **options: Any) -> Any:
-        return self.call(lambda: method(self, *args, **options), writes=writes)
+        return self.call(lambda: method(self, *args, **options), writes=writes, long=long)
 
     return call

@@ -47,7 +47,7 @@ class Answering(psycopg.Connection[Any]):
             return end.value
 
 
-def be_patient(connection: sa.Connection) -> None:
-    """From now on wait for the server as long as it takes, for a statement of hours."""
+def be_patient(connection: sa.Connection, patience_s: float | None = None) -> None:
+    """From now on wait for the server so long; None: as long as a statement of hours takes."""
     driver: Any = connection.connection.dbapi_connection
-    driver.patience_s = None
+    driver.patience_s = patience_s

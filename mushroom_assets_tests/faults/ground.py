@@ -21,7 +21,7 @@ from mushroom_assets.assets import environment, report
 from mushroom_assets.automation import timetable
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.ingestion.samples import SAMPLE_COLUMNS
-from mushroom_assets.instance import patience
+from mushroom_assets.instance import engine, patience
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import RESULTS
@@ -74,7 +74,12 @@ def behind_the_proxy(folder: Path, url: str) -> Iterator[dg.DagsterInstance]:
     """Dagster's record in a database that meets the faults too; empty at first."""
     (folder / "dagster.yaml").write_text(STORAGE.format(url=url), encoding="utf-8")
     hasty = replace(patience.WAITS, base_s=HASTY.base_s, cap_s=HASTY.cap_s)
-    with mock.patch.object(patience, "WAITS", hasty):
+    with (
+        mock.patch.object(patience, "WAITS", hasty),
+        mock.patch.object(engine, "ANSWER_S", ANSWER_S),
+        mock.patch.object(engine, "PING_S", ANSWER_S),
+        mock.patch.dict(engine.TIMEOUTS, connect_timeout=CONNECT_S),
+    ):
         with dg.DagsterInstance.from_config(str(folder)) as instance:
             instance.wipe()
             yield instance

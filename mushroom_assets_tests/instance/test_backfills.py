@@ -139,7 +139,7 @@ def test_a_backfill_whose_definitions_were_away_goes_on_and_makes_what_was_cance
     assert daemon.instance.get_materialized_partitions(dg.AssetKey("days")) == set(DAYS)
 
 
-OUTAGE = ("could not connect", "psycopg2.OperationalError")
+OUTAGE = ("could not connect", "psycopg.OperationalError")
 
 
 def test_one_that_a_person_cancelled_or_that_failed_by_its_own_fault_stays_as_it_ended(

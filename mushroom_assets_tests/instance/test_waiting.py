@@ -1,5 +1,7 @@
 """Dagster's storage while PostgreSQL is away: it waits, and writes what it has to write once."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -7,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import dagster_postgres.event_log.event_log
 import pytest
 import sqlalchemy as sa
 from dagster._core.scheduler.instigation import InstigatorType, TickData, TickStatus
 
 from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
+from mushroom_assets.instance import engine
 from mushroom_assets.instance.patience import DEADLINE_S, TELL_S, Patience, passes
 from mushroom_assets_tests.instance.events import (
     FARM,
@@ -107,7 +111,7 @@ def test_a_refusal_is_no_outage_but_for_who_waits_for_ever() -> None:
         ("INSERT INTO runs (id) VALUES (NULL)", False),
     ],
 )
-def test_what_passes_by_itself_of_the_faults_of_psycopg2(
+def test_what_passes_by_itself_of_the_faults_of_a_statement(
     open_on: Open, statement: str, expected: bool
 ) -> None:
     engine = event_storage(open_on(FARM))._engine
@@ -217,6 +221,64 @@ def test_the_webserver_says_at_once_that_the_server_is_gone(
     assert time.monotonic() - began < 5
     own_server.start()
     assert instance_on.get_runs_count() >= 0
+
+
+def pid_of(connection: sa.Connection) -> int:
+    driver: Any = connection.connection.driver_connection
+    return int(driver.info.backend_pid)
+
+
+def test_a_pooled_connection_that_never_answers_is_given_up_for_another(
+    open_on: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "PING_S", 0.5)
+    instance = open_on(FARM)
+    instance.get_runs_count()
+    with event_storage(instance)._engine.connect() as connection:
+        pid = pid_of(connection)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert instance.get_runs_count() == 0
+        with event_storage(instance)._engine.connect() as connection:
+            assert pid_of(connection) != pid
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_write_whose_connection_falls_silent_in_the_middle_is_done_once(
+    open_on: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "ANSWER_S", 0.5)
+    instance = open_on(FARM)
+    halted: list[int] = []
+
+    def halt(connection: sa.Connection, _cursor: object, text: str, *_rest: object) -> None:
+        if not halted and "INTO run_tags" in text:
+            halted.append(pid_of(connection))
+            os.kill(halted[0], signal.SIGSTOP)
+            # Until then it holds the row that the next attempt is to write as well
+            threading.Timer(1.5, os.kill, (halted[0], signal.SIGCONT)).start()
+
+    sa.event.listen(event_storage(instance)._engine, "before_cursor_execute", halt)
+    instance.run_storage.add_run(a_run())
+    assert halted
+    assert table(instance, "SELECT run_id FROM runs") == [(RUN,)]
+    assert table(instance, "SELECT count(*) FROM run_tags") == [(1,)]
+
+
+def test_what_takes_hours_is_waited_for(open_on: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration of Dagster's tables."""
+    monkeypatch.setattr(engine, "ANSWER_S", 0.2)
+    storage = event_storage(open_on(FARM))
+    asleep = []
+
+    def migrate(_: object, connection: sa.Connection) -> None:
+        connection.exec_driver_sql("SELECT pg_sleep(0.6)")
+        asleep.append(True)
+
+    monkeypatch.setattr(dagster_postgres.event_log.event_log, "run_alembic_upgrade", migrate)
+    storage.upgrade()
+    assert asleep == [True]
 
 
 def test_a_call_that_was_given_up_leaves_nothing_half_done(open_on: Open, server_uri: str) -> None:
