@@ -207,3 +207,16 @@ def test_a_copy_that_is_cancelled_or_loses_its_connection_is_told_in_one_message
     assert "1 rows read: 1 added" in mushroom("load", "samples", file, **where).output
     with database.transaction() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM farm.sample")) == 1
+
+
+@pytest.mark.parametrize("command", ["load", "label"])
+def test_a_database_without_tables_is_told_by_every_command_that_needs_them(
+    command: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    file = samples(tmp_path)
+    if command == "label":
+        file.write_text("image_path,stage\n611/1.jpg,growth\n", encoding="utf-8")
+    given = ["load", "samples"] if command == "load" else ["label"]
+    where = {"DATABASE_URL": empty_database_url, "MUSHROOM_HOME": tmp_path / "home"}
+    line = told_by(mushroom(*given, file, **where), empty_database_url)
+    assert "run `mushroom init`" in line
