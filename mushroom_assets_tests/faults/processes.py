@@ -1,7 +1,7 @@
 """Faults on the processes of a running farm, drawn from a seed, and what must hold afterwards.
 
 Processes are killed, stopped and asked to end, and the server goes and comes, while results are
-made. How a farm is run and its processes found is the business of `kit.running`.
+made. On which farm is the business of `farm`, how its processes are found that of `kit.running`.
 """
 
 import random

@@ -12,8 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from mushroom_assets_tests.faults.farm import small_farm_running
 from mushroom_assets_tests.faults.processes import Trial, drawn
-from mushroom_assets_tests.kit.running import Running, small_farm_running
+from mushroom_assets_tests.kit.running import Running
 from mushroom_assets_tests.kit.servers import until
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from mushroom_assets_tests.faults.farm import small_farm_running
 from mushroom_assets_tests.faults.processes import Act, Trial, drawn
-from mushroom_assets_tests.kit.running import Running, small_farm_running
+from mushroom_assets_tests.kit.running import Running
 from mushroom_assets_tests.kit.servers import until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
