@@ -160,6 +160,10 @@ def test_a_launch_that_leads_nowhere_hides_its_partition_for_ten_minutes_at_most
 def test_a_promised_retry_that_never_comes_counts_as_an_outage_after_ten_minutes(
     instance: dg.DagsterInstance, now: dt.datetime
 ) -> None:
+    """Its daemon missed the event, or met the outage itself.
+
+    https://github.com/dagster-io/dagster/issues/33741, 33744 and 28965.
+    """
     bad = keys(DAILY, now)[3]
     make(instance, DAILY, set(keys(DAILY, now + 24 * HOUR, 9)) - {bad})
     fail(instance, DAILY, bad, bad, died=True, dagster__will_retry="true")

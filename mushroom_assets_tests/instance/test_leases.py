@@ -255,6 +255,8 @@ def test_a_zombie_commits_no_rows_and_its_run_stays_failed(
 def test_the_success_of_a_zombie_is_a_line_in_its_log_and_no_event(
     instance: dg.DagsterInstance,
 ) -> None:
+    """https://github.com/dagster-io/dagster/issues/15325."""
+
     @dg.asset
     def made(context: dg.AssetExecutionContext) -> None:
         context.instance.report_run_failed(context.run, "taken for dead")

@@ -190,6 +190,18 @@ def test_reload_definitions_picks_up_the_farm_file_with_a_mistake_and_mended(far
     assert same == ALL - {"inner code server"}
 
 
+def test_an_inner_server_outlives_a_code_server_that_is_silent_for_a_minute(
+    farm: Farm,
+) -> None:
+    """By default it would end itself: https://github.com/dagster-io/dagster/issues/24050."""
+    before = farm.look()
+    before["code server"].suspend()
+    time.sleep(62)  # twice its limit: it looks that often
+    before["code server"].resume()
+    until(farm.serves, BACK_S)
+    assert farm.look() == before
+
+
 def test_a_second_one_on_the_home_is_told_who_serves_it_and_where(farm: Farm) -> None:
     done = subprocess.run(
         command_line("up", "--no-demo", "--port", farm.port),
