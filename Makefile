@@ -13,6 +13,7 @@ OF_DAGSTER = $(addprefix mushroom_assets_tests/,instance automation checks test_
 
 help:
 	@echo "make demo             the farm on this machine, UI on http://127.0.0.1:$(PORT)"
+	@echo "                      TORCH=cpu or TORCH=cuda: which PyTorch; by default CUDA's where there is a card"
 	@echo "make check            lint, types and the quick tests; before every commit"
 	@echo "make test             lint, types, definitions, wheel, all tests; ten minutes"
 	@echo "make lint             lint and types alone"
@@ -35,7 +36,7 @@ $(VENV)/pip.ok:
 	@touch $@
 
 $(VENV)/demo.ok: $(VENV)/pip.ok setup.py constraints.txt
-	@$(INSTALL) . --progress-bar on \
+	@$(INSTALL) . --progress-bar on $$($(PYTHON) tools/torch_index.py $(TORCH)) \
 		|| { echo "The install failed. Without network, set PIP_FIND_LINKS to a folder of wheels and PIP_NO_INDEX=1."; exit 1; }
 	@touch $@
 
