@@ -16,7 +16,7 @@ CARD = Path("/proc/driver/nvidia")
 
 
 def options(wanted: str) -> str:
-    """pip's option for `auto`, `cpu` or `cuda`."""
+    """What pip is to be told, for `auto`, `cpu` or `cuda`."""
     if wanted == "cuda" or (wanted == "auto" and CARD.exists()):
         return ""
     try:

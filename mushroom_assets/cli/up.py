@@ -105,11 +105,10 @@ def up(host: str, port: int, with_demo: bool, days: int, seed: int, attempts: in
         require_free_port(host, port)  # after the claims: whoever else holds it is not ours
         prepare_dagster_home(settings)
         settings = _tables_or_report(settings, database, farm)
+        load_run_launcher(settings)  # the UI needs Dagster's storage even to show an error
         state = None
-        if settings.startup_error is None:
-            load_run_launcher(settings)
-            if with_demo:
-                state = _demo_farm(settings, database, farm, days, seed)
+        if settings.startup_error is None and with_demo:
+            state = _demo_farm(settings, database, farm, days, seed)
         interrupts.check()
         farm_rounds = [Round(CLAIM_S, make_sure), *_deliveries(settings, database, farm, state)]
         _serve(settings, guarding, postgres, (host, port), farm_rounds)

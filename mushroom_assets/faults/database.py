@@ -140,6 +140,13 @@ def _statement_remedy(cause: psycopg.Error) -> str | None:
     return _STATEMENT_REMEDIES.get(cause.sqlstate or "")
 
 
+def remedy(error: BaseException) -> str:
+    """What to do about any fault of the database, be it of a connect or of a statement."""
+    cause = _cause(error)
+    by_code = _statement_remedy(cause) if isinstance(cause, psycopg.Error) else None
+    return by_code or refusal_remedy(error) or delay_remedy(error)
+
+
 def refusal_remedy(error: BaseException) -> str | None:
     """What to do about a connect that the server refused, None where the fault passes by itself."""
     return _said(_REFUSALS, error)

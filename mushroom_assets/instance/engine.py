@@ -5,11 +5,13 @@ answers. What happens while the database is away is the business of `waiting`. O
 storage import this module.
 """
 
+import os
 from typing import Any
 
 import sqlalchemy as sa
 from dagster_postgres.utils import create_pg_engine
 from psycopg import ClientCursor
+from psycopg.conninfo import make_conninfo
 
 from mushroom_assets.faults.database import (
     DatabaseRefused,
@@ -19,8 +21,13 @@ from mushroom_assets.faults.database import (
 )
 from mushroom_assets.storage.answering import Answering
 from mushroom_assets.storage.connection import ORPHAN_MS, endpoint
+from mushroom_assets.storage.schema import SCHEMA
 
 DRIVER = "postgresql+psycopg"
+# A process that died leaves its statement at the server, see `storage.connection`.
+OPTIONS = f"-c client_connection_check_interval={ORPHAN_MS}"
+# By default a role's own schema comes before `public`: that of a role `farm` has the farm's tables.
+PUBLIC = "-c search_path=public"
 # Of one attempt. Without them a server that is cut off is waited for, for ever, by libpq itself.
 # The URI's own win. Over a unix socket all but the first say nothing.
 TIMEOUTS = {
@@ -36,13 +43,20 @@ PING_S = 5.0  # before a connection is used again
 
 
 def driver_url(url: str) -> str:
-    """A URL of `dagster.yaml` as SQLAlchemy takes it for our driver."""
-    return sa.make_url(url).set(drivername=DRIVER).render_as_string(hide_password=False)
+    """A URL of `dagster.yaml` as SQLAlchemy takes it for our driver, with our defaults in it."""
+    given = sa.make_url(url)
+    role = given.username or os.environ.get("PGUSER")
+    options = [OPTIONS, *([PUBLIC] if role == SCHEMA else []), f"{given.query.get('options', '')}"]
+    defaults = {name: str(value) for name, value in TIMEOUTS.items()}
+    query = defaults | dict(given.query) | {"options": " ".join(options).strip()}
+    return given.set(drivername=DRIVER, query=query).render_as_string(hide_password=False)
 
 
-def libpq_url(url: str) -> str:
-    """The same for those who connect without SQLAlchemy."""
-    return sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+def conninfo(url: str) -> str:
+    """The same for those who connect without SQLAlchemy: libpq's keywords and values."""
+    parsed = sa.make_url(url)
+    _, given = parsed.get_dialect()().create_connect_args(parsed)
+    return make_conninfo(**given)
 
 
 def pooled_engine(url: str, token_provider: Any, **pool: int) -> sa.Engine:
@@ -60,14 +74,12 @@ def pooled_engine(url: str, token_provider: Any, **pool: int) -> sa.Engine:
     engine = create_pg_engine(
         url, token_provider, isolation_level="AUTOCOMMIT", pool_pre_ping=True, **pool
     )
-    where = endpoint(libpq_url(url))
+    where = endpoint(conninfo(url))
 
     @sa.event.listens_for(engine, "do_connect")
     def connect(_: Any, __: Any, arguments: Any, parameters: dict[str, Any]) -> Answering:
-        options = f"-c client_connection_check_interval={ORPHAN_MS} {parameters.get('options', '')}"
-        fixed = {"cursor_factory": ClientCursor, "options": options.strip()}
         try:
-            return Answering.connect(*arguments, **TIMEOUTS | parameters | fixed)
+            return Answering.connect(*arguments, **parameters, cursor_factory=ClientCursor)
         except Answering.OperationalError as error:
             raise _fault(where, error) from error
 

@@ -19,7 +19,7 @@ from dagster_postgres import PostgresEventLogStorage
 
 from mushroom_assets.instance.check_rows import Stored, conclude, plan
 from mushroom_assets.instance.check_states import check_states
-from mushroom_assets.instance.engine import libpq_url
+from mushroom_assets.instance.engine import conninfo
 from mushroom_assets.instance.lease import ENDS, Keeper
 from mushroom_assets.instance.runs import RunStorage
 from mushroom_assets.instance.tested import require_names
@@ -59,7 +59,7 @@ class EventStorage(Waiting, PostgresEventLogStorage):
     def __init__(self, url: str, *args: Any, **options: Any) -> None:
         self._mine = Held()
         # Connections of its own: what becomes of an event must not undo a lease.
-        self._keeper = Keeper(lambda: self._engine.connect(), endpoint(libpq_url(url)))
+        self._keeper = Keeper(lambda: self._engine.connect(), endpoint(conninfo(url)))
         super().__init__(url, *args, **options)
 
     @contextmanager

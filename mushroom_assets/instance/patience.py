@@ -19,6 +19,7 @@ from mushroom_assets.faults.database import (
     DatabaseUnavailable,
     first_line,
     is_transient,
+    remedy,
 )
 from mushroom_assets.faults.outage import Outage
 from mushroom_assets.faults.retry import GivenUp, Retry
@@ -51,6 +52,7 @@ class Patience:
     clock: Callable[[], float] = time.monotonic
     _outage: Outage = field(init=False, repr=False)
     _told: float | None = None
+    _away: bool = False  # it was told, and not yet that it is back
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
@@ -68,9 +70,8 @@ class Patience:
             result = retry.call(work, self._passes, self._tell, sleep=self.sleep, clock=self.clock)
         except GivenUp as end:
             raise DatabaseUnavailable(
-                f"Dagster's storage at {self.endpoint} does not answer, {end.attempts} attempts in "
-                f"{end.spent_s:.0f} s: {first_line(end.fault)}. Remedy: start PostgreSQL; what was "
-                "not done is asked for again when it is back"
+                f"Dagster's storage at {self.endpoint} cannot be used, {end.attempts} attempts in "
+                f"{end.spent_s:.0f} s: {first_line(end.fault)}. Remedy: {self._remedy(end.fault)}"
             ) from end.fault
         self._over()
         return result
@@ -89,12 +90,15 @@ class Patience:
             if self._told is not None and now - self._told < TELL_S:
                 return
             self._told = now
+            self._away = True
+        limit = "" if self.deadline_s == float("inf") else f" for {self.deadline_s:.0f} s"
         log.warning(
-            "Dagster's storage at %s does not answer: %s. It is tried again for %.0f s. "
-            "Remedy: start PostgreSQL; nothing is lost meanwhile",
+            "Dagster's storage at %s cannot be used: %s. It is tried again%s. "
+            "Remedy: %s; nothing is lost meanwhile",
             self.endpoint,
             first_line(fault).rstrip("."),
-            self.deadline_s,
+            limit,
+            remedy(fault),
         )
 
     def _over(self) -> None:
@@ -102,10 +106,15 @@ class Patience:
         if away_s is None:
             return
         with self._lock:
-            told = self._told
-            self._told = None
-        if told is not None:
+            news = self._away
+            self._away = False
+        if news:
             log.warning("Dagster's storage at %s is back after %.0f s", self.endpoint, away_s)
+
+    def _remedy(self, fault: BaseException) -> str:
+        if not self.deadline_s:  # people who asked are told at once
+            return f"{remedy(fault)}, then do it again"
+        return f"{remedy(fault)}; what was not done is asked for again when it is back"
 
 
 def passes(fault: BaseException) -> bool:

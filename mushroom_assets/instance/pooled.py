@@ -5,18 +5,24 @@ imports this module. How it connects is the business of `engine`, how events and
 that of `event_log` and `runs`, what happens while the database is away that of `waiting`.
 """
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Self
 
 import sqlalchemy as sa
+from alembic.util import CommandError
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.config import pg_config
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster_postgres import PostgresScheduleStorage
-from dagster_postgres.utils import get_token_provider_from_config, pg_url_from_config
+from dagster_postgres.utils import (
+    DagsterPostgresException,
+    get_token_provider_from_config,
+    pg_url_from_config,
+)
 
+from mushroom_assets.faults.database import DatabaseRefused, told
 from mushroom_assets.instance.engine import driver_url, pooled_engine
 from mushroom_assets.instance.event_log import EventStorage
 from mushroom_assets.instance.patience import Patience
@@ -85,6 +91,29 @@ class PooledScheduleStorage(Pooled, PostgresScheduleStorage):
         return self.opened()
 
 
+@contextmanager
+def telling(where: str) -> Iterator[None]:
+    """Raise what the server refuses when Dagster's tables are made as one message with a remedy.
+
+    Raises:
+        DatabaseRefused: it will refuse until somebody follows the remedy.
+    """
+    try:
+        yield
+    except (sa.exc.DBAPIError, DagsterPostgresException) as error:
+        # dagster-postgres' own retry hides it
+        cause = error.__cause__ if isinstance(error, DagsterPostgresException) else error
+        message = None if cause is None else told(cause, where)
+        if message is None:
+            raise
+        raise message from error
+    except CommandError as error:
+        raise DatabaseRefused(
+            f"the tables of Dagster at {where} are of another version of it: {error}. "
+            "Remedy: install the one that made them, or run `dagster instance migrate`"
+        ) from error
+
+
 class FarmStorage(DagsterStorage, ConfigurableClass):
     """All that Dagster stores."""
 
@@ -100,9 +129,10 @@ class FarmStorage(DagsterStorage, ConfigurableClass):
         )
         patience = Patience(where)
         patience.call(lambda: engine.connect().close())  # the parts look for their tables
-        self._events = PooledEventLogStorage(url, **options)
-        self._runs = PooledRunStorage(url, **options)
-        self._schedules = PooledScheduleStorage(url, **options)
+        with telling(where):
+            self._events = PooledEventLogStorage(url, **options)
+            self._runs = PooledRunStorage(url, **options)
+            self._schedules = PooledScheduleStorage(url, **options)
         mine = self._events._mine
         for part in (self._events, self._runs, self._schedules):
             part._engine = engine

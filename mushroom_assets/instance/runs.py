@@ -19,7 +19,7 @@ from dagster._daemon.types import DaemonHeartbeat
 from dagster_postgres import PostgresRunStorage
 
 from mushroom_assets.instance.backfills import met_outage
-from mushroom_assets.instance.engine import libpq_url
+from mushroom_assets.instance.engine import conninfo
 from mushroom_assets.instance.tested import require_names
 from mushroom_assets.instance.waiting import OfThread, Waiting, waiting
 from mushroom_assets.instance.watch import Place, Watch
@@ -65,7 +65,7 @@ class RunStorage(Waiting, PostgresRunStorage):
         if self._patience is not None:
             self._patience.deadline_s = float("inf")
         if self._place is None:
-            self._place = Place(libpq_url(self.postgres_url))
+            self._place = Place(conninfo(self.postgres_url))
         self._place.take(lambda: Watch(self._instance, self._engine.connect))
         super().add_daemon_heartbeat(daemon_heartbeat)
 

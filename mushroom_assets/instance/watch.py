@@ -4,11 +4,13 @@ The daemon is known by its heartbeats. Only `pooled` imports this module.
 """
 
 import logging
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import dagster as dg
 import sqlalchemy as sa
@@ -122,24 +124,36 @@ class Place:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._left = threading.Event()
+        self._refused = False
 
     def take(self, watch: Callable[[], Watch]) -> None:
         """Take the place, or make sure of it.
 
         Raises:
-            SystemExit: another daemon has it. It ends the thread that called, and the daemon ends
-                when its threads do.
+            SystemExit: another daemon has it. It ends the thread that called, one of several, and
+                the process is asked to end.
             DatabaseUnavailable: the database does not answer.
         """
         with self._lock:
             other = self._held.take()
             if other is not None:
-                raise SystemExit(_refused(other, self._held.database.endpoint))
+                self._refuse(other)
             if self._thread is None or not self._thread.is_alive():  # a fault of ours ended it
                 self._thread = threading.Thread(
                     target=self._look, args=(watch(),), name="leases", daemon=True
                 )
                 self._thread.start()
+
+    def _refuse(self, other: Holder) -> NoReturn:
+        message = (
+            f"another daemon serves the database {self._held.database.endpoint}: {other}. "
+            "Remedy: stop one of the two; two would launch every run twice"
+        )
+        if not self._refused:
+            self._refused = True
+            log.error("%s", message)
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise SystemExit(message)
 
     def leave(self) -> None:
         """Give the place to whoever wants it."""
@@ -163,12 +177,3 @@ class Place:
             except Exception as fault:
                 if not passes(fault) and not isinstance(fault, DatabaseRefused):
                     raise
-
-
-def _refused(other: Holder, where: str) -> str:
-    message = (
-        f"another daemon serves the database {where}: {other}. "
-        "Remedy: stop one of the two; two would launch every run twice"
-    )
-    log.error("%s", message)
-    return message

@@ -16,8 +16,9 @@ from mushroom_assets.service.home import telling_what_cannot_be_written
 from mushroom_assets.service.pulse import Sign
 
 LOCATION = "mushroom_assets"
-PING = "/api.DagsterApi/Ping"
-PATIENCE_S = 10.0  # a ping takes 5 ms
+LIST = "/api.DagsterApi/ListRepositories"
+PATIENCE_S = 10.0  # it takes 5 ms
+OUTAGES = (b"DatabaseUnavailable", b"OperationalError")
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,18 @@ def write_workspace(home: Path, endpoint: Endpoint) -> Path:
 def sign(endpoint: Endpoint) -> Sign:
     """Whether the inner server answers through the proxy.
 
-    It does with definitions that do not load, too: the UI shows why. The request is empty, so that
-    its bytes need none of Dagster's modules.
+    It does with definitions that do not load, too: the UI shows why. But who met an outage of the
+    database then has kept that fault, and does not try again. The request is empty, so that its
+    bytes need none of Dagster's modules.
     """
     with grpc.insecure_channel(endpoint.target()) as channel:
         try:
-            channel.unary_unary(PING)(b"", timeout=PATIENCE_S)
+            told = channel.unary_unary(LIST)(b"", timeout=PATIENCE_S)
         except grpc.RpcError as error:
             # The proxy answers, but with an exception: it has nobody to ask.
             gone = error.code() is grpc.StatusCode.UNKNOWN
             return Sign.GONE if gone else Sign.SILENT
-    return Sign.ALIVE
+    return Sign.BLIND if any(name in told for name in OUTAGES) else Sign.ALIVE
 
 
 def _free_port() -> int:

@@ -184,7 +184,7 @@ def _dagster() -> str:
 def _launcher(settings: Settings) -> str:
     try:
         return load_run_launcher(settings)
-    except DagsterPostgresException as error:
+    except (DagsterPostgresException, DatabaseRefused, DatabaseUnavailable) as error:
         told = "not examined, since Dagster's storage cannot be used: see there"
         raise NotExamined(told) from error
 

@@ -47,8 +47,8 @@ class Guarding(Kept):
             self._send()
 
     def dismiss(self) -> None:
-        """End it: all is stopped."""
-        self.tell(guard.Ward(groups=[], server=None))
+        """End it; what was not stopped in order ends with it."""
+        self.tell(guard.Ward(groups=self.ward["groups"], server=None))
         if self.process is not None:
             with contextlib.suppress(BrokenPipeError):
                 self.process.communicate()

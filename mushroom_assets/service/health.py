@@ -6,8 +6,8 @@ here, and nothing printed.
 """
 
 import shutil
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import LiteralString
 from urllib.parse import quote
@@ -17,10 +17,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from mushroom_assets.service.ui import ui_fault
 from mushroom_assets.settings import Settings
+from mushroom_assets.storage.answering import Answering
 
 UI_S = 3.0  # 0.1 s is usual
 CONNECT_S = 2  # libpq takes no less
-STATEMENT_MS = 1000
+STATEMENT_MS = 1000  # by the server's clock
+ANSWER_S = 1.5  # by ours, where the server is silent
 MIN_FREE = 100_000_000  # bytes: a run's log, and six of PostgreSQL's files of 16 MB
 SEE_RUNS = "see the run in the UI and the log of `mushroom up`"
 
@@ -85,11 +87,27 @@ def fault(settings: Settings, host: str, port: int) -> str | None:
 
     The cause comes before what it brings about: disk, database, UI and daemon, runs.
     """
-    with ThreadPoolExecutor(1) as beside:
-        ui = beside.submit(ui_fault, host, port, timeout_s=UI_S)
-        found = [_disk(settings.home), *_database(settings)]
-        found.insert(2, ui.result())
-    return next((text for text in found if text), None)
+    ui = _Ui(host, port)
+    ui.start()
+    disk = _disk(settings.home)
+    database, rows = _database(settings)
+    ui.join(UI_S)
+    return disk or database or ui.fault or rows
+
+
+class _Ui(threading.Thread):
+    """Asks the UI beside the rest. Who sends a byte a second is not waited for."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(daemon=True)
+        self._address = (host, port)
+        self.fault: str | None = (
+            f"the UI on port {port} does not answer in {UI_S:.0f} s. "
+            "Remedy: see why in the log of `mushroom up`"
+        )
+
+    def run(self) -> None:
+        self.fault = ui_fault(*self._address, timeout_s=UI_S)
 
 
 def _disk(home: Path) -> str | None:
@@ -119,7 +137,8 @@ def _database(settings: Settings) -> tuple[str | None, str | None]:
             application_name="mushroom health",
             options=f"{options} -c statement_timeout={STATEMENT_MS}",
         )
-        with psycopg.connect(limited, autocommit=True) as connection:
+        with Answering.connect(limited, autocommit=True) as connection:
+            connection.patience_s = ANSWER_S
             return _refusal(connection), next(_rows(connection), None)
     except psycopg.Error as error:
         return _away(url, error), None
@@ -150,7 +169,8 @@ def _away(url: str, error: psycopg.Error) -> str:
         name = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname')}"
     except psycopg.Error:  # its message would quote the password
         return "DATABASE_URL cannot be read. Remedy: see what `mushroom doctor` says of it"
-    return f"the database {name} does not answer: {reason}. Remedy: {remedy}"
+    did = "does not answer" if error.sqlstate is None else "refused"
+    return f"the database {name} {did}: {reason}. Remedy: {remedy}"
 
 
 def _refusal(connection: "psycopg.Connection[tuple[object, ...]]") -> str | None:
@@ -166,25 +186,30 @@ def _refusal(connection: "psycopg.Connection[tuple[object, ...]]") -> str | None
 
 def _rows(connection: "psycopg.Connection[tuple[object, ...]]") -> Iterator[str]:
     """What the rows say is wrong, first what is worst. Tables that are not there say nothing."""
-    rules: list[tuple[str, LiteralString, str, str]] = [
+    rules: list[tuple[tuple[str, ...], LiteralString, str, str]] = [
         (
-            "daemon_heartbeats",
+            ("daemon_heartbeats",),
             SECOND_DAEMON,
             "two daemons work on one database ({}): each run is launched twice",
             "stop one of them",
         ),
-        ("farm.run_lease", DEAD, "run {} is in progress, but its process is gone", SEE_RUNS),
-        ("runs", NOT_LAUNCHED, "launches fail: run {} was made but not queued", SEE_RUNS),
-        ("runs", NEVER_STARTED, "launches fail: run {} ended without ever starting", SEE_RUNS),
         (
-            "runs",
+            ("runs", "farm.run_lease"),
+            DEAD,
+            "run {} is in progress, but its process is gone",
+            SEE_RUNS,
+        ),
+        (("runs",), NOT_LAUNCHED, "launches fail: run {} was made but not queued", SEE_RUNS),
+        (("runs",), NEVER_STARTED, "launches fail: run {} ended without ever starting", SEE_RUNS),
+        (
+            ("runs",),
             WAITING,
             "runs wait in the queue, {}, and none starts",
             "see in the log of `mushroom up` why the daemon launches none",
         ),
     ]
-    for table, query, told, remedy in rules:
-        if _scalar(connection, PRESENT, table):
+    for tables, query, told, remedy in rules:
+        if all(_scalar(connection, PRESENT, table) for table in tables):
             found = _scalar(connection, query)
             if found is not None:
                 yield f"{told.format(found)}. Remedy: {remedy}"

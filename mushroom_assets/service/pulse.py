@@ -26,7 +26,8 @@ class Sign(Enum):
     ALIVE = "it answers"
     UNKNOWN = "it cannot be asked, for a fault of another"
     SILENT = "it does not answer"
-    GONE = "it says itself that it cannot serve"
+    GONE = "has lost the process that it served from"
+    BLIND = "could not reach the database when it loaded the definitions"  # and does not try again
 
 
 @dataclass
@@ -45,10 +46,10 @@ class Pulse:
         now = self.child.clock()
         if seen in (Sign.ALIVE, Sign.UNKNOWN):
             self._last = now
-        self._gone = self._gone + 1 if seen is Sign.GONE else 0
+        self._gone = self._gone + 1 if seen in (Sign.GONE, Sign.BLIND) else 0
         silent_s = now - max(self._last, self.child.started)
         if self._gone >= GONE_LIMIT:
-            self._end("has lost the process that it served from")
+            self._end(seen.value)
         elif silent_s > self.limit_s:
             self._end(f"gave no sign of life for {silent_s:.0f} s")
 

@@ -97,8 +97,8 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop all, the last first. The first is asked when the others have ended: they ask it."""
-        for number in (signal.SIGTERM, signal.SIGHUP):  # a second one must not cut this short
-            signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # a second one must not cut this short
         children = [one for one in self.kept if isinstance(one, Child)]
         for child in children[1:]:
             child.ask_to_stop()

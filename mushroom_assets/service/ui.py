@@ -18,12 +18,13 @@ HEALTH = """{
   instance {daemonHealth {allDaemonStatuses {daemonType required lastHeartbeatTime}}}
   workspaceOrError {... on Workspace {
     locationEntries {loadStatus locationOrLoadError {
-      ... on PythonError {message errorChain {error {message}}}
+      ... on PythonError {className message errorChain {error {className message}}}
     }}
   }}
 }"""
 # No server, one that speaks no HTTP, or one that is not Dagster's
 NO_ANSWER = (OSError, http.client.HTTPException, ValueError, KeyError, TypeError)
+BY_DAGSTER = (400, 500)  # of HTTP: a query that it does not know, a fault of its own
 LOCATIONS = "{workspaceOrError {... on Workspace {locationEntries {loadStatus}}}}"
 
 
@@ -82,8 +83,12 @@ def ui_fault(host: str, port: int, *, timeout_s: float = 10) -> str | None:
         silent = _silent(data["instance"]["daemonHealth"]["allDaemonStatuses"])
         unloaded = _unloaded(data["workspaceOrError"]["locationEntries"])
     except NO_ANSWER as error:
-        remedy = "start it with `mushroom up`, or say where it is by --host and --port"
+        where = "say where it is by --host and --port"
         reason = " ".join(str(error).split())
+        if isinstance(error, urllib.error.HTTPError) and error.code not in BY_DAGSTER:
+            told = f"what answers on port {port} is not the farm's UI: {reason}"
+            return f"{told}. Remedy: {where}"
+        remedy = f"start it with `mushroom up`, or {where}"
         return f"the UI on port {port} does not answer: {reason}. Remedy: {remedy}"
     if answer != "Runs":
         return "the UI cannot read its database. Remedy: mend what `mushroom doctor` says of it"
@@ -100,7 +105,10 @@ def _silent(daemons: Sequence[dict[str, Any]]) -> str | None:
     ]
     if not silent:
         return None
-    remedy = "see in the log of `mushroom up` why it does not run, or start `dagster-daemon run`"
+    remedy = (
+        "see in the log of `mushroom up`, which starts it again, why it does not run; "
+        "without `mushroom up` start `dagster-daemon run`"
+    )
     limit = f"for {DAEMON_LIMIT_S / 60:.0f} minutes"
     return f"no heartbeat of the daemon {limit}: {', '.join(silent)}. Remedy: {remedy}"
 
@@ -111,10 +119,17 @@ def _unloaded(locations: Sequence[dict[str, Any]]) -> str | None:
             return "the definitions are still being loaded. Remedy: ask again in a minute"
         error = location["locationOrLoadError"] or {}
         if "message" in error:
-            chain = [link["error"]["message"] for link in error.get("errorChain") or []]
-            told = " ".join([error["message"], *chain][-1].split())  # the last one is the cause
-            return f"the definitions do not load: {told[:500]} Remedy: see Deployment in the UI"
+            told = " ".join(_cause(error).split())[:500]
+            remedy = "mend the cause, then reload the definitions: see Deployment in the UI"
+            return f"the definitions do not load: {told} Remedy: {remedy}"
     return None
+
+
+def _cause(error: dict[str, Any]) -> str:
+    """The last of the errors, from which the others came; of the farm file ours, which names it."""
+    chain = [error, *(link["error"] for link in error.get("errorChain") or [])]
+    ours = [link for link in chain if link.get("className") == "FarmFileError"]
+    return str([*chain, *ours][-1]["message"])
 
 
 def wait_for_ui(

@@ -7,10 +7,12 @@ is patient is the business of `connection`.
 
 import time
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
-import sqlalchemy as sa
+
+if TYPE_CHECKING:  # `mushroom health` has no time for it
+    import sqlalchemy as sa
 
 
 class Answering(psycopg.Connection[Any]):
@@ -47,7 +49,7 @@ class Answering(psycopg.Connection[Any]):
             return end.value
 
 
-def be_patient(connection: sa.Connection, patience_s: float | None = None) -> None:
+def be_patient(connection: "sa.Connection", patience_s: float | None = None) -> None:
     """From now on wait for the server so long; None: as long as a statement of hours takes."""
     driver: Any = connection.connection.dbapi_connection
     driver.patience_s = patience_s

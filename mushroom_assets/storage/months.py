@@ -12,7 +12,8 @@ from mushroom_assets.storage.schema import SCHEMA
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('farm.sample.months'))"
 _PRESENT = """
-    SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'farm.sample'::regclass"""
+    SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+    WHERE inhparent = 'farm.sample'::regclass"""
 
 
 def ensure_months(connection: sa.Connection, first: dt.date, last: dt.date) -> int:
@@ -24,7 +25,7 @@ def ensure_months(connection: sa.Connection, first: dt.date, last: dt.date) -> i
     connection.execute(sa.text(_LOCK))
     present = set(connection.scalars(sa.text(_PRESENT)))
     months = pd.period_range(first, last, freq="M")
-    missing = [month for month in months if f"{SCHEMA}.{_table(month)}" not in present]
+    missing = [month for month in months if _table(month) not in present]
     for month in missing:
         name = sa.sql.quoted_name(_table(month), quote=True)
         connection.exec_driver_sql(

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import dagster as dg
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -15,8 +16,10 @@ from sqlalchemy import exc
 
 from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
 from mushroom_assets.storage.connection import Database, endpoint
+from mushroom_assets_tests.instance.events import FARM
 from mushroom_assets_tests.kit.command import mushroom
 from mushroom_assets_tests.kit.databases import NO_RETRY, execute
+from mushroom_assets_tests.kit.servers import free_port
 
 HEADER = "room_id,device_type,device_alias,point_alias,sampled_at,value"
 ROW = "611,mushroom_env_status,env_611,temperature,2026-01-05T10:00:00Z,17.5"
@@ -124,6 +127,34 @@ def test_init_by_a_role_without_rights(
     line = told_by(mushroom("init", DATABASE_URL=url, MUSHROOM_HOME=tmp_path), url)
     assert "permission denied for database" in line
     assert RIGHTS in line
+
+
+def test_up_by_a_role_without_rights_ends_before_anything_is_started(
+    empty_database_url: str, visitor: str, tmp_path: Path
+) -> None:
+    """The UI could not even show the error: Dagster's tables cannot be made either."""
+    url = as_role(empty_database_url, visitor)
+    given = ("up", "--no-demo", "--port", free_port())
+    line = told_by(mushroom(*given, DATABASE_URL=url, MUSHROOM_HOME=tmp_path / "home"), url)
+    assert "permission denied for schema public" in line
+    assert RIGHTS in line
+
+
+def test_a_role_that_is_called_as_the_schema_has_dagsters_tables_in_public(
+    empty_database_url: str, server_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own schema comes first in what it sees, and has a table `alembic_version`, ours."""
+    execute(server_uri, "CREATE ROLE farm LOGIN SUPERUSER")
+    url = as_role(empty_database_url, "farm")
+    assert mushroom("init", DATABASE_URL=url, MUSHROOM_HOME=tmp_path).exit_code == 0
+    monkeypatch.setenv("DATABASE_URL", url)
+    (tmp_path / "dagster.yaml").write_text(f"{FARM}\ntelemetry: {{enabled: false}}\n")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert instance.get_runs_count() == 0
+    there = "SELECT to_regclass('public.runs') IS NOT NULL AND to_regclass('farm.runs') IS NULL"
+    with psycopg.connect(url) as connection:
+        assert connection.execute(there).fetchone() == (True,)
+    assert mushroom("init", DATABASE_URL=url, MUSHROOM_HOME=tmp_path).exit_code == 0
 
 
 def test_a_role_that_may_not_make_the_extension(empty_database_url: str, visitor: str) -> None:

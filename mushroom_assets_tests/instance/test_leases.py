@@ -345,6 +345,7 @@ def test_a_second_daemon_is_refused_by_the_name_of_the_first_and_not_after_its_d
     assert refused.returncode != 0
     assert "dagster-daemon, pid 4711 on far.example" in refused.stderr + refused.stdout
     assert "Remedy: stop one of the two" in refused.stderr + refused.stdout
+    assert "Traceback" not in refused.stderr + refused.stdout
     first.release()
     other.dispose()
     pipe = subprocess.PIPE

@@ -42,7 +42,7 @@ def patient(clock: Clock, deadline_s: float = DEADLINE_S) -> Patience:
 def test_two_minutes_and_a_half_are_waited_for_and_then_nothing_more() -> None:
     clock = Clock()
     patience = patient(clock)
-    with pytest.raises(DatabaseUnavailable, match=r"db:5432/farm does not answer.*Remedy"):
+    with pytest.raises(DatabaseUnavailable, match=r"db:5432/farm cannot be used.*Remedy"):
         patience.call(away)
     # Waits are at most 5 s, so the last began in the five seconds before the deadline.
     assert 145 <= clock.now <= 150

@@ -1,5 +1,6 @@
 """A server that answers as the UI does, once."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -23,6 +24,25 @@ def answering(answer: bytes) -> Iterator[int]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield server.getsockname()[1]
+        thread.join()
+
+
+@contextmanager
+def dripping() -> Iterator[int]:
+    """A server on the port it yields that sends a byte twice a second, as long as it is asked."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                while not over.wait(0.5):
+                    connection.sendall(b"H")
+
+        over = threading.Event()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        over.set()
         thread.join()
 
 

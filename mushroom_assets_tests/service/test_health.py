@@ -1,5 +1,6 @@
 """`mushroom health` on Dagster's own tables: which rows are a fault, and which are none."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,15 +12,18 @@ from pathlib import Path
 import dagster as dg
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from mushroom_assets.service import health
 from mushroom_assets.settings import Settings, load_settings
+from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import run_lease
 from mushroom_assets_tests.kit.databases import execute, uri_of
 from mushroom_assets_tests.kit.servers import free_port
-from mushroom_assets_tests.kit.ui import answering, as_http, told
+from mushroom_assets_tests.kit.tcp_proxy import Fault, Proxy
+from mushroom_assets_tests.kit.ui import answering, as_http, dripping, told
 
 STORAGE = "storage: {postgres: {postgres_url: {env: DATABASE_URL}}}\ntelemetry: {enabled: false}\n"
 HEAVY = ("dagster", "pandas", "sqlalchemy", "torch", "numpy")
@@ -189,6 +193,29 @@ def test_an_embedded_database_that_does_not_run_is_told(tmp_path: Path) -> None:
     (tmp_path / "postgres" / "PG_VERSION").write_text("18\n", encoding="utf-8")
     told = health.fault(load_settings({"MUSHROOM_HOME": str(tmp_path)}), "127.0.0.1", free_port())
     assert (told or "").startswith(f"the embedded PostgreSQL in {tmp_path}/postgres does not run")
+
+
+def test_a_database_that_answers_no_statement_is_told_in_five_seconds(server_uri: str) -> None:
+    folder = conninfo_to_dict(server_uri)["host"]
+    with Proxy(f"{folder}/.s.PGSQL.5432") as proxy:
+        proxy.decide = lambda opening, commit: None if opening else Fault.SWALLOW
+        url = f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres"
+        begun = time.monotonic()
+        told = found(url) or ""
+    assert re.match("the database 127.0.0.1:.* does not answer: the server is silent: ", told)
+    assert time.monotonic() - begun < 5
+
+
+def test_a_ui_that_sends_a_byte_now_and_then_is_told_in_five_seconds(server_uri: str) -> None:
+    with dripping() as port:
+        begun = time.monotonic()
+        told = health.fault(settings(server_uri), "127.0.0.1", port) or ""
+    assert told.startswith(f"the UI on port {port} does not answer in 3 s. Remedy: ")
+    assert time.monotonic() - begun < 5
+
+
+def test_after_init_alone_no_table_of_dagsters_is_missed(database: Database) -> None:
+    assert found(database.url) is None
 
 
 def test_a_disk_that_is_full_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

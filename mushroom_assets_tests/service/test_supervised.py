@@ -253,10 +253,14 @@ def test_after_its_own_kill_all_is_gone_in_ten_seconds_and_the_next_start_takes_
     assert not old & set(farm.look().values())
 
 
-def test_a_terminal_that_closes_stops_all(farm: Farm) -> None:
+def test_a_terminal_that_closes_stops_all_and_who_presses_on_cuts_nothing_short(
+    farm: Farm,
+) -> None:
     farm.look()
     assert farm.process is not None
-    farm.process.send_signal(signal.SIGHUP)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        farm.process.send_signal(number)
+        time.sleep(0.3)
     assert farm.process.wait(60) == 129
     until(lambda: not farm.living(), 5)
     assert server_pid(farm.home / "postgres") is None

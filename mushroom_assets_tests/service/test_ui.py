@@ -19,7 +19,15 @@ def test_a_ui_that_nobody_serves_is_not_up() -> None:
 
 MISTAKE = {
     "message": "Error occurred during the loading",
-    "errorChain": [{"error": {"message": "room 611: folder 607\nis taken."}}],
+    "errorChain": [
+        {
+            "error": {
+                "className": "FarmFileError",
+                "message": "room 611: folder 607\nis taken.",
+            }
+        },
+        {"error": {"className": "ScannerError", "message": 'in "<unicode string>", line 4'}},
+    ],
 }
 
 
@@ -38,12 +46,13 @@ def test_a_ui_whose_daemons_beat_is_healthy() -> None:
         (
             {"daemons": {"SENSOR": 190, "SCHEDULER": 170, "ASSET": None}},
             "no heartbeat of the daemon for 3 minutes: SENSOR, ASSET. Remedy: see in the log of "
-            "`mushroom up` why it does not run, or start `dagster-daemon run`",
+            "`mushroom up`, which starts it again, why it does not run; without `mushroom up` "
+            "start `dagster-daemon run`",
         ),
         (
             {"error": MISTAKE},
             "the definitions do not load: room 611: folder 607 is taken. "
-            "Remedy: see Deployment in the UI",
+            "Remedy: mend the cause, then reload the definitions: see Deployment in the UI",
         ),
         (
             {"load": "LOADING"},
