@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Self
 
 import sqlalchemy as sa
-from alembic.util import CommandError
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.config import pg_config
@@ -22,7 +21,7 @@ from dagster_postgres.utils import (
     pg_url_from_config,
 )
 
-from mushroom_assets.faults.database import DatabaseRefused, told
+from mushroom_assets.faults.database import told
 from mushroom_assets.instance.engine import driver_url, pooled_engine
 from mushroom_assets.instance.event_log import EventStorage
 from mushroom_assets.instance.patience import Patience
@@ -107,11 +106,6 @@ def telling(where: str) -> Iterator[None]:
         if message is None:
             raise
         raise message from error
-    except CommandError as error:
-        raise DatabaseRefused(
-            f"the tables of Dagster at {where} are of another version of it: {error}. "
-            "Remedy: install the one that made them, or run `dagster instance migrate`"
-        ) from error
 
 
 class FarmStorage(DagsterStorage, ConfigurableClass):
