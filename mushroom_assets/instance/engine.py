@@ -5,12 +5,11 @@ answers. What happens while the database is away is the business of `waiting`. O
 storage import this module.
 """
 
-import os
 from typing import Any
 
 import sqlalchemy as sa
 from dagster_postgres.utils import create_pg_engine
-from psycopg import ClientCursor
+from psycopg import ClientCursor, pq
 from psycopg.conninfo import make_conninfo
 
 from mushroom_assets.faults.database import (
@@ -45,7 +44,7 @@ PING_S = 5.0  # before a connection is used again
 def driver_url(url: str) -> str:
     """A URL of `dagster.yaml` as SQLAlchemy takes it for our driver, with our defaults in it."""
     given = sa.make_url(url)
-    role = given.username or os.environ.get("PGUSER")
+    role = given.username or _default_user()
     options = [OPTIONS, *([PUBLIC] if role == SCHEMA else []), f"{given.query.get('options', '')}"]
     defaults = {name: str(value) for name, value in TIMEOUTS.items()}
     query = defaults | dict(given.query) | {"options": " ".join(options).strip()}
@@ -93,6 +92,14 @@ def pooled_engine(url: str, token_provider: Any, **pool: int) -> sa.Engine:
             connection.patience_s = PING_S
 
     return engine
+
+
+def _default_user() -> str | None:
+    """Whom libpq takes where the URL names nobody: PGUSER, or the user of the system."""
+    for option in pq.Conninfo.get_defaults():
+        if option.keyword == b"user" and option.val:
+            return option.val.decode()
+    return None
 
 
 def _fault(where: str, error: Exception) -> DatabaseRefused | DatabaseUnavailable:
