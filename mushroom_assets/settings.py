@@ -42,6 +42,7 @@ class Settings:
     backfill_cursor_offset: str = "5000"
     notify: tuple[str, ...] = field(default=(), repr=False)  # apprise URLs, which hold secrets
     ui_url: str | None = None  # for links in notifications
+    path_prefix: str = ""  # of the UI behind a proxy, "/farm"
 
     @property
     def postgres_dir(self) -> Path:
@@ -123,6 +124,7 @@ class Settings:
             "ASSET_BACKFILL_CURSOR_OFFSET": self.backfill_cursor_offset,
             "MUSHROOM_NOTIFY": " ".join(self.notify) or None,
             "MUSHROOM_UI_URL": self.ui_url,
+            "MUSHROOM_PATH_PREFIX": self.path_prefix or None,
             "MUSHROOM_STARTUP_ERROR": self.startup_error,
         }
         return {name: value for name, value in named.items() if value is not None}
@@ -156,7 +158,20 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         backfill_cursor_offset=given.get("ASSET_BACKFILL_CURSOR_OFFSET", "5000"),
         notify=_urls(given.get("MUSHROOM_NOTIFY", "")),
         ui_url=given.get("MUSHROOM_UI_URL"),
+        path_prefix=path_prefix(given.get("MUSHROOM_PATH_PREFIX", "")),
     )
+
+
+def path_prefix(given: str) -> str:
+    """A path before all paths of the UI: `/farm`, or nothing.
+
+    Raises:
+        SettingsError: it is no such path.
+    """
+    prefix = given.strip().rstrip("/")
+    if prefix and not re.fullmatch(r"(/[\w.~-]+)+", prefix):
+        raise SettingsError(f"the path prefix {given!r} is no path. Remedy: write it as /farm")
+    return prefix
 
 
 def _urls(text: str) -> tuple[str, ...]:

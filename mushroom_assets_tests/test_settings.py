@@ -34,6 +34,13 @@ def test_without_any_setting_home_is_a_folder_of_the_current_one(
     assert load_settings({"MUSHROOM_HOME": "~/plant"}).home == Path.home() / "plant"
 
 
+def test_a_path_prefix_is_a_path() -> None:
+    assert load_settings({"MUSHROOM_PATH_PREFIX": "/farm/north/"}).path_prefix == "/farm/north"
+    for wrong in ("farm", "/farm?x", "/a b", "/a//b"):
+        with pytest.raises(SettingsError, match="Remedy: write it as /farm"):
+            load_settings({"MUSHROOM_PATH_PREFIX": wrong})
+
+
 def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     home = {"MUSHROOM_HOME": str(tmp_path)}
     names = [

@@ -23,6 +23,7 @@ from mushroom_assets.domain.versions import Noun, code_version
 from mushroom_assets.instance.outstanding import closed, keys_of, ranges
 from mushroom_assets.instance.reporting import made_by, together
 from mushroom_assets.resources import FarmFile
+from mushroom_assets.settings import load_settings
 
 NAME = "partitions_complete"
 DAYS = 30
@@ -86,7 +87,8 @@ def completeness(
             metadata[name] = dg.MetadataValue.md(_list(list(ranges(keys, found)), farm))
     if not count:
         return {"passed": True, "description": say("check_holds", farm), "metadata": metadata}
-    where = f"/assets/{watched.asset.to_user_string()}?view=partitions"
+    prefix = load_settings().path_prefix
+    where = f"{prefix}/assets/{watched.asset.to_user_string()}?view=partitions"
     metadata["partitions"] = dg.MetadataValue.md(f"[{where}]({where})")
     return {
         "passed": False,

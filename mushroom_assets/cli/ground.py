@@ -23,15 +23,18 @@ from mushroom_assets.storage.months import ensure_months
 
 
 @contextlib.contextmanager
-def machine() -> Iterator[Settings]:
+def machine(path_prefix: str | None = None) -> Iterator[Settings]:
     """The settings with a database behind them: the embedded one where no other is set.
 
-    This process and all that it starts find them in the environment.
+    This process and all that it starts find them in the environment; a `path_prefix` is not that of
+    MUSHROOM_PATH_PREFIX.
 
     Raises:
         ServerError: a folder of MUSHROOM_HOME cannot be made, or the database does not start.
     """
     settings = load_settings()
+    if path_prefix is not None:
+        settings = dataclasses.replace(settings, path_prefix=path_prefix)
     _make_folders(settings)
     with contextlib.ExitStack() as stack:
         if settings.database_url is None:

@@ -34,7 +34,7 @@ from mushroom_assets.service.postgres import Cluster, Postmaster, server_pid
 from mushroom_assets.service.programs import dagster_children
 from mushroom_assets.service.pulse import Heartbeats, Pulse, Sign
 from mushroom_assets.service.supervisor import Round, Supervisor
-from mushroom_assets.service.ui import ui_serves, wait_for_ui
+from mushroom_assets.service.ui import Door, ui_serves, wait_for_ui
 from mushroom_assets.settings import Settings, load_settings
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database, Limits
@@ -48,13 +48,7 @@ CODE_SERVER_S = 2.0  # three looks find its inner server gone; each takes 5 ms
 
 
 @click.command()
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help="Address of the UI; 0.0.0.0 for other machines.",
-)
-@click.option("--port", default=3000, show_default=True, type=options.PORT, help="Port of the UI.")
+@options.of_the_ui
 @click.option(
     "--demo/--no-demo",
     "with_demo",
@@ -83,7 +77,7 @@ CODE_SERVER_S = 2.0  # three looks find its inner server gone; each takes 5 ms
     type=options.ATTEMPTS,
     help="Attempts to connect to the database, 10 s apart.",
 )
-def up(host: str, port: int, with_demo: bool, days: int, seed: int, attempts: int) -> None:
+def up(door: Door, with_demo: bool, days: int, seed: int, attempts: int) -> None:
     """Run everything on one machine: database, tables, UI and daemon.
 
     An empty database gets a demo farm.
@@ -92,17 +86,17 @@ def up(host: str, port: int, with_demo: bool, days: int, seed: int, attempts: in
     farm = settings.read_farm()
     retry = Retry(attempts=attempts, fixed_s=10, deadline_s=float("inf"))
     with contextlib.ExitStack() as stack:
-        claim = stack.enter_context(home_claimed(settings.home, f"http://{host}:{port}"))
+        claim = stack.enter_context(home_claimed(settings.home, door.url))
         require_space(settings.home, DEMO_BYTES if with_demo else DEMO_BYTES // 10)
         if settings.database_url is None and server_pid(settings.postgres_dir) is None:
-            require_free_port(host, port)  # before any work; nothing of ours can hold it
+            require_free_port(door.host, door.port)  # before any work; nothing of ours can hold it
         guarding = Guarding("guard", claim)
         stack.callback(guarding.dismiss)
         postgres = _own_postgres(settings, guarding)
-        settings = stack.enter_context(machine())
+        settings = stack.enter_context(machine(door.path_prefix))
         database = stack.enter_context(open_database(settings, retry))
         make_sure = stack.enter_context(farm_claimed(settings, database))
-        require_free_port(host, port)  # after the claims: whoever else holds it is not ours
+        require_free_port(door.host, door.port)  # after the claims: nobody of ours
         prepare_dagster_home(settings)
         settings = _tables_or_report(settings, database, farm)
         load_run_launcher(settings)  # the UI needs Dagster's storage even to show an error
@@ -111,7 +105,7 @@ def up(host: str, port: int, with_demo: bool, days: int, seed: int, attempts: in
             state = _demo_farm(settings, database, farm, days, seed)
         interrupts.check()
         farm_rounds = [Round(CLAIM_S, make_sure), *_deliveries(settings, database, farm, state)]
-        _serve(settings, guarding, postgres, (host, port), farm_rounds)
+        _serve(settings, guarding, postgres, door, farm_rounds)
 
 
 def _own_postgres(settings: Settings, guarding: Guarding) -> Postmaster | None:
@@ -184,23 +178,22 @@ def _serve(
     settings: Settings,
     guarding: Guarding,
     postgres: Postmaster | None,
-    address: tuple[str, int],
+    door: Door,
     farm_rounds: list[Round],
 ) -> None:
     """Run Dagster's programs until Ctrl-C, and the database beside them."""
-    host, port = address
     endpoint = code_server.Endpoint.of(settings.home)
     children = dagster_children(
-        settings, host, port, daemon=settings.startup_error is None, endpoint=endpoint
+        settings, door, daemon=settings.startup_error is None, endpoint=endpoint
     )
     kept = [*children] if postgres is None else [postgres, *children]
     server = None if postgres is None else postgres.cluster.server()
-    rounds = farm_rounds + _pulses(settings, address, endpoint, children)
+    rounds = farm_rounds + _pulses(settings, door, endpoint, children)
     supervisor = Supervisor(guarding, kept, rounds, server)
     try:
         supervisor.start()
-        if wait_for_ui(host, port, [supervisor]):
-            click.echo(_welcome(settings, f"http://{host}:{port}"))
+        if wait_for_ui(door.host, door.port, [supervisor], prefix=door.path_prefix):
+            click.echo(_welcome(settings, door.url))
         else:
             log.error("the UI is not up yet: see the lines above. It is tried again until Ctrl-C")
         supervisor.run()
@@ -212,7 +205,7 @@ def _serve(
 
 def _pulses(
     settings: Settings,
-    address: tuple[str, int],
+    door: Door,
     endpoint: code_server.Endpoint,
     children: list[Child],
 ) -> list[Round]:
@@ -224,7 +217,8 @@ def _pulses(
     )
 
     def ui() -> Sign:
-        return Sign.ALIVE if ui_serves(*address) else Sign.SILENT
+        serves = ui_serves(door.host, door.port, prefix=door.path_prefix)
+        return Sign.ALIVE if serves else Sign.SILENT
 
     signs = {
         "code server": (CODE_SERVER_S, lambda: code_server.sign(endpoint)),

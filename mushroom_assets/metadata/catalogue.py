@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from mushroom_assets.domain.farm import Farm, Language
 from mushroom_assets.domain.texts import say
 from mushroom_assets.metadata.common import Metadata
-from mushroom_assets.metadata.pages import description, link, pages
+from mushroom_assets.metadata.links import link
+from mushroom_assets.metadata.pages import description, pages
 from mushroom_assets.storage.schema import ASSETS, SOURCES, dictionary
 
 GROUP = "farm"  # one for all: the lineage page folds up groups as soon as there are two

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from mushroom_assets.domain.farm import Farm, Language
 from mushroom_assets.domain.packaged import packaged_yaml
 from mushroom_assets.domain.texts import say
+from mushroom_assets.metadata.links import link
 from mushroom_assets.storage.schema import ASSETS
 from mushroom_assets.storage.schema.dictionary import upstream
 
@@ -63,11 +64,6 @@ def description(table: sa.Table, farm: Farm) -> str:
     lines = [f"**{say(f'page.{name}', farm)}** {text}" for name, text in paragraphs.items()]
     text = "\n\n".join([page.what[language], *lines, f"```sql\n{page.query}\n```"])
     return re.sub(r"\[\[(\w+)\]\]", lambda name: link(name[1], name[1]), text)
-
-
-def link(text: str, asset: str) -> str:
-    """A link to an asset's page, in Markdown."""
-    return f"[{text}](/assets/{asset})"
 
 
 def _neighbours(table: sa.Table) -> str:

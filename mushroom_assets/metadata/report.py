@@ -16,6 +16,7 @@ from mushroom_assets.domain.setpoints import change_text
 from mushroom_assets.domain.texts import quantity_name, say, share_text
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.contact_sheet import Draw, room_pictures
+from mushroom_assets.metadata.links import link
 from mushroom_assets.metadata.pictures import inline
 
 # Characters of all pictures of a day. A card has 30,000 of ribbons and 20,000 of photos; a dozen
@@ -83,8 +84,7 @@ def _in_band(card: Card, farm: Farm) -> list[str]:
 
 
 def _link(day: dt.date, farm: Farm) -> str:
-    place = f"/assets/daily_room_report?view=partitions&partition={day}"
-    return say("newest", farm, link=f"[{day}]({place})")
+    return say("newest", farm, link=link(f"{day}", "daily_room_report", f"{day}"))
 
 
 def _pictures(

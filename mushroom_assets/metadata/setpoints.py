@@ -9,6 +9,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.setpoints import HourlySetpointChanges, change_text, device_text
 from mushroom_assets.domain.texts import say
 from mushroom_assets.metadata.common import Metadata
+from mushroom_assets.metadata.links import link
 from mushroom_assets.metadata.pictures import markdown_table, plain
 
 
@@ -58,4 +59,4 @@ def _day_link(row: HourlySetpointChanges, farm: Farm) -> str:
     """To the day's report, which lists every room's changes of the day."""
     day = row["changed_at"].astimezone(farm.zone).date()
     words = say("all_changes", farm, day=day)
-    return f"[{words}](/assets/daily_room_report?view=partitions&partition={day})"
+    return link(words, "daily_room_report", f"{day}")

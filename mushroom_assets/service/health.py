@@ -87,7 +87,7 @@ def fault(settings: Settings, host: str, port: int) -> str | None:
 
     The cause comes before what it brings about: disk, database, UI and daemon, runs.
     """
-    ui = _Ui(host, port)
+    ui = _Ui(host, port, settings.path_prefix)
     ui.start()
     disk = _disk(settings.home)
     database, rows = _database(settings)
@@ -98,16 +98,17 @@ def fault(settings: Settings, host: str, port: int) -> str | None:
 class _Ui(threading.Thread):
     """Asks the UI beside the rest. Who sends a byte a second is not waited for."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, prefix: str) -> None:
         super().__init__(daemon=True)
         self._address = (host, port)
+        self._prefix = prefix
         self.fault: str | None = (
             f"the UI on port {port} does not answer in {UI_S:.0f} s. "
             "Remedy: see why in the log of `mushroom up`"
         )
 
     def run(self) -> None:
-        self.fault = ui_fault(*self._address, timeout_s=UI_S)
+        self.fault = ui_fault(*self._address, timeout_s=UI_S, prefix=self._prefix)
 
 
 def _disk(home: Path) -> str | None:

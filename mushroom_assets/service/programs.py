@@ -15,7 +15,7 @@ from mushroom_assets.service.children import Child
 from mushroom_assets.service.code_server import LOCATION, Endpoint, sign, write_workspace
 from mushroom_assets.service.home import ServerError
 from mushroom_assets.service.pulse import Sign
-from mushroom_assets.service.ui import reachable
+from mushroom_assets.service.ui import Door, reachable
 from mushroom_assets.settings import Settings
 
 # The inner code server ends when its proxy is silent for so long. On a busy machine 30 s, the
@@ -46,12 +46,7 @@ def console_script(name: str) -> str:
 
 
 def dagster_children(
-    settings: Settings,
-    host: str,
-    port: int,
-    *,
-    daemon: bool = True,
-    endpoint: Endpoint | None = None,
+    settings: Settings, door: Door, *, daemon: bool = True, endpoint: Endpoint | None = None
 ) -> list[Child]:
     """The code server, the webserver, and the daemon that ticks schedules and launches runs.
 
@@ -59,13 +54,17 @@ def dagster_children(
     """
     endpoint = endpoint or Endpoint.of(settings.home)
     workspace = ["-w", str(write_workspace(settings.home, endpoint))]
-    webserver = ["-m", "dagster_webserver", "-h", host, "-p", str(port), *workspace]
+    webserver = ["-m", "dagster_webserver", "-h", door.host, "-p", str(door.port), *workspace]
+    if door.path_prefix:
+        webserver += ["--path-prefix", door.path_prefix]
+    if door.read_only:
+        webserver.append("--read-only")
     scheduler = [console_script("dagster-daemon"), "run", *workspace]
     quiet = ["--log-format", "json"]  # for a log collector
     if sys.stdout.isatty():  # a person: warnings only, the UI has the rest
         quiet = ["--log-level", "warning"]
         webserver += ["--dagster-log-level", "warning"]
-    ui = {"MUSHROOM_UI_URL": f"http://{reachable(host)}:{port}"}
+    ui = {"MUSHROOM_UI_URL": f"http://{reachable(door.host)}:{door.port}{door.path_prefix}"}
     # Safe path: a file in the current folder must not stand in for a module that Dagster imports.
     python = {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
     environment = ui | TICKS | os.environ | settings.environment() | python

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 DAEMON_LIMIT_S = 180.0  # six beats of 30 s; Dagster itself would wait for half an hour
@@ -35,12 +36,36 @@ class Watchable(Protocol):
         """Start it again if it ended."""
 
 
+@dataclass(frozen=True)
+class Door:
+    """Where the UI listens, and how it is shown.
+
+    Attributes:
+        host: address that it listens on.
+        port: its port.
+        path_prefix: of a proxy before it, `/farm`, or nothing.
+        read_only: nobody can launch or change anything by it.
+    """
+
+    host: str
+    port: int
+    path_prefix: str = ""
+    read_only: bool = False
+
+    @property
+    def url(self) -> str:
+        """Of its start page, as it listens."""
+        return f"http://{self.host}:{self.port}{self.path_prefix}"
+
+
 def reachable(host: str) -> str:
     """The address by which this machine reaches a server that listens on `host`."""
     return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - not bound here
 
 
-def ask_ui(host: str, port: int, query: str, *, timeout_s: float = 10) -> dict[str, Any]:
+def ask_ui(
+    host: str, port: int, query: str, *, timeout_s: float = 10, prefix: str = ""
+) -> dict[str, Any]:
     """The data that the UI's GraphQL API answers with.
 
     Raises:
@@ -48,7 +73,7 @@ def ask_ui(host: str, port: int, query: str, *, timeout_s: float = 10) -> dict[s
         http.client.HTTPException: the answer is not HTTP, or the host is no name.
         ValueError: the answer is not GraphQL's.
     """
-    address = f"http://{reachable(host)}:{port}/graphql"
+    address = f"http://{reachable(host)}:{port}{prefix}/graphql"
     body = json.dumps({"query": query}).encode()
     request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - our server
@@ -59,9 +84,9 @@ def ask_ui(host: str, port: int, query: str, *, timeout_s: float = 10) -> dict[s
     return data
 
 
-def ui_serves(host: str, port: int, *, timeout_s: float = 10) -> bool:
+def ui_serves(host: str, port: int, *, timeout_s: float = 10, prefix: str = "") -> bool:
     """Whether the webserver answers at all, an error say; for whoever restarts it."""
-    address = f"http://{reachable(host)}:{port}/server_info"
+    address = f"http://{reachable(host)}:{port}{prefix}/server_info"
     try:
         with urllib.request.urlopen(address, timeout=timeout_s):
             return True
@@ -71,14 +96,14 @@ def ui_serves(host: str, port: int, *, timeout_s: float = 10) -> bool:
         return False
 
 
-def ui_fault(host: str, port: int, *, timeout_s: float = 10) -> str | None:
+def ui_fault(host: str, port: int, *, timeout_s: float = 10, prefix: str = "") -> str | None:
     """What keeps the UI from working and what to do, None where nothing does.
 
     That is: it does not answer, it cannot read its database, a daemon has no heartbeat of the last
     three minutes, or the definitions do not load.
     """
     try:
-        data = ask_ui(host, port, HEALTH, timeout_s=timeout_s)
+        data = ask_ui(host, port, HEALTH, timeout_s=timeout_s, prefix=prefix)
         answer = data["runsOrError"]["__typename"]
         silent = _silent(data["instance"]["daemonHealth"]["allDaemonStatuses"])
         unloaded = _unloaded(data["workspaceOrError"]["locationEntries"])
@@ -133,7 +158,12 @@ def _cause(error: dict[str, Any]) -> str:
 
 
 def wait_for_ui(
-    host: str, port: int, children: Sequence[Watchable], *, timeout_s: float = 180
+    host: str,
+    port: int,
+    children: Sequence[Watchable],
+    *,
+    timeout_s: float = 180,
+    prefix: str = "",
 ) -> bool:
     """Whether the UI answers within `timeout_s`, with the code location loaded.
 
@@ -144,7 +174,8 @@ def wait_for_ui(
         for child in children:
             child.watch()
         with contextlib.suppress(*NO_ANSWER):  # not up yet
-            entries = ask_ui(host, port, LOCATIONS)["workspaceOrError"]["locationEntries"]
+            told = ask_ui(host, port, LOCATIONS, prefix=prefix)
+            entries = told["workspaceOrError"]["locationEntries"]
             if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
                 return True
         time.sleep(0.5)

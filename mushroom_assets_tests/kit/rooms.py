@@ -15,7 +15,7 @@ MAY = {
     "image_store": GROUND,
     "inference": GROUND,
     "resources": DATA | {"settings"},
-    "metadata": GROUND | {"storage"},
+    "metadata": GROUND | {"storage", "settings"},
     "instance": GROUND | {"partitions", "storage"},
     "ingestion": GROUND | {"storage", "image_store", "simulation"},
     "assets": DOORS | {"partitions", "metadata", "instance", "ingestion"},

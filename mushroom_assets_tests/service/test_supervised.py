@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import psutil
@@ -33,6 +34,7 @@ from mushroom_assets_tests.kit.servers import free_port, until
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 BACK_S = 60.0
 GONE_S = 10.0
+PREFIX = "/farm"
 # What its command line shows of each process below `mushroom up`
 SHOWS = {
     "guard": "guard.py",
@@ -69,11 +71,13 @@ class Farm:
         text = f"timezone: Asia/Shanghai\nfirst_day: {first_day}\nrooms: {rooms}\n"
         (self.folder / "farm.yaml").write_text(text, encoding="utf-8")
 
-    def launch(self) -> None:
+    def launch(self, *options: str) -> None:
         """Start the command."""
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(
-                command_line("up", "--no-demo", "--port", self.port),
+                command_line(
+                    "up", "--no-demo", "--port", self.port, "--path-prefix", PREFIX, *options
+                ),
                 env=self.environment(),
                 stdout=log,
                 stderr=log,
@@ -81,7 +85,12 @@ class Farm:
             )
 
     def fault(self) -> str | None:
-        return fault(load_settings(self.environment()), "127.0.0.1", self.port)
+        prefixed = self.environment() | {"MUSHROOM_PATH_PREFIX": PREFIX}
+        return fault(load_settings(prefixed), "127.0.0.1", self.port)
+
+    def ask(self, query: str) -> dict[str, Any]:
+        """What the UI answers."""
+        return ask_ui("127.0.0.1", self.port, query, timeout_s=60, prefix=PREFIX)
 
     def serves(self) -> bool:
         """Whether all processes are there and the definitions can be loaded anew."""
@@ -144,14 +153,11 @@ def run_started(farm: Farm) -> bool:
     wanted = f'assetSelection: [{{path: ["daily_env_stats"]}}], partitionNames: ["{day}"]'
     launch = f"launchPartitionBackfill(backfillParams: {{{wanted}}})"
     asked = f"mutation {{{launch} {{... on LaunchBackfillSuccess {{backfillId}}}}}}"
-    told = ask_ui("127.0.0.1", farm.port, asked, timeout_s=30)
+    told = farm.ask(asked)
     tag = f'{{key: "dagster/backfill", value: "{told["launchPartitionBackfill"]["backfillId"]}"}}'
     runs = f"{{runsOrError(filter: {{tags: [{tag}]}}) {{... on Runs {{results {{startTime}}}}}}}}"
     until(
-        lambda: any(
-            run["startTime"]
-            for run in ask_ui("127.0.0.1", farm.port, runs)["runsOrError"]["results"]
-        ),
+        lambda: any(run["startTime"] for run in farm.ask(runs)["runsOrError"]["results"]),
         BACK_S,
     )
     return True
@@ -176,14 +182,14 @@ def test_daemon_and_webserver_found_the_code_server_again(farm: Farm) -> None:
 def test_reload_definitions_picks_up_the_farm_file_with_a_mistake_and_mended(farm: Farm) -> None:
     before = farm.look()
     farm.write('{"607": {}, "611": {folder: "607"}}')
-    ask_ui("127.0.0.1", farm.port, RELOAD, timeout_s=60)
+    farm.ask(RELOAD)
     told = farm.fault()
     assert told is not None
     assert re.match("the definitions do not load: .*607.* Remedy: ", told)
     time.sleep(8)  # the supervisor looks every 2 s, and three times
     assert farm.fault() == told
     farm.write('{"607": {}, "611": {}}')
-    ask_ui("127.0.0.1", farm.port, RELOAD, timeout_s=60)
+    farm.ask(RELOAD)
     until(lambda: farm.fault() is None, BACK_S)
     after = farm.look()
     same = {name for name in before if before[name] == after[name]}
@@ -216,7 +222,7 @@ def test_a_second_one_on_the_home_is_told_who_serves_it_and_where(farm: Farm) ->
     assert (done.returncode, done.stdout) == (
         1,
         f"mushroom: `mushroom up` (pid {pid}) already serves this home, {farm.home}. Remedy: stop "
-        f"it (kill {pid}), or use it at http://127.0.0.1:{farm.port}\n",
+        f"it (kill {pid}), or use it at http://127.0.0.1:{farm.port}{PREFIX}\n",
     )
 
 
@@ -246,11 +252,14 @@ def test_after_its_own_kill_all_is_gone_in_ten_seconds_and_the_next_start_takes_
     farm.process.kill()
     killed = time.monotonic()
     farm.process.wait()
-    farm.launch()  # while the guard is still at work
+    farm.launch("--read-only")  # while the guard is still at work
     until(lambda: not [one for one in farm.living() if one in old], GONE_S)
     assert time.monotonic() - killed < GONE_S
     until(farm.serves, BACK_S)
     assert not old & set(farm.look().values())
+    assert farm.ask("{permissions {permission value}}")
+    told = farm.ask(RELOAD)["reloadRepositoryLocation"]["__typename"]
+    assert told == "UnauthorizedError"  # read-only
 
 
 def test_a_terminal_that_closes_stops_all_and_who_presses_on_cuts_nothing_short(
