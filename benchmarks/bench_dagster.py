@@ -56,6 +56,10 @@ def dagster(*, before: bool) -> Iterator[Path]:
         settings = load_settings()
         os.environ |= settings.environment()
         prepare_dagster_home(settings)
+        database = Database(url)
+        with database.transaction() as connection:
+            migrations.upgrade(connection)  # the leases of runs
+        database.dispose()
         if before:
             os.environ.pop("DAGSTER_EVENT_BATCH_SIZE")
             file = settings.dagster_home / "dagster.yaml"
