@@ -108,7 +108,7 @@ def ui_fault(host: str, port: int, *, timeout_s: float = 10, prefix: str = "") -
         silent = _silent(data["instance"]["daemonHealth"]["allDaemonStatuses"])
         unloaded = _unloaded(data["workspaceOrError"]["locationEntries"])
     except NO_ANSWER as error:
-        where = "say where it is by --host and --port"
+        where = "say where it is by --host, --port and --path-prefix"
         reason = " ".join(str(error).split())
         if isinstance(error, urllib.error.HTTPError) and error.code not in BY_DAGSTER:
             told = f"what answers on port {port} is not the farm's UI: {reason}"

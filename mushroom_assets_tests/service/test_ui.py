@@ -78,7 +78,8 @@ def test_a_server_that_is_no_ui_is_told_as_one_that_does_not_answer(answer: byte
     assert result.exit_code == 1
     assert result.output.startswith(f"mushroom: the UI on port {port} does not answer: ")
     assert result.output.endswith(
-        ". Remedy: start it with `mushroom up`, or say where it is by --host and --port\n"
+        ". Remedy: start it with `mushroom up`, or say where it is by --host, "
+        "--port and --path-prefix\n"
     )
     assert result.output.count("\n") == 1
 
