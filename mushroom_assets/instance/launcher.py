@@ -4,7 +4,15 @@ Other launchers, of Kubernetes or Celery say, need nothing of this: that a run w
 process ends is the business of `watch`. No private name of Dagster here.
 """
 
+import time
+
 import dagster as dg
+
+from mushroom_assets.instance.lease import BEAT_S
+
+FRESH_S = 1.0  # a lease that was renewed so lately is of a process that answers
+SILENT_S = 1.5 * BEAT_S  # one that was not is of a process that does not
+LOOK_S = 0.25
 
 
 class FarmRunLauncher(dg.DefaultRunLauncher):
@@ -13,8 +21,16 @@ class FarmRunLauncher(dg.DefaultRunLauncher):
     def terminate(self, run_id: str) -> bool:
         """Cancel a run; whether it will end.
 
-        Where no process answers, Dagster's own raises an error and leaves the run canceling.
+        A process that does not answer is not asked: the code server would wait for its answer for
+        ever, and launch nothing meanwhile. Where no process answers, Dagster's own raises an error
+        and leaves the run canceling.
         """
+        if not self._answers(run_id):
+            run = self._instance.get_run_by_id(run_id)
+            if run is None or run.is_finished:
+                return False
+            self._instance.report_run_canceling(run)
+            return self._left_to_its_lease(run_id, "it does not renew its lease")
         try:
             if super().terminate(run_id):  # type: ignore[no-untyped-call]  # Dagster's own
                 return True
@@ -22,6 +38,20 @@ class FarmRunLauncher(dg.DefaultRunLauncher):
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
         else:
             reason = "the code server does not know the run"
+        return self._left_to_its_lease(run_id, reason)
+
+    def _answers(self, run_id: str) -> bool:
+        """Whether the run's process renews its lease; its next beat is waited for."""
+        silent_for = getattr(self._instance.run_storage, "silent_for", lambda run_id: None)
+        while True:
+            silent_s = silent_for(run_id)
+            if silent_s is None or silent_s < FRESH_S:
+                return True
+            if silent_s > SILENT_S:
+                return False
+            time.sleep(LOOK_S)
+
+    def _left_to_its_lease(self, run_id: str, reason: str) -> bool:
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.status is not dg.DagsterRunStatus.CANCELING:
             return False

@@ -23,6 +23,7 @@ from mushroom_assets.instance.engine import conninfo
 from mushroom_assets.instance.tested import require_names
 from mushroom_assets.instance.waiting import OfThread, Waiting, waiting
 from mushroom_assets.instance.watch import Place, Watch
+from mushroom_assets.storage import leases
 from mushroom_assets.storage.leases import ENDED
 
 require_names(PostgresRunStorage, "connect", "handle_run_event", "add_daemon_heartbeat")
@@ -68,6 +69,13 @@ class RunStorage(Waiting, PostgresRunStorage):
             self._place = Place(conninfo(self.postgres_url))
         self._place.take(lambda: Watch(self._instance, self._engine.connect))
         super().add_daemon_heartbeat(daemon_heartbeat)
+
+    def silent_for(self, run_id: str) -> float | None:
+        """Seconds since a run's process renewed its lease; None where nothing is known of it."""
+        with self.connect() as connection:
+            if connection.scalar(sa.text("SELECT to_regclass('farm.run_lease') IS NULL")):
+                return None
+            return leases.silent_for(connection, run_id)
 
     def dispose(self) -> None:
         """Leave the daemon's place."""

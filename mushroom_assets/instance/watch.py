@@ -136,7 +136,7 @@ class Place:
         """
         with self._lock:
             other = self._held.take()
-            if other is not None:
+            if other is not None and not other.is_me():
                 self._refuse(other)
             if self._thread is None or not self._thread.is_alive():  # a fault of ours ended it
                 self._thread = threading.Thread(
@@ -166,7 +166,7 @@ class Place:
             try:
                 with self._lock:
                     other = self._held.take()
-                if other is None:  # else the next heartbeat ends this daemon
+                if other is None or other.is_me():  # else the next heartbeat ends this daemon
                     watch.look()
             except sa.exc.ProgrammingError as error:
                 where = self._held.database.endpoint

@@ -17,7 +17,10 @@ from mushroom_assets.service.pulse import Sign
 
 LOCATION = "mushroom_assets"
 LIST = "/api.DagsterApi/ListRepositories"
-PATIENCE_S = 10.0  # it takes 5 ms
+CAN_CANCEL = "/api.DagsterApi/CanCancelExecution"
+# Of no run: a message of protobuf whose first field is Dagster's own JSON
+NO_RUN = b'\n<{"__class__": "CanCancelExecutionRequest", "run_id": "none"}'
+PATIENCE_S = 10.0  # each takes 5 ms
 OUTAGES = (b"DatabaseUnavailable", b"OperationalError")
 
 
@@ -78,7 +81,22 @@ def sign(endpoint: Endpoint) -> Sign:
             # The proxy answers, but with an exception: it has nobody to ask.
             gone = error.code() is grpc.StatusCode.UNKNOWN
             return Sign.GONE if gone else Sign.SILENT
-    return Sign.BLIND if any(name in told for name in OUTAGES) else Sign.ALIVE
+        if any(name in told for name in OUTAGES):
+            return Sign.BLIND
+        return Sign.SILENT if _is_stuck(channel) else Sign.ALIVE
+
+
+def _is_stuck(channel: grpc.Channel) -> bool:
+    """Whether it cannot say what it executes: then it launches nothing either.
+
+    So it is when it was asked to cancel a run whose process had stopped or died just then: it waits
+    for that process, for ever, and all else waits for it.
+    """
+    try:
+        channel.unary_unary(CAN_CANCEL)(NO_RUN, timeout=PATIENCE_S)
+    except grpc.RpcError as error:  # any other answer is one
+        return bool(error.code() is grpc.StatusCode.DEADLINE_EXCEEDED)
+    return False
 
 
 def _free_port() -> int:

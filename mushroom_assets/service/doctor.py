@@ -18,7 +18,7 @@ from mushroom_assets.faults.image_store import ImageStoreRefused
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.service.home import ServerError
-from mushroom_assets.service.launcher import load_run_launcher
+from mushroom_assets.service.launcher import instance_of, load_run_launcher
 from mushroom_assets.settings import Settings, SettingsError
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
@@ -63,7 +63,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "vector extension": lambda: _extension(database),
         "image store": lambda: _images(settings),
         "model": _model,
-        "dagster storage": _dagster,
+        "dagster storage": lambda: _dagster(settings),
         "run launcher": lambda: _launcher(settings),
         "notifications": lambda: _notifications(settings),
     }
@@ -172,9 +172,9 @@ def model_fault(error: Exception) -> str:
     return f"{told}. Remedy: {MODEL_REMEDY}"
 
 
-def _dagster() -> str:
+def _dagster(settings: Settings) -> str:
     try:
-        with dg.DagsterInstance.get() as instance:
+        with instance_of(settings) as instance:
             return f"{type(instance.run_storage).__name__}, {instance.get_runs_count():,} runs"
     except DagsterPostgresException as error:
         remedy = "mend the database first, and `storage` in DAGSTER_HOME/dagster.yaml"

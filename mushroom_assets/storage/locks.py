@@ -38,6 +38,10 @@ class Holder(NamedTuple):
     pid: int
     since: str
 
+    def is_me(self) -> bool:
+        """Whether it is this process: by a connection that the server has yet to give up."""
+        return me(self.what) == f"{self.what} {self.host} {self.pid}"
+
     def __str__(self) -> str:
         """In words."""
         return f"{self.what}, pid {self.pid} on {self.host}, since {self.since}"

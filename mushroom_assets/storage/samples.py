@@ -111,6 +111,10 @@ def reading_ahead(
     reads = (reader.submit(read_samples, connection, points, *span) for span in spans)
     try:
         yield _one_ahead(reads)
+    except BaseException:
+        driver: Any = connection.connection.driver_connection
+        driver.cancel()  # else a run that is cancelled waits for what it reads
+        raise
     finally:
         reader.shutdown(cancel_futures=True)
 

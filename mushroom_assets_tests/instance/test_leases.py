@@ -218,6 +218,29 @@ def test_a_run_that_no_process_answers_for_can_be_cancelled(
     assert not farm.instance.run_launcher.terminate(run_id)  # it has ended
 
 
+def test_a_process_that_does_not_renew_its_lease_is_not_asked_to_end(
+    farm: Farm, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The code server would wait for it for ever, and launch nothing meanwhile."""
+    asked: list[str] = []
+
+    def terminate(_: dg.DefaultRunLauncher, run_id: str) -> bool:
+        asked.append(run_id)
+        return True
+
+    monkeypatch.setattr(dg.DefaultRunLauncher, "terminate", terminate)
+    living = farm.run(STATUS.STARTED, lease=True)
+    assert farm.instance.run_launcher.terminate(living)
+    assert asked == [living]
+    silent = farm.run(STATUS.STARTED, lease=True)
+    with database.transaction() as connection:
+        aged = "UPDATE farm.run_lease SET renewed_at = now() - interval '7 s' WHERE run_id = :run"
+        connection.execute(sa.text(aged), {"run": silent})
+    assert farm.instance.run_launcher.terminate(silent)
+    assert asked == [living]
+    assert farm.status(silent) is STATUS.CANCELING
+
+
 def zombie(instance: dg.DagsterInstance, database: Database) -> dg.ExecuteInProcessResult:
     """A run that is taken for dead while it works, and then goes on."""
 

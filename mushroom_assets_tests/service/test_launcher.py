@@ -18,6 +18,31 @@ def load(launcher: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return load_run_launcher(load_settings())
 
 
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("run_launcher: {module: dagster, class: DefaultRunLauncher", "ParserError"),
+        ("no_such_key: 1", "no_such_key"),
+        ("run_launcher: {module: dagster}", "run_launcher"),
+        ("storage: {postgres: {postgres_url: {env: NO_SUCH_VARIABLE}}}", "NO_SUCH_VARIABLE"),
+        ("storage: {custom: {module: dagster, class: NoSuchStorage}}", "NoSuchStorage"),
+        ("compute_logs: {module: no_such_module, class: Logs}", "no_such_module"),
+    ],
+)
+def test_a_dagster_yaml_that_cannot_be_used_is_told_in_one_message(
+    text: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dagster.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with pytest.raises(ServerError) as caught:
+        load_run_launcher(load_settings())
+    told = str(caught.value)
+    assert told.startswith(f"{tmp_path}/dagster.yaml cannot be used: ")
+    assert cause in told
+    assert "\n" not in told
+    assert "Remedy: correct it" in told
+
+
 def test_one_that_loads_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(DEFAULT, tmp_path, monkeypatch) == "DefaultRunLauncher"
 

@@ -83,6 +83,42 @@ def test_the_last_one_stops_it_and_a_killed_one_does_not_count(data: Path) -> No
     assert server_pid(data) is None
 
 
+def test_a_pid_that_is_another_servers_after_a_restart_of_the_machine_is_left_alone(
+    data: Path,
+) -> None:
+    other = data.parent / "other"
+    with embedded_postgres(data):
+        pass
+    with embedded_postgres(other) as url:
+        pid_file = (other / "postmaster.pid").read_text(encoding="utf-8")
+        stale = pid_file.replace(str(other), str(data))
+        (data / "postmaster.pid").write_text(stale, encoding="utf-8")
+        running = server_pid(other)
+        assert running is not None
+        assert server_pid(data) is None
+        with embedded_postgres(data) as mine, psycopg.connect(mine) as connection:
+            assert server_pid(data) not in (None, running)
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert server_pid(other) == running
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_home_that_was_moved_is_told_and_not_raised(
+    data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    moved = Path(f"{data.parent}-moved")
+    with embedded_postgres(data):
+        pid = server_pid(data)
+        assert pid is not None
+        data.parent.rename(moved)
+    assert "PostgreSQL is left running" in caplog.text
+    moved.rename(data.parent)
+    assert server_pid(data) == pid
+    os.kill(pid, signal.SIGQUIT)
+    until(lambda: server_pid(data) is None, 30)
+
+
 def test_a_data_directory_whose_path_is_too_long_for_a_socket_is_served(data: Path) -> None:
     long = data.parent / ("x" * 100) / "pg"
     with embedded_postgres(long) as url, psycopg.connect(url) as connection:

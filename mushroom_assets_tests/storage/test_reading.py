@@ -1,6 +1,9 @@
 """How samples are read: which months and indexes the server touches, and how reading ahead ends."""
 
 import datetime as dt
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -115,6 +118,19 @@ def test_spans_are_read_ahead_in_their_order(filled: Database) -> None:
     assert len(parts) == 5
     for part, expected in zip(parts, whole, strict=True):
         assert part.equals(expected)
+
+
+def test_who_is_interrupted_does_not_wait_for_what_the_server_reads(filled: Database) -> None:
+    with filled.session() as locking:
+        locking.exec_driver_sql("BEGIN; LOCK TABLE farm.sample IN ACCESS EXCLUSIVE MODE")
+        begun = time.monotonic()
+        with pytest.raises(KeyboardInterrupt), filled.transaction() as connection:
+            with reading_ahead(connection, POINTS, [(START, START + HOUR)] * 2) as read:
+                main = threading.main_thread().ident
+                threading.Timer(0.5, signal.pthread_kill, [main, signal.SIGINT]).start()
+                next(read)
+        assert time.monotonic() - begun < 5
+        locking.exec_driver_sql("ROLLBACK")
 
 
 def test_nothing_is_read_any_more_once_the_block_is_left(filled: Database) -> None:
