@@ -10,8 +10,7 @@ import dagster as dg
 
 from mushroom_assets.instance.lease import BEAT_S
 
-FRESH_S = 1.0  # a lease that was renewed so lately is of a process that answers
-SILENT_S = 1.5 * BEAT_S  # one that was not is of a process that does not
+SILENT_S = 1.5 * BEAT_S  # a process that has not renewed its lease for so long does not answer
 LOOK_S = 0.25
 
 
@@ -41,11 +40,12 @@ class FarmRunLauncher(dg.DefaultRunLauncher):
         return self._left_to_its_lease(run_id, reason)
 
     def _answers(self, run_id: str) -> bool:
-        """Whether the run's process renews its lease; its next beat is waited for."""
+        """Whether the run's process renews its lease; its next beat is waited for, 4 s at most."""
         silent_for = getattr(self._instance.run_storage, "silent_for", lambda run_id: None)
+        began = time.monotonic()
         while True:
             silent_s = silent_for(run_id)
-            if silent_s is None or silent_s < FRESH_S:
+            if silent_s is None or silent_s < time.monotonic() - began:
                 return True
             if silent_s > SILENT_S:
                 return False

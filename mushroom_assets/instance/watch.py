@@ -112,6 +112,8 @@ class Watch:
             self.instance.report_run_canceled(run, message)
         else:
             self.instance.report_run_failed(run, message)
+        with self.connect() as connection:
+            leases.end_sessions(connection, run_id)
         return True
 
 

@@ -88,6 +88,18 @@ def revoke(connection: sa.Connection, run_id: str, lease: Lease) -> bool:
     return connection.execute(sa.delete(table).where(same)).rowcount == 1
 
 
+def end_sessions(connection: sa.Connection, run_id: str) -> None:
+    """End what a run's process has open at the server: it may hold locks that its successor needs.
+
+    Its connections to the farm's tables are named after the run.
+    """
+    sessions = sa.text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name LIKE '% ' || :run_id AND usename = current_user"
+    )
+    connection.execute(sessions, {"run_id": run_id})
+
+
 def require_running(connection: sa.Connection, run_id: str) -> None:
     """Keep a process from committing rows of a run that has ended without it.
 

@@ -81,6 +81,27 @@ def test_an_outage_in_a_run_costs_no_row_and_fails_nothing(running: Running, wha
     assert statuses(running) == ["SUCCESS"]
 
 
+def test_a_run_whose_worker_stands_still_is_terminated_and_the_next_is_launched(
+    running: Running,
+) -> None:
+    """Asked to cancel it, Dagster's code server would wait for the worker and launch nothing."""
+    running.forget()
+    running.launch(ASSET)
+    until(running.writes)
+    workers = running.find("worker")
+    for worker in workers:
+        worker.suspend()
+    with running.instance() as instance:
+        (run,) = instance.get_runs()
+        assert running.terminate(run.run_id) == "TerminateRunSuccess"
+        until(lambda: statuses(running) == ["CANCELED"], 60)
+        running.launch(ASSET)
+        until(lambda: statuses(running) == ["CANCELED", "SUCCESS"], 60)
+        for worker in workers:
+            worker.resume()
+    assert running.healthy()
+
+
 def test_an_outage_in_a_backfill_costs_no_row_and_fails_nothing(running: Running) -> None:
     assert broken_by(running, Act(0, "restart", lasts_s=15), backfills=True) == []
     with running.instance() as instance:

@@ -200,6 +200,20 @@ def test_the_end_says_whose_process_is_gone(farm: Farm) -> None:
     assert "has not renewed its lease" in message
 
 
+def test_what_a_silent_process_has_locked_is_free_for_its_successor(
+    farm: Farm, database: Database
+) -> None:
+    run_id = farm.run(STATUS.STARTED, lease=True)
+    theirs = Database(database.url, application_name=f"mushroom_assets {run_id}")
+    with database.transaction() as bystander, theirs.session() as zombie:
+        zombie.exec_driver_sql("BEGIN; LOCK TABLE farm.batch IN ACCESS EXCLUSIVE MODE")
+        assert farm.looks_for(2 * LAPSE_S) == [run_id]
+        bystander.exec_driver_sql("LOCK TABLE farm.batch IN ACCESS EXCLUSIVE MODE NOWAIT")
+        with pytest.raises(sa.exc.OperationalError, match="terminating connection"):
+            zombie.exec_driver_sql("COMMIT")
+    theirs.dispose()
+
+
 @pytest.mark.parametrize(
     "tags",
     [{}, {".dagster/grpc_info": '{"host": "localhost", "socket": "/nowhere/code.sock"}'}],
@@ -230,7 +244,11 @@ def test_a_process_that_does_not_renew_its_lease_is_not_asked_to_end(
 
     monkeypatch.setattr(dg.DefaultRunLauncher, "terminate", terminate)
     living = farm.run(STATUS.STARTED, lease=True)
-    assert farm.instance.run_launcher.terminate(living)
+    with farm.watch.connect() as connection:  # it lives as long as the test
+        beat = threading.Timer(0.5, leases.renew, [connection, [living]])
+        beat.start()
+        assert farm.instance.run_launcher.terminate(living)
+        beat.join()
     assert asked == [living]
     silent = farm.run(STATUS.STARTED, lease=True)
     with database.transaction() as connection:

@@ -169,6 +169,12 @@ class Running:
         answer = ask_ui("127.0.0.1", self.port, query, timeout_s=60)["launchRun"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
 
+    def terminate(self, run_id: str) -> str:
+        """Terminate a run as the UI does; the type of the answer."""
+        query = f'mutation {{terminateRun(runId: "{run_id}") {{__typename}}}}'
+        answer = ask_ui("127.0.0.1", self.port, query, timeout_s=100)["terminateRun"]
+        return str(answer["__typename"])
+
     def backfill(self, asset: str, keys: list[str]) -> str:
         """Launch one as the UI does; its id."""
         names = ", ".join(f'"{key}"' for key in keys)
