@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mushroom_assets.inference.torchvision_ops import ensure_torchvision_imports
+from mushroom_assets.inference.whole_imports import whole_imports
 
 DEFAULT_MODEL = "mushroom-tiny"  # 5 million parameters; models/MODEL_CARD.md says what they can do
 MODELS = Path(__file__).parent / "models"
@@ -75,8 +76,9 @@ def import_open_clip() -> Any:
     The first call costs 3.2 s on warm disk caches (torch 1.3, torchvision 1.3, open_clip 0.6),
     twice that on cold ones.
     """
-    ensure_torchvision_imports()
-    import open_clip
+    with whole_imports():
+        ensure_torchvision_imports()
+        import open_clip
 
     open_clip.add_model_config(MODELS / f"{DEFAULT_MODEL}.json")
     return open_clip
