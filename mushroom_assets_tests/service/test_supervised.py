@@ -270,6 +270,7 @@ def test_a_terminal_that_closes_stops_all_and_who_presses_on_cuts_nothing_short(
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         farm.process.send_signal(number)
         time.sleep(0.3)
-    assert farm.process.wait(60) == 129
+    # 0, of Ctrl-C, where the machine is so busy that the process sees two of them at once
+    assert farm.process.wait(60) in (129, 0)
     until(lambda: not farm.living(), 5)
     assert server_pid(farm.home / "postgres") is None
