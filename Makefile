@@ -15,7 +15,7 @@ help:
 	@echo "make demo             the farm on this machine, UI on http://127.0.0.1:$(PORT)"
 	@echo "                      TORCH=cpu or TORCH=cuda: which PyTorch; by default CUDA's where there is a card"
 	@echo "make check            lint, types and the quick tests; before every commit"
-	@echo "make test             lint, types, definitions, wheel, all tests; ten minutes"
+	@echo "make test             lint, types, definitions, wheel, all tests; a quarter of an hour"
 	@echo "make lint             lint and types alone"
 	@echo "make validate         do the definitions load?"
 	@echo "make test-newest      the tests of what we lean on in Dagster, with its newest version; ten minutes"
@@ -65,7 +65,7 @@ check: lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not long"
 
 test: lint validate
-	$(BIN)/python -m pytest -n 2 --dist loadfile  # they wait for servers a lot: ten minutes instead of sixteen
+	$(BIN)/python -m pytest -n 2 --dist loadfile  # they wait for servers a lot
 
 test-newest:  # the other packages as in constraints.txt
 	$(PYTHON) -m venv --clear $(NEWEST)
