@@ -76,7 +76,8 @@ class Watch:
         left = lapsed.intersection(held).difference(run.run_id for run in runs)
         with self.connect() as connection:  # of runs that were ended by somebody else
             for run_id in left:
-                leases.revoke(connection, run_id, held[run_id])
+                if leases.revoke(connection, run_id, held[run_id]):
+                    leases.end_sessions(connection, run_id)
         return ended
 
     def _lapsed(self, run_ids: set[str], held: Mapping[str, Lease], now: float) -> set[str]:

@@ -200,14 +200,15 @@ def test_the_end_says_whose_process_is_gone(farm: Farm) -> None:
     assert "has not renewed its lease" in message
 
 
+@pytest.mark.parametrize("ended", [False, True], ids=["in progress", "ended by somebody else"])
 def test_what_a_silent_process_has_locked_is_free_for_its_successor(
-    farm: Farm, database: Database
+    farm: Farm, database: Database, ended: bool
 ) -> None:
-    run_id = farm.run(STATUS.STARTED, lease=True)
+    run_id = farm.run(STATUS.CANCELED if ended else STATUS.STARTED, lease=True)
     theirs = Database(database.url, application_name=f"mushroom_assets {run_id}")
     with database.transaction() as bystander, theirs.session() as zombie:
         zombie.exec_driver_sql("BEGIN; LOCK TABLE farm.batch IN ACCESS EXCLUSIVE MODE")
-        assert farm.looks_for(2 * LAPSE_S) == [run_id]
+        assert farm.looks_for(2 * LAPSE_S) == ([] if ended else [run_id])
         bystander.exec_driver_sql("LOCK TABLE farm.batch IN ACCESS EXCLUSIVE MODE NOWAIT")
         with pytest.raises(sa.exc.OperationalError, match="terminating connection"):
             zombie.exec_driver_sql("COMMIT")
