@@ -96,7 +96,7 @@ def up(door: Door, with_demo: bool, days: int, seed: int, attempts: int) -> None
         settings = stack.enter_context(machine(door.path_prefix))
         database = stack.enter_context(open_database(settings, retry))
         make_sure = stack.enter_context(farm_claimed(settings, database))
-        require_free_port(door.host, door.port)  # after the claims: nobody of ours
+        require_free_port(door.host, door.port)  # after the claims: who has it is not ours
         prepare_dagster_home(settings)
         settings = _tables_or_report(settings, database, farm)
         load_run_launcher(settings)  # the UI needs Dagster's storage even to show an error

@@ -21,7 +21,7 @@ CAN_CANCEL = "/api.DagsterApi/CanCancelExecution"
 # Of no run: a message of protobuf whose first field is Dagster's own JSON
 NO_RUN = b'\n<{"__class__": "CanCancelExecutionRequest", "run_id": "none"}'
 PATIENCE_S = 10.0  # each takes 5 ms
-OUTAGES = (b"DatabaseUnavailable", b"OperationalError")
+OUTAGES = (b"DatabaseUnavailable", b"psycopg.OperationalError")
 
 
 @dataclass(frozen=True)

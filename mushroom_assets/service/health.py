@@ -7,6 +7,7 @@ here, and nothing printed.
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import LiteralString
@@ -88,10 +89,11 @@ def fault(settings: Settings, host: str, port: int) -> str | None:
     The cause comes before what it brings about: disk, database, UI and daemon, runs.
     """
     ui = _Ui(host, port, settings.path_prefix)
+    begun = time.monotonic()
     ui.start()
     disk = _disk(settings.home)
     database, rows = _database(settings)
-    ui.join(UI_S)
+    ui.join(max(0.0, begun + UI_S - time.monotonic()))
     return disk or database or ui.fault or rows
 
 

@@ -1,4 +1,4 @@
-"""Can Dagster's run launcher be loaded? Asked before anything is queued that it would burn.
+"""Can Dagster's instance be used, and its run launcher be loaded? Asked before anything is queued.
 
 Nothing is launched here.
 """
