@@ -1,14 +1,19 @@
-"""Dagster's own run launcher, which can also cancel a run whose process or code server is gone.
+"""Dagster's own run launcher, before a code server that is on its way down or gone.
 
-Other launchers, of Kubernetes or Celery say, need nothing of this: that a run without a living
-process ends is the business of `watch`. No private name of Dagster here.
+It can cancel a run whose process or code server is gone, and a launch that a code server refuses
+because it ends goes back into the queue. Other launchers, of Kubernetes or Celery say, need nothing
+of this: that a run without a living process ends is the business of `watch`.
 """
 
 import time
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from mushroom_assets.instance.lease import BEAT_S
+
+if TYPE_CHECKING:
+    from dagster._core.launcher import LaunchRunContext
 
 SILENT_S = 1.5 * BEAT_S  # a process that has not renewed its lease for so long does not answer
 LOOK_S = 0.25
@@ -16,6 +21,29 @@ LOOK_S = 0.25
 
 class FarmRunLauncher(dg.DefaultRunLauncher):
     """Launches runs in processes of the code server."""
+
+    def launch_run(self, context: "LaunchRunContext") -> None:
+        """Launch a run.
+
+        Raises:
+            DagsterUserCodeUnreachableError: the code server ends once its runs have ended, and
+                refuses others until then. The queue tries again, as it does when nobody answers.
+            DagsterLaunchFailedError: the process of the run did not start.
+        """
+        try:
+            super().launch_run(context)
+        except dg.DagsterError as error:
+            # Not at the top of the module, which must import whatever the version
+            from dagster._core.errors import (
+                DagsterLaunchFailedError,
+                DagsterUserCodeUnreachableError,
+            )
+
+            if not isinstance(error, DagsterLaunchFailedError):
+                raise
+            if error.serializable_error_info is not None:  # it was tried
+                raise
+            raise DagsterUserCodeUnreachableError(f"{error}") from error
 
     def terminate(self, run_id: str) -> bool:
         """Cancel a run; whether it will end.

@@ -102,6 +102,19 @@ def test_a_run_whose_worker_stands_still_is_terminated_and_the_next_is_launched(
     assert running.healthy()
 
 
+def test_a_run_asked_for_while_the_code_server_ends_waits_for_the_next_one(
+    running: Running,
+) -> None:
+    """It ends once the run at work has ended, and launches nothing meanwhile."""
+    running.forget()
+    running.launch(ASSET)
+    until(running.writes)
+    running.launch(ASSET)
+    for server in running.find("code server"):
+        server.terminate()
+    until(lambda: statuses(running) == ["SUCCESS", "SUCCESS"], 60)
+
+
 def test_an_outage_in_a_backfill_costs_no_row_and_fails_nothing(running: Running) -> None:
     assert broken_by(running, Act(0, "restart", lasts_s=15), backfills=True) == []
     with running.instance() as instance:

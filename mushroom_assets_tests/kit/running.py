@@ -8,6 +8,7 @@ import datetime as dt
 import os
 import signal
 import subprocess
+import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from mushroom_assets_tests.kit.command import command_line
 from mushroom_assets_tests.kit.databases import NO_RETRY
 from mushroom_assets_tests.kit.plant import rows
 from mushroom_assets_tests.kit.server import Server
-from mushroom_assets_tests.kit.servers import free_port
+from mushroom_assets_tests.kit.servers import free_port, until
 
 ZONE = ZoneInfo("Asia/Shanghai")
 DAYS = 6  # inside the week that is caught up
@@ -158,7 +159,10 @@ class Running:
                     ask_ui("127.0.0.1", self.port, mutation, timeout_s=60)
 
     def launch(self, asset: str) -> None:
-        """Launch one run for all of an asset's partitions, as a schedule does."""
+        """Launch one run for all of an asset's partitions, as a schedule does.
+
+        While the code server starts anew the UI says so, by status 500, and is asked again.
+        """
         keys = self.keys(asset)
         tags = range_tags(keys[0], keys[-1]).items()
         listed = ", ".join(f'{{key: "{key}", value: "{value}"}}' for key, value in tags)
@@ -166,8 +170,17 @@ class Running:
         query = f"""mutation {{launchRun(executionParams: {{
             selector: {{{selector}, jobName: "{asset}_job"}},
             executionMetadata: {{tags: [{listed}]}}}}) {{__typename}}}}"""
-        answer = ask_ui("127.0.0.1", self.port, query, timeout_s=60)["launchRun"]
-        assert answer["__typename"] == "LaunchRunSuccess", answer
+
+        def launched() -> bool:
+            try:
+                answer = ask_ui("127.0.0.1", self.port, query, timeout_s=60)["launchRun"]
+            except urllib.error.HTTPError as error:
+                assert "PythonError" in error.read().decode(), error
+                return False
+            assert answer["__typename"] == "LaunchRunSuccess", answer
+            return True
+
+        until(launched)
 
     def terminate(self, run_id: str) -> str:
         """Terminate a run as the UI does; the type of the answer."""
