@@ -26,7 +26,7 @@ from mushroom_assets.definitions import build_definitions
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.service.home import prepare_dagster_home
 from mushroom_assets.service.postgres import embedded_postgres
-from mushroom_assets.service.programs import dagster_children
+from mushroom_assets.service.programs import of_one_machine
 from mushroom_assets.service.ui import Door, wait_for_ui
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage import migrations
@@ -61,7 +61,8 @@ def farm(folder: Path) -> Iterator[None]:
             migrations.upgrade(connection)
         database.dispose()
         fill()
-        children = dagster_children(settings, Door("127.0.0.1", PORT))
+        door = Door("127.0.0.1", PORT)
+        children = [program.child for program in of_one_machine(settings, door)]
         try:
             for child in children:
                 child.start()

@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import sqlalchemy as sa
 
+from mushroom_assets.cli.command import log
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.faults.database import DatabaseRefused
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.service.home import telling_what_cannot_be_written
 from mushroom_assets.service.postgres import embedded_postgres
@@ -77,3 +80,19 @@ def prepare_tables(database: Database, farm: Farm) -> None:
         last = today + dt.timedelta(days=366)
         ensure_months(connection, first, last)
     click.echo(f"tables of schema farm at {database.endpoint} are at revision {revision}")
+
+
+def tables_or_report(settings: Settings, database: Database, farm: Farm) -> Settings:
+    """Prepare the tables; a migration that fails is reported, here and in the UI.
+
+    The returned settings name the failure. With it the UI starts, but nothing is scheduled.
+    """
+    try:
+        prepare_tables(database, farm)
+    except (sa.exc.DBAPIError, DatabaseRefused, migrations.MigrationFailed) as error:
+        message = f"migrating the tables at {database.endpoint} failed: {error}"
+        if "Remedy:" not in message:
+            message += ". Remedy: mend the cause and start again"
+        log.error("%s", message)
+        settings = dataclasses.replace(settings, startup_error=message)
+    return settings

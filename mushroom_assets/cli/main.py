@@ -17,6 +17,7 @@ from mushroom_assets.service import interrupts
 # Module and command of each subcommand
 SUBCOMMANDS = {
     "up": ("up", "up"),
+    "serve": ("serve", "serve"),
     "init": ("server", "init"),
     "doctor": ("server", "run_doctor"),
     "health": ("health", "health"),

@@ -4,7 +4,6 @@ How processes are kept running lives in `service`.
 """
 
 import contextlib
-import dataclasses
 import datetime as dt
 import time
 
@@ -16,35 +15,30 @@ import sqlalchemy as sa
 from mushroom_assets.automation import backfill
 from mushroom_assets.cli import options
 from mushroom_assets.cli.command import EXPECTED, log
-from mushroom_assets.cli.ground import machine, open_database, prepare_tables
+from mushroom_assets.cli.ground import machine, open_database, tables_or_report
 from mushroom_assets.cli.progress import progress_bar
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.faults.database import DatabaseRefused, first_line
+from mushroom_assets.faults.database import first_line
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.ingestion import simulated
 from mushroom_assets.resources import ImageStore
-from mushroom_assets.service import code_server, interrupts
-from mushroom_assets.service.children import Child
+from mushroom_assets.service import interrupts
 from mushroom_assets.service.claim import farm_claimed, home_claimed
 from mushroom_assets.service.guard import Ward
 from mushroom_assets.service.guarding import Guarding
 from mushroom_assets.service.home import prepare_dagster_home, require_free_port, require_space
 from mushroom_assets.service.launcher import load_run_launcher
 from mushroom_assets.service.postgres import Cluster, Postmaster, server_pid
-from mushroom_assets.service.programs import dagster_children
-from mushroom_assets.service.pulse import Heartbeats, Pulse, Sign
+from mushroom_assets.service.programs import of_one_machine
 from mushroom_assets.service.supervisor import Round, Supervisor
-from mushroom_assets.service.ui import Door, ui_serves, wait_for_ui
+from mushroom_assets.service.ui import Door, wait_for_ui
 from mushroom_assets.settings import Settings, load_settings
-from mushroom_assets.storage import migrations
-from mushroom_assets.storage.connection import Database, Limits
+from mushroom_assets.storage.connection import Database
 
 # 14 days of 4 rooms: 0.6 GB of samples, as much of write-ahead log, and the images
 DEMO_BYTES = 3_000_000_000
 MINUTE_S = 60.0
 CLAIM_S = 5.0  # how long a restart of the database may leave the farm unclaimed
-LOOK_S = 10.0  # between two looks for a sign of life
-CODE_SERVER_S = 2.0  # three looks find its inner server gone; each takes 5 ms
 
 
 @click.command()
@@ -72,10 +66,10 @@ CODE_SERVER_S = 2.0  # three looks find its inner server gone; each takes 5 ms
 )
 @click.option(
     "--attempts",
-    default=60,
+    default=120,
     show_default=True,
     type=options.ATTEMPTS,
-    help="Attempts to connect to the database, 10 s apart.",
+    help="Attempts to connect to the database, 5 s apart.",
 )
 def up(door: Door, with_demo: bool, days: int, seed: int, attempts: int) -> None:
     """Run everything on one machine: database, tables, UI and daemon.
@@ -84,7 +78,7 @@ def up(door: Door, with_demo: bool, days: int, seed: int, attempts: int) -> None
     """
     settings = load_settings()
     farm = settings.read_farm()
-    retry = Retry(attempts=attempts, fixed_s=10, deadline_s=float("inf"))
+    retry = Retry(attempts=attempts, fixed_s=5, deadline_s=float("inf"))
     with contextlib.ExitStack() as stack:
         claim = stack.enter_context(home_claimed(settings.home, door.url))
         require_space(settings.home, DEMO_BYTES if with_demo else DEMO_BYTES // 10)
@@ -98,7 +92,7 @@ def up(door: Door, with_demo: bool, days: int, seed: int, attempts: int) -> None
         make_sure = stack.enter_context(farm_claimed(settings, database))
         require_free_port(door.host, door.port)  # after the claims: who has it is not ours
         prepare_dagster_home(settings)
-        settings = _tables_or_report(settings, database, farm)
+        settings = tables_or_report(settings, database, farm)
         load_run_launcher(settings)  # the UI needs Dagster's storage even to show an error
         state = None
         if settings.startup_error is None and with_demo:
@@ -116,22 +110,6 @@ def _own_postgres(settings: Settings, guarding: Guarding) -> Postmaster | None:
         guarding.ward = Ward(groups=[], server=postgres.cluster.server())
     guarding.start()
     return postgres
-
-
-def _tables_or_report(settings: Settings, database: Database, farm: Farm) -> Settings:
-    """Prepare the tables; a migration that fails is reported, here and in the UI.
-
-    The returned settings name the failure. With it the UI starts, but nothing is scheduled.
-    """
-    try:
-        prepare_tables(database, farm)
-    except (sa.exc.DBAPIError, DatabaseRefused, migrations.MigrationFailed) as error:
-        message = f"migrating the tables at {database.endpoint} failed: {error}"
-        if "Remedy:" not in message:
-            message += ". Remedy: mend the cause and start again"
-        log.error("%s", message)
-        settings = dataclasses.replace(settings, startup_error=message)
-    return settings
 
 
 def _demo_farm(
@@ -182,13 +160,11 @@ def _serve(
     farm_rounds: list[Round],
 ) -> None:
     """Run Dagster's programs until Ctrl-C, and the database beside them."""
-    endpoint = code_server.Endpoint.of(settings.home)
-    children = dagster_children(
-        settings, door, daemon=settings.startup_error is None, endpoint=endpoint
-    )
+    started = of_one_machine(settings, door)
+    children = [program.child for program in started]
     kept = [*children] if postgres is None else [postgres, *children]
     server = None if postgres is None else postgres.cluster.server()
-    rounds = farm_rounds + _pulses(settings, door, endpoint, children)
+    rounds = farm_rounds + [program.look for program in started]
     supervisor = Supervisor(guarding, kept, rounds, server)
     try:
         supervisor.start()
@@ -201,35 +177,6 @@ def _serve(
         click.echo("stopping")
     finally:
         supervisor.stop()
-
-
-def _pulses(
-    settings: Settings,
-    door: Door,
-    endpoint: code_server.Endpoint,
-    children: list[Child],
-) -> list[Round]:
-    """Look for signs of life: a process that hangs is started anew."""
-    short = Limits(pool_size=1, connect_timeout_s=5, statement_timeout_s=5)
-    url = settings.require_database_url()
-    beats = Heartbeats(
-        Database(url, short, Retry(attempts=1), "mushroom up"), settings.owns_dagster_home
-    )
-
-    def ui() -> Sign:
-        serves = ui_serves(door.host, door.port, prefix=door.path_prefix)
-        return Sign.ALIVE if serves else Sign.SILENT
-
-    signs = {
-        "code server": (CODE_SERVER_S, lambda: code_server.sign(endpoint)),
-        "webserver": (LOOK_S, ui),
-        "daemon": (LOOK_S, beats.sign),
-    }
-    rounds = []
-    for child in children:
-        every_s, sign = signs[child.name]
-        rounds.append(Round(every_s, Pulse(child, sign).feel))
-    return rounds
 
 
 def _deliver_due(

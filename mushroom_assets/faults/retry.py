@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
+FOREVER = 10**9  # attempts
 
 
 class GivenUp(Exception):
@@ -37,6 +38,10 @@ class Retry:
     cap_s: float = 20.0
     deadline_s: float = 90.0
     fixed_s: float | None = None
+
+    def count(self, attempt: int) -> str:
+        """An attempt's number in words, with how many there will be at most."""
+        return f"attempt {attempt}" + (f" of {self.attempts}" if self.attempts < FOREVER else "")
 
     def wait_s(self, attempt: int, jitter: Callable[[float, float], float]) -> float:
         """Seconds to wait after the `attempt`-th failure, counted from 1."""

@@ -14,6 +14,7 @@ import yaml
 
 from mushroom_assets.service.home import telling_what_cannot_be_written
 from mushroom_assets.service.pulse import Sign
+from mushroom_assets.service.ui import reachable
 
 LOCATION = "mushroom_assets"
 LIST = "/api.DagsterApi/ListRepositories"
@@ -26,10 +27,11 @@ OUTAGES = (b"DatabaseUnavailable", b"psycopg.OperationalError")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A unix socket, or a port of this machine alone."""
+    """A unix socket, or a port; by default one of this machine alone."""
 
     socket: str | None = None
     port: int | None = None
+    host: str = "127.0.0.1"
 
     @classmethod
     def of(cls, home: Path) -> "Endpoint":
@@ -48,16 +50,16 @@ class Endpoint:
         """For `dagster code-server start`."""
         if self.socket is not None:
             return ["--socket", self.socket]
-        return ["--host", "127.0.0.1", "--port", str(self.port)]
+        return ["--host", self.host, "--port", str(self.port)]
 
     def target(self) -> str:
         """For gRPC."""
-        return f"unix:{self.socket}" if self.socket else f"127.0.0.1:{self.port}"
+        return f"unix:{self.socket}" if self.socket else f"{reachable(self.host)}:{self.port}"
 
 
 def write_workspace(home: Path, endpoint: Endpoint) -> Path:
-    """The file that tells webserver and daemon where the code server is."""
-    where: dict[str, object] = {"host": "127.0.0.1", "port": endpoint.port}
+    """The file in `home` that tells webserver and daemon where the code server is."""
+    where: dict[str, object] = {"host": endpoint.host, "port": endpoint.port}
     if endpoint.socket is not None:
         where = {"socket": endpoint.socket}
     entry = {"grpc_server": {**where, "location_name": LOCATION}}

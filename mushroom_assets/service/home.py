@@ -90,7 +90,9 @@ def prepare_dagster_home(settings: Settings) -> None:
     with telling_what_cannot_be_written(setting, root):
         target.parent.mkdir(parents=True, exist_ok=True)
         if not own or not target.exists():
-            target.write_text(written, encoding="utf-8")
+            beside = target.with_suffix(f".{socket.gethostname()}-{os.getpid()}")
+            beside.write_text(written, encoding="utf-8")
+            beside.replace(target)  # others that share the folder read it whole
 
 
 def _for_cores(packaged: str, cores: int) -> str:

@@ -1,22 +1,31 @@
-"""Dagster's programs on one machine: code server, webserver and daemon, each with its command.
+"""Dagster's programs: code server, webserver and daemon, each with its command and sign of life.
 
-Whoever outgrows it runs the same code location on Kubernetes, Celery or Ray: no asset depends on
-this module. Dagster's home lives in `home`, keeping them running in `supervisor`.
+`mushroom up` runs all of them, `mushroom serve` one. Whoever outgrows that runs the same code
+location on Kubernetes or Celery: no asset depends on this module. Dagster's home lives in `home`,
+keeping them running in `supervisor`.
 """
 
+import dataclasses
 import os
 import shutil
 import sys
 import sysconfig
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
+from mushroom_assets.faults.retry import Retry
 from mushroom_assets.service.children import Child
 from mushroom_assets.service.code_server import LOCATION, Endpoint, sign, write_workspace
 from mushroom_assets.service.home import ServerError
-from mushroom_assets.service.pulse import Sign
-from mushroom_assets.service.ui import Door, reachable
+from mushroom_assets.service.pulse import Heartbeats, Pulse, Sign
+from mushroom_assets.service.supervisor import Round
+from mushroom_assets.service.ui import Door, ui_serves
 from mushroom_assets.settings import Settings
+from mushroom_assets.storage.connection import Database, Limits
+
+LOOK_S = 10.0  # between two looks for a sign of life
+CODE_SERVER_S = 2.0  # three looks find its inner server gone; each takes 5 ms
 
 # The inner code server ends when its proxy is silent for so long. On a busy machine 30 s, the
 # default, is no proof that it is gone (dagster-io/dagster#24050). The supervisor ends both.
@@ -45,46 +54,28 @@ def console_script(name: str) -> str:
     return found
 
 
-def dagster_children(
-    settings: Settings, door: Door, *, daemon: bool = True, endpoint: Endpoint | None = None
-) -> list[Child]:
-    """The code server, the webserver, and the daemon that ticks schedules and launches runs.
+class Program(NamedTuple):
+    """A process that is kept running, and the looks for its signs of life."""
 
-    In this order: the later ones ask the first, at `endpoint`.
-    """
-    endpoint = endpoint or Endpoint.of(settings.home)
-    workspace = ["-w", str(write_workspace(settings.home, endpoint))]
-    webserver = ["-m", "dagster_webserver", "-h", door.host, "-p", str(door.port), *workspace]
-    if door.path_prefix:
-        webserver += ["--path-prefix", door.path_prefix]
-    if door.read_only:
-        webserver.append("--read-only")
-    scheduler = [console_script("dagster-daemon"), "run", *workspace]
-    quiet = ["--log-format", "json"]  # for a log collector
-    if sys.stdout.isatty():  # a person: warnings only, the UI has the rest
-        quiet = ["--log-level", "warning"]
-        webserver += ["--dagster-log-level", "warning"]
-    ui = {"MUSHROOM_UI_URL": f"http://{reachable(door.host)}:{door.port}{door.path_prefix}"}
-    # Safe path: a file in the current folder must not stand in for a module that Dagster imports.
-    python = {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
-    environment = ui | TICKS | os.environ | settings.environment() | python
-    children = [
-        Child(
-            "code server",
-            [sys.executable, *_code_server(endpoint), *quiet],
-            environment,
-            ready=lambda: sign(endpoint) is Sign.ALIVE,
-        ),
-        Child("webserver", [sys.executable, *webserver, *quiet], environment),
-    ]
-    if daemon:
-        children.append(Child("daemon", [sys.executable, *scheduler, *quiet], environment))
-    return children
+    child: Child
+    look: Round
 
 
-def _code_server(endpoint: Endpoint) -> list[str]:
+def of_one_machine(settings: Settings, door: Door) -> list[Program]:
+    """All of them, in the order in which they start: the later ones ask the first."""
+    endpoint = Endpoint.of(settings.home)
+    workspace = write_workspace(settings.home, endpoint)
+    settings = dataclasses.replace(settings, ui_url=settings.ui_url or door.link)
+    started = [code_server(settings, endpoint), webserver(settings, door, workspace)]
+    if settings.startup_error is None:
+        started.append(daemon(settings, workspace))
+    return started
+
+
+def code_server(settings: Settings, endpoint: Endpoint) -> Program:
+    """Holds the definitions and starts runs; webserver and daemon ask it, so it starts first."""
     package = Path(str(resources.files("mushroom_assets")))
-    return [
+    command = [
         *("-m", "dagster", "code-server", "start"),
         *("-m", "mushroom_assets.definitions"),
         # Imported from here; by default from the current folder
@@ -93,3 +84,52 @@ def _code_server(endpoint: Endpoint) -> list[str]:
         *("--heartbeat-ttl", str(CODE_SERVER_TTL_S)),
         *endpoint.arguments(),
     ]
+    child = Child(
+        "code server",
+        [sys.executable, *command, *_log_options()],
+        _environment(settings),
+        ready=lambda: sign(endpoint) is Sign.ALIVE,
+    )
+    return Program(child, Round(CODE_SERVER_S, Pulse(child, lambda: sign(endpoint)).feel))
+
+
+def webserver(settings: Settings, door: Door, workspace: Path) -> Program:
+    """The UI at `door`; `workspace` names the code server."""
+    command = ["-m", "dagster_webserver", "-h", door.host, "-p", str(door.port)]
+    command += ["-w", str(workspace), *_log_options()]
+    if door.path_prefix:
+        command += ["--path-prefix", door.path_prefix]
+    if door.read_only:
+        command.append("--read-only")
+    if sys.stdout.isatty():
+        command += ["--dagster-log-level", "warning"]
+    child = Child("webserver", [sys.executable, *command], _environment(settings))
+
+    def seen() -> Sign:
+        serves = ui_serves(door.host, door.port, prefix=door.path_prefix)
+        return Sign.ALIVE if serves else Sign.SILENT
+
+    return Program(child, Round(LOOK_S, Pulse(child, seen).feel))
+
+
+def daemon(settings: Settings, workspace: Path) -> Program:
+    """Ticks schedules and sensors, launches runs; `workspace` names the code server."""
+    command = [console_script("dagster-daemon"), "run", "-w", str(workspace), *_log_options()]
+    child = Child("daemon", [sys.executable, *command], _environment(settings))
+    short = Limits(pool_size=1, connect_timeout_s=5, statement_timeout_s=5)
+    database = Database(
+        settings.require_database_url(), short, Retry(attempts=1), "mushroom heartbeats"
+    )
+    beats = Heartbeats(database, settings.owns_dagster_home)
+    return Program(child, Round(LOOK_S, Pulse(child, beats.sign).feel))
+
+
+def _log_options() -> list[str]:
+    """JSON for a log collector; a person sees warnings alone, the UI has the rest."""
+    return ["--log-level", "warning"] if sys.stdout.isatty() else ["--log-format", "json"]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    # Safe path: a file in the current folder must not stand in for a module that Dagster imports.
+    python = {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
+    return TICKS | os.environ | settings.environment() | python

@@ -57,6 +57,11 @@ class Door:
         """Of its start page, as it listens."""
         return f"http://{self.host}:{self.port}{self.path_prefix}"
 
+    @property
+    def link(self) -> str:
+        """Of its start page, as this machine reaches it."""
+        return f"http://{reachable(self.host)}:{self.port}{self.path_prefix}"
+
 
 def reachable(host: str) -> str:
     """The address by which this machine reaches a server that listens on `host`."""

@@ -175,8 +175,8 @@ class Database:
 
         def tell(fault: Exception, attempt: int, wait_s: float) -> None:
             log.warning(
-                "connect to %s failed, attempt %d of %d, next in %.1f s: %s",
-                self.endpoint, attempt, self.retry.attempts, wait_s, first_line(fault),
+                "connect to %s failed, %s, next in %.1f s: %s",
+                self.endpoint, self.retry.count(attempt), wait_s, first_line(fault),
             )  # fmt: skip
 
         def passes(fault: Exception) -> bool:

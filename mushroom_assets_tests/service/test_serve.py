@@ -1,0 +1,133 @@
+"""Each of Dagster's programs alone, as in containers: whatever the order they come up in."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from mushroom_assets.service.ui import ask_ui
+from mushroom_assets.storage.connection import Database
+from mushroom_assets_tests.kit.command import command_line, mushroom
+from mushroom_assets_tests.kit.databases import NO_RETRY
+from mushroom_assets_tests.kit.server import Server, server_in
+from mushroom_assets_tests.kit.servers import free_port, until
+from mushroom_assets_tests.kit.small import FARM
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+
+
+@dataclass
+class Parts:
+    """The programs by name, each with a home of its own, as in a container of its own."""
+
+    folder: Path
+    url: str
+    ui: int = field(default_factory=free_port)
+    code: int = field(default_factory=free_port)
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, name: str) -> None:
+        asked = {
+            "code-server": ["--port", self.code],
+            "webserver": ["--port", self.ui, "--code-server", f"127.0.0.1:{self.code}"],
+            "daemon": ["--code-server", f"127.0.0.1:{self.code}"],
+        }[name]
+        settings = {
+            "DATABASE_URL": self.url,
+            "MUSHROOM_HOME": str(self.folder / name),
+            "MUSHROOM_CONFIG": str(self.folder / "farm.yaml"),
+            "MUSHROOM_IMAGE_ROOT": str(self.folder),
+        }
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                command_line("serve", name, *asked),
+                env=os.environ | settings,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def stop(self, name: str) -> int:
+        process = self.running[name]
+        process.terminate()
+        return process.wait(60)
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+    def healthy(self) -> bool:
+        settings = {"DATABASE_URL": self.url, "MUSHROOM_HOME": self.folder / "webserver"}
+        return mushroom("health", "--port", self.ui, **settings).exit_code == 0
+
+    def alive(self) -> bool:
+        return all(process.poll() is None for process in self.running.values())
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Not started."""
+    with server_in("mushroom-serve-") as server:
+        yield server
+
+
+@pytest.fixture
+def parts(server: Server, tmp_path: Path) -> Iterator[Parts]:
+    (tmp_path / "farm.yaml").write_text(FARM.format(timezone="Asia/Shanghai"))
+    parts = Parts(tmp_path, server.uri)
+    yield parts
+    for process in parts.running.values():
+        process.terminate()
+    for process in parts.running.values():
+        process.wait(60)
+
+
+def test_they_wait_for_the_database_and_for_each_other_and_one_restarts_alone(
+    server: Server, parts: Parts
+) -> None:
+    for name in ("daemon", "webserver", "code-server"):
+        parts.start(name)
+    for name in parts.running:
+        until(lambda name=name: "failed, attempt 1" in parts.log(name))  # type: ignore[misc]
+    server.start()
+    until(parts.healthy)
+    assert parts.alive()
+    tables = "SELECT to_regclass('farm.daily_env_stats') IS NOT NULL"
+    database = Database(server.uri, retry=NO_RETRY)
+    with database.transaction() as connection:
+        assert connection.scalar(sa.text(tables))
+    database.dispose()
+
+    others = {name: process.pid for name, process in parts.running.items()}
+    del others["code-server"]
+    assert parts.stop("code-server") == 143
+    parts.start("code-server")
+    until(lambda: parts.log("code-server").count("code server is up") == 2)
+    query = "{workspaceOrError {... on Workspace {locationEntries {loadStatus "
+    query += "locationOrLoadError {__typename}}}}}"
+
+    def loaded() -> bool:
+        told = ask_ui("127.0.0.1", parts.ui, query)
+        (entry,) = told["workspaceOrError"]["locationEntries"]
+        return bool(entry["locationOrLoadError"] == {"__typename": "RepositoryLocation"})
+
+    until(loaded)
+    until(parts.healthy)
+    assert {name: parts.running[name].pid for name in others} == others
+    assert parts.alive()
+
+
+def test_without_a_database_of_its_own_it_says_what_to_set() -> None:
+    done = mushroom("serve", "daemon")
+    assert done.exit_code == 1
+    assert "DATABASE_URL is not set" in done.output
+
+
+@pytest.mark.parametrize("given", ["code_server", "code_server:", ":4000", "code_server:70000"])
+def test_a_code_server_is_named_by_host_and_port(given: str) -> None:
+    done = mushroom("serve", "daemon", "--code-server", given, DATABASE_URL="postgresql://x/y")
+    assert done.exit_code == 2
+    assert "write it as HOST:PORT" in done.output
