@@ -31,10 +31,11 @@ class Parts:
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str) -> None:
+        where = ["--code-server", f"127.0.0.1:{self.code}"]
         asked = {
-            "code-server": ["--port", self.code],
-            "webserver": ["--port", self.ui, "--code-server", f"127.0.0.1:{self.code}"],
-            "daemon": ["--code-server", f"127.0.0.1:{self.code}"],
+            "code-server": ["--port", f"{self.code}"],
+            "webserver": ["--port", f"{self.ui}", *where],
+            "daemon": where,
         }[name]
         settings = {
             "DATABASE_URL": self.url,
