@@ -29,7 +29,8 @@ FROM ${BASE}
 # As PID 1 it buries the processes whose parents are gone
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 10001 --create-home farm && install -d -o 10001 -g 10001 /var/lib/mushroom
+    && useradd --uid 10001 --create-home farm \
+    && install -d -o 10001 -g 10001 /var/lib/mushroom /var/log/mushroom /images /models
 COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=package /opt/mushroom /opt/mushroom
 
@@ -64,8 +65,7 @@ EXPOSE 3000
 # nor torch and answers in 5 s; the rest is for a busy machine.
 HEALTHCHECK --interval=60s --timeout=30s --start-period=120s --retries=3 CMD ["mushroom", "health"]
 
-# On Kubernetes each part is a container of its own, with DATABASE_URL and DAGSTER_HOME set:
-#   mushroom init · dagster api grpc -h 0.0.0.0 -p 4000 -m mushroom_assets.definitions · dagster-webserver · dagster-daemon run
+# Each part in a container of its own: `mushroom serve code-server`, `serve webserver`, `serve daemon` (deploy/compose.yaml)
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["tini", "--"]
 CMD ["mushroom", "up", "--no-demo", "--host", "0.0.0.0"]

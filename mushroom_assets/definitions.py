@@ -24,6 +24,7 @@ from mushroom_assets.checks import environment, report, setpoints, vision
 from mushroom_assets.checks.evaluation import table_checks
 from mushroom_assets.checks.standing import standing_check
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.instance import run_log
 from mushroom_assets.metadata.catalogue import catalogued
 from mushroom_assets.partitions import FarmClock, farm_clock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
@@ -59,6 +60,8 @@ def build_definitions(
         "clip": ClipResource(),
         "farm_file": FarmFile(),
     }
+    console = run_log.run_logger(settings.log_format)
+    run_log.install(console)
     return dg.Definitions(
         assets=_told([*source_assets(), *_results(clock)], farm),
         asset_checks=_checks(clock, farm),
@@ -66,6 +69,7 @@ def build_definitions(
         schedules=schedules.schedules(clock, jobs, farm),
         sensors=sensors.sensors(clock, jobs, farm, notify=bool(settings.notify)),
         resources=doors | (resources or {}),
+        loggers={"console": console},
         # One process a run: 3.9 s against 6.4 s with a process a step, and each step would import
         # the package anew.
         executor=dg.in_process_executor,

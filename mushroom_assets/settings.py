@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import FarmFileError, parse_farm, reference_farm_text
+from mushroom_assets.logs import FORMATS, TEXT
 
 
 class SettingsError(ValueError):
@@ -43,6 +44,8 @@ class Settings:
     notify: tuple[str, ...] = field(default=(), repr=False)  # apprise URLs, which hold secrets
     ui_url: str | None = None  # for links in notifications
     path_prefix: str = ""  # of the UI behind a proxy, "/farm"
+    log_format: str = TEXT
+    log_dir: Path | None = None  # where the lines of stdout are kept besides
 
     @property
     def postgres_dir(self) -> Path:
@@ -125,6 +128,8 @@ class Settings:
             "MUSHROOM_NOTIFY": " ".join(self.notify) or None,
             "MUSHROOM_UI_URL": self.ui_url,
             "MUSHROOM_PATH_PREFIX": self.path_prefix or None,
+            "MUSHROOM_LOG_FORMAT": self.log_format,
+            "MUSHROOM_LOG_DIR": str(self.log_dir) if self.log_dir else None,
             "MUSHROOM_STARTUP_ERROR": self.startup_error,
         }
         return {name: value for name, value in named.items() if value is not None}
@@ -141,12 +146,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         if value.strip()
     }
     home = Path(given.get("MUSHROOM_HOME", ".mushroom")).expanduser().absolute()
-    config = given.get("MUSHROOM_CONFIG")
     return Settings(
         home=home,
         database_url=_database_url(given),
         image_root=given.get("MUSHROOM_IMAGE_ROOT", str(home / "images")),
-        config=Path(config).expanduser().absolute() if config else None,
+        config=_path(given, "MUSHROOM_CONFIG"),
         clip_model=given.get("MUSHROOM_CLIP_MODEL"),
         clip_pretrained=given.get("MUSHROOM_CLIP_PRETRAINED"),
         clip_device=given.get("MUSHROOM_CLIP_DEVICE", "auto"),
@@ -159,7 +163,23 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         notify=_urls(given.get("MUSHROOM_NOTIFY", "")),
         ui_url=given.get("MUSHROOM_UI_URL"),
         path_prefix=path_prefix(given.get("MUSHROOM_PATH_PREFIX", "")),
+        log_format=log_format(given),
+        log_dir=_path(given, "MUSHROOM_LOG_DIR"),
     )
+
+
+def log_format(environ: Mapping[str, str] | None = None) -> str:
+    """MUSHROOM_LOG_FORMAT: `text` or `json`.
+
+    Raises:
+        SettingsError: it is something else.
+    """
+    given = (os.environ if environ is None else environ).get("MUSHROOM_LOG_FORMAT", "").strip()
+    if given and given not in FORMATS:
+        raise SettingsError(
+            f"MUSHROOM_LOG_FORMAT={given} is unknown. Remedy: {' or '.join(FORMATS)}, or unset it"
+        )
+    return given or TEXT
 
 
 def path_prefix(given: str) -> str:
@@ -180,6 +200,10 @@ def _urls(text: str) -> tuple[str, ...]:
     A comma within a URL, between two addresses say, is the URL's own.
     """
     return tuple(url for url in re.split(r"[\s,]+(?=[\w+.-]+://)", text.strip(" ,\n\t")) if url)
+
+
+def _path(given: Mapping[str, str], name: str) -> Path | None:
+    return Path(given[name]).expanduser().absolute() if name in given else None
 
 
 def _count(given: Mapping[str, str], name: str) -> int | None:

@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import sqlalchemy as sa
 
 from mushroom_assets.cli.command import log
@@ -79,7 +78,7 @@ def prepare_tables(database: Database, farm: Farm) -> None:
         first = farm.first_day - dt.timedelta(days=31)
         last = today + dt.timedelta(days=366)
         ensure_months(connection, first, last)
-    click.echo(f"tables of schema farm at {database.endpoint} are at revision {revision}")
+    log.info("tables of schema farm at %s are at revision %s", database.endpoint, revision)
 
 
 def tables_or_report(settings: Settings, database: Database, farm: Farm) -> Settings:

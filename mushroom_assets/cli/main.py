@@ -5,14 +5,15 @@ is imported when it is asked for: Dagster takes 2 s, for which `health` must not
 """
 
 import importlib
-import logging
 import signal
 import sys
 from typing import Any
 
 import click
 
+from mushroom_assets import logs
 from mushroom_assets.service import interrupts
+from mushroom_assets.settings import SettingsError, log_format
 
 # Module and command of each subcommand
 SUBCOMMANDS = {
@@ -64,13 +65,11 @@ class Lazy(click.Group):
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """A mushroom farm's data pipeline on Dagster and PostgreSQL."""
-    logging.basicConfig(
-        stream=sys.stdout,
-        level=logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        force=True,
-    )
-    logging.getLogger("mushroom_assets").setLevel(logging.INFO)
+    try:
+        logs.configure(log_format())
+    except SettingsError as error:
+        click.echo(f"mushroom: {error}")
+        sys.exit(1)
     # SIGTERM and a terminal that closes stop what was started, as Ctrl-C does. What ignores SIGHUP,
     # as `nohup` does, is meant to outlive its terminal.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -22,6 +22,7 @@ from mushroom_assets.service.code_server import Endpoint, sign, write_workspace
 from mushroom_assets.service.guarding import Guarding
 from mushroom_assets.service.home import LAST_PORT, prepare_dagster_home, require_free_port
 from mushroom_assets.service.launcher import load_run_launcher
+from mushroom_assets.service.log_pipe import one_pipe
 from mushroom_assets.service.programs import Program
 from mushroom_assets.service.pulse import Sign
 from mushroom_assets.service.supervisor import Supervisor
@@ -74,7 +75,7 @@ def serve_code_server(host: str, port: int) -> None:
     require_free_port(host, port)
     with _ready() as (settings, database):
         settings = tables_or_report(settings, database, farm)
-        _keep(programs.code_server(settings, Endpoint(host=host, port=port)))
+        _keep(settings, programs.code_server(settings, Endpoint(host=host, port=port)))
 
 
 @serve.command("webserver")
@@ -84,7 +85,7 @@ def serve_webserver(door: Door, code_server: Endpoint) -> None:
     """The UI."""
     require_free_port(door.host, door.port)
     with _ready(door.path_prefix) as (settings, _), _workspace(code_server) as workspace:
-        _keep(programs.webserver(settings, door, workspace))
+        _keep(settings, programs.webserver(settings, door, workspace))
 
 
 @serve.command("daemon")
@@ -93,7 +94,7 @@ def serve_daemon(code_server: Endpoint) -> None:
     """Ticks schedules and sensors and launches runs: one a farm."""
     with _ready() as (settings, _), _workspace(code_server) as workspace:
         load_run_launcher(settings)
-        _keep(programs.daemon(settings, workspace))
+        _keep(settings, programs.daemon(settings, workspace))
 
 
 @contextlib.contextmanager
@@ -120,17 +121,19 @@ def _workspace(endpoint: Endpoint) -> Iterator[Path]:
         yield write_workspace(Path(folder), endpoint)
 
 
-def _keep(program: Program) -> None:
+def _keep(settings: Settings, program: Program) -> None:
     """Run it until Ctrl-C or SIGTERM."""
+    child = program.child
     with contextlib.ExitStack() as stack:
         claim = stack.enter_context(tempfile.TemporaryFile())  # claims nothing: many may run
         guarding = Guarding("guard", claim.fileno())
         stack.callback(guarding.dismiss)
         guarding.start()
-        supervisor = Supervisor(guarding, [program.child], [program.look])
+        passing = stack.enter_context(one_pipe(settings, child.name.replace(" ", "-")))
+        supervisor = Supervisor(guarding, [passing, child], [program.look])
         try:
             supervisor.start()
-            log.info("%s is up, pid %d", program.child.name, os.getpid())
+            log.info("%s is up, pid %d", child.name, os.getpid())
             supervisor.run()
         except KeyboardInterrupt:
             click.echo("stopping")

@@ -28,6 +28,7 @@ from mushroom_assets.service.guard import Ward
 from mushroom_assets.service.guarding import Guarding
 from mushroom_assets.service.home import prepare_dagster_home, require_free_port, require_space
 from mushroom_assets.service.launcher import load_run_launcher
+from mushroom_assets.service.log_pipe import one_pipe
 from mushroom_assets.service.postgres import Cluster, Postmaster, server_pid
 from mushroom_assets.service.programs import of_one_machine
 from mushroom_assets.service.supervisor import Round, Supervisor
@@ -165,18 +166,19 @@ def _serve(
     kept = [*children] if postgres is None else [postgres, *children]
     server = None if postgres is None else postgres.cluster.server()
     rounds = farm_rounds + [program.look for program in started]
-    supervisor = Supervisor(guarding, kept, rounds, server)
-    try:
-        supervisor.start()
-        if wait_for_ui(door.host, door.port, [supervisor], prefix=door.path_prefix):
-            click.echo(_welcome(settings, door.url))
-        else:
-            log.error("the UI is not up yet: see the lines above. It is tried again until Ctrl-C")
-        supervisor.run()
-    except KeyboardInterrupt:
-        click.echo("stopping")
-    finally:
-        supervisor.stop()
+    with one_pipe(settings, "mushroom") as passing:
+        supervisor = Supervisor(guarding, [passing, *kept], rounds, server)
+        try:
+            supervisor.start()
+            if wait_for_ui(door.host, door.port, [supervisor], prefix=door.path_prefix):
+                click.echo(_welcome(settings, door.url))
+            else:
+                log.error("the UI is not up yet: see the lines above. It is tried until Ctrl-C")
+            supervisor.run()
+        except KeyboardInterrupt:
+            click.echo("stopping")
+        finally:
+            supervisor.stop()
 
 
 def _deliver_due(

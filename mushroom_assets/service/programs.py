@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mushroom_assets.faults.retry import Retry
+from mushroom_assets.logs import JSON
 from mushroom_assets.service.children import Child
 from mushroom_assets.service.code_server import LOCATION, Endpoint, sign, write_workspace
 from mushroom_assets.service.home import ServerError
@@ -34,6 +35,9 @@ CODE_SERVER_TTL_S = 3600
 TICKS = dict.fromkeys(
     ("DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS", "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS"), "200"
 )
+
+# The proxy does not hand its own on to the inner code server, whose options Dagster reads here too
+INNER_LOG_FORMAT = ("DAGSTER_CLI_API_GRPC_LOG_FORMAT",)
 
 
 def console_script(name: str) -> str:
@@ -101,7 +105,7 @@ def webserver(settings: Settings, door: Door, workspace: Path) -> Program:
         command += ["--path-prefix", door.path_prefix]
     if door.read_only:
         command.append("--read-only")
-    if sys.stdout.isatty():
+    if _for_a_person():
         command += ["--dagster-log-level", "warning"]
     child = Child("webserver", [sys.executable, *command], _environment(settings))
 
@@ -125,11 +129,18 @@ def daemon(settings: Settings, workspace: Path) -> Program:
 
 
 def _log_options() -> list[str]:
-    """JSON for a log collector; a person sees warnings alone, the UI has the rest."""
-    return ["--log-level", "warning"] if sys.stdout.isatty() else ["--log-format", "json"]
+    """JSON, for `log_lines`; a person sees warnings alone, the UI has the rest."""
+    options = ["--log-format", JSON]
+    return [*options, "--log-level", "warning"] if _for_a_person() else options
+
+
+def _for_a_person() -> bool:
+    """Whether somebody looks at a terminal; asked before stdout becomes a pipe."""
+    return sys.stdout.isatty()
 
 
 def _environment(settings: Settings) -> dict[str, str]:
     # Safe path: a file in the current folder must not stand in for a module that Dagster imports.
     python = {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
-    return TICKS | os.environ | settings.environment() | python
+    logs = {"MUSHROOM_LOG_FORMAT": JSON, **dict.fromkeys(INNER_LOG_FORMAT, JSON)}
+    return TICKS | os.environ | settings.environment() | python | logs

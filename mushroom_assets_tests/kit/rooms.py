@@ -8,7 +8,8 @@ MAY = {
     "": set(),  # the package itself
     "domain": set(),
     "faults": {"domain"},
-    "settings": GROUND,
+    "logs": set(),
+    "settings": GROUND | {"logs"},
     "partitions": GROUND,
     "simulation": GROUND,
     "storage": GROUND,
@@ -16,13 +17,13 @@ MAY = {
     "inference": GROUND,
     "resources": DATA | {"settings"},
     "metadata": GROUND | {"storage", "settings"},
-    "instance": GROUND | {"partitions", "storage"},
+    "instance": GROUND | {"logs", "partitions", "storage"},
     "ingestion": GROUND | {"storage", "image_store", "simulation"},
     "assets": DOORS | {"partitions", "metadata", "instance", "ingestion"},
     "checks": DOORS | {"partitions", "instance"},
     "automation": DOORS | {"partitions", "instance", "checks"},
     "event_storage": {"instance"},  # a former name, for one release
-    "service": DOORS | {"partitions", "instance", "automation"},
-    "definitions": DOORS | {"partitions", "assets", "checks", "metadata", "automation"},
+    "service": DOORS | {"logs", "partitions", "instance", "automation"},
+    "definitions": DOORS | {"partitions", "instance", "assets", "checks", "metadata", "automation"},
 }
 MAY["cli"] = set(MAY)  # the front door opens on everything

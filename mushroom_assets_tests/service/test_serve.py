@@ -1,5 +1,6 @@
 """Each of Dagster's programs alone, as in containers: whatever the order they come up in."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -42,6 +43,8 @@ class Parts:
             "MUSHROOM_HOME": str(self.folder / name),
             "MUSHROOM_CONFIG": str(self.folder / "farm.yaml"),
             "MUSHROOM_IMAGE_ROOT": str(self.folder),
+            "MUSHROOM_LOG_FORMAT": "json",
+            "MUSHROOM_LOG_DIR": str(self.folder / "logs"),
         }
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
@@ -119,6 +122,13 @@ def test_they_wait_for_the_database_and_for_each_other_and_one_restarts_alone(
     until(parts.healthy)
     assert {name: parts.running[name].pid for name in others} == others
     assert parts.alive()
+    for name in parts.running:
+        assert parts.stop(name) == 143
+        told = parts.log(name).splitlines()
+        assert all("event" in json.loads(line) for line in told)
+        kept = (parts.folder / "logs" / f"{name}.log").read_text().splitlines()
+        assert [line for line in told if line in set(kept)] == kept  # all but those before
+        assert any("is up, pid" in line for line in kept)
 
 
 def test_without_a_database_of_its_own_it_says_what_to_set() -> None:
