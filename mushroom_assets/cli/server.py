@@ -13,6 +13,7 @@ from mushroom_assets.cli.ground import machine, open_database, prepare_tables
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.service import doctor
 from mushroom_assets.service.home import ServerError, prepare_dagster_home
+from mushroom_assets.service.launcher import instance_of
 from mushroom_assets.settings import SettingsError, load_settings
 
 
@@ -32,11 +33,14 @@ from mushroom_assets.settings import SettingsError, load_settings
     help="Seconds between two attempts.",
 )
 def init(attempts: int, wait: float) -> None:
-    """Create or migrate the tables; waits for the database."""
+    """Create or migrate the farm's tables and Dagster's; waits for the database."""
     farm = load_settings().read_farm()
     retry = Retry(attempts=attempts, fixed_s=wait, deadline_s=float("inf"))
     with machine() as settings, open_database(settings, retry) as database:
         prepare_tables(database, farm)
+        prepare_dagster_home(settings)
+        with instance_of(settings) as instance:
+            instance.upgrade()  # as `dagster instance migrate`
 
 
 @click.command("doctor")

@@ -196,3 +196,14 @@ def test_a_failing_migration_leaves_the_database_as_it_was(empty: Database) -> N
         connection.exec_driver_sql("DROP TABLE farm.sample")
     with empty.transaction() as connection:
         assert migrations.upgrade(connection) == migrations.head()
+
+
+def test_the_tables_of_a_newer_release_are_left_as_they_are(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(sa.text("UPDATE farm.alembic_version SET version_num = '0900'"))
+        assert migrations.upgrade(connection) == "0900"
+        assert migrations.current(connection) == "0900"
+    assert not migrations.is_newer("0001")
+    assert not migrations.is_newer(migrations.head())
+    assert not migrations.is_newer("another")
+    assert not migrations.is_newer(None)

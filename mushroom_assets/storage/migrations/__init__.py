@@ -48,10 +48,20 @@ def current(connection: sa.Connection) -> str | None:
     return connection.execute(sa.text("SELECT version_num FROM farm.alembic_version")).scalar()
 
 
+def is_newer(revision: str | None) -> bool:
+    """Whether a newer release made it, as after a rollback: revisions are numbers of four digits.
+
+    A migration only adds, what it adds may be left out of a row, and what it takes away waits for
+    the release after the next: so an older release works on its tables.
+    """
+    return bool(revision) and f"{revision}".isdecimal() and f"{revision}" > head()
+
+
 def upgrade(connection: sa.Connection) -> str:
     """Bring the tables to the newest revision inside the caller's transaction.
 
-    One process works at a time; those that come later find nothing to do.
+    One process works at a time; those that come later find nothing to do. Tables of a newer release
+    are left as they are.
 
     Returns:
         The revision.
@@ -61,8 +71,14 @@ def upgrade(connection: sa.Connection) -> str:
     """
     connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('farm.migrations'))"))
     connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
-    if current(connection) != head():
-        log.info("migrating schema %s from revision %s to %s", SCHEMA, current(connection), head())
+    found = current(connection)
+    if found is not None and is_newer(found):
+        log.warning(
+            "schema %s is of a newer release, %s; this one, %s, works on it", SCHEMA, found, head()
+        )
+        return found
+    if found != head():
+        log.info("migrating schema %s from revision %s to %s", SCHEMA, found, head())
         try:
             command.upgrade(_config(connection), "head")
         except CommandError as error:

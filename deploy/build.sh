@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Builds the image of what is committed and tags it VERSION-YYYYMMDDHHMMSS-gitsha; prints the tag last.
+#   deploy/build.sh [--save]       with --save into deploy/images/TAG.tar.gz, for a server without a registry
+#   TORCH=cuda deploy/build.sh     for a machine with an NVIDIA card
+#   BUILD_OPTIONS='--network host' whatever the builder should be told besides
+# shellcheck source=deploy/release.sh
+source "$(dirname "${BASH_SOURCE[0]}")/release.sh"
+cd ..
+
+[ -z "$(git status --porcelain)" ] || fail "there are changes that are not committed. Remedy: commit them"
+version=$(sed -n 's/^ *version="\([^"]*\)".*/\1/p' setup.py)
+sha=$(git rev-parse --short=12 HEAD)
+created=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+tag=$version-$(date -u +%Y%m%d%H%M%S)-$sha
+
+options=(--build-arg "TORCH=${TORCH:-cpu}" --build-arg "VERSION=$version" --build-arg "REVISION=$sha"
+    --build-arg "CREATED=$created" --tag "$image:$tag")
+# An image of podman's own form has no health check
+[ "$ENGINE" = docker ] || options+=(--format docker)
+# shellcheck disable=SC2206 # options are several words
+options+=(${BUILD_OPTIONS:-})
+say "building $image:$tag"
+"$ENGINE" build "${options[@]}" .
+if [ "${1:-}" = --save ]; then
+    mkdir -p deploy/images
+    "$ENGINE" save "$image:$tag" | gzip >"deploy/images/$tag.tar.gz"
+    say "saved: deploy/images/$tag.tar.gz"
+fi
+echo "$tag"

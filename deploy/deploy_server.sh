@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Brings this host to a release: checks, loads or pulls the image, migrates, starts, waits for health, shows the timetable.
+# Where health does not come it goes back to the release that ran before.
+#   deploy/deploy_server.sh TAG    a tag of build.sh; HEALTH_S=180 says how long health may take
+# shellcheck source=deploy/release.sh
+source "$(dirname "${BASH_SOURCE[0]}")/release.sh"
+
+tag=${1:-}
+[[ $tag =~ $TAG_FORM ]] || fail "'$tag' is no tag of build.sh. Remedy: VERSION-YYYYMMDDHHMMSS-gitsha"
+farm=${MUSHROOM_FARM_FILE:-$(sed -n 's/^MUSHROOM_FARM_FILE=//p' .env 2>/dev/null || true)}
+farm=${farm:-farm.yaml}
+secret=${MUSHROOM_SECRETS:-secrets}/postgres_password
+[ -f "$farm" ] || fail "there is no farm file $farm. Remedy: cp ../mushroom_assets/farm.yaml $farm, and make it yours"
+[ -s "$secret" ] || fail "there is no password in $secret. Remedy: openssl rand -hex 24 > $secret; chmod 444 $secret"
+[ -n "$(find "$secret" -perm -o=r)" ] || fail "$secret cannot be read by the container's user. Remedy: chmod 444 $secret"
+
+if ! "$ENGINE" image inspect "$image:$tag" >/dev/null 2>&1; then
+    if [ -f "images/$tag.tar.gz" ]; then
+        say "loading images/$tag.tar.gz"
+        gunzip -c "images/$tag.tar.gz" | "$ENGINE" load
+    else
+        say "pulling $image:$tag"
+        "$ENGINE" pull "$image:$tag" || fail "$image:$tag is neither here, nor in images/, nor can it be pulled"
+    fi
+fi
+
+before=$(current_tag)
+say "from ${before:-nothing} to $tag"
+# By the new image, while the old one serves: a migration only adds, so both can live with the tables
+MUSHROOM_TAG=$tag compose up -d postgres_db
+MUSHROOM_TAG=$tag compose run --rm -T --no-deps code_server mushroom init --attempts 12 --wait 5 \
+    || fail "the tables could not be migrated: nothing was changed, ${before:-nothing} goes on"
+
+if start "$tag"; then
+    [ "$before" = "$tag" ] || echo "$before" >.previous_tag
+    compose exec -T code_server mushroom status
+    say "$tag serves the farm"
+    exit 0
+fi
+say "$tag is not healthy after $HEALTH_S s; its last lines:"
+compose logs --tail 20 || true
+[ -n "$before" ] && [ "$before" != "$tag" ] || fail "there is no release to go back to"
+say "back to $before"
+start "$before" || fail "$before is not healthy either. Remedy: see \`compose logs\`"
+fail "$before serves the farm again; $tag does not. Remedy: see the lines above"
