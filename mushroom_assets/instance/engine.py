@@ -46,7 +46,7 @@ def driver_url(url: str) -> str:
     given = sa.make_url(url)
     role = given.username or _default_user()
     options = [OPTIONS, *([PUBLIC] if role == SCHEMA else []), f"{given.query.get('options', '')}"]
-    defaults = {name: str(value) for name, value in TIMEOUTS.items()}
+    defaults = {name: str(value) for name, value in TIMEOUTS.items()} | {"client_encoding": "utf8"}
     query = defaults | dict(given.query) | {"options": " ".join(options).strip()}
     return given.set(drivername=DRIVER, query=query).render_as_string(hide_password=False)
 

@@ -136,6 +136,7 @@ def _database(settings: Settings) -> tuple[str | None, str | None]:
         options = f"{conninfo_to_dict(url).get('options') or ''}"
         limited = make_conninfo(
             url,
+            client_encoding="utf8",
             connect_timeout=CONNECT_S,
             application_name="mushroom health",
             options=f"{options} -c statement_timeout={STATEMENT_MS}",

@@ -133,6 +133,7 @@ class Database:
             f"-c client_connection_check_interval={ORPHAN_MS} {given_options}"
         )
         defaults = {
+            "client_encoding": "utf8",  # else a database of SQL_ASCII gives bytes for texts
             "connect_timeout": limits.connect_timeout_s,
             "keepalives": 1,
             "keepalives_idle": limits.keepalives_idle_s,

@@ -16,6 +16,7 @@ from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import metadata
 from mushroom_assets_tests.kit.contract import TABLES, WORK_TABLES
+from mushroom_assets_tests.kit.databases import NO_RETRY, execute, uri_of
 
 COLUMNS = """
     SELECT c.relname, a.attname, a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -207,3 +208,17 @@ def test_the_tables_of_a_newer_release_are_left_as_they_are(database: Database) 
     assert not migrations.is_newer(migrations.head())
     assert not migrations.is_newer("another")
     assert not migrations.is_newer(None)
+
+
+def test_a_database_that_cannot_hold_every_script_is_refused(empty: Database) -> None:
+    statement = "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+    execute(empty.url, statement)
+    try:
+        ascii_only = Database(uri_of(empty.url, "ascii"), retry=NO_RETRY)
+        with ascii_only.transaction() as connection:
+            assert connection.scalar(sa.text("SELECT '鹿茸菇'")) == "鹿茸菇"
+            with pytest.raises(migrations.MigrationFailed, match="in SQL_ASCII.*ENCODING 'UTF8'"):
+                migrations.upgrade(connection)
+        ascii_only.dispose()
+    finally:
+        execute(empty.url, "DROP DATABASE ascii")

@@ -4,35 +4,16 @@
 # capabilities and a file system that it can only read.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-base=docker.io/library/python:3.11-slim-bookworm
-image=localhost/mushroom_assets:test
+# shellcheck source=tools/image/engine.sh
+source tools/image/engine.sh
 name=mushroom_assets_test
 healthy_s=60
 size_limit=2300000000 # bytes
 
-for tool in buildah podman runc debootstrap; do
-    command -v "$tool" >/dev/null || { echo "$tool is missing: apt-get install buildah podman runc debootstrap"; exit 1; }
-done
+need buildah podman runc debootstrap
 "${HADOLINT:-hadolint}" Dockerfile
-
-settings=$(mktemp -d)
-trap 'podman rm --force --time 30 "$name" >/dev/null 2>&1 || true; rm -rf "$settings"' EXIT
-# Where systemd does not run: runc, and limits that its parent may set
-cat >"$settings/containers.conf" <<'END'
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
-[engine]
-runtime = "runc"
-END
-export CONTAINERS_CONF=$settings/containers.conf
-
-tools/image/base.sh "$base"
-wheels=()
-for folder in ${PIP_FIND_LINKS:-}; do
-    wheels+=(--volume "$folder:$folder:ro")
-done
-buildah bud --layers --format docker --isolation chroot --network host "${wheels[@]}" \
-    --build-arg "VERSION=test" --tag "$image" .
+trap 'podman rm --force --time 30 "$name" >/dev/null 2>&1 || true; rm -rf "$scratch"' EXIT
+build
 size=$(podman image inspect --format '{{.Size}}' "$image")
 echo "size: $((size / 1000000)) MB"
 ((size < size_limit))

@@ -67,8 +67,15 @@ def upgrade(connection: sa.Connection) -> str:
         The revision.
 
     Raises:
-        MigrationFailed: the database is at a revision that this release does not know.
+        MigrationFailed: the database is at a revision that this release does not know, or does not
+            hold every script.
     """
+    encoding = connection.scalar(sa.text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise MigrationFailed(
+            f"the database holds texts in {encoding}, in which not every script can be written. "
+            "Remedy: CREATE DATABASE farm ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0"
+        )
     connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('farm.migrations'))"))
     connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
     found = current(connection)
