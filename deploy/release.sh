@@ -27,7 +27,7 @@ compose() {
     fi
 }
 
-current_tag() { sed -n 's/^MUSHROOM_TAG=//p' .env 2>/dev/null | tail -1; }
+current_tag() { sed -n 's/^MUSHROOM_TAG=//p' .env 2>/dev/null | tail -1 || true; }
 previous_tag() { cat .previous_tag 2>/dev/null || true; }
 
 # The tag that `compose` uses from now on, by hand too

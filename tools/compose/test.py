@@ -69,6 +69,10 @@ def running() -> dict[str, tuple[str, int]]:
     return found
 
 
+def execute(part: str, *command: str, check: bool = True) -> str:
+    return run("podman", "exec", f"mushroom_{part}_1", *command, check=check)
+
+
 def healthy() -> bool:
     return (
         "healthy"
@@ -110,9 +114,10 @@ def materialize(day: str) -> None:
 def sql(query: str) -> str:
     code = (
         "import psycopg, sys; from mushroom_assets.settings import load_settings;"
-        "c = psycopg.connect(load_settings().database_url); print(c.execute(sys.argv[1]).fetchone()[0])"
+        "connection = psycopg.connect(load_settings().database_url);"
+        "print(connection.execute(sys.argv[1]).fetchone()[0])"
     )
-    return run("podman", "exec", "mushroom_webserver_1", "python", "-c", code, query).strip()
+    return execute("webserver", "python", "-c", code, query).strip()
 
 
 def stopped_postgres(seconds: float) -> None:
@@ -200,8 +205,8 @@ def main() -> None:
         shutil.copy(file, folder)
     (folder / "secrets").mkdir()
     (folder / "secrets" / "postgres_password").write_text(secrets.token_hex(24))
-    today = time.time()
-    days = [time.strftime("%Y-%m-%d", time.gmtime(today - 86400 * n + 8 * 3600)) for n in (2, 1)]
+    shanghai = time.time() + 8 * 3600
+    days = [time.strftime("%Y-%m-%d", time.gmtime(shanghai - 86400 * n)) for n in (2, 1)]
     (folder / "farm.yaml").write_text(
         f'timezone: Asia/Shanghai\nfirst_day: {days[0]}\nrooms: {{"607": {{}}, "608": {{}}}}\n'
     )

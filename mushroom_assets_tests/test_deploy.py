@@ -1,0 +1,201 @@
+"""The scripts of `deploy/` with a stand-in for docker: what they ask, and when they go back."""
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+OLD = "0.1.0-20260101000000-aaaaaaa"
+NEW = "0.2.0-20260201000000-bbbbbbb"
+# Says what it is asked, and has the images and the health that the test gives it
+DOCKER = """#!/bin/bash
+echo "$MUSHROOM_TAG docker $*" >> "$STATE/asked"
+case "$*" in
+    "image inspect "*) grep -qx "${3##*:}" "$STATE/images" ;;
+    load) cat > /dev/null; basename "$LOADED" >> "$STATE/images" ;;
+    pull*) exit 1 ;;
+    build*) exit 0 ;;
+    *"mushroom init"*) exit "$(cat "$STATE/init")" ;;
+    *"mushroom health") grep -qx "$(sed -n 's/^MUSHROOM_TAG=//p' .env)" "$STATE/healthy" ;;
+esac
+"""
+
+
+@dataclass
+class Host:
+    """A folder with the files of `deploy/`, and the state of its docker."""
+
+    folder: Path
+
+    def put(self, name: str, *lines: str) -> None:
+        (self.folder / "state" / name).write_text("".join(f"{line}\n" for line in lines))
+
+    def run(
+        self, script: str, *arguments: str, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        given = {
+            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            "STATE": str(self.folder / "state"),
+            "HEALTH_S": "0",
+        }
+        return subprocess.run(
+            ["bash", str(self.folder / "deploy" / script), *arguments],
+            env=given | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def asked(self) -> list[str]:
+        """Of docker, without the questions that change nothing."""
+        lines = (self.folder / "state" / "asked").read_text().splitlines()
+        return [line for line in lines if not re.search("docker (info|image inspect)", line)]
+
+    @property
+    def tag(self) -> str:
+        return (self.folder / "deploy" / ".env").read_text().split("MUSHROOM_TAG=")[1].strip()
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    for folder in ("bin", "state", "deploy/secrets"):
+        (tmp_path / folder).mkdir()
+    docker = tmp_path / "bin" / "docker"
+    docker.write_text(DOCKER)
+    docker.chmod(0o755)
+    (tmp_path / "deploy" / "farm.yaml").write_text("rooms: {}\n")
+    secret = tmp_path / "deploy" / "secrets" / "postgres_password"
+    secret.write_text("secret\n")
+    secret.chmod(0o444)
+    host = Host(tmp_path)
+    host.put("images", OLD, NEW)
+    host.put("healthy", OLD, NEW)
+    host.put("init", "0")
+    return host
+
+
+def test_a_deploy_migrates_starts_waits_and_shows_the_timetable(host: Host) -> None:
+    done = host.run("deploy_server.sh", NEW)
+    assert done.returncode == 0, done.stdout
+    assert host.asked() == [
+        f"{NEW} docker compose up -d postgres_db",
+        f"{NEW} docker compose run --rm -T --no-deps code_server "
+        "mushroom init --attempts 12 --wait 5",
+        " docker compose up -d",
+        " docker compose exec -T webserver mushroom health",
+        " docker compose exec -T code_server mushroom status",
+    ]
+    assert host.tag == NEW
+
+
+def test_without_health_it_goes_back_to_the_release_before(host: Host) -> None:
+    assert host.run("deploy_server.sh", OLD).returncode == 0
+    host.put("healthy", OLD)
+    done = host.run("deploy_server.sh", NEW)
+    assert done.returncode == 1
+    assert f"{OLD} serves the farm again; {NEW} does not" in done.stdout
+    assert host.tag == OLD
+
+
+def test_a_migration_that_fails_leaves_the_old_release_running(host: Host) -> None:
+    assert host.run("deploy_server.sh", OLD).returncode == 0
+    host.put("init", "1")
+    host.put("asked")
+    done = host.run("deploy_server.sh", NEW)
+    assert done.returncode == 1
+    assert f"nothing was changed, {OLD} goes on" in done.stdout
+    assert not any(line.endswith("compose up -d") for line in host.asked())
+    assert host.tag == OLD
+
+
+def test_a_rollback_goes_to_the_release_before_and_forth_again(host: Host) -> None:
+    for tag in (OLD, NEW):
+        assert host.run("deploy_server.sh", tag).returncode == 0
+    for expected in (OLD, NEW):
+        done = host.run("rollback.sh")
+        assert done.returncode == 0, done.stdout
+        assert host.tag == expected
+
+
+def test_what_else_stands_in_env_stays(host: Host) -> None:
+    env = host.folder / "deploy" / ".env"
+    env.write_text("MUSHROOM_PORT=8000\nMUSHROOM_TAG=x\nMUSHROOM_BIND=0.0.0.0\n")
+    assert host.run("deploy_server.sh", NEW).returncode == 0
+    lines = ["MUSHROOM_PORT=8000", "MUSHROOM_BIND=0.0.0.0", f"MUSHROOM_TAG={NEW}"]
+    assert env.read_text().splitlines() == lines
+
+
+def test_an_image_in_a_file_is_loaded(host: Host) -> None:
+    host.put("images")
+    (host.folder / "deploy" / "images").mkdir()
+    file = host.folder / "deploy" / "images" / f"{NEW}.tar.gz"
+    subprocess.run(["gzip", "-c"], input=b"an image", stdout=file.open("wb"), check=True)
+    assert host.run("deploy_server.sh", NEW, LOADED=NEW).returncode == 0
+    assert host.asked()[0] == " docker load"
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ("farm.yaml", "no farm file farm.yaml. Remedy: cp"),
+        ("secrets/postgres_password", "no password in secrets/postgres_password. Remedy: openssl"),
+    ],
+)
+def test_what_is_missing_is_told_before_anything_is_touched(
+    host: Host, missing: str, told: str
+) -> None:
+    (host.folder / "deploy" / missing).unlink()
+    done = host.run("deploy_server.sh", NEW)
+    assert done.returncode == 1
+    assert told in done.stdout
+    assert host.asked() == []
+
+
+@pytest.mark.parametrize("tag", ["", "latest", "1.0-20260101000000-aaaaaaa", f"{NEW};ls"])
+def test_only_a_tag_of_a_build_is_deployed(host: Host, tag: str) -> None:
+    done = host.run("deploy_server.sh", tag)
+    assert done.returncode == 1
+    assert "is no tag of build.sh" in done.stdout
+
+
+def test_an_image_that_is_nowhere_is_told(host: Host) -> None:
+    host.put("images")
+    done = host.run("deploy_server.sh", NEW)
+    assert done.returncode == 1
+    assert "neither here, nor in images/, nor can it be pulled" in done.stdout
+
+
+def test_a_build_is_tagged_by_version_time_and_commit(host: Host) -> None:
+    git = ["git", "-c", "user.name=n", "-c", "user.email=e@example.com"]
+    shutil.copy(ROOT / "setup.py", host.folder)
+    (host.folder / ".gitignore").write_text("bin\nstate\n")
+    for step in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *step], cwd=host.folder, check=True)
+    done = host.run("build.sh")
+    assert done.returncode == 0, done.stdout + done.stderr
+    tag = done.stdout.splitlines()[-1]
+    assert re.fullmatch(r"0\.1\.0-20\d{12}-[0-9a-f]{12}", tag)
+    (asked,) = host.asked()
+    assert f"--tag mushroom_assets:{tag} ." in asked
+    (host.folder / "more").touch()
+    done = host.run("build.sh")
+    assert done.returncode == 1
+    assert "not committed" in done.stdout
+
+
+def test_every_part_waits_by_itself_and_none_has_the_password_in_its_settings() -> None:
+    stack = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
+    for name, service in stack["services"].items():
+        assert "depends_on" not in service
+        assert service["restart"] == "unless-stopped", name
+        assert service["networks"] == ["plant_backend"]
+        settings = service["environment"]
+        assert "POSTGRES_PASSWORD" not in settings
+        assert settings["POSTGRES_PASSWORD_FILE"] == "/run/secrets/postgres_password"
