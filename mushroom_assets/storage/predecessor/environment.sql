@@ -46,7 +46,7 @@ COMMENT ON COLUMN predecessor.mushroom_env_daily_stats.in_day_num IS
 COMMENT ON COLUMN predecessor.mushroom_env_daily_stats.is_growth_phase IS
     'growth day within 1..cycle_days; null where no batch is known, which was true before';
 COMMENT ON COLUMN predecessor.mushroom_env_daily_stats.temp_median IS
-    'median of the accepted samples; implausible ones are not in it, as before they were [°C]';
+    'median of the accepted samples, without implausible ones, which it had before [°C]';
 COMMENT ON COLUMN predecessor.mushroom_env_daily_stats.temp_min IS
     'smallest accepted sample [°C]';
 COMMENT ON COLUMN predecessor.mushroom_env_daily_stats.temp_max IS 'largest accepted sample [°C]';
