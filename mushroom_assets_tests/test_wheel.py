@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mushroom_assets.storage.predecessor import VIEWS
+
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parent.parent
 LOAD = """
@@ -28,7 +30,8 @@ def test_the_wheel_loads_definitions_and_farm_file_in_an_empty_environment(tmp_p
     packed = set(zipfile.ZipFile(wheel).namelist())
     models = ("mushroom-tiny.json", "mushroom-tiny.safetensors", "MODEL_CARD.md")
     model = [f"inference/models/{name}" for name in models]
-    for name in ("farm.yaml", "dagster.yaml", "workspace.yaml", *model):
+    views = [f"storage/predecessor/{name}" for name in VIEWS.values()]
+    for name in ("farm.yaml", "dagster.yaml", "workspace.yaml", *model, *views):
         assert f"mushroom_assets/{name}" in packed
     assert not [name for name in packed if "tests" in name or name.startswith("training")]
 

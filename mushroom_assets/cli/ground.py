@@ -22,6 +22,7 @@ from mushroom_assets.settings import Settings, load_settings
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.months import ensure_months
+from mushroom_assets.storage.predecessor import ensure_views
 
 
 @contextlib.contextmanager
@@ -68,7 +69,7 @@ def open_database(settings: Settings, retry: Retry | None = None) -> Iterator[Da
 
 
 def prepare_tables(database: Database, farm: Farm) -> None:
-    """Bring the tables to the newest revision and make the months of `sample`.
+    """Bring the tables to the newest revision, and make the months of `sample` and the views.
 
     The months reach from 31 days before the farm's first day to a year from today.
     """
@@ -78,6 +79,8 @@ def prepare_tables(database: Database, farm: Farm) -> None:
         first = farm.first_day - dt.timedelta(days=31)
         last = today + dt.timedelta(days=366)
         ensure_months(connection, first, last)
+        if revision == migrations.head():
+            ensure_views(connection, farm.timezone)
     log.info("tables of schema farm at %s are at revision %s", database.endpoint, revision)
 
 

@@ -64,6 +64,23 @@ def test_init_makes_tables_and_months_and_a_second_one_changes_nothing(
     database.dispose()
 
 
+def test_init_makes_the_views_of_older_dashboards_but_not_on_tables_of_a_newer_release(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    where: dict[str, Any] = {"DATABASE_URL": empty_database_url, "MUSHROOM_HOME": tmp_path}
+    views = sa.text("SELECT count(*) FROM pg_views WHERE schemaname = 'predecessor'")
+    database = Database(empty_database_url)
+    assert mushroom("init", **where).exit_code == 0
+    with database.transaction() as connection:
+        assert connection.scalar(views) == 3
+        connection.exec_driver_sql("DROP VIEW predecessor.mushroom_embedding")
+        connection.exec_driver_sql("UPDATE farm.alembic_version SET version_num = '0900'")
+    assert mushroom("init", **where).exit_code == 0
+    with database.transaction() as connection:
+        assert connection.scalar(views) == 2
+    database.dispose()
+
+
 @pytest.mark.parametrize(
     ("options", "expected"), [([], [10.0] * 4), (["--attempts", "3", "--wait", "0.25"], [0.25] * 2)]
 )

@@ -28,11 +28,12 @@ def _config(connection: sa.Connection | None = None) -> Config:
 def include(name: str | None, kind: str, parents: Any) -> bool:
     """What is compared with `schema`: our schema without what comes and goes with the data.
 
-    The monthly partitions that loading creates and the models' HNSW indexes are left out.
+    The monthly partitions that loading creates, the models' HNSW indexes and those of local time
+    (`storage.predecessor`) are left out.
     """
     if kind == "schema":
         return name == SCHEMA
-    passing = {"table": "sample_", "index": "hnsw_"}
+    passing = {"table": ("sample_",), "index": ("hnsw_", "local_")}
     return kind not in passing or not (name or "").startswith(passing[kind])
 
 
