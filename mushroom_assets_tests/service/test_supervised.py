@@ -22,8 +22,9 @@ import psutil
 import psycopg
 import pytest
 
+from mushroom_assets.service.asking import embedded_url
 from mushroom_assets.service.code_server import Endpoint, sign
-from mushroom_assets.service.health import embedded_url, fault
+from mushroom_assets.service.health import fault
 from mushroom_assets.service.postgres import server_pid
 from mushroom_assets.service.pulse import Sign
 from mushroom_assets.service.ui import ask_ui
