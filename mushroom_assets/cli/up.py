@@ -28,13 +28,19 @@ from mushroom_assets.service.children import Child
 from mushroom_assets.service.claim import farm_claimed, home_claimed
 from mushroom_assets.service.guard import Ward
 from mushroom_assets.service.guarding import Guarding
-from mushroom_assets.service.home import prepare_dagster_home, require_free_port, require_space
+from mushroom_assets.service.home import (
+    LAST_PORT,
+    ServerError,
+    prepare_dagster_home,
+    require_free_port,
+    require_space,
+)
 from mushroom_assets.service.launcher import load_run_launcher
 from mushroom_assets.service.postgres import Cluster, Postmaster, server_pid
-from mushroom_assets.service.programs import dagster_children
+from mushroom_assets.service.programs import dagster_children, page_child
 from mushroom_assets.service.pulse import Heartbeats, Pulse, Sign
 from mushroom_assets.service.supervisor import Round, Supervisor
-from mushroom_assets.service.ui import Door, ui_serves, wait_for_ui
+from mushroom_assets.service.ui import Door, answers, reachable, ui_serves, wait_for_ui
 from mushroom_assets.settings import Settings, load_settings
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database, Limits
@@ -71,13 +77,20 @@ CODE_SERVER_S = 2.0  # three looks find its inner server gone; each takes 5 ms
     help="Seed of the simulated farm.",
 )
 @click.option(
+    "--page-port",
+    default=3001,
+    show_default=True,
+    type=options.PORT_OR_NONE,
+    help="Port of the farm's own server (`mushroom web`); 0 for none.",
+)
+@click.option(
     "--attempts",
     default=60,
     show_default=True,
     type=options.ATTEMPTS,
     help="Attempts to connect to the database, 10 s apart.",
 )
-def up(door: Door, with_demo: bool, days: int, seed: int, attempts: int) -> None:
+def up(door: Door, with_demo: bool, days: int, seed: int, page_port: int, attempts: int) -> None:
     """Run everything on one machine: database, tables, UI and daemon.
 
     An empty database gets a demo farm.
@@ -89,14 +102,14 @@ def up(door: Door, with_demo: bool, days: int, seed: int, attempts: int) -> None
         claim = stack.enter_context(home_claimed(settings.home, door.url))
         require_space(settings.home, DEMO_BYTES if with_demo else DEMO_BYTES // 10)
         if settings.database_url is None and server_pid(settings.postgres_dir) is None:
-            require_free_port(door.host, door.port)  # before any work; nothing of ours can hold it
+            _require_free_ports(door, page_port)  # before any work; nothing of ours can hold them
         guarding = Guarding("guard", claim)
         stack.callback(guarding.dismiss)
         postgres = _own_postgres(settings, guarding)
         settings = stack.enter_context(machine(door.path_prefix))
         database = stack.enter_context(open_database(settings, retry))
         make_sure = stack.enter_context(farm_claimed(settings, database))
-        require_free_port(door.host, door.port)  # after the claims: who has it is not ours
+        _require_free_ports(door, page_port)  # after the claims: who has them is not ours
         prepare_dagster_home(settings)
         settings = _tables_or_report(settings, database, farm)
         load_run_launcher(settings)  # the UI needs Dagster's storage even to show an error
@@ -105,7 +118,18 @@ def up(door: Door, with_demo: bool, days: int, seed: int, attempts: int) -> None
             state = _demo_farm(settings, database, farm, days, seed)
         interrupts.check()
         farm_rounds = [Round(CLAIM_S, make_sure), *_deliveries(settings, database, farm, state)]
-        _serve(settings, guarding, postgres, door, farm_rounds)
+        _serve(settings, guarding, postgres, door, page_port, farm_rounds)
+
+
+def _require_free_ports(door: Door, page_port: int) -> None:
+    require_free_port(door.host, door.port)
+    if page_port == door.port:
+        raise ServerError(
+            f"--port and --page-port are both {page_port}. Remedy: choose another for one, e.g. "
+            f"--page-port {page_port % LAST_PORT + 1}; 0 is for no such server"
+        )
+    if page_port:
+        require_free_port(door.host, page_port, "--page-port")
 
 
 def _own_postgres(settings: Settings, guarding: Guarding) -> Postmaster | None:
@@ -179,21 +203,25 @@ def _serve(
     guarding: Guarding,
     postgres: Postmaster | None,
     door: Door,
+    page_port: int,
     farm_rounds: list[Round],
 ) -> None:
-    """Run Dagster's programs until Ctrl-C, and the database beside them."""
+    """Run Dagster's programs and the farm's page until Ctrl-C, and the database beside them."""
     endpoint = code_server.Endpoint.of(settings.home)
     children = dagster_children(
         settings, door, daemon=settings.startup_error is None, endpoint=endpoint
     )
+    page = f"http://{reachable(door.host)}:{page_port}" if page_port else None
+    if page is not None:
+        children.append(page_child(settings, door.host, page_port))
     kept = [*children] if postgres is None else [postgres, *children]
     server = None if postgres is None else postgres.cluster.server()
-    rounds = farm_rounds + _pulses(settings, door, endpoint, children)
+    rounds = farm_rounds + _pulses(settings, door, endpoint, children, page)
     supervisor = Supervisor(guarding, kept, rounds, server)
     try:
         supervisor.start()
         if wait_for_ui(door.host, door.port, [supervisor], prefix=door.path_prefix):
-            click.echo(_welcome(settings, door.url))
+            click.echo(_welcome(settings, door.url, page))
         else:
             log.error("the UI is not up yet: see the lines above. It is tried again until Ctrl-C")
         supervisor.run()
@@ -208,6 +236,7 @@ def _pulses(
     door: Door,
     endpoint: code_server.Endpoint,
     children: list[Child],
+    page: str | None,
 ) -> list[Round]:
     """Look for signs of life: a process that hangs is started anew."""
     short = Limits(pool_size=1, connect_timeout_s=5, statement_timeout_s=5)
@@ -216,14 +245,17 @@ def _pulses(
         Database(url, short, Retry(attempts=1), "mushroom up"), settings.owns_dagster_home
     )
 
-    def ui() -> Sign:
-        serves = ui_serves(door.host, door.port, prefix=door.path_prefix)
+    def of(serves: bool) -> Sign:
         return Sign.ALIVE if serves else Sign.SILENT
 
     signs = {
         "code server": (CODE_SERVER_S, lambda: code_server.sign(endpoint)),
-        "webserver": (LOOK_S, ui),
+        "webserver": (
+            LOOK_S,
+            lambda: of(ui_serves(door.host, door.port, prefix=door.path_prefix)),
+        ),
         "daemon": (LOOK_S, beats.sign),
+        "page": (LOOK_S, lambda: of(answers(f"{page}/healthz"))),
     }
     rounds = []
     for child in children:
@@ -248,13 +280,18 @@ def _deliver_due(
     return state
 
 
-def _welcome(settings: Settings, ui: str) -> str:
+def _welcome(settings: Settings, ui: str, page: str | None) -> str:
     if settings.startup_error:
         shown = f"The UI is up to show the error: {ui}/locations  Nothing is scheduled."
         return f"\n{shown} (Ctrl-C stops everything)"
+    watching = ""
+    if page is not None:
+        watching = (
+            f"  Watching   {page}/readyz  what is wrong, if anything; /metrics for Prometheus\n"
+        )
     return f"""
 The farm is up: {ui}  (Ctrl-C stops everything)
   Lineage    {ui}/asset-groups              from the sensors and cameras to the report
   A day      {ui}/assets/daily_room_report  verdicts, reasons, what changed
   Timetable  {ui}/automation                schedules, switched on and off here
-"""
+{watching}"""

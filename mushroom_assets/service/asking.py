@@ -115,6 +115,9 @@ def away(url: str, error: psycopg.Error) -> Fault:
     except psycopg.Error:  # its message would quote the password
         remedy = "see what `mushroom doctor` says of it"
         return Fault("database", "DATABASE_URL cannot be read", remedy)
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        remedy = "see its load, and what locks its tables"
+        return Fault("database", f"the database {name} answers too slowly: {reason}", remedy)
     did = "does not answer" if error.sqlstate is None else "refused"
     return Fault("database", f"the database {name} {did}: {reason}", remedy)
 

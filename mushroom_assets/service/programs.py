@@ -1,4 +1,4 @@
-"""Dagster's programs on one machine: code server, webserver and daemon, each with its command.
+"""The programs on one machine: Dagster's code server, webserver and daemon, and the farm's page.
 
 Whoever outgrows it runs the same code location on Kubernetes, Celery or Ray: no asset depends on
 this module. Dagster's home lives in `home`, keeping them running in `supervisor`.
@@ -25,6 +25,9 @@ CODE_SERVER_TTL_S = 3600
 TICKS = dict.fromkeys(
     ("DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS", "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS"), "200"
 )
+
+# Safe path: a file in the current folder must not stand in for a module that a program imports.
+PYTHON = {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
 
 
 def console_script(name: str) -> str:
@@ -65,9 +68,7 @@ def dagster_children(
         quiet = ["--log-level", "warning"]
         webserver += ["--dagster-log-level", "warning"]
     ui = {"MUSHROOM_UI_URL": f"http://{reachable(door.host)}:{door.port}{door.path_prefix}"}
-    # Safe path: a file in the current folder must not stand in for a module that Dagster imports.
-    python = {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
-    environment = ui | TICKS | os.environ | settings.environment() | python
+    environment = ui | TICKS | os.environ | settings.environment() | PYTHON
     children = [
         Child(
             "code server",
@@ -80,6 +81,13 @@ def dagster_children(
     if daemon:
         children.append(Child("daemon", [sys.executable, *scheduler, *quiet], environment))
     return children
+
+
+def page_child(settings: Settings, host: str, port: int) -> Child:
+    """The farm's own server, which asks none of the others."""
+    command = [sys.executable, "-m", "mushroom_assets.cli.main", "web"]
+    environment = os.environ | settings.environment() | PYTHON
+    return Child("page", [*command, "--host", host, "--port", str(port)], environment)
 
 
 def _code_server(endpoint: Endpoint) -> list[str]:
