@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c constra
 NEWEST = $(VENV)-newest
 OF_DAGSTER = $(addprefix mushroom_assets_tests/,instance automation checks test_definitions.py test_partitions.py)
 
-.PHONY: help demo check test test-newest test-storage soak soak-processes image-test compose-test lint validate bench train migration migration-named lock clean
+.PHONY: help demo check test test-newest test-storage soak soak-processes image-test compose-test watch-test lint validate bench train migration migration-named lock clean
 
 help:
 	@echo "make demo             the farm on this machine, UI on http://127.0.0.1:$(PORT)"
@@ -24,6 +24,7 @@ help:
 	@echo "make soak-processes N=20  the same on the processes of a running farm; a minute or two each"
 	@echo "make image-test       the container image is built and started (root, Debian's buildah and podman); five minutes"
 	@echo "make compose-test     deploy/compose.yaml is started, loses its database, is deployed and rolled back; ten minutes"
+	@echo "make watch-test       alerts fire and end on a real farm (Debian's prometheus, prometheus-alertmanager); ten minutes"
 	@echo "make bench            figures of this machine"
 	@echo "make train            the packaged model anew, and the numbers of its card; ten minutes"
 	@echo 'make migration m="…"  a new migration: what the declared tables have and the last one has not'
@@ -100,6 +101,9 @@ image-test: $(VENV)/image.ok
 
 compose-test: $(VENV)/image.ok
 	PATH=$(abspath $(BIN)):$$PATH tools/compose/test.sh
+
+watch-test: $(VENV)/test.ok
+	$(BIN)/python -m pytest tools/watch
 
 bench: $(VENV)/bench.ok
 	$(BIN)/python benchmarks/bench_assets.py

@@ -66,6 +66,9 @@ setup(
         "zhplot",  # its font, Noto Sans SC: Chinese in the plots
         "apprise",  # notes of failed runs to webhooks and e-mail
         "fsspec",  # image stores by URL: folder, s3://, ...
+        "fastapi",  # the farm's own server: health, readiness, metrics
+        "uvicorn",  # its process; dagster-webserver brings it too
+        "prometheus-client",  # the metrics' format
         "click",  # the command line
         "tqdm",  # progress bars
         "tzdata",  # time zones where the system has none

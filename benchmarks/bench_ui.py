@@ -62,7 +62,7 @@ def farm(folder: Path) -> Iterator[None]:
         database.dispose()
         fill()
         door = Door("127.0.0.1", PORT)
-        children = [program.child for program in of_one_machine(settings, door)]
+        children = [program.child for program in of_one_machine(settings, door, page_port=0)]
         try:
             for child in children:
                 child.start()

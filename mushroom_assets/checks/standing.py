@@ -77,12 +77,11 @@ def completeness(
 
     Only a failed partition is an error.
     """
-    span = dt.timedelta(days=DAYS)
-    keys = [window.key for window in closed(watched.partitions, span, due_by)]
-    lacking = _lacking(instance, watched, keys, farm)
-    count = len(set[str]().union(*lacking.values()))
+    keys = due(watched, due_by)
+    lack = lacking(instance, watched, keys, farm)
+    count = len(set[str]().union(*lack.values()))
     metadata: dict[str, dg.MetadataValue] = {"offending": dg.MetadataValue.int(count)}
-    for name, found in lacking.items():
+    for name, found in lack.items():
         if found:
             metadata[name] = dg.MetadataValue.md(_list(list(ranges(keys, found)), farm))
     if not count:
@@ -92,13 +91,19 @@ def completeness(
     metadata["partitions"] = dg.MetadataValue.md(f"[{where}]({where})")
     return {
         "passed": False,
-        "severity": ERROR if lacking["failed"] else WARN,
-        "description": _told(lacking, farm),
+        "severity": ERROR if lack["failed"] else WARN,
+        "description": _told(lack, farm),
         "metadata": metadata,
     }
 
 
-def _lacking(
+def due(watched: Watched, due_by: dt.datetime) -> list[str]:
+    """The partitions of the last 30 days whose windows closed by `due_by`, oldest first."""
+    span = dt.timedelta(days=DAYS)
+    return [window.key for window in closed(watched.partitions, span, due_by)]
+
+
+def lacking(
     instance: dg.DagsterInstance, watched: Watched, keys: Sequence[str], farm: Farm
 ) -> dict[str, set[str]]:
     """Which of the keys failed, are missing or outdated."""
@@ -113,13 +118,13 @@ def _lacking(
     }
 
 
-def _told(lacking: Mapping[str, set[str]], farm: Farm) -> str:
+def _told(lack: Mapping[str, set[str]], farm: Farm) -> str:
     """What is wrong, how much of it, and what to do."""
-    counts = {name: len(found) for name, found in lacking.items()}
+    counts = {name: len(found) for name, found in lack.items()}
     told = []
-    if lacking["failed"] or lacking["missing"]:
+    if lack["failed"] or lack["missing"]:
         told.append(say("partitions_complete.fault", farm, days=DAYS, **counts))
-    if lacking["outdated"]:
+    if lack["outdated"]:
         told.append(say("partitions_complete.outdated", farm, days=DAYS, **counts))
     return say("sentence_end", farm).join(told)
 

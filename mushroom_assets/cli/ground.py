@@ -17,7 +17,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.faults.database import DatabaseRefused
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.service.home import telling_what_cannot_be_written
-from mushroom_assets.service.postgres import embedded_postgres
+from mushroom_assets.service.postgres import Cluster, embedded_postgres
 from mushroom_assets.settings import Settings, load_settings
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
@@ -45,6 +45,20 @@ def machine(path_prefix: str | None = None) -> Iterator[Settings]:
             settings = dataclasses.replace(settings, database_url=url)
         os.environ.update(settings.environment())
         yield settings
+
+
+def addressed() -> Settings:
+    """The settings with the database's address: the embedded one's where no other is set.
+
+    Nothing is started: for who must do without a database. This process and what it imports find
+    them in the environment.
+    """
+    settings = load_settings()
+    if settings.database_url is None:
+        url = Cluster.at(settings.postgres_dir).uri()
+        settings = dataclasses.replace(settings, database_url=url)
+    os.environ.update(settings.environment())
+    return settings
 
 
 def _make_folders(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from mushroom_assets.settings import SettingsError, path_prefix
 MOST_DAYS = 3660  # ten years
 
 PORT = click.IntRange(1, 65535)
+PORT_OR_NONE = click.IntRange(0, 65535)
 SEED = click.IntRange(min=0)
 ATTEMPTS = click.IntRange(min=1)
 WAIT_S = click.FloatRange(0, 3600)

@@ -40,17 +40,17 @@ def telling_what_cannot_be_written(setting: str, root: Path) -> Iterator[None]:
         raise ServerError(f"{fault}. Remedy: {remedy}") from error
 
 
-def require_free_port(host: str, port: int) -> None:
-    """Fail before any work when the UI's port is taken."""
+def require_free_port(host: str, port: int, option: str = "--port") -> None:
+    """Fail before any work when a port is taken that `option` gives."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except (OSError, TypeError) as error:  # TypeError: no host can be called so
-            raise ServerError(_port_fault(host, port, error)) from error
+            raise ServerError(_port_fault(host, port, option, error)) from error
 
 
-def _port_fault(host: str, port: int, error: OSError | TypeError) -> str:
+def _port_fault(host: str, port: int, option: str, error: OSError | TypeError) -> str:
     """Why nothing can listen there, and what to do."""
     number = getattr(error, "errno", None)
     reason = getattr(error, "strerror", None) or str(error)
@@ -58,9 +58,9 @@ def _port_fault(host: str, port: int, error: OSError | TypeError) -> str:
     if number == errno.EADDRINUSE:
         other = port + 1 if port < LAST_PORT else port - 1
         reason = "in use by another program"
-        remedy = f"choose another, e.g. --port {other}"
+        remedy = f"choose another, e.g. {option} {other}"
     elif number == errno.EACCES:
-        remedy = "choose one from 1024 on, e.g. --port 3000"
+        remedy = f"choose one from 1024 on, e.g. {option} 3000"
     return f"port {port} on {host} is {reason}. Remedy: {remedy}"
 
 

@@ -1,8 +1,8 @@
-"""Dagster's programs: code server, webserver and daemon, each with its command and sign of life.
+"""The programs: Dagster's code server, webserver and daemon, and the farm's page.
 
-`mushroom up` runs all of them, `mushroom serve` one. Whoever outgrows that runs the same code
-location on Kubernetes or Celery: no asset depends on this module. Dagster's home lives in `home`,
-keeping them running in `supervisor`.
+Each with its command and its sign of life. `mushroom up` runs all of them, `mushroom serve` one.
+Whoever outgrows that runs the same code location on Kubernetes or Celery: no asset depends on this
+module. Dagster's home lives in `home`, keeping them running in `supervisor`.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from mushroom_assets.service.code_server import LOCATION, Endpoint, sign, write_
 from mushroom_assets.service.home import ServerError
 from mushroom_assets.service.pulse import Heartbeats, Pulse, Sign
 from mushroom_assets.service.supervisor import Round
-from mushroom_assets.service.ui import Door, ui_serves
+from mushroom_assets.service.ui import Door, answers, reachable, ui_serves
 from mushroom_assets.settings import Settings
 from mushroom_assets.storage.connection import Database, Limits
 
@@ -38,6 +38,8 @@ TICKS = dict.fromkeys(
 
 # The proxy does not hand its own on to the inner code server, whose options Dagster reads here too
 INNER_LOG_FORMAT = ("DAGSTER_CLI_API_GRPC_LOG_FORMAT",)
+# Safe path: a file in the current folder must not stand in for a module that a program imports.
+PYTHON = {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
 
 
 def console_script(name: str) -> str:
@@ -65,14 +67,19 @@ class Program(NamedTuple):
     look: Round
 
 
-def of_one_machine(settings: Settings, door: Door) -> list[Program]:
-    """All of them, in the order in which they start: the later ones ask the first."""
+def of_one_machine(settings: Settings, door: Door, page_port: int) -> list[Program]:
+    """All of them, in the order in which they start: the later ones ask the first.
+
+    Without a daemon where the tables are not right, without a page where its port is 0.
+    """
     endpoint = Endpoint.of(settings.home)
     workspace = write_workspace(settings.home, endpoint)
     settings = dataclasses.replace(settings, ui_url=settings.ui_url or door.link)
     started = [code_server(settings, endpoint), webserver(settings, door, workspace)]
     if settings.startup_error is None:
         started.append(daemon(settings, workspace))
+    if page_port:
+        started.append(page(settings, door.host, page_port))
     return started
 
 
@@ -128,6 +135,18 @@ def daemon(settings: Settings, workspace: Path) -> Program:
     return Program(child, Round(LOOK_S, Pulse(child, beats.sign).feel))
 
 
+def page(settings: Settings, host: str, port: int) -> Program:
+    """The farm's own server, which asks none of the others."""
+    command = ["-m", "mushroom_assets.cli.main", "web", "--host", host, "--port", str(port)]
+    child = Child("page", [sys.executable, *command], _environment(settings))
+
+    def seen() -> Sign:
+        url = f"http://{reachable(host)}:{port}/healthz"
+        return Sign.ALIVE if answers(url) else Sign.SILENT
+
+    return Program(child, Round(LOOK_S, Pulse(child, seen).feel))
+
+
 def _log_options() -> list[str]:
     """JSON, for `log_lines`; a person sees warnings alone, the UI has the rest."""
     options = ["--log-format", JSON]
@@ -140,7 +159,5 @@ def _for_a_person() -> bool:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    # Safe path: a file in the current folder must not stand in for a module that Dagster imports.
-    python = {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
     logs = {"MUSHROOM_LOG_FORMAT": JSON, **dict.fromkeys(INNER_LOG_FORMAT, JSON)}
-    return TICKS | os.environ | settings.environment() | python | logs
+    return TICKS | os.environ | settings.environment() | PYTHON | logs

@@ -14,6 +14,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 DAEMON_LIMIT_S = 180.0  # six beats of 30 s; Dagster itself would wait for half an hour
+NEVER_BEAT = ("the daemon has not yet given a heartbeat", "ask again in a minute")
+SILENT = f"no heartbeat of the daemon for {DAEMON_LIMIT_S / 60:.0f} minutes: {{}}"
+SEE_DAEMON = (
+    "see in the log of `mushroom up`, which starts it again, why it does not run; "
+    "without `mushroom up` start `dagster-daemon run`"
+)
 HEALTH = """{
   runsOrError(limit: 1) {__typename}
   instance {daemonHealth {allDaemonStatuses {daemonType required lastHeartbeatTime}}}
@@ -90,10 +96,14 @@ def ask_ui(
 
 
 def ui_serves(host: str, port: int, *, timeout_s: float = 10, prefix: str = "") -> bool:
-    """Whether the webserver answers at all, an error say; for whoever restarts it."""
-    address = f"http://{reachable(host)}:{port}{prefix}/server_info"
+    """Whether the webserver answers at all; for whoever restarts it."""
+    return answers(f"http://{reachable(host)}:{port}{prefix}/server_info", timeout_s=timeout_s)
+
+
+def answers(address: str, *, timeout_s: float = 10) -> bool:
+    """Whether a server of ours answers at all, be it an error."""
     try:
-        with urllib.request.urlopen(address, timeout=timeout_s):
+        with urllib.request.urlopen(address, timeout=timeout_s):  # noqa: S310 - our server
             return True
     except urllib.error.HTTPError:
         return True
@@ -136,13 +146,8 @@ def _silent(daemons: Sequence[dict[str, Any]]) -> str | None:
     if not silent:
         return None
     if not any(daemon["lastHeartbeatTime"] for daemon in daemons):
-        return "the daemon has not yet given a heartbeat. Remedy: ask again in a minute"
-    remedy = (
-        "see in the log of `mushroom up`, which starts it again, why it does not run; "
-        "without `mushroom up` start `dagster-daemon run`"
-    )
-    limit = f"for {DAEMON_LIMIT_S / 60:.0f} minutes"
-    return f"no heartbeat of the daemon {limit}: {', '.join(silent)}. Remedy: {remedy}"
+        return ". Remedy: ".join(NEVER_BEAT)
+    return f"{SILENT.format(', '.join(silent))}. Remedy: {SEE_DAEMON}"
 
 
 def _unloaded(locations: Sequence[dict[str, Any]]) -> str | None:

@@ -74,7 +74,7 @@ class RunningFarm:
             "MUSHROOM_CONFIG": str(path),
             "DATABASE_URL": self.database.url,
         }
-        command = command_line("up", "--days", self.days, "--port", self.port)
+        command = command_line("up", "--days", self.days, "--port", self.port, "--page-port", 0)
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 command,

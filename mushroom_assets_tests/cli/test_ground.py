@@ -23,7 +23,7 @@ def test_a_home_below_a_file_is_told(tmp_path: Path, command: str, database: str
     file = tmp_path / "file"
     file.touch()
     home = file / "x"
-    options = ["--port", free_port()] if command == "up" else []
+    options = ["--port", free_port(), "--page-port", 0] if command == "up" else []
     result = mushroom(command, *options, MUSHROOM_HOME=home, DATABASE_URL=database)
     # What is made first lies in the home where the database does not
     inside = home / "images" if database and command != "up" else home

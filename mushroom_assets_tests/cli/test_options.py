@@ -7,6 +7,8 @@ from mushroom_assets_tests.kit.command import mushroom
 OUTSIDE = [
     ("up --no-demo --port 99999", "1<=x<=65535"),
     ("up --port 0", "1<=x<=65535"),
+    ("up --page-port 65536", "0<=x<=65535"),
+    ("web --port 0", "1<=x<=65535"),
     ("up --days 0", "1<=x<=3660"),
     ("up --seed -1", "x>=0"),
     ("up --attempts 0", "x>=1"),

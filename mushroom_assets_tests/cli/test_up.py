@@ -52,7 +52,8 @@ SELECT (SELECT count(*) FROM farm.sample) AS samples,
 def up(home: Path, port: int) -> tuple[list[str], dict[str, str]]:
     """The command on a day of the farm beside its home, and its environment."""
     settings = {"MUSHROOM_HOME": str(home), "MUSHROOM_CONFIG": str(home.parent / "farm.yaml")}
-    return command_line("up", "--days", 1, "--port", port), os.environ | settings
+    command = command_line("up", "--days", 1, "--port", port, "--page-port", free_port())
+    return command, os.environ | settings
 
 
 def postmaster(home: Path) -> psutil.Process:
@@ -216,7 +217,7 @@ def test_up_waits_for_a_late_database_and_outlives_an_outage(
     tmp_path: Path, server: Server
 ) -> None:
     port = free_port()
-    command = command_line("up", "--no-demo", "--port", port)
+    command = command_line("up", "--no-demo", "--port", port, "--page-port", 0)
     environment = os.environ | {"DATABASE_URL": server.uri, "MUSHROOM_HOME": str(tmp_path)}
     log = tmp_path / "log"
     with (
@@ -239,21 +240,33 @@ def test_up_waits_for_a_late_database_and_outlives_an_outage(
     assert code == 0
 
 
+def refused(tmp_path: Path, *options: object) -> str:
+    """What `up` says before any work."""
+    done = subprocess.run(
+        command_line("up", *options),
+        env=os.environ | {"MUSHROOM_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert not (tmp_path / "postgres").exists()
+    return done.stdout
+
+
 def test_up_says_which_port_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = subprocess.run(
-            command_line("up", "--port", port),
-            env=os.environ | {"MUSHROOM_HOME": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-    assert done.returncode == 1
-    assert f"port {port}" in done.stdout
-    assert f"--port {port + 1}" in done.stdout
-    assert not (tmp_path / "postgres").exists()
+        for_the_ui = refused(tmp_path, "--port", port)
+        for_the_page = refused(tmp_path, "--port", free_port(), "--page-port", port)
+    told = f"mushroom: port {port} on 127.0.0.1 is in use by another program. Remedy: choose"
+    assert for_the_ui == f"{told} another, e.g. --port {port + 1}\n"
+    assert for_the_page == f"{told} another, e.g. --page-port {port + 1}\n"
+    assert refused(tmp_path, "--port", port, "--page-port", port) == (
+        f"mushroom: --port and --page-port are both {port}. Remedy: choose another for one, e.g. "
+        f"--page-port {port + 1}; 0 is for no such server\n"
+    )
 
 
 def test_a_run_launcher_that_cannot_be_loaded_ends_it_before_anything_is_queued(
@@ -264,7 +277,7 @@ def test_a_run_launcher_that_cannot_be_loaded_ends_it_before_anything_is_queued(
     (home / "dagster.yaml").write_text("run_launcher: {module: no_such_module, class: X}\n")
     own = {"DATABASE_URL": database_url, "DAGSTER_HOME": str(home), "MUSHROOM_HOME": str(tmp_path)}
     done = subprocess.run(
-        command_line("up", "--no-demo", "--port", free_port()),
+        command_line("up", "--no-demo", "--port", free_port(), "--page-port", 0),
         env=os.environ | own,
         capture_output=True,
         text=True,

@@ -134,7 +134,7 @@ def test_up_by_a_role_without_rights_ends_before_anything_is_started(
 ) -> None:
     """The UI could not even show the error: Dagster's tables cannot be made either."""
     url = as_role(empty_database_url, visitor)
-    given = ("up", "--no-demo", "--port", free_port())
+    given = ("up", "--no-demo", "--port", free_port(), "--page-port", 0)
     line = told_by(mushroom(*given, DATABASE_URL=url, MUSHROOM_HOME=tmp_path / "home"), url)
     assert "permission denied for schema public" in line
     assert RIGHTS in line

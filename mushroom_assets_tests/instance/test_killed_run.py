@@ -45,7 +45,7 @@ def serving(small: SmallFarm, home: Path, port: int) -> Iterator[psutil.Process]
         "DAGSTER_HOME": str(home),
     }
     mushroom = [sys.executable, "-m", "mushroom_assets.cli.main"]
-    command = [*mushroom, "up", "--no-demo", "--port", str(port)]
+    command = [*mushroom, "up", "--no-demo", "--port", str(port), "--page-port", "0"]
     environment = os.environ | settings | {"MUSHROOM_HOME": str(home)}
     with (
         (home / "log").open("w") as log,

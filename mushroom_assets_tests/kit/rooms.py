@@ -23,7 +23,8 @@ MAY = {
     "checks": DOORS | {"partitions", "instance"},
     "automation": DOORS | {"partitions", "instance", "checks"},
     "event_storage": {"instance"},  # a former name, for one release
-    "service": DOORS | {"partitions", "instance", "automation"},
+    "service": DOORS | {"partitions", "instance", "automation", "checks"},
+    "web": DOORS | {"partitions", "service"},
     "definitions": DOORS | {"partitions", "instance", "assets", "checks", "metadata", "automation"},
 }
 MAY["cli"] = set(MAY)  # the front door opens on everything

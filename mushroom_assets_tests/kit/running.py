@@ -87,7 +87,7 @@ class Running:
         """Start it, and go on at once."""
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                command_line("up", "--no-demo", "--port", self.port),
+                command_line("up", "--no-demo", "--port", self.port, "--page-port", 0),
                 env=os.environ | self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import dagster as dg
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
@@ -20,12 +19,12 @@ from mushroom_assets.service import health
 from mushroom_assets.settings import Settings, load_settings
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import run_lease
+from mushroom_assets_tests.kit.dagsters import add_run, beat, make_dagsters_tables
 from mushroom_assets_tests.kit.databases import execute, uri_of
 from mushroom_assets_tests.kit.servers import free_port
 from mushroom_assets_tests.kit.tcp_proxy import Fault, Proxy
 from mushroom_assets_tests.kit.ui import answering, as_http, dripping, told
 
-STORAGE = "storage: {postgres: {postgres_url: {env: DATABASE_URL}}}\ntelemetry: {enabled: false}\n"
 HEAVY = ("dagster", "pandas", "sqlalchemy", "torch", "numpy")
 LEASES = str(CreateTable(run_lease).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
 
@@ -36,12 +35,7 @@ def dagster_url(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> It
     name = f"t_{uuid.uuid4().hex[:12]}"
     execute(server_uri, f"CREATE DATABASE {name}")
     url = uri_of(server_uri, name)
-    home = tmp_path_factory.mktemp("dagster")
-    (home / "dagster.yaml").write_text(STORAGE, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", url)
-        with dg.DagsterInstance.from_config(str(home)) as instance:
-            instance.get_runs_count()
+    make_dagsters_tables(url, tmp_path_factory.mktemp("dagster"))
     yield url
     execute(server_uri, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -62,26 +56,6 @@ def found(url: str) -> str | None:
 
 def settings(url: str, home: str = "/nowhere") -> Settings:
     return load_settings({"DATABASE_URL": url, "MUSHROOM_HOME": home})
-
-
-def add_run(
-    connection: psycopg.Connection,
-    status: str,
-    age_s: float,
-    *,
-    started: bool = False,
-    ended: bool = False,
-) -> str:
-    """A run in a status since `age_s`."""
-    run_id = str(uuid.uuid4())
-    since = time.time() - age_s
-    connection.execute(
-        "INSERT INTO runs"
-        " (run_id, status, create_timestamp, update_timestamp, start_time, end_time)"
-        " VALUES (%s, %s, to_timestamp(%s), to_timestamp(%s), %s, %s)",
-        [run_id, status, since, since, since if started else None, since if ended else None],
-    )
-    return run_id
 
 
 def test_a_farm_where_nothing_runs_is_healthy(
@@ -156,15 +130,11 @@ def test_a_run_whose_process_renews_its_lease_no_more_is_told_until_it_is_marked
 def test_a_second_daemon_is_told_and_the_traces_of_a_former_one_are_not(
     connection: psycopg.Connection, dagster_url: str
 ) -> None:
-    beat = (
-        "INSERT INTO daemon_heartbeats (daemon_type, daemon_id, timestamp)"
-        " VALUES (%s, %s, localtimestamp - %s * interval '1 s')"
-    )
-    connection.execute(beat, ["SENSOR", "aaaaaaaa-1", 5])
-    connection.execute(beat, ["SCHEDULER", "aaaaaaaa-1", 30])
-    connection.execute(beat, ["RETIRED", "cccccccc-3", 60])
+    beat(connection, "SENSOR", 5, "aaaaaaaa-1")
+    beat(connection, "SCHEDULER", 30, "aaaaaaaa-1")
+    beat(connection, "RETIRED", 60, "cccccccc-3")
     assert found(dagster_url) is None
-    connection.execute(beat, ["ASSET", "bbbbbbbb-2", 10])
+    beat(connection, "ASSET", 10, "bbbbbbbb-2")
     assert (found(dagster_url) or "").startswith(
         "two daemons work on one database (aaaaaaaa, bbbbbbbb): each run is launched twice. "
     )

@@ -12,6 +12,8 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +24,12 @@ import psutil
 import psycopg
 import pytest
 
+from mushroom_assets.service.asking import embedded_url
 from mushroom_assets.service.code_server import Endpoint, sign
-from mushroom_assets.service.health import embedded_url, fault
+from mushroom_assets.service.health import fault
 from mushroom_assets.service.postgres import server_pid
 from mushroom_assets.service.pulse import Sign
-from mushroom_assets.service.ui import ask_ui
+from mushroom_assets.service.ui import answers, ask_ui
 from mushroom_assets.settings import load_settings
 from mushroom_assets_tests.kit.command import command_line
 from mushroom_assets_tests.kit.servers import free_port, until
@@ -42,6 +45,7 @@ SHOWS = {
     "inner code server": "api grpc",
     "webserver": "dagster_webserver",
     "daemon": "dagster-daemon",
+    "page": "cli.main web",
 }
 ALL = {*SHOWS, "postgres"}
 RELOAD = """mutation {
@@ -55,12 +59,17 @@ class Farm:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    page_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     seen: set[psutil.Process] = field(default_factory=set)
 
     @property
     def home(self) -> Path:
         return self.folder / "home"
+
+    @property
+    def page(self) -> str:
+        return f"http://127.0.0.1:{self.page_port}"
 
     def environment(self) -> dict[str, str]:
         settings = {"MUSHROOM_HOME": self.home, "MUSHROOM_CONFIG": self.folder / "farm.yaml"}
@@ -76,7 +85,8 @@ class Farm:
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(
                 command_line(
-                    "up", "--no-demo", "--port", self.port, "--path-prefix", PREFIX, *options
+                    *("up", "--no-demo", "--port", self.port, "--page-port", self.page_port),
+                    *("--path-prefix", PREFIX, *options),
                 ),
                 env=self.environment(),
                 stdout=log,
@@ -95,7 +105,7 @@ class Farm:
     def serves(self) -> bool:
         """Whether all processes are there and the definitions can be loaded anew."""
         code_server = Endpoint(socket=str(self.home / "code.sock"))
-        there = set(self.look()) == ALL
+        there = set(self.look()) == ALL and answers(f"{self.page}/healthz")
         return there and sign(code_server) is Sign.ALIVE and self.fault() is None
 
     def look(self) -> dict[str, psutil.Process]:
@@ -175,6 +185,21 @@ def test_a_killed_process_is_back_and_the_farm_served_within_a_minute(
     assert time.monotonic() - begun < BACK_S
 
 
+def test_the_page_is_told_with_the_other_addresses_and_finds_the_farm_ready(farm: Farm) -> None:
+    told = (farm.folder / "log").read_text(encoding="utf-8")
+    assert f"\n  Watching   {farm.page}/readyz " in told
+    until(lambda: status_of(f"{farm.page}/readyz") == 200, BACK_S)
+
+
+def status_of(address: str) -> int:
+    """Of what a server answers."""
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 def test_daemon_and_webserver_found_the_code_server_again(farm: Farm) -> None:
     assert run_started(farm)
 
@@ -210,7 +235,7 @@ def test_an_inner_server_outlives_a_code_server_that_is_silent_for_a_minute(
 
 def test_a_second_one_on_the_home_is_told_who_serves_it_and_where(farm: Farm) -> None:
     done = subprocess.run(
-        command_line("up", "--no-demo", "--port", farm.port),
+        command_line("up", "--no-demo", "--port", farm.port, "--page-port", 0),
         env=farm.environment(),
         capture_output=True,
         text=True,

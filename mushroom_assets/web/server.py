@@ -1,0 +1,29 @@
+"""The server's process: it listens, and waits for nobody."""
+
+import uvicorn
+
+from mushroom_assets.service.home import require_free_port
+from mushroom_assets.service.watching import Watching
+from mushroom_assets.settings import Settings
+from mushroom_assets.web.app import build_app
+
+ENDS_WITHIN_S = 5  # whoever is being answered when it is stopped
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Serve until the process is asked to end.
+
+    Raises:
+        ServerError: nothing can listen on the port.
+    """
+    require_free_port(host, port)
+    config = uvicorn.Config(
+        build_app(Watching(settings)),
+        host=host,
+        port=port,
+        log_config=None,  # the command has set up logging
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=ENDS_WITHIN_S,
+    )
+    uvicorn.Server(config).run()

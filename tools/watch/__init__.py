@@ -1,0 +1,1 @@
+"""What `make watch-test` runs: the alerts of a real farm by real Prometheus and Alertmanager."""
