@@ -27,6 +27,7 @@ def load(launcher: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         ("storage: {postgres: {postgres_url: {env: NO_SUCH_VARIABLE}}}", "NO_SUCH_VARIABLE"),
         ("storage: {custom: {module: dagster, class: NoSuchStorage}}", "NoSuchStorage"),
         ("compute_logs: {module: no_such_module, class: Logs}", "no_such_module"),
+        ("run_coordinator: {module: dagster, class: NoSuchQueue}", "NoSuchQueue"),
     ],
 )
 def test_a_dagster_yaml_that_cannot_be_used_is_told_in_one_message(
