@@ -50,7 +50,7 @@ class FarmCeleryLauncher(CeleryRunLauncher):
     @classmethod
     def config_type(cls) -> "UserConfigSchema":
         """That of dagster-celery without results, which nobody needs."""
-        given = super().config_type()
+        given: Any = super().config_type()
         return {name: given[name] for name in ("broker", "default_queue", "config_source")}
 
     @classmethod
@@ -70,8 +70,9 @@ class FarmCeleryLauncher(CeleryRunLauncher):
         try:
             super().launch_run(context)
         except OperationalError as error:
+            told = f"{error}".rstrip(".")
             raise DagsterUserCodeUnreachableError(
-                f"the broker {self.where} did not take the run: {error}. "
+                f"the broker {self.where} did not take the run: {told}. "
                 "Remedy: start it; the run waits in the queue"
             ) from error
 

@@ -25,10 +25,9 @@ class FarmRunCoordinator(QueuedRunCoordinator):
     @classmethod
     def config_type(cls) -> UserConfigSchema:
         """That of Dagster's queue, and tags by pool; what is no text becomes JSON."""
-        pool_tags = dg.Field(
-            dg.Map(str, dg.Permissive()), is_required=False, description="tags of runs, by pool"
-        )
-        return {**super().config_type(), "pool_tags": pool_tags}
+        given: Any = super().config_type()
+        tags = dg.Field(dict, is_required=False, description="tags of runs, by pool")
+        return {**given, "pool_tags": tags}
 
     @classmethod
     def from_config_value(

@@ -42,7 +42,7 @@ class FarmK8sRunLauncher(K8sRunLauncher):
 
     def check_run_worker_health(self, run: "dg.DagsterRun") -> CheckRunHealthResult:
         """What Kubernetes knows of a run's job; what it does not know is told by the lease."""
-        found = super().check_run_worker_health(run)
+        found: CheckRunHealthResult = super().check_run_worker_health(run)
         if found.status is WorkerStatus.UNKNOWN:
             return CheckRunHealthResult(WorkerStatus.RUNNING, found.msg)
         return found

@@ -210,11 +210,6 @@ class Spread(Running):
         """Whether each of its machines takes runs."""
         return all(machine.ready() for machine in self.machines)
 
-    def idle(self) -> bool:
-        """Whether the machines have done all that they were given."""
-        logs = "".join(machine.log for machine in self.machines)
-        return logs.count("] received") == logs.count("] succeeded") + logs.count("] raised")
-
     def days(self) -> list[str]:
         """Those with pictures."""
         return [f"{self.farm.first_day + dt.timedelta(days=n)}" for n in range(SPAN)]

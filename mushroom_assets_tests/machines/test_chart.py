@@ -62,7 +62,7 @@ CHART = {
 
 def misfits(value: Any, shape: Any, path: str) -> Iterator[str]:
     """Where a value has a key or a type that its shape has not."""
-    kind = {list: list, dict: dict}.get(type(shape), shape)
+    kind: Any = type(shape) if isinstance(shape, list | dict) else shape
     if hasattr(shape, "attribute_map"):
         names = shape.attribute_map.items()
         shape = {name: of_kubernetes(shape.openapi_types[own]) for own, name in names}

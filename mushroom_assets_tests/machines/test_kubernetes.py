@@ -14,7 +14,7 @@ import dagster as dg
 import kubernetes
 import pytest
 import urllib3
-from dagster._config import post_process_config, validate_config
+from dagster._config import post_process_config, resolve_to_config_type, validate_config
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.instance.config import dagster_instance_config
@@ -72,9 +72,10 @@ def launcher(
     monkeypatch.setattr(kubernetes.config, "load_incluster_config", lambda: None)
     monkeypatch.setattr("dagster_k8s.client.time.sleep", lambda seconds: None)
     given = section("run_launcher")["config"]
-    checked = validate_config(FarmK8sRunLauncher.config_type(), given)
+    schema: Any = FarmK8sRunLauncher.config_type()  # type: ignore[no-untyped-call]
+    checked = validate_config(schema, given)
     assert checked.success, checked.errors
-    config = post_process_config(dg.Shape(FarmK8sRunLauncher.config_type()), given).value
+    config: Any = post_process_config(resolve_to_config_type(schema), given).value
     made = FarmK8sRunLauncher(k8s_client_batch_api=server, **config)
     made.register_instance(instance)
     return made
@@ -127,7 +128,8 @@ def test_a_run_is_a_pod_of_the_farms_user_with_its_settings_and_secrets(
     assert environment["MUSHROOM_CONFIG"] == "/etc/mushroom/farm.yaml"
     assert environment["MUSHROOM_IMAGE_ROOT"] == "s3://cameras/farm"
     mounts = {each["mountPath"] for each in container["volumeMounts"]}
-    assert {"/opt/farm", "/opt/farm/dagster.yaml", "/etc/mushroom"} <= mounts
+    assert {"/opt/farm", "/etc/mushroom"} <= mounts
+    assert '"instance_ref"' in container["args"][-1]  # so no run reads a dagster.yaml
     maps = [each["configMap"]["name"] for each in spec["volumes"] if "configMap" in each]
     assert set(maps) == {"farm"}
     assert "nodeSelector" not in spec
@@ -140,8 +142,7 @@ def test_inference_goes_to_a_node_with_a_gpu(
     spec = pod(server)
     (container,) = spec["containers"]
     assert container["image"] == f"{IMAGE}-cuda"
-    limits = container["resources"]["limits"]
-    assert limits["nvidia.com/gpu"] == "1"
+    assert container["resources"]["limits"] == {"nvidia.com/gpu": "1", "memory": "6Gi"}
     assert spec["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
     assert spec["tolerations"][0]["key"] == "nvidia.com/gpu"
     assert spec["securityContext"]["runAsUser"] == 10001  # the rest is as for other runs
