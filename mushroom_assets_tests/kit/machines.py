@@ -242,7 +242,7 @@ def _prepare(server: Server, first: dt.date) -> None:
 
 @contextmanager
 def farm_on_machines(folder: Path) -> Iterator[Spread]:
-    """A farm with pictures, its broker, and the machines A and B, which have begun to start."""
+    """A farm with pictures, its broker, and the machines A and B, not yet started."""
     first = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=SPAN + 20)
     text = FARM.format(timezone="Asia/Shanghai").replace("2025-01-01", f"{first}")
     farm = write_farm(folder / "farm.yaml", text)
@@ -256,8 +256,6 @@ def farm_on_machines(folder: Path) -> Iterator[Spread]:
         for name in ("A", "B"):
             spread.machines.append(Machine(name, folder, spread.environment, spread.dagster_yaml))
         try:
-            for machine in spread.machines:
-                machine.start()
             yield spread
         finally:
             kill_all(spread)

@@ -31,7 +31,9 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spread]:
     with farm_on_machines(tmp_path_factory.mktemp("farm")) as spread:
         slow_down(spread.server.uri)  # so that faults meet runs at work
         spread.up()
-        until(spread.serves)
+        until(spread.serves)  # and has made Dagster's tables
+        for machine in spread.machines:
+            machine.start()
         spread.leave_only()
         until(spread.all_ready)
         yield spread

@@ -14,6 +14,7 @@ import dagster as dg
 import kubernetes
 import pytest
 import urllib3
+import yaml
 from dagster._config import post_process_config, resolve_to_config_type, validate_config
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.errors import DagsterUserCodeUnreachableError
@@ -24,6 +25,7 @@ from dagster_k8s.client import DagsterK8sUnrecoverableAPIError
 
 from mushroom_assets.instance.coordinator import FarmRunCoordinator
 from mushroom_assets.instance.kubernetes import FarmK8sRunLauncher
+from mushroom_assets_tests.kit.object_store import ObjectStore
 
 pytestmark = pytest.mark.long
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -172,3 +174,27 @@ def test_an_api_server_that_is_away_says_nothing_of_a_run(
     server.errors = [AWAY]
     found = launcher.check_run_worker_health(run_of(instance, {}))
     assert found.status is WorkerStatus.RUNNING
+
+
+def test_what_runs_print_lies_in_the_bucket_and_is_read_from_there(
+    object_store: ObjectStore, tmp_path: Path
+) -> None:
+    key = ["run", "compute_logs", "step"]
+    with keeping_logs(tmp_path / "pod") as pod, pod.compute_log_manager.capture_logs(key):
+        sys.stderr.write("it printed this")
+        sys.stderr.flush()
+    stored = object_store.client.list_objects_v2(Bucket="cameras", Prefix="logs/")["Contents"]
+    assert any(each["Key"].endswith("/step.err") for each in stored)
+    with keeping_logs(tmp_path / "webserver") as webserver:
+        found = webserver.compute_log_manager.get_log_data(key)
+    assert found.stderr == b"it printed this"
+
+
+def keeping_logs(home: Path) -> dg.DagsterInstance:
+    """An instance with the logs of our `dagster.yaml`, and a temporary folder of its own."""
+    logs = section("compute_logs")
+    logs["config"]["local_dir"] = str(home)
+    home.mkdir()
+    config = {"compute_logs": logs, "telemetry": {"enabled": False}}
+    (home / "dagster.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    return dg.DagsterInstance.from_config(str(home))
