@@ -43,9 +43,9 @@ $(VENV)/demo.ok: $(VENV)/pip.ok setup.py constraints.txt
 		|| { echo "The install failed. Without network, set PIP_FIND_LINKS to a folder of wheels and PIP_NO_INDEX=1."; exit 1; }
 	@touch $@
 
-# The extras by the targets that need them. Types are checked in the browser's tests too.
+# The extras by the targets that need them. Types are checked in all tests.
 $(VENV)/test.ok: $(VENV)/demo.ok
-	@$(INSTALL) '.[test,browser]'
+	@$(INSTALL) '.[test,browser,s3,celery,kubernetes]'
 	@touch $@
 
 $(VENV)/bench.ok: $(VENV)/test.ok

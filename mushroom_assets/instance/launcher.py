@@ -1,8 +1,8 @@
 """Dagster's own run launcher, before a code server that is on its way down or gone.
 
 It can cancel a run whose process or code server is gone, and a launch that a code server refuses
-because it ends goes back into the queue. Other launchers, of Kubernetes or Celery say, need nothing
-of this: that a run without a living process ends is the business of `watch`.
+because it ends goes back into the queue. That a run without a living process ends is the business
+of `watch`, whatever the launcher. Those for many machines live in `celery` and `kubernetes`.
 """
 
 import time

@@ -29,6 +29,10 @@ ENDS = {
 Connect = Callable[[], AbstractContextManager[sa.Connection]]
 
 
+class RunElsewhere(RuntimeError):
+    """Another process executes the run; the message says which."""
+
+
 class Keeper:
     """Holds the leases of the runs of this process."""
 
@@ -36,14 +40,24 @@ class Keeper:
         self._connect = connect
         self._where = where
         self._held: set[str] = set()
+        self._begun: set[str] = set()
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def before(self, event: dg.EventLogEntry) -> None:
-        """Take the run's lease where the event tells that this process executes the run."""
+        """Take the run's lease where the event tells that this process executes the run.
+
+        Raises:
+            RunElsewhere: a run was handed out twice, and this process has only begun.
+        """
         if event.run_id not in self._held and _begins_here(event):
-            self._take(event.run_id)
+            begins = event.run_id not in self._begun
+            self._begun.add(event.run_id)
+            other = self._take(event.run_id)
+            # Later, Dagster would take the error for the run's own and fail it
+            if other is not None and begins and event.get_dagster_event().is_engine_event:
+                raise RunElsewhere(other)
 
     def after(self, event: dg.EventLogEntry) -> None:
         """Give the lease back where the event was the run's last."""
@@ -57,10 +71,12 @@ class Keeper:
         self._held.clear()
         self._wake.set()
 
-    def _take(self, run_id: str) -> None:
+    def _take(self, run_id: str) -> str | None:
+        """Take a run's lease; who has it, in words, where another process does."""
         try:
             with self._connect() as connection:
                 taken = leases.take(connection, run_id)
+                holder = None if taken else leases.leases(connection).get(run_id)
         except sa.exc.ProgrammingError as error:
             log.warning(
                 "run %s holds no lease at %s: %s. Remedy: run `mushroom init`",
@@ -68,16 +84,22 @@ class Keeper:
                 self._where,
                 error.orig,
             )
-            return
+            return None
         if not taken:
-            log.warning("run %s holds no lease at %s: another process does", run_id, self._where)
-            return
+            whose = f"pid {holder.pid} on {holder.host}" if holder else "another process"
+            told = (
+                f"run {run_id} is executed by {whose}, by its lease at {self._where}: this process "
+                "leaves it alone. Remedy: none is needed, the run was handed out twice"
+            )
+            log.warning("%s", told)
+            return told
         with self._lock:
             self._held.add(run_id)
             if self._thread is None or not self._thread.is_alive():
                 self._wake.clear()
                 self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
                 self._thread.start()
+        return None
 
     def _renew(self) -> None:
         while not self._wake.wait(BEAT_S):

@@ -18,7 +18,7 @@ from mushroom_assets.faults.image_store import ImageStoreRefused
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.service.home import ServerError
-from mushroom_assets.service.launcher import instance_of, load_run_launcher
+from mushroom_assets.service.launcher import examine_run_launcher, instance_of
 from mushroom_assets.settings import Settings, SettingsError
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
@@ -183,7 +183,7 @@ def _dagster(settings: Settings) -> str:
 
 def _launcher(settings: Settings) -> str:
     try:
-        return load_run_launcher(settings)
+        return examine_run_launcher(settings)
     except (DagsterPostgresException, DatabaseRefused, DatabaseUnavailable) as error:
         told = "not examined, since Dagster's storage cannot be used: see there"
         raise NotExamined(told) from error

@@ -3,6 +3,8 @@
 Nothing is launched here.
 """
 
+from typing import Any
+
 import dagster as dg
 from dagster_postgres.utils import DagsterPostgresException
 
@@ -31,6 +33,36 @@ def load_run_launcher(settings: Settings) -> str:
             ) from error
 
 
+def examine_run_launcher(settings: Settings) -> str:
+    """The launcher's name; where workers execute the runs, how many slots they have for how many.
+
+    Raises:
+        ServerError: it cannot be loaded, or its workers have not enough slots.
+    """
+    name = load_run_launcher(settings)
+    with instance_of(settings) as instance:
+        launcher: Any = instance.run_launcher
+        if not hasattr(launcher, "slots"):  # it makes a process or a pod for each
+            return name
+        slots: dict[str, int] = launcher.slots()
+        queue = instance.get_concurrency_config().run_queue_config
+        most = queue.max_concurrent_runs if queue is not None else 0
+        told = f"{name} at {launcher.where}: {len(slots)} workers with {sum(slots.values())} slots"
+    if not slots:
+        raise ServerError(
+            f"{told}: none answers, and no run starts. Remedy: start the broker, and workers by "
+            "`celery --app mushroom_assets.instance.worker worker`"
+        )
+    if most < 0 or sum(slots.values()) < most:
+        limit = "without limit" if most < 0 else f"{most} at once"
+        raise ServerError(
+            f"{told}, but runs are launched {limit}: those without a slot fail by "
+            "run_monitoring.start_timeout_seconds. Remedy: start more workers, or lower "
+            f"concurrency.runs.max_concurrent_runs in {settings.dagster_home / 'dagster.yaml'}"
+        )
+    return f"{told} for {most} runs"
+
+
 def instance_of(settings: Settings) -> dg.DagsterInstance:
     """Dagster's instance by the `dagster.yaml` of the settings, compute logs included.
 
@@ -41,7 +73,8 @@ def instance_of(settings: Settings) -> dg.DagsterInstance:
     file = settings.dagster_home / "dagster.yaml"
     try:
         instance = dg.DagsterInstance.get()
-        _ = instance.compute_log_manager  # made when first asked for, else in the first run
+        # Made when they are first asked for: else in the daemon, and in the first run
+        _ = instance.run_coordinator, instance.compute_log_manager
     except (DatabaseRefused, DatabaseUnavailable, DagsterPostgresException):
         raise
     # Whatever YAML, Dagster or a class of someone else's raises

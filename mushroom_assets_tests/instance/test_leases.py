@@ -13,10 +13,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from dagster._core.events import EngineEventData
 
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.instance import watch
-from mushroom_assets.instance.lease import BEAT_S
+from mushroom_assets.instance.lease import BEAT_S, RunElsewhere
 from mushroom_assets.instance.watch import BLIND_S, LOOK_S, Watch
 from mushroom_assets.resources import PostgresResource
 from mushroom_assets.storage import leases
@@ -89,6 +90,23 @@ def test_a_second_process_takes_only_a_lease_that_has_lapsed(database: Database)
         )
         assert leases.take(connection, "r")
         assert leases.renew(connection, {"r"}) == {"r"}
+
+
+def test_a_second_process_of_a_run_is_refused_before_it_executes_anything(
+    instance: dg.DagsterInstance, database: Database
+) -> None:
+    run = dg.DagsterRun(job_name="job", status=STATUS.STARTING)
+    instance.run_storage.add_run(run)
+    with database.transaction() as connection:
+        leases.take(connection, run.run_id)
+        connection.execute(sa.text("UPDATE farm.run_lease SET pid = :pid"), {"pid": DEAD_PID})
+    begun = EngineEventData.in_process(os.getpid())
+    with pytest.raises(RunElsewhere, match=rf"pid {DEAD_PID} on {ME[0]}.*Remedy: none"):
+        instance.report_engine_event("Started process for run", run, begun)
+    assert instance.all_logs(run.run_id) == []
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    assert found.status is STATUS.STARTING  # it goes on in the first
 
 
 def test_a_lease_that_was_renewed_meanwhile_is_not_taken_away(database: Database) -> None:

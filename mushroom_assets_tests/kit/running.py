@@ -71,6 +71,10 @@ class Running:
         return self.folder / "home"
 
     @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @property
     def log(self) -> Path:
         return self.folder / "log"
 
@@ -134,8 +138,8 @@ class Running:
     def instance(self) -> Iterator[dg.DagsterInstance]:
         """Dagster's record."""
         with (
-            mock.patch.dict(os.environ, {"DATABASE_URL": self.server.uri}),
-            dg.DagsterInstance.from_config(str(self.home / "dagster")) as instance,
+            mock.patch.dict(os.environ, self.environment),
+            dg.DagsterInstance.from_config(str(self.dagster_home)) as instance,
         ):
             yield instance
 
@@ -182,9 +186,10 @@ class Running:
 
         until(launched)
 
-    def terminate(self, run_id: str) -> str:
+    def terminate(self, run_id: str, policy: str = "SAFE_TERMINATE") -> str:
         """Terminate a run as the UI does; the type of the answer."""
-        query = f'mutation {{terminateRun(runId: "{run_id}") {{__typename}}}}'
+        asked = f'runId: "{run_id}", terminatePolicy: {policy}'
+        query = f"mutation {{terminateRun({asked}) {{__typename}}}}"
         answer = ask_ui("127.0.0.1", self.port, query, timeout_s=100)["terminateRun"]
         return str(answer["__typename"])
 

@@ -1,0 +1,61 @@
+"""`mushroom status`: the timetable, and what is missing, failed or outdated by it.
+
+What that means is the business of the standing checks; `service.record` reads it.
+"""
+
+import datetime as dt
+import sys
+
+import click
+
+from mushroom_assets.automation.catching_up import next_tick, switch, switched_off
+from mushroom_assets.automation.timetable import TIMETABLE
+from mushroom_assets.cli.command import fail
+from mushroom_assets.cli.ground import addressed
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.service.home import prepare_dagster_home
+from mushroom_assets.service.launcher import instance_of
+from mushroom_assets.service.record import AssetState, RecordReader
+
+LINE = "{:<24} {:<16} {:>8} {:>7} {:>9}  {}"
+HEAD = LINE.format("asset", "made until", "missing", "failed", "outdated", "next")
+
+
+@click.command()
+def status() -> None:
+    """Show each asset's newest partition, what is lacking of the last 30 days, and when it ticks.
+
+    Exit code 1 where something is lacking or a schedule does not tick.
+    """
+    settings = addressed()
+    prepare_dagster_home(settings)
+    farm = settings.read_farm()
+    record = RecordReader(settings).read()
+    if not record.assets:
+        fail("; ".join(str(fault) for fault in record.faults))
+    with instance_of(settings) as instance:
+        off = switched_off(instance)
+    click.echo(HEAD)
+    for state in record.assets:
+        click.echo(_line(state, farm, off))
+    for fault in record.faults:
+        click.echo(f"{fault}")
+    lacking = any(state.missing or state.failed for state in record.assets)
+    sys.exit(1 if lacking or record.faults else 0)
+
+
+def _line(state: AssetState, farm: Farm, off: set[str]) -> str:
+    newest = "nothing"
+    if state.newest_end is not None:
+        newest = f"{dt.datetime.fromtimestamp(state.newest_end, farm.zone):%Y-%m-%d %H:%M}"
+    counts = (state.missing, state.failed, state.outdated)
+    return LINE.format(state.asset, newest, *counts, _next(state.asset, farm, off))
+
+
+def _next(asset: str, farm: Farm, off: set[str]) -> str:
+    slot = TIMETABLE[asset]
+    if switch(asset, slot) in off:
+        return "switched off"
+    if slot.cron is None:
+        return "with its inputs"
+    return f"{next_tick(slot.cron, farm, dt.datetime.now(farm.zone)):%Y-%m-%d %H:%M}"

@@ -1,0 +1,1 @@
+"""Runs on many machines: by Celery, with real workers, and what Kubernetes would be told."""
