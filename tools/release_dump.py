@@ -67,11 +67,12 @@ def write_inputs(folder: Path) -> None:
     (folder / "farm.yaml").write_text(FARM, encoding="utf-8")
     images = [IMAGE.format(hour=hour) for hour in (7, 8, 9)]
     batches = [("607", "2026-01-05", 9800), ("611", "2026-01-05", 9750)]
-    for name, rows in {
+    files: dict[str, list[tuple[object, ...]]] = {
         "samples": [COLUMNS, *samples(DAYS)],
         "batches": [("room_id", "in_date", "bag_count"), *batches],
         "labels": [("image_path", "stage", "labelled_by"), (images[0], "fruiting", "a grower")],
-    }.items():
+    }
+    for name, rows in files.items():
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(rows)
     for seed, path in enumerate(images):

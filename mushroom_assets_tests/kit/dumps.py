@@ -1,4 +1,4 @@
-"""Databases compared, dumped and restored by PostgreSQL's own programs, not by the code on trial."""
+"""Databases compared and restored by PostgreSQL's own programs, not by the code on trial."""
 
 import gzip
 import subprocess
@@ -35,21 +35,21 @@ class Content(NamedTuple):
 
 def psql(url: str, query: str) -> list[list[str]]:
     """The answer's lines, in fields."""
-    command = [BIN / "psql", url, "-XAt", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", query]
+    command = [str(BIN / "psql"), url, "-XAt", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", query]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
 def restore_sql(url: str, path: Path) -> None:
     """Run a compressed file of SQL in an empty database."""
-    command = [BIN / "psql", url, "-Xq", "-v", "ON_ERROR_STOP=1"]
+    command = [str(BIN / "psql"), url, "-Xq", "-v", "ON_ERROR_STOP=1"]
     subprocess.run(
         command, check=True, capture_output=True, input=gzip.decompress(path.read_bytes())
     )
 
 
 def contents(url: str, known: dict[str, Content] | None = None) -> dict[str, Content]:
-    """Every table of the farm and of Dagster, or the `known` ones with the columns they had then."""
+    """Every table of the farm and of Dagster, or the `known` ones with the columns of then."""
     if known is None:
         shown = {table: columns for table, columns in psql(url, COLUMNS) if table not in PASSING}
     else:
@@ -58,7 +58,7 @@ def contents(url: str, known: dict[str, Content] | None = None) -> dict[str, Con
 
 
 def _content(url: str, table: str, columns: str) -> Content:
-    rows = f"SELECT ROW({columns})::text AS line FROM {table}"  # noqa: S608 - names of a catalogue
+    rows = f"SELECT ROW({columns})::text AS line FROM {table}"
     digest = "md5(coalesce(string_agg(line, E'\\n' ORDER BY line), ''))"
-    ((count, text),) = psql(url, f"SELECT count(*), {digest} FROM ({rows}) AS row")  # noqa: S608
+    ((count, text),) = psql(url, f"SELECT count(*), {digest} FROM ({rows}) AS row")
     return Content(columns, int(count), text)

@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -90,7 +91,7 @@ def test_a_database_of_an_earlier_release_goes_on_with_its_rows(
         write_next_day(tmp_path / "next.csv")
         loaded = mushroom("load", "samples", tmp_path / "next.csv", **settings(url, tmp_path))
         assert loaded.exit_code == 0, loaded.output
-        where = {"farm_file": tmp_path / "farm.yaml", "instance": instance}
+        where: dict[str, Any] = {"farm_file": tmp_path / "farm.yaml", "instance": instance}
         farm = parse_farm(FARM)
         materialize("daily_env_stats", url, farm, NEXT, **where)
         midnight = f"{NEXT}-00:00"
