@@ -233,6 +233,7 @@ def statuses(farm: SmallFarm) -> dict[str, Any]:
     definitions = build_definitions(farm.farm)
     keys = [OLD_DAY, NEW_DAY, "2025-01-21"]
     days = definitions.resolve_assets_def(STATS).partitions_def
+    assert days is not None
     latest = farm.instance.get_latest_materialization_event(asset)
     standing = dg.AssetCheckKey(asset, "partitions_complete")
     checks = farm.instance.event_log_storage.get_latest_asset_check_execution_by_key([standing])

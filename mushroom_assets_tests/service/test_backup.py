@@ -53,7 +53,8 @@ def running(tmp_path: Path) -> Iterator[Running]:
         prepare(running)
         try:
             running.up()
-            until(running.serves)
+            until(running.healthy)
+            running.leave_only()  # nothing else writes while it is compared
             with running.instance() as instance:
                 running.launch(STATS)
                 until(lambda: not missing(instance, running, STATS))
