@@ -14,6 +14,7 @@ from mushroom_assets.assets.environment import environment_asset
 from mushroom_assets.assets.probe import probe_asset
 from mushroom_assets.assets.relabel import relabel_job
 from mushroom_assets.assets.report import report_asset
+from mushroom_assets.assets.retention import retention_job
 from mushroom_assets.assets.setpoints import setpoints_asset
 from mushroom_assets.assets.sources import source_assets
 from mushroom_assets.assets.vision import vision_asset
@@ -65,7 +66,11 @@ def build_definitions(
     return dg.Definitions(
         assets=_told([*source_assets(), *_results(clock)], farm),
         asset_checks=_checks(clock, farm),
-        jobs=[*jobs.values(), relabel_job(clock, _policy("daily_clip_inference"), farm)],
+        jobs=[
+            *jobs.values(),
+            relabel_job(clock, _policy("daily_clip_inference"), farm),
+            retention_job(timetable.RETRY, farm),
+        ],
         schedules=schedules.schedules(clock, jobs, farm),
         sensors=sensors.sensors(clock, jobs, farm, notify=bool(settings.notify)),
         resources=doors | (resources or {}),

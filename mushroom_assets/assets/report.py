@@ -22,6 +22,7 @@ from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.report import report_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
+from mushroom_assets.storage.removals import require_kept
 from mushroom_assets.storage.results import (
     latest_model,
     lock_for_replace,
@@ -121,6 +122,7 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
     moved = read_rows(connection, hourly_setpoint_changes, within)
     changes = cast("list[HourlySetpointChanges]", moved)
     seen = cast("list[DailyClipInference]", read_rows(connection, daily_clip_inference, judged))
+    require_kept(connection, daily_clip_inference.name, day.start)
     growth_days = {row["room_id"]: row["growth_day"] for row in statistics}
     ages = {age for age in growth_days.values() if age is not None}
     peers = cast("list[Peer]", read_peers(connection, day.date, ages))

@@ -18,8 +18,10 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.partitions import FarmClock
+from mushroom_assets.resources import FarmFile
 
 STANDING_JOB = "standing_checks_job"
+RETENTION_JOB = "retention_job"
 SCHEDULED = {"dagster/priority": "5"}  # scheduled runs go before backfills in the queue
 ON = dg.DefaultScheduleStatus.RUNNING  # unless switched off in the UI, which lasts over restarts
 Jobs = dict[str, Any]  # Dagster's type of an unresolved job is private
@@ -51,7 +53,26 @@ def schedules(clock: FarmClock, jobs: Jobs, farm: Farm) -> list[dg.ScheduleDefin
             default_status=ON,
             description=say("standing_schedule", farm, days=standing.DAYS),
         ),
+        _retention(farm),
     ]
+
+
+def _retention(farm: Farm) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        job_name=RETENTION_JOB,
+        name="retention_schedule",
+        cron_schedule="17 4 * * 0",  # between the night's runs and the growers
+        execution_timezone=farm.timezone,
+        default_status=ON,
+        description=say("retention_schedule", farm),
+    )
+    def tick(farm_file: FarmFile) -> dg.RunRequest | dg.SkipReason:
+        keep = farm_file.read().keep
+        if not any(days for _, days in keep):
+            return dg.SkipReason(say("all_is_kept", farm))
+        return dg.RunRequest(tags=SCHEDULED)
+
+    return tick
 
 
 def _catching_up(

@@ -23,6 +23,8 @@ from pydantic import (
 Language = Literal["en", "zh"]
 ChangeType = Literal["digital_on_off", "enum_state", "analog_value"]
 Band = tuple[float, float]  # both ends included
+# The standing checks look back over 30 days, catching up over 7
+LOOKED_BACK_DAYS = 35
 # Quantities computed per sample from temperature and humidity
 DERIVED_UNITS = {"vpd": "kPa", "dew_point": "°C"}
 
@@ -186,6 +188,14 @@ class Owners(_Model):
     data_engineering: list[Owner] = ["team:data-engineering"]
 
 
+class Keep(_Model):
+    """Days after which what was stored is removed; None keeps it for ever."""
+
+    samples_days: int | None = None
+    image_rows_days: int | None = None
+    events_days: int | None = None
+
+
 class Farm(_Model):
     """One farm, as its file describes it."""
 
@@ -203,6 +213,7 @@ class Farm(_Model):
     report: ReportRules
     vision: Vision
     owners: Owners = Owners()
+    keep: Keep = Keep()
 
     @field_validator("timezone")
     @classmethod
@@ -224,6 +235,7 @@ class Farm(_Model):
         self._check_folders()
         self._check_quantities()
         self._check_stages()
+        self._check_keep()
         return self
 
     def _check_folders(self) -> None:
@@ -246,6 +258,15 @@ class Farm(_Model):
         for (_, last), (first, _) in itertools.pairwise(days):
             if first <= last:
                 raise ValueError(f"stages: growth day {first} belongs to two stages")
+
+    def _check_keep(self) -> None:
+        least = LOOKED_BACK_DAYS + self.cycle_days
+        for name, days in self.keep:
+            if days is not None and days < least:
+                raise ValueError(
+                    f"keep: {name}: at least {least} days are needed (a cycle, and "
+                    f"{LOOKED_BACK_DAYS} days that are looked back over), got {days}"
+                )
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from mushroom_assets.storage.copy import EPOCH_US, Column, stage
 from mushroom_assets.storage.months import ensure_months
+from mushroom_assets.storage.removals import require_kept
 
 Span = tuple[dt.datetime, dt.datetime]  # first instant, first instant after
 
@@ -70,12 +71,16 @@ def read_samples(
 
     Returns:
         columns `point_id` int32, `at` int64 (microseconds since 1970 UTC), `value` float64.
+
+    Raises:
+        RowsRemoved: samples from `start` on were removed. What is carried is there in any case.
     """
     packed = _packed(connection, _READ, points, start, end)
     if carried_since is not None:
         carried = _packed(connection, _READ_LAST, points, carried_since, start)
         for point, sample in carried.items():
             packed[point] = sample + packed.get(point, b"")
+    require_kept(connection, "sample", start)
     order = sorted(packed)
     parts = [_in_time(packed[point]) for point in order]
     ids = np.repeat(np.array(order, dtype=np.int32), [len(at) for at, _ in parts])

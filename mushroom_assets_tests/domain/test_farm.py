@@ -265,3 +265,12 @@ def test_conditions_that_are_mistaken_themselves_are_told_once() -> None:
     wrong = OWN_CONDITIONS.replace(", mould: {prompts: [mould]}", "")
     (told,) = mistakes(SMALL + wrong).splitlines()[1:]
     assert told.startswith("  line 8, vision.conditions: ")
+
+
+@pytest.mark.parametrize("name", ["samples_days", "image_rows_days", "events_days"])
+def test_what_is_still_looked_back_at_is_kept(name: str) -> None:
+    told = mistakes(f"{SMALL}cycle_days: 30\nkeep: {{{name}: 64}}\n")
+    assert f"line 5, keep: {name}: at least 65 days are needed" in told
+    farm = parse_farm(f"{SMALL}cycle_days: 30\nkeep: {{{name}: 65}}\n")
+    assert {each: days for each, days in farm.keep if days is not None} == {name: 65}
+    assert not any(days for _, days in parse_farm(SMALL).keep)

@@ -33,12 +33,13 @@ CHECKS = {
 BESIDE = {"clip_probe": {"image_label", "daily_clip_inference"}}
 EXTERNAL = {"sample", "point", "batch", "room_images"}
 LABELS = "image_label"  # external too, but of the probe alone
-WATCH = {"standing_checks_schedule": "10 * * * *"}  # of no partition
+# Of no partition
+WATCH = {"standing_checks_schedule": "10 * * * *", "retention_schedule": "17 4 * * 0"}
 SCHEDULES = {
     "daily_env_stats_schedule": "3 1 * * *",
     "hourly_setpoint_changes_schedule": "5 * * * *",
     "daily_clip_inference_schedule": "2 3 * * *",
 }
 TABLES = {*ASSETS, *BESIDE, *EXTERNAL, LABELS} - {"room_images"}
-# Of inference, and of runs
-WORK_TABLES = {"image_embedding", "room_day_embedding", "image_quarantine", "run_lease"}
+# Of inference, of runs, and of retention
+WORK_TABLES = {"image_embedding", "room_day_embedding", "image_quarantine", "run_lease", "removal"}

@@ -14,6 +14,7 @@ from mushroom_assets.storage.schema.dictionary import SCHEMA, Role, elsewhere, m
 from mushroom_assets.storage.schema.environment import daily_env_stats
 from mushroom_assets.storage.schema.plant import batch, point, room_images, sample
 from mushroom_assets.storage.schema.probe import clip_probe, image_label
+from mushroom_assets.storage.schema.removal import removal
 from mushroom_assets.storage.schema.report import daily_room_report
 from mushroom_assets.storage.schema.runs import run_lease
 from mushroom_assets.storage.schema.setpoints import hourly_setpoint_changes
@@ -41,6 +42,7 @@ __all__ = [
     "image_quarantine",
     "metadata",
     "point",
+    "removal",
     "room_day_embedding",
     "room_images",
     "run_lease",
@@ -65,7 +67,7 @@ def _inputs_first(tables: dict[str, Table]) -> dict[str, Table]:
 RESULTS = _inputs_first(_with_role(Role.RESULT))
 SOURCES = _with_role(Role.SOURCE)
 ASSETS = RESULTS | SOURCES | _with_role(Role.MODEL)
-# What is in the database: results, sources, then what inference and runs work with
+# What is in the database: results, sources, then what inference, runs and retention work with
 TABLES = {
     name: table
     for name, table in (ASSETS | _with_role(Role.WORK)).items()
