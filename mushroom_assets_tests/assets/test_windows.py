@@ -1,5 +1,6 @@
 """Runs that fail: what stays materialized, what is retried, and what the message says."""
 
+import datetime as dt
 import os
 import signal
 import time
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 
 from mushroom_assets.automation import timetable
 from mushroom_assets.resources import FarmFile, PostgresResource
-from mushroom_assets.storage.results import lock_for_replace
+from mushroom_assets.storage.day_locks import lock_days
 from mushroom_assets.storage.schema import RESULTS
 from mushroom_assets_tests.kit.runs import failure_message, retries
 from mushroom_assets_tests.kit.small import SmallFarm
@@ -231,7 +232,7 @@ def test_a_run_beside_another_waits_for_it_and_reads_what_came_meanwhile(
     small.put([("A", point, small.at(DAYS[0], 8.5), 18.0) for point in ("t", "set")])
     with ThreadPoolExecutor(1) as pool:
         with small.database.transaction() as other:
-            lock_for_replace(other, RESULTS[asset])
+            lock_days(other, RESULTS[asset], [dt.date.fromisoformat(DAYS[0])])
             run = pool.submit(small.run, asset, key)
             while not run.done():
                 with small.database.transaction() as connection:
@@ -248,3 +249,23 @@ def test_a_run_beside_another_waits_for_it_and_reads_what_came_meanwhile(
         if (row["room_id"], row.get("quantity", "set")) in {("A", "temperature"), ("A", "set")}
     )
     assert (row.get("min"), row.get("current_value")) in {(17, None), (None, 17)}
+
+
+@pytest.mark.usefixtures("no_wait")
+@pytest.mark.parametrize("asset", [DAILY, HOURLY, "daily_clip_inference", "daily_room_report"])
+def test_a_run_waits_for_no_run_of_another_day(
+    small: SmallFarm, tmp_path: Path, asset: str
+) -> None:
+    (tmp_path / "images").mkdir()
+    impatient = "'ALTER DATABASE ' || current_database() || ' SET lock_timeout = 1000'"
+    small.execute(f"DO $$ BEGIN EXECUTE {impatient}; END $$")
+    first, last = DAYS[1:3] if asset != HOURLY else (f"{DAYS[1]}-00:00", f"{DAYS[2]}-23:00")
+    around = [dt.date.fromisoformat(day) for day in (DAYS[0], DAYS[3])]
+    with small.database.transaction() as other:
+        lock_days(other, RESULTS[asset], around)
+        assert small.run(asset, first, last, images=tmp_path / "images").success
+        # Of the days around not even an hour
+        key = f"{DAYS[3]}-00:00" if asset == HOURLY else DAYS[3]
+        refused = small.run(asset, key, images=tmp_path / "images", raise_on_error=False)
+        (failure,) = refused.get_step_failure_events()
+        assert "lock timeout" in str(failure.step_failure_data.error)
