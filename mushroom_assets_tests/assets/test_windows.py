@@ -225,6 +225,34 @@ def test_a_database_that_is_not_there_yet_is_retried(small: SmallFarm, tmp_path:
     assert "start PostgreSQL" in str(result.get_step_failure_events()[0].step_failure_data.error)
 
 
+@pytest.mark.usefixtures("no_wait")
+def test_a_retry_leaves_the_finished_days_between_those_that_it_makes(
+    small: SmallFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mushroom_assets.assets.environment.CHUNK_DAYS", 2)
+    small.execute("CREATE SEQUENCE farm.refusals")
+    small.execute(
+        """CREATE FUNCTION farm.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+            DECLARE number int := nextval('farm.refusals');
+            BEGIN
+                IF number < 3 THEN RAISE EXCEPTION 'for good' USING ERRCODE = 'P0001'; END IF;
+                IF number = 3 THEN RAISE EXCEPTION 'for now' USING ERRCODE = '40001'; END IF;
+                RETURN NEW;
+            END $$"""
+    )
+    # The first day twice, with and without the second; then the third, once; then none
+    small.execute(
+        f"CREATE TRIGGER refuse BEFORE INSERT ON farm.{DAILY} FOR EACH ROW"
+        f" WHEN (NEW.stat_date IN ('{DAYS[0]}', '{DAYS[2]}')"
+        " AND (NEW.room_id, NEW.quantity) = ('A', 'temperature'))"
+        " EXECUTE FUNCTION farm.refuse()"
+    )
+    result = small.run(DAILY, DAYS[0], DAYS[3])
+    assert (result.success, retries(result)) == (True, 1)
+    assert small.done(DAILY) == set(DAYS)
+    assert [f"{row['stat_date']}" for row in small.rows(DAILY)] == sorted(DAYS * 2 * 4)
+
+
 @pytest.mark.parametrize(("asset", "key"), [(DAILY, DAYS[0]), (HOURLY, f"{DAYS[0]}-09:00")])
 def test_a_run_beside_another_waits_for_it_and_reads_what_came_meanwhile(
     small: SmallFarm, asset: str, key: str
