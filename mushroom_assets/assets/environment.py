@@ -18,8 +18,9 @@ from mushroom_assets.metadata.environment import environment_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.batches import read_batches
+from mushroom_assets.storage.day_locks import lock_days
 from mushroom_assets.storage.points import read_points
-from mushroom_assets.storage.results import lock_for_replace, replace_rows
+from mushroom_assets.storage.results import replace_rows
 from mushroom_assets.storage.samples import reading_ahead
 from mushroom_assets.storage.schema import daily_env_stats as table
 
@@ -69,7 +70,7 @@ def replace_days(
     Returns:
         the rows by the days' keys.
     """
-    lock_for_replace(connection, table)
+    lock_days(connection, table, [day.date for day in days])
     rows = summarise_days(connection, days, farm)
     now = dt.datetime.now(dt.UTC)
     for row in chain.from_iterable(rows.values()):

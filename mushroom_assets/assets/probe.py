@@ -11,7 +11,7 @@ from mushroom_assets.domain.probe import KINDS, ProbeFit, class_names
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.metadata.probe import probe_metadata
 from mushroom_assets.resources import FarmFile, PostgresResource
-from mushroom_assets.storage.results import lock_for_replace
+from mushroom_assets.storage.day_locks import lock_table
 from mushroom_assets.storage.schema import clip_probe as table
 from mushroom_assets.storage.vision.labels import (
     count_labels,
@@ -39,7 +39,7 @@ def probe_asset(policy: RunPolicy) -> dg.AssetsDefinition:
         names = class_names(farm.vision)
         run_id = context.run.run_id
         with permanent_faults_fail_at_once(), postgres.transaction(run_id) as connection:
-            lock_for_replace(connection, table)
+            lock_table(connection, table)
             labels = sum(sum(count_labels(connection, kind).values()) for kind in KINDS)
             fits = fit_probes(connection, names)
             replace_probes(connection, fits, run_id, dt.datetime.now(dt.UTC))

@@ -25,7 +25,7 @@ from mushroom_assets.metadata.vision import relabel_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import ClipResource, FarmFile, PostgresResource
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.results import lock_for_replace
+from mushroom_assets.storage.day_locks import lock_days
 from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.schema.dictionary import upstream
 from mushroom_assets.storage.vision.label_columns import Labels
@@ -34,7 +34,6 @@ from mushroom_assets.storage.vision.relabel import (
     DayCount,
     choose_rows,
     read_vectors,
-    relabel_alone,
     stored_days,
     write_labels,
 )
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
 
 # Of one transaction: 20 MB of vectors of 512 dimensions, and the least that a killed job loses
 CHUNK_ROWS = 10_000
+CHUNK_DAYS = 366  # few images a day: each day is a lock, and the server has 6,400
 CHUNKS_AT_ONCE = 2  # chunks: one is read and scored while the other is written
 
 
@@ -145,15 +145,14 @@ def relabel(
         with database.transaction() as connection:
             return _store(connection, task, days)
 
-    with database.transaction() as connection, ThreadPoolExecutor(CHUNKS_AT_ONCE) as pool:
-        # Chunks share the lock on the table: two jobs must not write the same rows.
-        relabel_alone(connection)
+    with database.transaction() as connection:
         stored = stored_days(connection, task.prefix, since, until)
+    with ThreadPoolExecutor(CHUNKS_AT_ONCE) as pool:
         yield from pool.map(store, chunks(stored, CHUNK_ROWS))
 
 
 def _store(connection: sa.Connection, task: Relabelling, days: Sequence[dt.date]) -> list[DayCount]:
-    lock_for_replace(connection, table, shared=True)
+    lock_days(connection, table, days)
     counts = choose_rows(connection, task.prefix, days)
     probes = read_probes(connection, task.encoder)
     found = read_vectors(connection, task.dimensions)
@@ -167,11 +166,14 @@ def _store(connection: sa.Connection, task: Relabelling, days: Sequence[dt.date]
 
 
 def chunks(stored: Sequence[tuple[dt.date, int]], rows: int) -> Iterator[list[dt.date]]:
-    """The days in order, as many together as have at most `rows` rows; a day is never divided."""
+    """The days in order, as many together as have at most `rows` rows; a day is never divided.
+
+    More than `CHUNK_DAYS` are never together.
+    """
     days: list[dt.date] = []
     filled = 0
     for day, count in stored:
-        if days and filled + count > rows:
+        if days and (filled + count > rows or len(days) == CHUNK_DAYS):
             yield days
             days = []
             filled = 0

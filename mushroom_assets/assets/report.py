@@ -22,14 +22,9 @@ from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.report import report_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
+from mushroom_assets.storage.day_locks import lock_days
 from mushroom_assets.storage.removals import require_kept
-from mushroom_assets.storage.results import (
-    latest_model,
-    lock_for_replace,
-    read_peers,
-    read_rows,
-    replace_rows,
-)
+from mushroom_assets.storage.results import latest_model, read_peers, read_rows, replace_rows
 from mushroom_assets.storage.schema import (
     daily_clip_inference,
     daily_env_stats,
@@ -86,7 +81,7 @@ class WrittenDay(NamedTuple):
 
 def replace_day(connection: sa.Connection, day: Window, farm: Farm, run_id: str) -> WrittenDay:
     """Write a day's reports anew, in the caller's transaction, and replace them."""
-    lock_for_replace(connection, table)
+    lock_days(connection, table, [day.date])
     course = read_course(connection, day, farm)
     cards = [card(room_day, farm) for room_day in _room_days(connection, course)]
     now = dt.datetime.now(dt.UTC)

@@ -17,8 +17,9 @@ from mushroom_assets.metadata.setpoints import setpoint_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.batches import read_batches
+from mushroom_assets.storage.day_locks import lock_days
 from mushroom_assets.storage.points import read_points
-from mushroom_assets.storage.results import lock_for_replace, replace_rows
+from mushroom_assets.storage.results import replace_rows
 from mushroom_assets.storage.samples import read_samples
 from mushroom_assets.storage.schema import hourly_setpoint_changes as table
 
@@ -67,7 +68,7 @@ def replace_hours(
     Returns:
         the rows by the hours' keys.
     """
-    lock_for_replace(connection, table)
+    lock_days(connection, table, [hour.date for hour in hours])
     rows = find_changes(connection, hours, farm)
     now = dt.datetime.now(dt.UTC)
     for row in chain.from_iterable(rows.values()):

@@ -19,7 +19,8 @@ from mushroom_assets.metadata.vision import vision_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.results import lock_for_replace, replace_rows
+from mushroom_assets.storage.day_locks import lock_days, lock_table
+from mushroom_assets.storage.results import replace_rows
 from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.schema import image_quarantine
 from mushroom_assets.storage.vision.index_build import ensure_index
@@ -91,7 +92,7 @@ def replace_day(database: Database, day: Window, cameras: Cameras, run_id: str) 
     files = cameras.files(day)
     judged = cameras.judge(files, day)
     with database.transaction() as connection:
-        lock_for_replace(connection, table)
+        lock_days(connection, table, [day.date])
         judged = cameras.judge_again(judged, files, day)
         surroundings = read_circumstances(connection, cameras.farm, day)
         probes = read_probes(connection, encoder)
@@ -112,6 +113,7 @@ def _quarantine(
     connection: sa.Connection, cameras: Cameras, stamp: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Store what lies where no day will ever look, with the reason, instead of what lay there."""
+    lock_table(connection, image_quarantine)
     noticed = {"run_id": stamp["run_id"], "noticed_at": stamp["computed_at"]}
     found = cameras.store.strays(cameras.farm)
     strays = [{"image_path": path, "reason": reason} | noticed for path, reason in found]

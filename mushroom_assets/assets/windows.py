@@ -59,7 +59,7 @@ def replace_windows(
         everything = windows(definition, context.partition_keys)
         finished = reported(context) if context.retry_number else set()
         todo = [window for window in everything if window.key not in finished]
-        parts = deque(todo[first : first + chunk] for first in range(0, len(todo), chunk))
+        parts = deque(_parts(todo, chunk))
         faults: dict[str, dg.Failure] = {}
         left = len(todo)
         while parts and len(faults) < GIVE_UP:
@@ -80,6 +80,19 @@ def replace_windows(
     if faults:
         raise _failure(faults, len(everything), untried=left)
     return dg.MaterializeResult(metadata=REPORTED)
+
+
+def _parts(todo: Sequence[Window], longest: int) -> list[list[Window]]:
+    """The windows in parts of at most so many, without a gap in any: what lies in it is finished.
+
+    A chunk replaces all rows from its first window to its last.
+    """
+    parts: list[list[Window]] = []
+    for window in todo:
+        if not parts or len(parts[-1]) == longest or parts[-1][-1].end_us < window.start_us:
+            parts.append([])
+        parts[-1].append(window)
+    return parts
 
 
 def _attempt(replace: Replace, part: Sequence[Window]) -> dict[str, Metadata] | dg.Failure:

@@ -79,7 +79,8 @@ _STATEMENT_REMEDIES = {
     "XX001": _DAMAGED,
     "XX002": _DAMAGED,
     "53100": "make room on the disk of the database, then do the same again",
-    "53200": "give the server more memory, then do the same again",
+    "53200": "give the server more memory, or, where this speaks of shared memory, a larger "
+    "max_locks_per_transaction; then do the same again",
 }
 _AGAIN = "do the same again: what was stored stays, and nothing is stored twice"
 _LOST = f"see that PostgreSQL is up, then {_AGAIN}"

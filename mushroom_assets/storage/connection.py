@@ -42,6 +42,9 @@ _UNREADABLE = (
 # A process that died leaves its statement running with all that it locked: the server looks
 # so often whether the client is still there. PostgreSQL has this from 14 on.
 ORPHAN_MS = 5000
+# Whatever the database's default is: under another, a transaction that waited for a lock would read
+# what was there before it waited (`day_locks`).
+ISOLATION = "READ COMMITTED"
 # What a failed connect raises: the server's or the driver's fault, or no pooled connection free
 _CONNECT_FAULTS = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
 
@@ -147,6 +150,7 @@ class Database:
             # The URI's own parameters win over ours, except the options, which add up
             "postgresql+psycopg://",
             connect_args=defaults | given | {"options": options.strip()},
+            isolation_level=ISOLATION,
             pool_size=limits.pool_size,
             max_overflow=limits.max_overflow,
             pool_recycle=limits.pool_recycle_s,

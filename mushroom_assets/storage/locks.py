@@ -1,7 +1,7 @@
 """Locks that a process holds as long as it lives, and who holds one.
 
 The server lets go of such a lock when the process or its machine is gone. What is locked is named
-by the caller: the daemon's place, the whole farm. Locks of a transaction live in `results`.
+by the caller: the daemon's place, the whole farm. Locks of a transaction live in `day_locks`.
 """
 
 import os

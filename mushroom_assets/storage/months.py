@@ -61,7 +61,11 @@ def ensure_months(connection: sa.Connection, first: dt.date, last: dt.date) -> i
     for month in missing:
         name = sa.sql.quoted_name(_table(month), quote=True)
         connection.exec_driver_sql(
-            f"CREATE TABLE {SCHEMA}.{name} PARTITION OF {SCHEMA}.sample "
+            f"CREATE TABLE {SCHEMA}.{name} (LIKE {SCHEMA}.sample INCLUDING ALL)"
+        )
+        # Made as a partition it would lock all samples from everybody until the load is committed
+        connection.exec_driver_sql(
+            f"ALTER TABLE {SCHEMA}.sample ATTACH PARTITION {SCHEMA}.{name} "
             f"FOR VALUES FROM ('{_start(month)}') TO ('{_start(month + 1)}')"
         )
     return len(missing)

@@ -19,23 +19,6 @@ from mushroom_assets.storage.schema import (
 PEER_DAYS = dt.timedelta(days=400)  # every season, 13 batches a room
 
 
-def lock_for_replace(connection: sa.Connection, table: sa.Table, *, shared: bool = False) -> None:
-    """Let one transaction at a time recompute rows of a table, until it ends.
-
-    Take it before reading the inputs: the later of two runs of one partition then reads at least
-    what the earlier one read, so that both leave the rows of one clean run. Readers are not held
-    up.
-
-    Args:
-        connection: in a transaction.
-        table: whose rows are recomputed.
-        shared: others may hold the lock too; they must themselves ensure that no two compute the
-            same rows.
-    """
-    take = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
-    connection.execute(sa.select(take(sa.func.hashtext(str(table)))))
-
-
 def replace_rows(
     connection: sa.Connection,
     table: sa.Table,
@@ -45,7 +28,7 @@ def replace_rows(
     """Delete the window's rows and insert `rows`, inside the caller's transaction.
 
     Args:
-        connection: a connection in a transaction that holds `lock_for_replace`.
+        connection: a connection in a transaction that holds the window's lock (`day_locks`).
         table: a result table.
         window: which rows the new ones replace.
         rows: mappings with every column of the table.

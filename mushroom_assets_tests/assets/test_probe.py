@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from mushroom_assets.automation import timetable
 from mushroom_assets.domain.probe import Probe
 from mushroom_assets.resources import PostgresResource
-from mushroom_assets.storage.results import lock_for_replace
+from mushroom_assets.storage.day_locks import lock_table
 from mushroom_assets.storage.schema import clip_probe
 from mushroom_assets.storage.vision.labels import read_probes
 from mushroom_assets_tests.kit.labels import ENCODER, image_path, keep_vector, say, see
@@ -242,7 +242,7 @@ def test_a_run_beside_another_waits_for_it_and_reads_the_labels_that_came_meanwh
     label(small, 16, 0, stage="substrate")
     with ThreadPoolExecutor(1) as pool:
         with small.database.transaction() as other:
-            lock_for_replace(other, clip_probe)
+            lock_table(other, clip_probe)
             run = pool.submit(fit, small)
             while not run.done():
                 with small.database.transaction() as connection:

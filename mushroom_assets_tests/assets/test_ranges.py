@@ -16,7 +16,7 @@ from mushroom_assets.domain.environment import samples_a_day
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.setpoints import samples_an_hour
 from mushroom_assets_tests.kit.plant import materialize
-from mushroom_assets_tests.kit.small import Build, Sample, SmallFarm
+from mushroom_assets_tests.kit.small import Build, SmallFarm, feed
 
 pytestmark = pytest.mark.usefixtures("unpictured")
 DAILY = "daily_env_stats"
@@ -33,28 +33,6 @@ few_runs = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-
-
-def feed(small: SmallFarm, first: str, days: int, chance: random.Random) -> list[Sample]:
-    """Every ten minutes or so, off the full minute; setpoints that move.
-
-    There are holes, glitches and runs of one value.
-    """
-    rows: list[Sample] = []
-    for room in "AB":
-        levels = {"t": 18.0, "h": 90.0, "set": 17.0, "power": 1.0}
-        for tenth in range(-40, 144 * days):
-            at = small.at(first, tenth / 6) + dt.timedelta(seconds=chance.choice([0, 0, 1, -1, 20]))
-            if chance.random() < 0.02:
-                levels["set"] = chance.choice([17.0, 17.05, 17.5, 18.0])
-                levels["power"] = float(chance.random() < 0.5)
-            for point, level in levels.items():
-                if point in "th" and tenth % 90 > 30:
-                    level += chance.choice([0, 0, 0, 0.1, 9.0])
-                if chance.random() < 0.9:
-                    value = chance.choice([level] * 30 + [float("nan"), 999.0])
-                    rows.append((room, point, at, value))
-    return rows
 
 
 def single(small: SmallFarm, asset: str, keys: list[str]) -> list[dict[str, Any]]:

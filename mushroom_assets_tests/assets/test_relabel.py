@@ -13,6 +13,7 @@ import dagster as dg
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from mushroom_assets.assets import relabel
 from mushroom_assets.automation import timetable
@@ -20,6 +21,7 @@ from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.probe import KINDS
 from mushroom_assets.domain.vision import Labeller
 from mushroom_assets.inference.load import load_encoder
+from mushroom_assets.storage.day_locks import lock_days
 from mushroom_assets.storage.schema import clip_probe, daily_clip_inference
 from mushroom_assets.storage.vision.labels import replace_probes
 from mushroom_assets.storage.vision.relabel import read_vectors, write_labels
@@ -298,7 +300,6 @@ def test_of_two_jobs_at_once_the_second_waits_for_the_first(
     judged: Relabelled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new = judged.ask_otherwise()
-    monkeypatch.setattr(relabel, "CHUNK_ROWS", 1)
     writing = threading.Event()
     go_on = threading.Event()
 
@@ -322,6 +323,25 @@ def test_of_two_jobs_at_once_the_second_waits_for_the_first(
         go_on.set()
         assert (first.result(60), second.result(60)) == (8, 8)
     assert [row["run_id"] for row in judged.of(new)] == ["second"] * 8
+
+
+def test_a_chunk_holds_up_its_days_and_no_others(
+    judged: Relabelled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = judged.ask_otherwise()
+    first, *others = (dt.date.fromisoformat(day) for day in DAYS)
+
+    def looks(connection: sa.Connection, *given: Any) -> Any:
+        with judged.database.connect() as other:
+            other.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
+            lock_days(other, daily_clip_inference, others)
+            with pytest.raises(exc.OperationalError, match="lock timeout"):
+                lock_days(other, daily_clip_inference, [first])
+        return read_vectors(connection, *given)
+
+    monkeypatch.setattr(relabel, "read_vectors", looks)
+    judged.relabel(DAYS[0], DAYS[0])
+    assert {row["image_date"] for row in judged.of(new)} == {first}
 
 
 def test_a_row_that_somebody_changes_in_between_fails_the_chunk_and_the_retry_stores_the_new_one(
@@ -405,6 +425,9 @@ def test_days_are_put_together_but_never_divided() -> None:
     stored = list(zip(days, (3, 4, 9, 1, 7), strict=True))
     assert list(relabel.chunks(stored, 7)) == [days[:2], days[2:3], days[3:4], days[4:]]
     assert list(relabel.chunks([], 7)) == []
+    year = [dt.date(2025, 1, 1) + dt.timedelta(days=number) for number in range(1000)]
+    lengths = [len(chunk) for chunk in relabel.chunks([(day, 1) for day in year], 10_000)]
+    assert lengths == [366, 366, 268]  # each day is a lock
 
 
 def test_the_job_is_retried_and_shares_the_models_pool(judged: Relabelled) -> None:

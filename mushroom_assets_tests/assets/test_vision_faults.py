@@ -4,22 +4,26 @@ What a good image's row says is `test_vision`'s business, what decoding does to 
 `inference.test_images`.
 """
 
+import datetime as dt
 import errno
 import io
 import os
 import socket
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from fsspec.implementations.local import LocalFileSystem
 from PIL import Image
 
 from mushroom_assets.resources import ClipResource, ImageStore
-from mushroom_assets.storage.schema import image_quarantine
+from mushroom_assets.storage.day_locks import lock_days, lock_table
+from mushroom_assets.storage.schema import daily_clip_inference, image_quarantine
 from mushroom_assets_tests.kit import plant
 from mushroom_assets_tests.kit.cameras import ASSET, DAY
 from mushroom_assets_tests.kit.small import SmallFarm, without
@@ -342,3 +346,22 @@ def test_what_no_day_will_look_at_is_in_quarantine_as_of_the_latest_run(night: N
     assert {
         row["image_path"] for row in plant.rows(night.database, image_quarantine)
     } == found.keys() - {"loose\n.jpg"}
+
+
+def test_two_days_at_work_at_once_leave_one_quarantine(night: Night) -> None:
+    night.shoot(name("good"), WHOLE)
+    root = night.folder.parent.parent
+    table = image_quarantine
+    found = {"reason": "", "run_id": "another", "noticed_at": dt.datetime.now(dt.UTC)}
+    with ThreadPoolExecutor(1) as pool:
+        with night.database.transaction() as other:
+            lock_days(other, daily_clip_inference, [dt.date(2026, 1, 9)])
+            lock_table(other, table)
+            rows = [found | {"image_path": path} for path in ("loose.jpg", "gone.jpg")]
+            other.execute(sa.insert(table), rows)
+            (root / "loose.jpg").write_bytes(WHOLE)
+            run = pool.submit(night.judge)
+            while not other.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                assert not run.done()
+        run.result()
+    assert [row["image_path"] for row in plant.rows(night.database, table)] == ["loose.jpg"]

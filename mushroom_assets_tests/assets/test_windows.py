@@ -1,5 +1,6 @@
 """Runs that fail: what stays materialized, what is retried, and what the message says."""
 
+import datetime as dt
 import os
 import signal
 import time
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 
 from mushroom_assets.automation import timetable
 from mushroom_assets.resources import FarmFile, PostgresResource
-from mushroom_assets.storage.results import lock_for_replace
+from mushroom_assets.storage.day_locks import lock_days
 from mushroom_assets.storage.schema import RESULTS
 from mushroom_assets_tests.kit.runs import failure_message, retries
 from mushroom_assets_tests.kit.small import SmallFarm
@@ -224,6 +225,34 @@ def test_a_database_that_is_not_there_yet_is_retried(small: SmallFarm, tmp_path:
     assert "start PostgreSQL" in str(result.get_step_failure_events()[0].step_failure_data.error)
 
 
+@pytest.mark.usefixtures("no_wait")
+def test_a_retry_leaves_the_finished_days_between_those_that_it_makes(
+    small: SmallFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mushroom_assets.assets.environment.CHUNK_DAYS", 2)
+    small.execute("CREATE SEQUENCE farm.refusals")
+    small.execute(
+        """CREATE FUNCTION farm.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+            DECLARE number int := nextval('farm.refusals');
+            BEGIN
+                IF number < 3 THEN RAISE EXCEPTION 'for good' USING ERRCODE = 'P0001'; END IF;
+                IF number = 3 THEN RAISE EXCEPTION 'for now' USING ERRCODE = '40001'; END IF;
+                RETURN NEW;
+            END $$"""
+    )
+    # The first day twice, with and without the second; then the third, once; then none
+    small.execute(
+        f"CREATE TRIGGER refuse BEFORE INSERT ON farm.{DAILY} FOR EACH ROW"
+        f" WHEN (NEW.stat_date IN ('{DAYS[0]}', '{DAYS[2]}')"
+        " AND (NEW.room_id, NEW.quantity) = ('A', 'temperature'))"
+        " EXECUTE FUNCTION farm.refuse()"
+    )
+    result = small.run(DAILY, DAYS[0], DAYS[3])
+    assert (result.success, retries(result)) == (True, 1)
+    assert small.done(DAILY) == set(DAYS)
+    assert [f"{row['stat_date']}" for row in small.rows(DAILY)] == sorted(DAYS * 2 * 4)
+
+
 @pytest.mark.parametrize(("asset", "key"), [(DAILY, DAYS[0]), (HOURLY, f"{DAYS[0]}-09:00")])
 def test_a_run_beside_another_waits_for_it_and_reads_what_came_meanwhile(
     small: SmallFarm, asset: str, key: str
@@ -231,7 +260,7 @@ def test_a_run_beside_another_waits_for_it_and_reads_what_came_meanwhile(
     small.put([("A", point, small.at(DAYS[0], 8.5), 18.0) for point in ("t", "set")])
     with ThreadPoolExecutor(1) as pool:
         with small.database.transaction() as other:
-            lock_for_replace(other, RESULTS[asset])
+            lock_days(other, RESULTS[asset], [dt.date.fromisoformat(DAYS[0])])
             run = pool.submit(small.run, asset, key)
             while not run.done():
                 with small.database.transaction() as connection:
@@ -248,3 +277,23 @@ def test_a_run_beside_another_waits_for_it_and_reads_what_came_meanwhile(
         if (row["room_id"], row.get("quantity", "set")) in {("A", "temperature"), ("A", "set")}
     )
     assert (row.get("min"), row.get("current_value")) in {(17, None), (None, 17)}
+
+
+@pytest.mark.usefixtures("no_wait")
+@pytest.mark.parametrize("asset", [DAILY, HOURLY, "daily_clip_inference", "daily_room_report"])
+def test_a_run_waits_for_no_run_of_another_day(
+    small: SmallFarm, tmp_path: Path, asset: str
+) -> None:
+    (tmp_path / "images").mkdir()
+    impatient = "'ALTER DATABASE ' || current_database() || ' SET lock_timeout = 1000'"
+    small.execute(f"DO $$ BEGIN EXECUTE {impatient}; END $$")
+    first, last = DAYS[1:3] if asset != HOURLY else (f"{DAYS[1]}-00:00", f"{DAYS[2]}-23:00")
+    around = [dt.date.fromisoformat(day) for day in (DAYS[0], DAYS[3])]
+    with small.database.transaction() as other:
+        lock_days(other, RESULTS[asset], around)
+        assert small.run(asset, first, last, images=tmp_path / "images").success
+        # Of the days around not even an hour
+        key = f"{DAYS[3]}-00:00" if asset == HOURLY else DAYS[3]
+        refused = small.run(asset, key, images=tmp_path / "images", raise_on_error=False)
+        (failure,) = refused.get_step_failure_events()
+        assert "lock timeout" in str(failure.step_failure_data.error)

@@ -1,6 +1,7 @@
 """A small farm with few points, its database, and Dagster runs over both."""
 
 import datetime as dt
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,28 @@ class SmallFarm:
 
 
 Build = Callable[..., SmallFarm]
+
+
+def feed(small: SmallFarm, first: str, days: int, chance: random.Random) -> list[Sample]:
+    """Every ten minutes or so, off the full minute; setpoints that move.
+
+    There are holes, glitches and runs of one value.
+    """
+    rows: list[Sample] = []
+    for room in "AB":
+        levels = {"t": 18.0, "h": 90.0, "set": 17.0, "power": 1.0}
+        for tenth in range(-40, 144 * days):
+            at = small.at(first, tenth / 6) + dt.timedelta(seconds=chance.choice([0, 0, 1, -1, 20]))
+            if chance.random() < 0.02:
+                levels["set"] = chance.choice([17.0, 17.05, 17.5, 18.0])
+                levels["power"] = float(chance.random() < 0.5)
+            for point, level in levels.items():
+                if point in "th" and tenth % 90 > 30:
+                    level += chance.choice([0, 0, 0, 0.1, 9.0])
+                if chance.random() < 0.9:
+                    value = chance.choice([level] * 30 + [float("nan"), 999.0])
+                    rows.append((room, point, at, value))
+    return rows
 
 
 def without(row: Mapping[str, Any], *names: str) -> dict[str, Any]:

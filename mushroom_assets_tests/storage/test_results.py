@@ -1,4 +1,4 @@
-"""Replacing a window of a result table: it and nothing else, all or nothing, one run at a time."""
+"""Replacing a window of a result table: it and nothing else, all or nothing."""
 
 import datetime as dt
 import itertools
@@ -9,12 +9,12 @@ import dagster as dg
 import psycopg
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import exc
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.faults.database import DatabaseUnavailable, is_transient
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.results import latest_model, lock_for_replace, read_rows, replace_rows
+from mushroom_assets.storage.day_locks import lock_days
+from mushroom_assets.storage.results import latest_model, read_rows, replace_rows
 from mushroom_assets.storage.schema import daily_clip_inference, daily_env_stats, daily_room_report
 from mushroom_assets_tests.kit.plant import materialize, put_batch, put_samples, rows
 
@@ -35,7 +35,7 @@ def days(first: int, last: int) -> sa.ColumnElement[bool]:
 
 def replace(database: Database, window: sa.ColumnElement[bool], *new: dict[str, Any]) -> int:
     with database.transaction() as connection:
-        lock_for_replace(connection, table)
+        lock_days(connection, table, [dt.date(2026, 1, 5)])
         return replace_rows(connection, table, window, new)
 
 
@@ -137,61 +137,12 @@ def test_a_backend_killed_between_delete_and_insert_leaves_the_old_rows(database
         pytest.raises(DatabaseUnavailable) as caught,
         database.transaction() as connection,
     ):
-        lock_for_replace(connection, table)
+        lock_days(connection, table, [dt.date(2026, 1, 5)])
         pid = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
         replace_rows(connection, table, days(5, 5), Killing([report(5, "611", "new")]))
     assert is_transient(caught.value)
     assert summaries(database) == [(5, "611", "old")]
     assert replace(database, days(5, 5), report(5, "611", "new")) == 1  # nothing is left locked
-
-
-def test_a_second_replace_waits_until_the_first_has_committed_and_reads_what_it_wrote(
-    database: Database,
-) -> None:
-    holds = threading.Event()
-    seen: list[str] = []
-
-    def second() -> None:
-        assert holds.wait(60)
-        with database.transaction() as connection:
-            lock_for_replace(connection, table)
-            seen.extend(row["summary_md"] for row in read_rows(connection, table, days(5, 5)))
-
-    thread = threading.Thread(target=second)
-    thread.start()
-    with database.transaction() as connection:
-        lock_for_replace(connection, table)
-        holds.set()
-        waiting = sa.text(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        )
-        while not connection.scalar(waiting):
-            assert thread.is_alive()
-        replace_rows(connection, table, days(5, 5), [report(5, "611", "first")])
-    thread.join()
-    assert seen == ["first"]
-
-
-def test_those_that_share_the_lock_work_at_once_and_a_replace_waits_for_all_of_them(
-    database: Database,
-) -> None:
-    with database.transaction() as one, database.transaction() as other:
-        for connection in (one, other):
-            lock_for_replace(connection, table, shared=True)
-        with (
-            database.transaction() as alone,
-            pytest.raises(exc.OperationalError, match="lock timeout"),
-        ):
-            alone.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
-            lock_for_replace(alone, table)
-        one.rollback()
-        with (
-            database.transaction() as alone,
-            pytest.raises(exc.OperationalError, match="lock timeout"),
-        ):
-            alone.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
-            lock_for_replace(alone, table)
-    assert replace(database, days(5, 5), report(5, "611", "new")) == 1
 
 
 def climate(first: dt.datetime) -> list[tuple[str, str, str, str, dt.datetime, float]]:

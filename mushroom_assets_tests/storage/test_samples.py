@@ -3,12 +3,14 @@
 import datetime as dt
 import math
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from mushroom_assets.storage.batches import insert_batches, read_batches
 from mushroom_assets.storage.connection import Database
@@ -97,6 +99,46 @@ def test_the_months_of_a_span_are_made_once(database: Database) -> None:
         assert ensure_months(connection, dt.date(2027, 11, 30), dt.date(2028, 2, 1)) == 4
         assert ensure_months(connection, dt.date(2027, 11, 30), dt.date(2028, 2, 1)) == 0
         assert ensure_months(connection, dt.date(2028, 2, 29), dt.date(2028, 3, 1)) == 1
+
+
+def test_a_new_month_waits_for_no_reader_or_writer_and_they_do_not_wait_for_it(
+    database: Database,
+) -> None:
+    count = sa.text("SELECT count(*) FROM farm.sample")
+    insert = sa.text(
+        "INSERT INTO farm.sample (point_id, sampled_at, value) VALUES (1, :at, 1), (2, :at, 1)"
+    )
+    with ExitStack() as open_at_once:
+        before, load, after = (open_at_once.enter_context(database.transaction()) for _ in range(3))
+        for connection in (before, load, after):
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
+        before.execute(insert, {"at": DAY})
+        assert before.scalar(count) == 2
+        assert ensure_months(load, dt.date(2027, 11, 1), dt.date(2027, 11, 1)) == 1
+        after.execute(insert, {"at": DAY + MINUTE})
+        assert (before.scalar(count), after.scalar(count)) == (2, 2)
+    assert put(database, (1, dt.datetime(2027, 11, 5, tzinfo=dt.UTC), 3.0)) == (1, 0)
+
+
+def test_a_month_has_key_and_defaults_of_the_whole_table(database: Database) -> None:
+    late = dt.datetime(2027, 11, 5, tzinfo=dt.UTC)
+    put(database, (1, DAY, 1.0), (1, late, 1.0))
+    insert = sa.text(
+        "INSERT INTO farm.sample_2027_11 (point_id, sampled_at, value) VALUES (:p, :at, 1)"
+    )
+    with database.transaction() as connection:
+        connection.execute(insert, {"p": 2, "at": late})
+        made, parents = connection.execute(
+            sa.text(
+                "SELECT array_agg(inhrelid::regclass::text), array_agg(inhparent::regclass::text)"
+                " FROM pg_inherits WHERE inhrelid::regclass::text LIKE '%_2027_11%'"
+            )
+        ).one()
+    assert sorted(made) == ["farm.sample_2027_11", "farm.sample_2027_11_pkey"]
+    assert sorted(parents) == ["farm.pk_sample", "farm.sample"]
+    assert [row[3] is not None for row in stored(database)] == [True] * 3
+    with pytest.raises(exc.IntegrityError), database.transaction() as connection:
+        connection.execute(insert, {"p": 1, "at": late})
 
 
 def test_a_repeated_load_adds_nothing_and_changes_nothing(database: Database) -> None:

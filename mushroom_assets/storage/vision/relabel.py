@@ -1,10 +1,10 @@
 """Read stored vectors and write their new labels: a chunk of days at a time, in binary.
 
 For each image, the encoder's latest row counts, under any prompt set. Between the statements of a
-chunk a row is named by its place and version in the table (ctid, xmin); `results.lock_for_replace`
-keeps our own writers from it; if somebody else changed it, the chunk fails. The domain decides what
-the labels say, `label_columns` how they travel. Outside relabelling, `storage.results` writes the
-rows of a day.
+chunk a row is named by its place and version in the table (ctid, xmin); `day_locks` keep our own
+writers from it; if somebody else changed it, the chunk fails. The domain decides what the labels
+say, `label_columns` how they travel. Outside relabelling, `storage.results` writes the rows of a
+day.
 """
 
 import datetime as dt
@@ -21,7 +21,6 @@ from mushroom_assets.storage.copy import PLACE, stage
 from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.vision.label_columns import Labels, columns_of, values_of
 
-_LOCK = "SELECT pg_advisory_xact_lock(hashtext('relabel'))"
 _CHOSEN = """
     CREATE TEMP TABLE chosen (source tid, version xid, image_date date, usable bool)
     ON COMMIT DROP"""
@@ -72,11 +71,6 @@ class Vectors(NamedTuple):
     embeddings: npt.NDArray[np.float32]
 
 
-def relabel_alone(connection: sa.Connection) -> None:
-    """Wait for any other relabelling to end, and keep others out until this transaction ends."""
-    connection.exec_driver_sql(_LOCK)
-
-
 def stored_days(
     connection: sa.Connection, prefix: str, since: dt.date | None, until: dt.date | None
 ) -> list[tuple[dt.date, int]]:
@@ -98,7 +92,7 @@ def stored_days(
 def choose_rows(connection: sa.Connection, prefix: str, days: Sequence[dt.date]) -> list[DayCount]:
     """Settle which row of each image counts, until the transaction ends; returns the days' images.
 
-    The transaction holds `lock_for_replace`. The latest row whose model_id starts with `prefix`
+    The transaction holds the lock of these days. The latest row whose model_id starts with `prefix`
     counts; if two have the same instant, the one that a search shows.
     """
     cursor = _cursor(connection)

@@ -8,8 +8,8 @@ import datetime as dt
 
 import sqlalchemy as sa
 
+from mushroom_assets.storage.day_locks import lock_days
 from mushroom_assets.storage.removals import Removed, record_removal
-from mushroom_assets.storage.results import lock_for_replace
 from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.schema import image_embedding, image_label
 
@@ -25,7 +25,7 @@ def old_days(connection: sa.Connection, before: dt.date) -> list[dt.date]:
 
 def remove_day(connection: sa.Connection, day: dt.date, end: dt.datetime, run_id: str) -> Removed:
     """Remove a day's rows, which ends at `end`, in the caller's transaction."""
-    lock_for_replace(connection, table)
+    lock_days(connection, table, [day])
     old = sa.and_(table.c.image_date == day, ~_labelled(table.c.content_sha256))
     removed = _delete(connection, table, old)
     record_removal(connection, table.name, end, removed, run_id)

@@ -16,8 +16,9 @@ from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.energy import energy_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.storage.day_locks import lock_days
 from mushroom_assets.storage.points import read_points
-from mushroom_assets.storage.results import lock_for_replace, replace_rows
+from mushroom_assets.storage.results import replace_rows
 from mushroom_assets.storage.samples import read_samples
 from mushroom_assets.storage.schema import daily_energy as table
 
@@ -53,7 +54,7 @@ def replace_day(
     connection: sa.Connection, day: Window, farm: Farm, run_id: str
 ) -> list[DailyEnergy]:
     """Compute a day's rows anew, in the caller's transaction, and replace them."""
-    lock_for_replace(connection, table)
+    lock_days(connection, table, [day.date])
     switches = energy.switches(read_points(connection), farm)
     since = day.before(dt.timedelta(seconds=farm.max_hold_s))
     ids = list(chain.from_iterable(switches.values()))
