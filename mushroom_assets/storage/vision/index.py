@@ -75,11 +75,12 @@ def through_index(connection: sa.Connection, ef_search: int) -> Iterator[None]:
     """Statements inside go through the HNSW index.
 
     They continue in it until enough rows pass their filters. The planner has no choice: it counts
-    vectors in TOAST as free and would scan them all. The settings end with the block, by a
+    vectors in TOAST as free and would scan them all, or all of a room. The settings end with the block, by a
     savepoint that is rolled back.
     """
     settings = {
         "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
+        "enable_bitmapscan": "off", "enable_sort": "off",
         "hnsw.ef_search": str(ef_search), "hnsw.iterative_scan": "strict_order",
     }  # fmt: skip
     with connection.begin_nested() as savepoint:
