@@ -75,8 +75,8 @@ def through_index(connection: sa.Connection, ef_search: int) -> Iterator[None]:
     """Statements inside go through the HNSW index.
 
     They continue in it until enough rows pass their filters. The planner has no choice: it counts
-    vectors in TOAST as free and would scan them all, or all of a room. The settings end with the block, by a
-    savepoint that is rolled back.
+    vectors in TOAST as free and would scan them all, or all of a room. The settings end with the
+    block, by a savepoint that is rolled back.
     """
     settings = {
         "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
