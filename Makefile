@@ -112,6 +112,7 @@ bench: $(VENV)/bench.ok
 	$(BIN)/python benchmarks/bench_search.py
 	$(BIN)/python benchmarks/bench_relabel.py
 	$(BIN)/python benchmarks/bench_run.py
+	$(BIN)/python benchmarks/bench_workers.py
 	$(BIN)/python benchmarks/bench_dagster.py events
 	$(BIN)/python benchmarks/bench_dagster.py tick
 	test ! -x /usr/bin/chromium || $(BIN)/python -m benchmarks.bench_ui

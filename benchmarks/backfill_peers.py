@@ -82,7 +82,10 @@ def measure(peer: str, case: Case, url: str, parquet: Path, plain_days: int) -> 
 def ours(
     database: Database, case: Case, bounds: dict[str, Any], parquet: Path, plain_days: int
 ) -> Work:
-    """Chunk by chunk in a transaction each, with every partition's metadata, as a run does."""
+    """Chunk by chunk in a transaction each, with every partition's metadata, as a run does.
+
+    The partitions are those from `bounds`' start to its end.
+    """
     from mushroom_assets.assets import environment, setpoints
     from mushroom_assets.metadata.environment import environment_metadata
     from mushroom_assets.metadata.setpoints import setpoint_metadata
@@ -90,12 +93,14 @@ def ours(
 
     farm = case.farm
     clock = farm_clock(farm)
-    end = bounds["end"]
+
+    def asked(definition: Any) -> list[Any]:
+        keys = definition.get_partition_keys(current_time=bounds["end"])
+        return [found for found in windows(definition, keys) if found.start >= bounds["start"]]
 
     def days() -> float:
-        keys = clock.daily.get_partition_keys(current_time=end)
         total = 0.0
-        for chunk in chunks(windows(clock.daily, keys), environment.CHUNK_DAYS):
+        for chunk in chunks(asked(clock.daily), environment.CHUNK_DAYS):
             with database.transaction() as connection:
                 rows = environment.replace_days(connection, chunk, farm, "benchmark")
             for part in rows.values():
@@ -105,9 +110,8 @@ def ours(
         return total
 
     def hours() -> float:
-        keys = clock.hourly.get_partition_keys(current_time=end)
         total = 0
-        for chunk in chunks(windows(clock.hourly, keys), setpoints.chunk_hours(farm)):
+        for chunk in chunks(asked(clock.hourly), setpoints.chunk_hours(farm)):
             with database.transaction() as connection:
                 rows = setpoints.replace_hours(connection, chunk, farm, "benchmark")
             shown = {key: setpoint_metadata(part, farm) for key, part in rows.items()}
