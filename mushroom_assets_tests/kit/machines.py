@@ -17,6 +17,7 @@ from unittest import mock
 
 import dagster as dg
 import psutil
+import sqlalchemy as sa
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from redis import Redis
 from redis.exceptions import ConnectionError as Away
@@ -209,6 +210,15 @@ class Spread(Running):
     def all_ready(self) -> bool:
         """Whether each of its machines takes runs."""
         return all(machine.ready() for machine in self.machines)
+
+    def writing(self) -> set[str]:
+        """The runs that are at their write, which takes some seconds."""
+        database = Database(self.server.uri, retry=NO_RETRY)
+        with database.transaction() as connection:
+            asleep = "SELECT application_name FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+            names = connection.scalars(sa.text(asleep)).all()
+        database.dispose()
+        return {name.split()[-1] for name in names}
 
     def days(self) -> list[str]:
         """Those with pictures."""

@@ -98,10 +98,9 @@ def test_what_a_machine_had_when_it_lost_its_power_is_made_by_the_other(
 ) -> None:
     days = farm.days()[::2]  # six, each a run: days that follow each other share one
     farm.backfill(CLIP, days)
-    until(farm.writes)
     lost = farm.machines[0]
-    until(lambda: bool(lost.executing(instance)))
-    (victim,) = lost.executing(instance)
+    until(lambda: bool(farm.writing() & lost.executing(instance)))
+    (victim,) = farm.writing() & lost.executing(instance)
     lost.kill()
     killed = time.time()
     key = dg.AssetKey(CLIP)
