@@ -25,6 +25,7 @@ help:
 	@echo "make image-test       the container image is built and started (root, Debian's buildah and podman); five minutes"
 	@echo "make compose-test     deploy/compose.yaml is started, loses its database, is deployed and rolled back; ten minutes"
 	@echo "make watch-test       alerts fire and end on a real farm (Debian's prometheus, prometheus-alertmanager); ten minutes"
+	@echo "make watch-test       alerts fire and end on a real farm (Debian's prometheus, prometheus-alertmanager); seven minutes"
 	@echo "make bench            figures of this machine"
 	@echo "make train            the packaged model anew, and the numbers of its card; ten minutes"
 	@echo 'make migration m="…"  a new migration: what the declared tables have and the last one has not'

@@ -9,7 +9,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import psycopg
@@ -148,21 +148,19 @@ class Watching:
     @contextmanager
     def _connected(self, statement_ms: int, answer_s: float) -> Iterator[Connection]:
         """A connection with short limits; the attempt is counted."""
-        result = "failed"
-        try:
-            with asking.asked(
-                self._url, WHO, statement_ms=statement_ms, answer_s=answer_s
-            ) as connection:
-                result = self._count("ok")
-                yield connection
-        finally:
-            if result == "failed":
-                self._count(result)
+        with ExitStack() as stack:
+            asked = asking.asked(self._url, WHO, statement_ms=statement_ms, answer_s=answer_s)
+            try:
+                connection = stack.enter_context(asked)
+            except psycopg.Error:
+                self._count("failed")
+                raise
+            self._count("ok")
+            yield connection
 
-    def _count(self, result: str) -> str:
+    def _count(self, result: str) -> None:
         with self._counting:
             self._attempts[result] += 1
-        return result
 
 
 def _judged(now: Seen[Now] | None, record: Seen[Record] | None) -> Readiness:

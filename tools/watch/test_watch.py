@@ -1,7 +1,7 @@
 """`make watch-test`: an alert fires when the feed stops, the daemon dies or the database goes.
 
 Alertmanager delivers it to a webhook, and takes it back when the cause is gone. And the dashboard's
-queries are answered. It needs Debian's prometheus and prometheus-alertmanager; five minutes, of
+queries are answered. It needs Debian's prometheus and prometheus-alertmanager; seven minutes, of
 which three are the daemon's, who may be silent for so long.
 """
 
