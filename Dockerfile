@@ -9,13 +9,15 @@ ARG BASE=docker.io/library/python:3.11-slim-bookworm
 FROM ${BASE} AS dependencies
 # PyTorch for the CPU is a tenth of the size; with a GPU: --build-arg TORCH=cuda
 ARG TORCH=cpu
+# For runs on many machines: s3,celery or s3,kubernetes
+ARG EXTRAS=s3
 WORKDIR /src
 COPY constraints.txt setup.py pyproject.toml README.md tools/torch_index.py ./
 # The package itself is not here yet: pip sees its needs, and what it makes of the empty folder is taken out again.
 # Nobody runs the libraries' tests there or compiles with their headers.
 RUN python -m venv --without-pip /opt/venv \
     && python torch_index.py "$TORCH" > index \
-    && xargs -a index python -m pip --python /opt/venv install --no-cache-dir -c constraints.txt ".[s3]" \
+    && xargs -a index python -m pip --python /opt/venv install --no-cache-dir -c constraints.txt ".[$EXTRAS]" \
     && python -m pip --python /opt/venv uninstall -y mushroom_assets \
     && find /opt/venv -type d \( -name tests -o -name include \) -prune -exec rm -rf {} + \
     && echo /opt/mushroom > /opt/venv/lib/python3.11/site-packages/mushroom.pth
@@ -59,7 +61,7 @@ LABEL org.opencontainers.image.title=mushroom_assets \
 USER 10001:10001
 WORKDIR /var/lib/mushroom
 VOLUME /var/lib/mushroom
-EXPOSE 3000
+EXPOSE 3000 3001
 
 # Asks for rows, not for a page: Dagster's own `/server_info` does not notice that the database is gone. It imports neither Dagster
 # nor torch and answers in 5 s; the rest is for a busy machine.

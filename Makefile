@@ -24,7 +24,6 @@ help:
 	@echo "make soak-processes N=20  the same on the processes of a running farm; a minute or two each"
 	@echo "make image-test       the container image is built and started (root, Debian's buildah and podman); five minutes"
 	@echo "make compose-test     deploy/compose.yaml is started, loses its database, is deployed and rolled back; ten minutes"
-	@echo "make watch-test       alerts fire and end on a real farm (Debian's prometheus, prometheus-alertmanager); ten minutes"
 	@echo "make watch-test       alerts fire and end on a real farm (Debian's prometheus, prometheus-alertmanager); seven minutes"
 	@echo "make bench            figures of this machine"
 	@echo "make train            the packaged model anew, and the numbers of its card; ten minutes"

@@ -2,6 +2,7 @@
 # Builds the image of what is committed and tags it VERSION-YYYYMMDDHHMMSS-gitsha; prints the tag last.
 #   deploy/build.sh [--save]       with --save into deploy/images/TAG.tar.gz, for a server without a registry
 #   TORCH=cuda deploy/build.sh     for a machine with an NVIDIA card
+#   EXTRAS=s3,celery deploy/build.sh     or s3,kubernetes: for runs on many machines
 #   BUILD_OPTIONS='--network host' whatever the builder should be told besides
 # shellcheck source=deploy/release.sh
 source "$(dirname "${BASH_SOURCE[0]}")/release.sh"
@@ -13,7 +14,7 @@ sha=$(git rev-parse --short=12 HEAD)
 created=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 tag=$version-$(date -u +%Y%m%d%H%M%S)-$sha
 
-options=(--build-arg "TORCH=${TORCH:-cpu}" --build-arg "VERSION=$version" --build-arg "REVISION=$sha"
+options=(--build-arg "TORCH=${TORCH:-cpu}" --build-arg "EXTRAS=${EXTRAS:-s3}" --build-arg "VERSION=$version" --build-arg "REVISION=$sha"
     --build-arg "CREATED=$created" --tag "$image:$tag")
 # An image of podman's own form has no health check
 [ "$ENGINE" = docker ] || options+=(--format docker)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("code_server", "webserver", "daemon")
+PARTS = ("code_server", "webserver", "daemon", "page")
 UI = "http://127.0.0.1:3000"
 LATE_S = 40
 TAGS = (
