@@ -11,6 +11,7 @@ from mushroom_assets.cli.data import load
 from mushroom_assets.cli.main import SUBCOMMANDS
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.schema import RESULTS
+from mushroom_assets_tests.kit.command import mushroom
 from mushroom_assets_tests.kit.rooms import MAY
 
 ROOT = Path(__file__).parent.parent
@@ -129,3 +130,22 @@ def test_the_chinese_readme_has_the_settings_and_links_of_the_english_one() -> N
     twins = {link for link in english if (ROOT / link.replace(".md", ".zh.md")).exists()}
     told = {link.replace(".md", ".zh.md") for link in twins} | (english - twins)
     assert told - {"README.zh.md"} <= chinese
+
+
+def test_every_option_that_a_guide_gives_a_subcommand_is_one() -> None:
+    guides = "\n".join(path.read_text(encoding="utf-8") for path in GUIDES) + README + CHINESE
+    asked = re.findall(r"mushroom ([a-z]+)((?: [a-z-]+| --[a-z-]+)*)", guides)
+    wrong = []
+    for name, rest in set(asked):
+        if name not in SUBCOMMANDS:
+            continue
+        options = {word for word in rest.split() if word.startswith("--")}
+        helped = mushroom(name, *_subcommand(name, rest), "--help").output
+        wrong += [f"{name} {option}" for option in options if option not in helped]
+    assert wrong == []
+
+
+def _subcommand(name: str, rest: str) -> list[str]:
+    """The second word of `serve daemon`, `load samples`."""
+    words = rest.split()[:1] if name in ("serve", "load") else []
+    return [word for word in words if not word.startswith("-")]

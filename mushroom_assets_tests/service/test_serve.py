@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from mushroom_assets.automation.timetable import PARTITIONED
 from mushroom_assets.service.ui import ask_ui
 from mushroom_assets.storage.connection import Database
 from mushroom_assets_tests.kit.command import command_line, mushroom
@@ -31,14 +32,9 @@ class Parts:
     code: int = field(default_factory=free_port)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, name: str) -> None:
-        where = ["--code-server", f"127.0.0.1:{self.code}"]
-        asked = {
-            "code-server": ["--port", f"{self.code}"],
-            "webserver": ["--port", f"{self.ui}", *where],
-            "daemon": where,
-        }[name]
-        settings = {
+    def settings(self, name: str) -> dict[str, str]:
+        """Of a part's machine."""
+        return {
             "DATABASE_URL": self.url,
             "MUSHROOM_HOME": str(self.folder / name),
             "MUSHROOM_CONFIG": str(self.folder / "farm.yaml"),
@@ -46,10 +42,18 @@ class Parts:
             "MUSHROOM_LOG_FORMAT": "json",
             "MUSHROOM_LOG_DIR": str(self.folder / "logs"),
         }
+
+    def start(self, name: str) -> None:
+        where = ["--code-server", f"127.0.0.1:{self.code}"]
+        asked = {
+            "code-server": ["--port", f"{self.code}"],
+            "webserver": ["--port", f"{self.ui}", *where],
+            "daemon": where,
+        }[name]
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 command_line("serve", name, *asked),
-                env=os.environ | settings,
+                env=os.environ | self.settings(name),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -64,8 +68,12 @@ class Parts:
         return (self.folder / f"{name}.log").read_text()
 
     def healthy(self) -> bool:
-        settings = {"DATABASE_URL": self.url, "MUSHROOM_HOME": self.folder / "webserver"}
-        return mushroom("health", "--port", self.ui, **settings).exit_code == 0
+        return self.says("health", "--port", str(self.ui))[0] == 0
+
+    def says(self, *command: str) -> tuple[int, str]:
+        """Exit code and output of a command on the webserver's machine."""
+        done = mushroom(*command, **self.settings("webserver"))
+        return done.exit_code, done.output
 
     def alive(self) -> bool:
         return all(process.poll() is None for process in self.running.values())
@@ -122,12 +130,18 @@ def test_they_wait_for_the_database_and_for_each_other_and_one_restarts_alone(
     until(parts.healthy)
     assert {name: parts.running[name].pid for name in others} == others
     assert parts.alive()
+    code, told = parts.says("doctor")
+    assert code == 0, told
+    code, told = parts.says("status")
+    assert code == 1  # of a farm without samples nothing is made
+    assert [line.split()[0] for line in told.splitlines()[:5]] == ["asset", *PARTITIONED]
+
     for name in parts.running:
         assert parts.stop(name) == 143
-        told = parts.log(name).splitlines()
-        assert all("event" in json.loads(line) for line in told)
+        lines = parts.log(name).splitlines()
+        assert all("event" in json.loads(line) for line in lines)
         kept = (parts.folder / "logs" / f"{name}.log").read_text().splitlines()
-        assert [line for line in told if line in set(kept)] == kept  # all but those before
+        assert [line for line in lines if line in set(kept)] == kept  # all but those before
         assert any("is up, pid" in line for line in kept)
 
 
