@@ -237,8 +237,11 @@ def statuses(farm: SmallFarm) -> dict[str, Any]:
     latest = farm.instance.get_latest_materialization_event(asset)
     standing = dg.AssetCheckKey(asset, "partitions_complete")
     checks = farm.instance.event_log_storage.get_latest_asset_check_execution_by_key([standing])
+    rows_complete = dg.AssetCheckKey(asset, "rows_complete")
+    by_partition = farm.instance.event_log_storage.get_asset_check_partition_info([rows_complete])
     return {
         "made": farm.done(STATS),
+        "checks by partition": sorted(by_partition, key=lambda each: each.partition_key or ""),
         "by partition": farm.instance.get_status_by_partition(asset, keys, days),
         "latest": latest and latest.run_id,
         "checks": {key: (each.id, each.status) for key, each in checks.items()},
@@ -250,23 +253,26 @@ def test_of_old_runs_only_the_log_goes_and_dagster_says_what_it_said(kept: Small
     kept.run(STATS, OLD_DAY)
     remove_january(kept)
     kept.run(STATS, "2025-01-21", raise_on_error=False)  # refused: it failed, and was never made
-    kept.run(STATS, NEW_DAY)
+    for _ in range(2):
+        kept.run(STATS, NEW_DAY)
     for _ in range(3):
         run_job("standing_checks_job", kept.farm, doors(kept), kept.instance)
     before = statuses(kept)
+    checked = [each.partition_key for each in before["checks by partition"]]
+    assert [key for key in checked if key != "2025-01-21"] == [OLD_DAY, NEW_DAY]
     assert before["by partition"]["2025-01-21"] is dg.AssetPartitionStatus.FAILED
     runs = dict(answer(kept, RUNS))
-    assert runs == {"FAILURE": 1, "SUCCESS": 5}
+    assert runs == {"FAILURE": 1, "SUCCESS": 6}
     ((_, removed),) = retention.events(kept.database, dt.datetime.now(dt.UTC), "a run")
     assert removed.rows > 0
 
     left = dict(answer(kept, LEFT))
-    assert left["ASSET_MATERIALIZATION"] == 2
+    assert left["ASSET_MATERIALIZATION"] == 3
     assert left["ASSET_MATERIALIZATION_PLANNED"] == 1  # of the one that failed
     assert not [kind for kind in left if kind is None or not kind.startswith("ASSET_")]
     assert statuses(kept) == before
     # Of the three rounds of standing checks the last is left
-    assert dict(answer(kept, RUNS)) == {"FAILURE": 1, "SUCCESS": 3}
+    assert dict(answer(kept, RUNS)) == {"FAILURE": 1, "SUCCESS": 4}
     tags = "SELECT count(*) FROM asset_event_tags WHERE event_id NOT IN (SELECT id FROM event_logs)"
     assert answer(kept, tags) == [(0,)]
     orphans = "SELECT count(*) FROM run_tags WHERE run_id NOT IN (SELECT run_id FROM runs)"
