@@ -1,7 +1,7 @@
 """A look at something slow: one at a time, shared by all who ask, in a thread of its own.
 
 However many ask a database that hangs, one thread waits for it. What is looked at lives in
-`figures`, `record` and `readiness`.
+`watching`.
 """
 
 import asyncio

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from mushroom_assets.checks.standing import DAYS
-from mushroom_assets.service.figures import Read
+from mushroom_assets.service.counting import Read
 from mushroom_assets.service.record import AssetState
 
 OF_PARTITIONS = {

@@ -2,7 +2,7 @@
 
 A look that is under way is shared by all who ask, and nobody waits for it longer than a scrape may
 take. While the database is away no number of before is told. What is looked at lives in
-`readiness`, `figures` and `record`, HTTP in `web`.
+`readiness`, `counting` and `record`, HTTP in `web`.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ import psycopg
 from prometheus_client.metrics_core import Metric
 
 from mushroom_assets.domain.farm_file import FarmFileError
-from mushroom_assets.service import asking, figures, readiness
+from mushroom_assets.service import asking, counting, figures, readiness
 from mushroom_assets.service.asking import Connection, Fault
-from mushroom_assets.service.figures import Read, Values
+from mushroom_assets.service.counting import Read, Values
 from mushroom_assets.service.looks import Look, Seen
 from mushroom_assets.service.metrics import Told, about_assets, about_the_watch
 from mushroom_assets.service.record import Record, RecordReader
@@ -122,7 +122,7 @@ class Watching:
         try:
             with self._connected(asking.STATEMENT_MS, asking.ANSWER_S) as connection:
                 faults = list(readiness.faults(connection, self._revision))
-                read = figures.read(connection, figures.AT_ONCE, values)
+                read = counting.read(connection, figures.AT_ONCE, values)
                 return Now(faults, read, True, readiness.has_record(connection))
         except psycopg.Error as error:
             return Now([asking.away(self._url, error)], Read([], [WHO]), False, False)
@@ -131,8 +131,8 @@ class Watching:
         values = self._values()
         try:
             with self._connected(SLOW_MS, SLOW_ANSWER_S) as connection:
-                read = figures.read(connection, figures.EACH_MINUTE, values)
-                rows = figures.read_rows(connection)
+                read = counting.read(connection, figures.EACH_MINUTE, values)
+                rows = counting.read_rows(connection)
                 return Read(read.metrics + rows.metrics, read.refused + rows.refused)
         except psycopg.Error:  # the next look of all tells it
             return Read([], [WHO])

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
-from mushroom_assets.service import asking, figures
-from mushroom_assets.service.figures import Figure, Read
+from mushroom_assets.service import asking, counting, figures
+from mushroom_assets.service.counting import Read
+from mushroom_assets.service.figures import Figure
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import TABLES
 from mushroom_assets_tests.kit.dagsters import add_run, beat
@@ -24,7 +25,7 @@ MINUTE = dt.timedelta(minutes=1)
 def told(url: str, *wanted: Figure, values: Any = VALUES) -> dict[tuple[str, ...], float]:
     """By the values of its labels, of one figure or several."""
     with asking.asked(url, "test") as connection:
-        return numbers(figures.read(connection, wanted, values))
+        return numbers(counting.read(connection, wanted, values))
 
 
 def numbers(read: Read) -> dict[tuple[str, ...], float]:
@@ -184,13 +185,13 @@ def test_the_rows_of_every_table_are_counted_and_estimated_where_they_are_many(
     now = dt.datetime.now(dt.UTC)
     put(watched_url, [("607", "a", now - n * MINUTE) for n in range(900)], now.replace(tzinfo=None))
     with asking.asked(watched_url, "test") as connection:
-        found = numbers(figures.read_rows(connection))
+        found = numbers(counting.read_rows(connection))
         assert found.keys() == {(name,) for name in (*TABLES, "event_logs", "job_ticks", "runs")}
         assert (found["daily_env_stats",], found["sample",], found["runs",]) == (7, 900, 0)
         connection.execute("ANALYZE")
-        monkeypatch.setattr(figures, "MOST_COUNTED", 500)
+        monkeypatch.setattr(counting, "MOST_COUNTED", 500)
         rows.execute("DELETE FROM farm.sample WHERE ctid = '(0,1)'")
-        estimated = numbers(figures.read_rows(connection))
+        estimated = numbers(counting.read_rows(connection))
     # As of ANALYZE, and of each empty month one
     assert 900 <= estimated["sample",] <= 930
     assert estimated["daily_env_stats",] == 7
@@ -210,7 +211,7 @@ EVERY = (*figures.AT_ONCE, *figures.EACH_MINUTE)
 
 def test_before_there_are_tables_there_are_no_figures_and_no_fault(empty_database_url: str) -> None:
     with asking.asked(empty_database_url, "test") as connection:
-        read = figures.read(connection, EVERY, VALUES)
+        read = counting.read(connection, EVERY, VALUES)
     assert [metric.name for metric in read.metrics] == [
         "mushroom_database_sessions",
         "mushroom_database_sessions_lost",
@@ -223,7 +224,7 @@ def test_what_the_server_refuses_is_named_and_keeps_no_other_from_being_read(
 ) -> None:
     rows.execute("ALTER TABLE farm.daily_clip_inference RENAME captured_at TO elsewhere")
     with asking.asked(watched_url, "test") as connection:
-        read = figures.read(connection, EVERY, VALUES)
+        read = counting.read(connection, EVERY, VALUES)
     assert read.refused == ["mushroom_result_newest_seconds"]
     assert len(read.metrics) == len(EVERY) - 1
 
@@ -232,7 +233,7 @@ def test_a_query_that_takes_too_long_is_refused(rows: psycopg.Connection, watche
     rows.autocommit = False
     rows.execute("LOCK TABLE farm.image_embedding")
     with asking.asked(watched_url, "test", statement_ms=200) as connection:
-        read = figures.read(connection, (figures.IMAGES, figures.QUEUE), VALUES)
+        read = counting.read(connection, (figures.IMAGES, figures.QUEUE), VALUES)
     rows.rollback()
     assert read.refused == ["mushroom_clip_images_total"]
     assert [metric.name for metric in read.metrics] == ["mushroom_queue_oldest_age_seconds"]
@@ -240,7 +241,7 @@ def test_a_query_that_takes_too_long_is_refused(rows: psycopg.Connection, watche
 
 def test_without_a_farm_file_what_needs_its_rooms_is_left_out(watched_url: str) -> None:
     with asking.asked(watched_url, "test") as connection:
-        read = figures.read(connection, (figures.NEWEST_SAMPLE, figures.QUEUE), None)
+        read = counting.read(connection, (figures.NEWEST_SAMPLE, figures.QUEUE), None)
     assert read.refused == ["mushroom_sample_newest_seconds"]
     assert len(read.metrics) == 1
 
