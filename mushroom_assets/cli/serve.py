@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import sqlalchemy as sa
 
 from mushroom_assets.cli import options
 from mushroom_assets.cli.command import log
@@ -21,7 +22,7 @@ from mushroom_assets.service import interrupts, programs
 from mushroom_assets.service.code_server import Endpoint, sign, write_workspace
 from mushroom_assets.service.guarding import Guarding
 from mushroom_assets.service.home import LAST_PORT, prepare_dagster_home, require_free_port
-from mushroom_assets.service.launcher import load_run_launcher
+from mushroom_assets.service.launcher import instance_of, load_run_launcher
 from mushroom_assets.service.log_pipe import one_pipe
 from mushroom_assets.service.programs import Program
 from mushroom_assets.service.pulse import Sign
@@ -33,6 +34,8 @@ from mushroom_assets.storage.connection import Database
 # The orchestrator decides when it has waited long enough. Not less often: after an outage it is
 # ready within 15 s.
 PATIENT = Retry(attempts=FOREVER, fixed_s=5, deadline_s=float("inf"))
+# Dagster makes its tables when it is first used, and two that do so at once collide
+ONE_BY_ONE = "SELECT pg_advisory_xact_lock(hashtext('dagster.tables'))"
 CODE_SERVER_S = 60.0  # then the UI starts without it, to show what is wrong
 
 
@@ -104,6 +107,9 @@ def _ready(path_prefix: str | None = None) -> Iterator[tuple[Settings, Database]
     with machine(path_prefix) as settings, open_database(settings, PATIENT) as database:
         database.connect().close()
         prepare_dagster_home(settings)
+        with database.transaction() as connection:
+            connection.execute(sa.text(ONE_BY_ONE))
+            instance_of(settings).dispose()
         yield settings, database
 
 
