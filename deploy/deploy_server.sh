@@ -7,9 +7,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/release.sh"
 
 tag=${1:-}
 [[ $tag =~ $TAG_FORM ]] || fail "'$tag' is no tag of build.sh. Remedy: VERSION-YYYYMMDDHHMMSS-gitsha"
-farm=${MUSHROOM_FARM_FILE:-$(sed -n 's/^MUSHROOM_FARM_FILE=//p' .env 2>/dev/null || true)}
-farm=${farm:-farm.yaml}
-secret=${MUSHROOM_SECRETS:-secrets}/postgres_password
+farm=$(setting MUSHROOM_FARM_FILE farm.yaml)
+secret=$(setting MUSHROOM_SECRETS secrets)/postgres_password
 [ -f "$farm" ] || fail "there is no farm file $farm. Remedy: cp ../mushroom_assets/farm.yaml $farm, and make it yours"
 [ -s "$secret" ] || fail "there is no password in $secret. Remedy: openssl rand -hex 24 > $secret; chmod 444 $secret"
 [ -n "$(find "$secret" -perm -o=r)" ] || fail "$secret cannot be read by the container's user. Remedy: chmod 444 $secret"
@@ -22,6 +21,8 @@ if ! "$ENGINE" image inspect "$image:$tag" >/dev/null 2>&1; then
         say "pulling $image:$tag"
         "$ENGINE" pull "$image:$tag" || fail "$image:$tag is neither here, nor in images/, nor can it be pulled"
     fi
+    "$ENGINE" image inspect "$image:$tag" >/dev/null \
+        || fail "what was loaded has another name than $image:$tag. Remedy: $ENGINE images, $ENGINE tag"
 fi
 
 before=$(current_tag)
@@ -39,7 +40,10 @@ if start "$tag"; then
 fi
 say "$tag is not healthy after $HEALTH_S s; its last lines:"
 compose logs --tail 20 || true
-[ -n "$before" ] && [ "$before" != "$tag" ] || fail "there is no release to go back to"
+if [ -z "$before" ] || [ "$before" = "$tag" ]; then
+    [ -n "$before" ] || use_tag "" # what never served is none to go back to
+    fail "there is no release to go back to"
+fi
 say "back to $before"
 start "$before" || fail "$before is not healthy either. Remedy: see \`compose logs\`"
 fail "$before serves the farm again; $tag does not. Remedy: see the lines above"

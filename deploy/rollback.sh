@@ -6,9 +6,13 @@ source "$(dirname "${BASH_SOURCE[0]}")/release.sh"
 
 before=$(current_tag)
 tag=${1:-$(previous_tag)}
-[[ $tag =~ $TAG_FORM ]] || fail "no release is known that ran before. Remedy: deploy/rollback.sh TAG"
+[ -n "$tag" ] || fail "no release is known that ran before. Remedy: deploy/rollback.sh TAG"
+[[ $tag =~ $TAG_FORM ]] || fail "'$tag' is no tag of build.sh. Remedy: VERSION-YYYYMMDDHHMMSS-gitsha"
 "$ENGINE" image inspect "$image:$tag" >/dev/null 2>&1 || fail "$image:$tag is not here. Remedy: deploy/deploy_server.sh $tag"
 say "from ${before:-nothing} back to $tag"
-start "$tag" || fail "$tag is not healthy after $HEALTH_S s. Remedy: see \`compose logs\`"
+if ! start "$tag"; then
+    [ -z "$before" ] || [ "$before" = "$tag" ] || start "$before" || say "$before is not healthy either"
+    fail "$tag is not healthy after $HEALTH_S s; ${before:-nothing} runs as before. Remedy: see \`compose logs\`"
+fi
 [ "$before" = "$tag" ] || echo "$before" >.previous_tag
 say "$tag serves the farm"

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
+PARTS = ("code_server", "webserver", "daemon", "page")
 OLD = "0.1.0-20260101000000-aaaaaaa"
 NEW = "0.2.0-20260201000000-bbbbbbb"
 # Says what it is asked, and has the images and the health that the test gives it
@@ -21,6 +22,7 @@ case "$*" in
     load) cat > /dev/null; basename "$LOADED" >> "$STATE/images" ;;
     pull*) exit 1 ;;
     build*) exit 0 ;;
+    "compose up -d") exit "$(cat "$STATE/up")" ;;
     *"mushroom init"*) exit "$(cat "$STATE/init")" ;;
     *"mushroom health") grep -qx "$(sed -n 's/^MUSHROOM_TAG=//p' .env)" "$STATE/healthy" ;;
 esac
@@ -78,6 +80,7 @@ def host(tmp_path: Path) -> Host:
     host.put("images", OLD, NEW)
     host.put("healthy", OLD, NEW)
     host.put("init", "0")
+    host.put("up", "0")
     return host
 
 
@@ -90,6 +93,7 @@ def test_a_deploy_migrates_starts_waits_and_shows_the_timetable(host: Host) -> N
         "mushroom init --attempts 12 --wait 5",
         " docker compose up -d",
         " docker compose exec -T webserver mushroom health",
+        *(f" docker compose exec -T {part} true" for part in PARTS),
         " docker compose exec -T code_server mushroom status",
     ]
     assert host.tag == NEW
@@ -124,12 +128,68 @@ def test_a_rollback_goes_to_the_release_before_and_forth_again(host: Host) -> No
         assert host.tag == expected
 
 
+def test_what_does_not_start_is_no_success_though_the_old_one_answers(host: Host) -> None:
+    host.put("up", "1")
+    done = host.run("deploy_server.sh", NEW)
+    assert done.returncode == 1
+    assert "there is no release to go back to" in done.stdout
+    assert "MUSHROOM_TAG" not in (host.folder / "deploy" / ".env").read_text()
+
+
+def test_a_tag_of_the_shell_does_not_win_over_the_one_that_is_deployed(host: Host) -> None:
+    assert host.run("deploy_server.sh", NEW, MUSHROOM_TAG=OLD).returncode == 0
+    assert f"{OLD} docker compose up -d" not in host.asked()
+
+
+def test_a_rollback_to_what_is_not_healthy_comes_back(host: Host) -> None:
+    for tag in (OLD, NEW):
+        assert host.run("deploy_server.sh", tag).returncode == 0
+    host.put("healthy", NEW)
+    done = host.run("rollback.sh")
+    assert done.returncode == 1
+    assert f"{NEW} runs as before" in done.stdout
+    assert host.tag == NEW
+
+
+@pytest.mark.parametrize(
+    "line", ['"./mine.yaml"', "./mine.yaml   # ours", "./mine.yaml\r", "'mine.yaml'"]
+)
+def test_a_setting_of_env_is_read_as_compose_reads_it(host: Host, line: str) -> None:
+    deploy = host.folder / "deploy"
+    (deploy / "farm.yaml").rename(deploy / "mine.yaml")
+    (deploy / ".env").write_bytes(f"MUSHROOM_FARM_FILE={line}\n".encode())
+    done = host.run("deploy_server.sh", NEW)
+    assert done.returncode == 0, done.stdout
+
+
+def test_without_an_engine_it_says_so(host: Host) -> None:
+    (host.folder / "bin" / "docker").unlink()
+    for name in ("date", "id", "sed", "tail", "dirname", "bash"):
+        (host.folder / "bin" / name).symlink_to(f"{shutil.which(name)}")
+    done = host.run("deploy_server.sh", NEW, PATH=f"{host.folder / 'bin'}")
+    assert done.returncode == 1
+    assert "neither docker nor podman runs here" in done.stderr
+
+
+def test_the_seconds_for_health_are_a_number(host: Host) -> None:
+    done = host.run("deploy_server.sh", NEW, HEALTH_S="3m")
+    assert done.returncode == 1
+    assert "HEALTH_S=3m is no number" in done.stdout
+
+
+def test_what_belongs_to_a_server_is_not_committed() -> None:
+    ignored = (ROOT / "deploy" / ".gitignore").read_text().split("\n")
+    assert {".env", "farm.yaml", "secrets/", "images/", ".previous_tag"} <= set(ignored)
+
+
 def test_what_else_stands_in_env_stays(host: Host) -> None:
     env = host.folder / "deploy" / ".env"
     env.write_text("MUSHROOM_PORT=8000\nMUSHROOM_TAG=x\nMUSHROOM_BIND=0.0.0.0\n")
+    env.chmod(0o600)
     assert host.run("deploy_server.sh", NEW).returncode == 0
     lines = ["MUSHROOM_PORT=8000", "MUSHROOM_BIND=0.0.0.0", f"MUSHROOM_TAG={NEW}"]
     assert env.read_text().splitlines() == lines
+    assert env.stat().st_mode & 0o777 == 0o600
 
 
 def test_an_image_in_a_file_is_loaded(host: Host) -> None:

@@ -1,4 +1,4 @@
-"""`mushroom serve`: one of Dagster's programs alone, for a container or a machine of its own.
+"""`mushroom serve`: one of the farm's programs alone, for a container or a machine of its own.
 
 It waits for what it needs, in whatever order things come up, and is started again when it ends or
 hangs. What each program is lives in `service.programs`.
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from mushroom_assets.cli import options
 from mushroom_assets.cli.command import log
-from mushroom_assets.cli.ground import machine, open_database, tables_or_report
+from mushroom_assets.cli.ground import addressed, machine, open_database, tables_or_report
 from mushroom_assets.faults.retry import FOREVER, Retry
 from mushroom_assets.service import interrupts, programs
 from mushroom_assets.service.code_server import Endpoint, sign, write_workspace
@@ -58,7 +58,7 @@ OF_THE_CODE_SERVER = click.option(
 
 @click.group()
 def serve() -> None:
-    """One of Dagster's programs alone, for a container or a machine of its own.
+    """One of the farm's programs alone, for a container or a machine of its own.
 
     The database must be a server of its own: DATABASE_URL, or POSTGRES_HOST and the like.
     """
@@ -98,6 +98,22 @@ def serve_daemon(code_server: Endpoint) -> None:
     with _ready() as (settings, _), _workspace(code_server) as workspace:
         load_run_launcher(settings)
         _keep(settings, programs.daemon(settings, workspace))
+
+
+@serve.command("page")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address it listens on; 0.0.0.0 for other machines.",
+)
+@click.option("--port", default=3001, show_default=True, type=options.PORT, help="Its port.")
+def serve_page(host: str, port: int) -> None:
+    """`mushroom web`: it waits for nothing, and tells what is wrong."""
+    require_free_port(host, port)
+    settings = addressed()
+    prepare_dagster_home(settings)
+    _keep(settings, programs.page(settings, host, port))
 
 
 @contextlib.contextmanager

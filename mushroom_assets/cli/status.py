@@ -7,15 +7,18 @@ import datetime as dt
 import sys
 
 import click
+import psycopg
 
 from mushroom_assets.automation.catching_up import next_tick, switch, switched_off
 from mushroom_assets.automation.timetable import TIMETABLE
 from mushroom_assets.cli.command import fail
 from mushroom_assets.cli.ground import addressed
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.service import asking
 from mushroom_assets.service.home import prepare_dagster_home
 from mushroom_assets.service.launcher import instance_of
 from mushroom_assets.service.record import AssetState, RecordReader
+from mushroom_assets.settings import Settings
 
 LINE = "{:<24} {:<16} {:>8} {:>7} {:>9}  {}"
 HEAD = LINE.format("asset", "made until", "missing", "failed", "outdated", "next")
@@ -30,6 +33,7 @@ def status() -> None:
     settings = addressed()
     prepare_dagster_home(settings)
     farm = settings.read_farm()
+    _require_database(settings)
     record = RecordReader(settings).read()
     if not record.assets:
         fail("; ".join(str(fault) for fault in record.faults))
@@ -42,6 +46,16 @@ def status() -> None:
         click.echo(f"{fault}")
     lacking = any(state.missing or state.failed for state in record.assets)
     sys.exit(1 if lacking or record.faults else 0)
+
+
+def _require_database(settings: Settings) -> None:
+    """Say at once that it is away; the record would be waited for as long as runs wait."""
+    url = settings.require_database_url()
+    try:
+        with asking.asked(url, "mushroom status"):
+            return
+    except psycopg.Error as error:
+        fail(str(asking.away(url, error)))
 
 
 def _line(state: AssetState, farm: Farm, off: set[str]) -> str:

@@ -5,11 +5,13 @@ MUSHROOM_LOG_DIR besides. It is kept running like the others; meanwhile the pipe
 """
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mushroom_assets.service.children import Kept
 from mushroom_assets.service.home import telling_what_cannot_be_written
@@ -61,21 +63,19 @@ class Passing(Kept):
 def one_pipe(settings: Settings, name: str) -> Iterator[Passing]:
     """While it lasts, stdout is the pipe; `name` is that of the file.
 
+    The process at its other end is yet to be started, by whoever keeps it running.
+
     Raises:
         ServerError: MUSHROOM_LOG_DIR cannot be made or written.
     """
     command = [sys.executable, "-m", "mushroom_assets.service.log_lines", settings.log_format]
     if settings.log_dir is not None:
-        file = settings.log_dir / f"{name}.log"
-        with telling_what_cannot_be_written("MUSHROOM_LOG_DIR", settings.log_dir):
-            settings.log_dir.mkdir(parents=True, exist_ok=True)
-            file.touch()
-        command.append(str(file))
+        _require_writable(settings.log_dir)
+        command.append(str(settings.log_dir / f"{name}.log"))
     sys.stdout.flush()
     target = os.dup(STDOUT)
     source, pipe = os.pipe()
     passing = Passing("log", command, source, target)
-    passing.start()
     os.dup2(pipe, STDOUT)
     os.close(pipe)
     try:
@@ -86,3 +86,11 @@ def one_pipe(settings: Settings, name: str) -> Iterator[Passing]:
         passing.finish()
         os.close(source)
         os.close(target)
+
+
+def _require_writable(folder: Path) -> None:
+    """Fail where no file can be made; a disk that is full costs lines of the file alone."""
+    with telling_what_cannot_be_written("MUSHROOM_LOG_DIR", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))

@@ -6,6 +6,7 @@ take. While the database is away no number of before is told. What is looked at 
 """
 
 import asyncio
+import logging
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from mushroom_assets.service.record import Record, RecordReader
 from mushroom_assets.settings import Settings
 from mushroom_assets.storage import migrations
 
+log = logging.getLogger(__name__)
 WHO = "mushroom web"
 # Seconds: so old may be what is told, and so long who asks waits. A scrape has 10 by default.
 NOW_S = 2.0
@@ -80,6 +82,7 @@ class Watching:
         self._revision = migrations.head()
         self._attempts = Counter(ok=0, failed=0)
         self._counting = threading.Lock()
+        self._told = ""  # of the database, so that each outage is one line of the log
         self._now = Look(self._look_now, fresh_s=NOW_S)
         self._minute = Look(self._look_each_minute, fresh_s=MINUTE_S, kept_s=KEPT_S)
         self._record = Look(RecordReader(settings).read, fresh_s=RECORD_S, kept_s=KEPT_S)
@@ -122,10 +125,21 @@ class Watching:
         try:
             with self._connected(asking.STATEMENT_MS, asking.ANSWER_S) as connection:
                 faults = list(readiness.faults(connection, self._revision))
+                self._tell("")
                 read = counting.read(connection, figures.AT_ONCE, values)
                 return Now(faults, read, True, readiness.has_record(connection))
         except psycopg.Error as error:
-            return Now([asking.away(self._url, error)], Read([], [WHO]), False, False)
+            fault = asking.away(self._url, error)
+            self._tell(f"{fault}")
+            return Now([fault], Read([], [WHO]), False, False)
+
+    def _tell(self, fault: str) -> None:
+        """Log what is wrong with the database once, and its end."""
+        if fault and not self._told:
+            log.warning("%s", fault)
+        if self._told and not fault:
+            log.info("the database is back")
+        self._told = fault
 
     def _look_each_minute(self) -> Read:
         values = self._values()

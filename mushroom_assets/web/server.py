@@ -1,5 +1,7 @@
 """The server's process: it listens, and waits for nobody."""
 
+import logging
+
 import uvicorn
 
 from mushroom_assets.service.home import require_free_port
@@ -7,6 +9,7 @@ from mushroom_assets.service.watching import Watching
 from mushroom_assets.settings import Settings
 from mushroom_assets.web.app import build_app
 
+log = logging.getLogger(__name__)
 ENDS_WITHIN_S = 5  # whoever is being answered when it is stopped
 
 
@@ -26,4 +29,5 @@ def serve(settings: Settings, host: str, port: int) -> None:
         server_header=False,
         timeout_graceful_shutdown=ENDS_WITHIN_S,
     )
+    log.info("the farm's page listens on http://%s:%d", host, port)
     uvicorn.Server(config).run()

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
-from dagster._utils.log import get_structlog_json_formatter
 from prometheus_client import generate_latest
 
+from mushroom_assets.logs import JSON, Lines
 from mushroom_assets.service.readiness import PARTS
 from mushroom_assets.service.watching import Watching
 from mushroom_assets.settings import load_settings
@@ -108,39 +108,14 @@ def test_every_panel_has_a_title_in_both_languages_and_a_place_of_its_own() -> N
         taken |= cells
 
 
-def stages() -> dict[str, Any]:
-    """How promtail reads a line: what begins one, the keys of JSON, the parts of a text."""
+def test_loki_reads_level_logger_and_time_of_the_lines() -> None:
     (job,) = loaded(DEPLOY / "loki" / "promtail.yml")["scrape_configs"]
-    multiline, of_json, of_text, _ = job["pipeline_stages"]
-    return {
-        "begins": multiline["multiline"]["firstline"],
-        "json": of_json["match"]["stages"][0]["json"]["expressions"],
-        "text": of_text["match"]["stages"][0]["regex"]["expression"],
-        "selects": [
-            json.loads(stage["match"]["selector"].partition("|~ ")[2])  # a quoted expression
-            for stage in (of_json, of_text)
-        ],
-    }
-
-
-def test_loki_reads_the_lines_of_the_farm_itself() -> None:
+    of_json, timestamp, labels = job["pipeline_stages"]
     record = logging.LogRecord("mushroom_assets.x", logging.ERROR, "", 0, "no\nroom", (), None)
-    line = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s").format(record)
-    found = re.search(stages()["text"], line)
-    assert found is not None
-    assert found.groupdict() == {
-        "level": "ERROR",
-        "logger": "mushroom_assets.x",
-        "event": "no\nroom",
-    }
-    assert re.search(stages()["begins"], line)
-    assert not re.search(stages()["begins"], "Traceback (most recent call last):")
-    assert [bool(re.search(regex, line)) for regex in stages()["selects"]] == [False, True]
-
-
-def test_loki_reads_the_lines_of_dagster_as_json() -> None:
-    record = logging.LogRecord("dagster.daemon", logging.INFO, "", 0, "2 runs", (), None)
-    line = get_structlog_json_formatter().format(record)  # of `--log-format json`
-    assert re.search(stages()["begins"], line)
-    assert set(stages()["json"].values()) == json.loads(line).keys()
-    assert [bool(re.search(regex, line)) for regex in stages()["selects"]] == [True, False]
+    written = Lines(JSON).format(record)
+    told = json.loads(written)
+    assert "\n" not in written
+    assert set(of_json["json"]["expressions"].values()) <= told.keys()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", told["timestamp"])
+    assert timestamp["timestamp"]["format"] == "RFC3339Nano"
+    assert set(labels["labels"]) <= set(of_json["json"]["expressions"])

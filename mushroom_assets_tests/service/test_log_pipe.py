@@ -1,5 +1,7 @@
 """All lines go through one pipe, to stdout and into a file, and outlive who passes them on."""
 
+import json
+import os
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ from mushroom_assets.settings import load_settings
 count = "import time\\nfor n in range(40): print(n, flush=True); time.sleep(0.1)"
 print("before", flush=True)
 with one_pipe(load_settings(), "farm") as passing:
+    passing.start()
     child = subprocess.Popen([sys.executable, "-c", count])
     while child.poll() is None:
         passing.watch()
@@ -60,3 +63,38 @@ def test_who_passes_them_on_is_started_again_when_it_was_killed(
     assert lines[-2:] == ["last", "after"]
     assert lines[-20:-2] == NUMBERS[-18:]
     assert len(lines) >= 0.8 * len(NUMBERS)
+
+
+def passed(file: str, *written: str) -> list[str]:
+    """What the process at the other end writes to stdout."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mushroom_assets.service.log_lines", "json", file],
+        input="".join(f"{line}\n" for line in written),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_a_full_disk_costs_the_lines_of_the_file_alone_and_is_told_once() -> None:
+    written = [f'{{"event": "{number}"}}' for number in range(5)]
+    told = [json.loads(line) for line in passed("/dev/full", *written)]
+    events = [line["event"] for line in told if "level" not in line]
+    assert events == ["0", "1", "2", "3", "4"]
+    (fault,) = [line for line in told if "level" in line]
+    assert fault["event"].startswith("/dev/full cannot be written: lines are on stdout alone.")
+    assert "No space left" in fault["error"]
+
+
+def test_yesterdays_lines_go_into_a_file_of_their_day(tmp_path: Path) -> None:
+    file = tmp_path / "farm.log"
+    file.write_text("yesterday\n")
+    then = time.time() - 86_400
+    os.utime(file, (then, then))
+    passed(str(file), '{"event": "today"}')
+    assert file.read_text() == '{"event": "today"}\n'
+    (old,) = tmp_path.glob("farm.log.*")
+    assert old.name == time.strftime("farm.log.%Y-%m-%d", time.gmtime(then))
+    assert old.read_text() == "yesterday\n"

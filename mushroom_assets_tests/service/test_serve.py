@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 import sqlalchemy as sa
 
@@ -28,6 +29,7 @@ class Parts:
 
     folder: Path
     url: str
+    page: int = field(default_factory=free_port)
     ui: int = field(default_factory=free_port)
     code: int = field(default_factory=free_port)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Parts:
     def start(self, name: str) -> None:
         where = ["--code-server", f"127.0.0.1:{self.code}"]
         asked = {
+            "page": ["--port", f"{self.page}"],
             "code-server": ["--port", f"{self.code}"],
             "webserver": ["--port", f"{self.ui}", *where],
             "daemon": where,
@@ -75,6 +78,11 @@ class Parts:
         done = mushroom(*command, **self.settings("webserver"))
         return done.exit_code, done.output
 
+    def readers(self, name: str) -> int:
+        """How many processes pass on the lines of a part."""
+        children = psutil.Process(self.running[name].pid).children()
+        return sum("log_lines" in " ".join(child.cmdline()) for child in children)
+
     def alive(self) -> bool:
         return all(process.poll() is None for process in self.running.values())
 
@@ -100,9 +108,9 @@ def parts(server: Server, tmp_path: Path) -> Iterator[Parts]:
 def test_they_wait_for_the_database_and_for_each_other_and_one_restarts_alone(
     server: Server, parts: Parts
 ) -> None:
-    for name in ("daemon", "webserver", "code-server"):
+    for name in ("page", "daemon", "webserver", "code-server"):
         parts.start(name)
-    for name in parts.running:
+    for name in ("daemon", "webserver", "code-server"):
         until(lambda name=name: "failed, attempt 1" in parts.log(name))  # type: ignore[misc]
     server.start()
     until(parts.healthy)
@@ -130,6 +138,7 @@ def test_they_wait_for_the_database_and_for_each_other_and_one_restarts_alone(
     until(parts.healthy)
     assert {name: parts.running[name].pid for name in others} == others
     assert parts.alive()
+    assert [parts.readers(name) for name in parts.running] == [1, 1, 1, 1]
     code, told = parts.says("doctor")
     assert code == 0, told
     code, told = parts.says("status")
