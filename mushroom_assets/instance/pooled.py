@@ -22,6 +22,7 @@ from dagster_postgres.utils import (
 )
 
 from mushroom_assets.faults.database import told
+from mushroom_assets.instance.creation import finish
 from mushroom_assets.instance.engine import driver_url, pooled_engine
 from mushroom_assets.instance.event_log import EventStorage
 from mushroom_assets.instance.patience import Patience
@@ -127,6 +128,8 @@ class FarmStorage(DagsterStorage, ConfigurableClass):
             self._events = PooledEventLogStorage(url, **options)
             self._runs = PooledRunStorage(url, **options)
             self._schedules = PooledScheduleStorage(url, **options)
+            if self._events.should_autocreate_tables:
+                finish(engine, self._events, self._runs, self._schedules)
         mine = self._events._mine
         for part in (self._events, self._runs, self._schedules):
             part._engine = engine

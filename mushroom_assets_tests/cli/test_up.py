@@ -173,7 +173,7 @@ def test_ctrl_c_while_results_are_made_stops_all_and_the_next_start_goes_on(
         log.open("w") as out,
         subprocess.Popen(command, stdout=out, env=environment, start_new_session=True) as process,
     ):
-        until(lambda: "results" in log.read_text())
+        until(lambda: "results:" in log.read_text())  # the bar
         database = postmaster(home)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=120) == 1
@@ -226,7 +226,7 @@ def test_up_waits_for_a_late_database_and_outlives_an_outage(
         subprocess.Popen(command, env=environment, stdout=out, start_new_session=True) as process,
     ):
         try:
-            until(lambda: "attempt 1 of 60, next in 10.0 s" in log.read_text())
+            until(lambda: "attempt 1 of 120, next in 5.0 s" in log.read_text())
             server.start()
             until(lambda: ui_fault("127.0.0.1", port) is None)
             server.crash()
