@@ -214,6 +214,7 @@ class Farm(_Model):
     vision: Vision
     owners: Owners = Owners()
     keep: Keep = Keep()
+    follow_days: int = Field(default=35, ge=0, le=3660)
 
     @field_validator("timezone")
     @classmethod

@@ -119,7 +119,7 @@ def test_what_is_made_failed_and_outdated_is_counted(ground: Ground) -> None:
     ground.instance.report_run_failed(run)
     found = states(ground.read())
     complete = found["hourly_setpoint_changes"]
-    assert complete[3:] == (0, 0, 0)
+    assert complete[3:] == (0, 0, 0, ())
     assert complete.newest_end == hourly[-1][1].timestamp()  # of one that is not yet due
     lacking = found["daily_env_stats"]
     assert lacking.newest_end == ground.windows("daily_env_stats")[1][1].timestamp()

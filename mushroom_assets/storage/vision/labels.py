@@ -150,13 +150,13 @@ def read_labelled(connection: sa.Connection, encoder: str, kind: str) -> list[La
 
 def replace_probes(
     connection: sa.Connection, fits: Sequence[ProbeFit], run_id: str, fitted_at: dt.datetime
-) -> int:
+) -> bool:
     """Replace all stored fits by these, inside the caller's transaction.
 
     A model and kind whose labels no longer suffice loses its probe.
 
     Returns:
-        How many have a probe.
+        whether any of them is another than before.
     """
     rows = [
         {
@@ -175,7 +175,7 @@ def replace_probes(
         for fit in fits
         if fit.probe is not None and fit.evaluation is not None
     ]
-    return replace_rows(connection, clip_probe, sa.true(), rows)
+    return bool(replace_rows(connection, clip_probe, sa.true(), rows))
 
 
 def read_probes(connection: sa.Connection, encoder: str) -> dict[str, Probe]:

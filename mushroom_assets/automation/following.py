@@ -1,0 +1,167 @@
+"""Results follow their inputs: which partitions out of date are asked for now, in what portions.
+
+Once for many rows: an asset has one such run at a time, over the oldest stretch of partitions that
+are out of date, and it goes behind all other runs. A report waits until nothing that it is made of
+is out of date, `PATIENCE` at most. Where a run failed, the law of `demand` says when to try again.
+
+What is looked back over is the farm file's `follow_days`: what lies before is told by the standing
+checks, and left to a backfill. A result that has never been made is not out of date: `demand` has
+it. An asset whose schedule (or condition) is switched off in the UI is left alone, and around its
+tick an asset is left to its schedule.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import dagster as dg
+
+from mushroom_assets.automation.catching_up import is_near_its_tick, switch, switched_off
+from mushroom_assets.automation.demand import Past, triable
+from mushroom_assets.automation.timetable import PARTITIONED
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.reach import VISION, of_days
+from mushroom_assets.domain.versions import code_version
+from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
+from mushroom_assets.image_store.store import Images
+from mushroom_assets.instance.outstanding import UNFINISHED, closed, keys_of, makes, ranges
+from mushroom_assets.instance.stale import VERSION, Stale, reasons, stale
+from mushroom_assets.partitions import FarmClock
+from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.outdated import mark, read_marks
+from mushroom_assets.storage.schema import RESULTS
+from mushroom_assets.storage.schema.dictionary import upstream
+from mushroom_assets.storage.vision.listings import digest, read_listings
+
+log = logging.getLogger(__name__)
+EVERY_S = 30
+# A report is made anew once for all that it is made of, but not never
+PATIENCE = dt.timedelta(minutes=10)
+REASON = "mushroom/follows"  # tag of a run: the inputs that changed
+MADE_FOR = "mushroom/version"  # tag of a run: the version that it was asked for
+IMAGES = "room_images"
+BEHIND_ALL = {"dagster/priority": "-5"}
+# Of the days whose images are all there already, so many are listed in a look
+LISTED = 3
+Found = Mapping[str, Mapping[str, Stale]]  # by asset, by partition
+
+
+class Asked(NamedTuple):
+    """A run to ask for: an asset's partitions from first to last, and why."""
+
+    asset: str
+    first: str
+    last: str
+    tags: Mapping[str, str]
+
+
+def find(
+    past: Past,
+    asset: str,
+    span: dt.timedelta,
+    database: Database,
+    clock: FarmClock,
+    farm: Farm,
+) -> dict[str, Stale]:
+    """The partitions of an asset that are out of date, of those that began within `span`."""
+    slot = PARTITIONED[asset]
+    with database.transaction() as connection:
+        marks = read_marks(connection, asset)
+    windows = closed(slot.partitions(clock), span, past.now.astimezone(farm.zone))
+    version = code_version(slot.noun, farm)
+    return stale(past.instance, dg.AssetKey(asset), windows, marks, version)
+
+
+def look(past: Past, database: Database, clock: FarmClock, farm: Farm) -> Iterator[Asked]:
+    """The runs to ask for now: one an asset at most, in the order of the lineage."""
+    now = past.now.astimezone(farm.zone)
+    span = dt.timedelta(days=farm.follow_days)
+    found = {asset: find(past, asset, span, database, clock, farm) for asset in PARTITIONED}
+    off = switched_off(past.instance)
+    for asset, slot in PARTITIONED.items():
+        if not found[asset] or switch(asset, slot) in off or is_near_its_tick(slot, farm, now):
+            continue
+        if _is_on_its_way(past.instance, asset) or _waits(asset, found, now):
+            continue
+        definition = slot.partitions(clock)
+        version = code_version(slot.noun, farm)
+        due = triable(past, dg.AssetKey(asset), definition, found[asset])
+        due -= _made_in_vain(past.instance, asset, definition, found[asset], version)
+        keys = [window.key for window in closed(definition, span, now)]
+        for first, last in islice(ranges(keys, due, slot.partitions_a_run), 1):
+            tags = {REASON: reasons(found[asset]), MADE_FOR: version}
+            yield Asked(asset, first, last, BEHIND_ALL | tags)
+
+
+def _is_on_its_way(instance: dg.DagsterInstance, asset: str) -> bool:
+    """Whether a run of this kind is queued or running."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+    return any(REASON in run.tags and makes(run, dg.AssetKey(asset)) for run in runs)
+
+
+def _waits(asset: str, found: Found, now: dt.datetime) -> bool:
+    """Whether what an asset without an hour of its own is made of is out of date itself."""
+    if not PARTITIONED[asset].follows_inputs:
+        return False
+    if not any(found.get(name) for name in upstream(RESULTS[asset])):
+        return False
+    since = [each.since for each in found[asset].values() if each.since is not None]
+    return min(since, default=now) > now - PATIENCE
+
+
+def _made_in_vain(
+    instance: dg.DagsterInstance,
+    asset: str,
+    definition: dg.PartitionsDefinition,
+    found: Mapping[str, Stale],
+    version: str,
+) -> set[str]:
+    """What was made for this version, and has another still: by a machine with other files.
+
+    To ask again would ask for ever; the standing checks tell it.
+    """
+    suspects = {key for key, each in found.items() if each.sources == {VERSION}}
+    if not suspects:
+        return set()
+    done = dg.RunsFilter(tags={MADE_FOR: version}, statuses=[dg.DagsterRunStatus.SUCCESS])
+    made: set[str] = set()
+    for run in instance.get_runs(done):
+        if makes(run, dg.AssetKey(asset)):
+            made.update(keys_of(run, definition))
+    return suspects & made
+
+
+def mark_changed_images(
+    database: Database, store: Images, clock: FarmClock, farm: Farm, now: dt.datetime
+) -> None:
+    """Mark the days whose folders hold other files than their rows were made of.
+
+    The two newest days are listed in each look, `LISTED` of the others in turn. A store that does
+    not answer is told: nothing else waits for it.
+    """
+    span = dt.timedelta(days=farm.follow_days)
+    days = [window.date for window in closed(clock.daily, span, now)]
+    with database.transaction() as connection:
+        stored = read_listings(connection, days[0]) if days else {}
+        marks = read_marks(connection, VISION)
+    marked = {each.at.astimezone(farm.zone).date() for each in marks if IMAGES in each.sources}
+    candidates = [day for day in _in_turn(days, now) if day in stored and day not in marked]
+    try:
+        listed = {day: digest(store.of_day(day, farm)) for day in candidates}
+    except (ImageStoreRefused, ImageStoreUnavailable) as fault:
+        log.warning("which images came late is not known now: %s", fault)
+        return
+    changed = [day for day in candidates if listed[day] != stored[day]]
+    if changed:
+        with database.transaction() as connection:
+            mark(connection, of_days(VISION, changed, IMAGES, farm))
+
+
+def _in_turn(days: Sequence[dt.date], now: dt.datetime) -> list[dt.date]:
+    """The two newest days, and `LISTED` of the others: other ones in each look."""
+    others = days[:-2]
+    turns = -(-len(others) // LISTED)
+    turn = int(now.timestamp() // EVERY_S) % turns if turns else 0
+    return [*days[-2:], *others[turn * LISTED : (turn + 1) * LISTED]]
