@@ -20,16 +20,20 @@ import dagster as dg
 
 from mushroom_assets.automation.catching_up import is_near_its_tick, switch, switched_off
 from mushroom_assets.automation.demand import Past, triable
-from mushroom_assets.automation.timetable import PARTITIONED
+from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.reach import VISION, of_days
 from mushroom_assets.domain.versions import code_version
 from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
+from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.image_store.store import Images
 from mushroom_assets.instance.outstanding import UNFINISHED, closed, keys_of, makes, ranges
 from mushroom_assets.instance.stale import VERSION, Stale, reasons, stale
 from mushroom_assets.partitions import FarmClock
+from mushroom_assets.resources import PostgresResource
+from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.inputs import follow
 from mushroom_assets.storage.outdated import mark, read_marks
 from mushroom_assets.storage.schema import RESULTS
 from mushroom_assets.storage.schema.dictionary import upstream
@@ -72,6 +76,22 @@ def find(
     windows = closed(slot.partitions(clock), span, past.now.astimezone(farm.zone))
     version = code_version(slot.noun, farm)
     return stale(past.instance, dg.AssetKey(asset), windows, marks, version)
+
+
+def out_of_date(past: Past, asset: str, clock: FarmClock) -> set[str]:
+    """The partitions of the lookback that a tick asks for because they are out of date."""
+    settings = load_settings()
+    if settings.database_url is None:  # definitions that are looked at without a farm
+        return set()
+    farm = settings.read_farm()
+    database = PostgresResource().database()
+    try:
+        with permanent_faults_fail_at_once():
+            follow(database, farm)
+            found = find(past, asset, LOOKBACK, database, clock, farm)
+    finally:
+        database.dispose()
+    return triable(past, dg.AssetKey(asset), PARTITIONED[asset].partitions(clock), found)
 
 
 def look(past: Past, database: Database, clock: FarmClock, farm: Farm) -> Iterator[Asked]:

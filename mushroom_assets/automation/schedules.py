@@ -11,17 +11,15 @@ from typing import Any
 
 import dagster as dg
 
-from mushroom_assets.automation.demand import Past, triable, wanted
-from mushroom_assets.automation.following import find
+from mushroom_assets.automation.demand import Past, wanted
+from mushroom_assets.automation.following import out_of_date
 from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED, TIMETABLE
 from mushroom_assets.checks import standing
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
-from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.partitions import FarmClock
-from mushroom_assets.resources import FarmFile, PostgresResource
-from mushroom_assets.storage.inputs import follow
+from mushroom_assets.resources import FarmFile
 
 STANDING_JOB = "standing_checks_job"
 RETENTION_JOB = "retention_job"
@@ -91,17 +89,11 @@ def _catching_up(
         default_status=ON,
         description=say("catching_up", farm, days=LOOKBACK.days),
     )
-    def tick(
-        context: dg.ScheduleEvaluationContext, postgres: PostgresResource, farm_file: FarmFile
-    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    def tick(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         now = context.scheduled_execution_time
         past = Past(context.instance, now)
-        key = dg.AssetKey(asset)
-        with permanent_faults_fail_at_once():
-            follow(postgres.database(), farm_file.read())
-            outdated = find(past, asset, LOOKBACK, postgres.database(), clock, farm_file.read())
-        anew = triable(past, key, definition, outdated)
-        found = wanted(past, key, definition, now, also=1, anew=anew)
+        anew = out_of_date(past, asset, clock)
+        found = wanted(past, dg.AssetKey(asset), definition, now, also=1, anew=anew)
         for first, last in found:
             # The key counts within the tick alone
             yield dg.RunRequest(run_key=f"{first}...{last}", **span(first, last))

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -55,14 +56,11 @@ def replace_rows(
 
 
 def _changed(before: Rows, after: Rows, table: sa.Table) -> list[Mapping[str, Any]]:
-    keys = [column.name for column in table.primary_key.columns]
+    key_of = itemgetter(*(column.name for column in table.primary_key.columns))
     names = [column.name for column in table.columns if column.name not in NOT_COMPARED]
 
-    def by_key(rows: Rows) -> dict[tuple[Any, ...], Mapping[str, Any]]:
-        return {tuple(row[key] for key in keys): row for row in rows}
-
-    old = by_key(before)
-    new = by_key(after)
+    old = {key_of(row): row for row in before}
+    new = {key_of(row): row for row in after}
     changed: list[Mapping[str, Any]] = []
     for key in old.keys() | new.keys():
         versions = [rows[key] for rows in (old, new) if key in rows]
