@@ -135,7 +135,7 @@ def _tell(report: LoadReport, file: Path) -> None:
 
 def _tell_touched(touched: Sequence[Touched], farm: Farm) -> None:
     """Which partitions are made anew by what was loaded, or made of it: a line an asset."""
-    for asset, (count, first, last) in reach.summed(touched, farm).items():
+    for asset, (count, first, last) in reach.summed(touched, dt.datetime.now(dt.UTC), farm).items():
         stretch = first if count == 1 else f"{first} to {last}"
         click.echo(f"touches {count} of {asset}: {stretch}")
 

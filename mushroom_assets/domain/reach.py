@@ -18,7 +18,7 @@ from mushroom_assets.domain import environment, report, setpoints, vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.series import SECOND
-from mushroom_assets.domain.windows import to_instant
+from mushroom_assets.domain.windows import to_instant, to_us
 
 DAY_US = 24 * 3600 * SECOND
 ENVIRONMENT = "daily_env_stats"
@@ -147,13 +147,19 @@ def always(now: dt.datetime, farm: Farm) -> Span:
     return of_batch(farm.first_day, None, now, farm)
 
 
-def summed(touched: Iterable[Touched], farm: Farm) -> dict[str, tuple[int, str, str]]:
-    """By asset, as in the lineage: how many partitions, the first and the last in words."""
+def summed(
+    touched: Iterable[Touched], now: dt.datetime, farm: Farm
+) -> dict[str, tuple[int, str, str]]:
+    """By asset, as in the lineage: how many partitions, the first and the last in words.
+
+    Those that have begun by `now`.
+    """
     found: dict[str, tuple[int, str, str]] = {}
     for asset in ASSETS:
         own = [each.instants for each in touched if each.asset == asset]
-        if own:
-            instants = np.unique(np.concatenate(own))
+        instants = np.unique(np.concatenate([np.empty(0, np.int64), *own]))
+        instants = instants[instants <= to_us(now)]
+        if instants.size:
             form = "%Y-%m-%d %H:00" if asset in HOURLY else "%Y-%m-%d"
             first, last = (
                 to_instant(us).astimezone(farm.zone).strftime(form) for us in instants[[0, -1]]

@@ -3,10 +3,13 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from mushroom_assets.storage.connection import Database
+from mushroom_assets_tests.assets.histories import play
 from mushroom_assets_tests.kit.following import Followed, away_from_ticks
 from mushroom_assets_tests.kit.plant import put_batch
 from mushroom_assets_tests.kit.small import Build, Sample, SmallFarm
@@ -98,3 +101,9 @@ def test_a_batch_that_is_typed_in_late_changes_its_days(followed: Followed) -> N
         row["stat_date"]: row["growth_day"] for row in small.rows(DAILY) if row["room_id"] == "A"
     }
     assert [growth[TODAY - dt.timedelta(days=back)] for back in (5, 4, 3)] == [None, 1, 2]
+
+
+def test_whatever_happens_in_whatever_order_the_tables_are_one_clean_pass_in_the_end(
+    database: Database, tmp_path: Path, history_seed: int
+) -> None:
+    play(history_seed, database, tmp_path)

@@ -43,12 +43,6 @@ SCHEDULES = {
 TABLES = {*ASSETS, *BESIDE, *EXTERNAL, LABELS} - {"room_images"}
 # Of inference, of runs, and of retention
 WORK_TABLES = {
-    "image_embedding",
-    "room_day_embedding",
-    "image_quarantine",
-    "run_lease",
-    "removal",
-    "input_change",
-    "outdated",
-    "image_listing",
+    *("image_embedding", "room_day_embedding", "image_listing", "image_quarantine"),
+    *("input_change", "outdated", "run_lease", "removal"),
 }
