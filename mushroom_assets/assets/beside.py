@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from mushroom_assets.assets import environment, report, setpoints, vision
 from mushroom_assets.assets.cameras import open_cameras
+from mushroom_assets.domain import reach
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.vision import EncodedImage
 from mushroom_assets.domain.windows import Window
@@ -29,6 +30,7 @@ from mushroom_assets.storage.schema import (
 )
 from mushroom_assets.storage.vision.embeddings import EmbeddingMemory
 
+Row = Mapping[str, Any]
 # Rows and inputs are those of one moment, and the server itself refuses to write
 LOOK_ONLY = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -46,7 +48,7 @@ class Method(NamedTuple):
     table: sa.Table
     chunk: int
     within: Callable[[Sequence[Window]], sa.ColumnElement[bool]]
-    compute: Callable[[sa.Connection, Sequence[Window]], Iterable[Mapping[str, Any]]]
+    compute: Callable[[sa.Connection, Sequence[Window]], Iterable[Row]]
 
 
 class Compared(NamedTuple):
@@ -59,7 +61,7 @@ class Compared(NamedTuple):
 
 def windows_of(asset: str, since: dt.date, until: dt.date, clock: FarmClock) -> list[Window]:
     """The asset's windows of some farm days, both included, as far as they have closed."""
-    definition = clock.hourly if asset == hourly_setpoint_changes.name else clock.daily
+    definition = clock.hourly if asset in reach.HOURLY else clock.daily
     first = since.isoformat()
     last = until.isoformat()
     # A key begins with its day
@@ -115,14 +117,14 @@ def is_number(value: Any) -> bool:
 
 
 def _environment(_: Database, farm: Farm) -> Method:
-    def compute(connection: sa.Connection, days: Sequence[Window]) -> Iterable[Mapping[str, Any]]:
+    def compute(connection: sa.Connection, days: Sequence[Window]) -> Iterable[Row]:
         return chain.from_iterable(environment.summarise_days(connection, days, farm).values())
 
     return Method(daily_env_stats, environment.CHUNK_DAYS, environment.within, compute)
 
 
 def _setpoints(_: Database, farm: Farm) -> Method:
-    def compute(connection: sa.Connection, hours: Sequence[Window]) -> Iterable[Mapping[str, Any]]:
+    def compute(connection: sa.Connection, hours: Sequence[Window]) -> Iterable[Row]:
         return chain.from_iterable(setpoints.find_changes(connection, hours, farm).values())
 
     return Method(hourly_setpoint_changes, setpoints.chunk_hours(farm), setpoints.within, compute)
@@ -132,7 +134,7 @@ def _images(database: Database, farm: Farm) -> Method:
     opened = open_cameras(ImageStore(), ClipResource(), database, farm, forget=False)
     cameras = replace(opened, memory=_Recalling(database, opened.encoder.name))
 
-    def compute(connection: sa.Connection, days: Sequence[Window]) -> Iterable[Mapping[str, Any]]:
+    def compute(connection: sa.Connection, days: Sequence[Window]) -> Iterable[Row]:
         judged = cameras.judge(cameras.files(days[0]), days[0])
         return vision.put_together(connection, judged, days[0], cameras)
 
@@ -140,7 +142,7 @@ def _images(database: Database, farm: Farm) -> Method:
 
 
 def _reports(_: Database, farm: Farm) -> Method:
-    def compute(connection: sa.Connection, days: Sequence[Window]) -> Iterable[Mapping[str, Any]]:
+    def compute(connection: sa.Connection, days: Sequence[Window]) -> Iterable[Row]:
         _, cards = report.write_cards(connection, days[0], farm)
         return [card.row() for card in cards]
 

@@ -54,7 +54,9 @@ def text_lines(change: Change, table: sa.Table, farm: Farm) -> Iterator[str]:
         for name, values in columns.items():
             yield from _changed(name, values["stored"], values["new"], farm)
         return
-    cells = [f"{name}={_text(row[name], farm)}" for name in columns if name not in names]
+    rest = [name for name in columns if name not in names and row[name] is not None]
+    rest.sort(key=lambda name: not isinstance(row[name], float))  # what is cut are no measures
+    cells = [f"{name}={_text(row[name], farm)}" for name in rest]
     line = " ".join(f"{head}: {', '.join(cells)}".split())
     yield line if len(line) <= WIDTH else f"{line[: WIDTH - 4]} ..."
 

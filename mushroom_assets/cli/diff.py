@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from mushroom_assets import logs
 from mushroom_assets.assets import beside
-from mushroom_assets.cli.changes import json_line, kind, text_lines
+from mushroom_assets.cli.changes import MARKS, json_line, kind, text_lines
 from mushroom_assets.cli.command import EXPECTED, fail
 from mushroom_assets.cli.ground import machine, open_database
 from mushroom_assets.cli.progress import progress_bar
@@ -138,10 +138,8 @@ class Shown:
         """The summary, and what was remembered."""
         if self._as_json:
             return
-        counts = (
-            f"{self._partitions} partitions, {self._rows} rows compared; {self.kinds['come']} "
-            f"would come, {self.kinds['go']} would go, {self.kinds['change']} would change"
-        )
+        would = ", ".join(f"{kind} {self.kinds[kind]}" for kind in MARKS)
+        counts = f"partitions {self._partitions}, rows {self._rows}; would {would}"
         click.echo("\n".join([f"{self._asset} {first} to {last}: {counts}", *self._lines]))
         if self._most is not None and self.kinds.total() > self._most:
             click.echo(f"... and {self.kinds.total() - self._most} more: --all shows them")
