@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -67,14 +68,10 @@ def changes(before: Rows, after: Rows, table: sa.Table) -> list[Change]:
 
     `NOT_COMPARED` counts for nothing. Numbers are compared exactly.
     """
-    keys = [column.name for column in table.primary_key.columns]
+    key_of = itemgetter(*(column.name for column in table.primary_key.columns))
     names = [column.name for column in table.columns if column.name not in NOT_COMPARED]
-
-    def by_key(rows: Rows) -> dict[tuple[Any, ...], Mapping[str, Any]]:
-        return {tuple(row[key] for key in keys): row for row in rows}
-
-    old = by_key(before)
-    new = by_key(after)
+    old = {key_of(row): row for row in before}
+    new = {key_of(row): row for row in after}
     changed = []
     for key in sorted(old.keys() | new.keys()):
         change = Change(old.get(key), new.get(key))
