@@ -30,7 +30,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
-@click.argument("asset", type=click.Choice(list(beside.METHODS)))
+@click.argument("asset", type=click.Choice(list(beside.METHODS)), metavar="ASSET")
 @click.option("--since", required=True, type=DAY, metavar="DAY", help="From this farm day on.")
 @click.option(
     "--until",
@@ -45,8 +45,9 @@ def diff(
 ) -> None:
     """Show what computing ASSET anew would change; nothing is written.
 
-    It computes by this release and the farm file of now, from samples and images as they are;
-    a report from the stored statistics, changes and images.
+    ASSET is daily_env_stats, hourly_setpoint_changes, daily_clip_inference or daily_room_report. It
+    is computed by this release and the farm file of now, from samples and images as they are; a
+    report from the stored statistics, changes and images.
 
     Exit code 0 where nothing would change, 1 where something would, 2 where that is not known.
     """
