@@ -65,6 +65,13 @@ def test_every_noun_has_its_module_in_every_room(asset: str) -> None:
     assert [room for room in rooms if not (ROOT / room / f"{name}.py").exists()] == []
 
 
+def test_every_asset_with_partitions_can_be_compared_by_mushroom_diff() -> None:
+    # Not at the top, as in `defs`
+    from mushroom_assets.assets.beside import METHODS
+
+    assert set(METHODS) == set(PARTITIONED)
+
+
 def rules() -> list[Rule]:
     """Every rule that a module of the checks declares."""
     found: list[Rule] = []

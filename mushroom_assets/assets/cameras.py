@@ -45,6 +45,11 @@ class Cameras:
     labeller: vision.Labeller
     farm: Farm
 
+    @property
+    def model_id(self) -> str:
+        """What rows call model, weights and prompts."""
+        return vision.model_id(self.encoder.name, self.farm.vision)
+
     def files(self, day: Window) -> dict[str, tuple[str, Any]]:
         """The day's files: path -> room and what changes with the content."""
         return self.store.of_day(day.date, self.farm)

@@ -80,10 +80,15 @@ def replace_days(
     for row in chain.from_iterable(rows.values()):
         row["run_id"] = run_id
         row["computed_at"] = now
-    window = table.c.stat_date.between(days[0].date, days[-1].date)
-    changed = replace_rows(connection, table, window, list(chain.from_iterable(rows.values())))
+    made = list(chain.from_iterable(rows.values()))
+    changed = replace_rows(connection, table, within(days), made)
     _mark_reports(connection, changed, farm)
     return rows
+
+
+def within(days: Sequence[Window]) -> sa.ColumnElement[bool]:
+    """The rows of consecutive days."""
+    return table.c.stat_date.between(days[0].date, days[-1].date)
 
 
 def _mark_reports(

@@ -84,13 +84,23 @@ class WrittenDay(NamedTuple):
 def replace_day(connection: sa.Connection, day: Window, farm: Farm, run_id: str) -> WrittenDay:
     """Write a day's reports anew, in the caller's transaction, and replace them."""
     claim(connection, table, [day])
-    course = read_course(connection, day, farm)
-    cards = [card(room_day, farm) for room_day in _room_days(connection, course)]
+    course, cards = write_cards(connection, day, farm)
     now = dt.datetime.now(dt.UTC)
     rows = [{**card.row(), "run_id": run_id, "computed_at": now} for card in cards]
-    replace_rows(connection, table, table.c.stat_date == day.date, rows)
+    replace_rows(connection, table, within(day), rows)
     newest = connection.execute(sa.select(sa.func.max(table.c.stat_date))).scalar_one()
     return WrittenDay(course, cards, newest)
+
+
+def write_cards(connection: sa.Connection, day: Window, farm: Farm) -> tuple[Course, list[Card]]:
+    """Write a day's reports from the stored results of the day; returns its course too."""
+    course = read_course(connection, day, farm)
+    return course, [card(room_day, farm) for room_day in _room_days(connection, course)]
+
+
+def within(day: Window) -> sa.ColumnElement[bool]:
+    """The rows of a day."""
+    return table.c.stat_date == day.date
 
 
 def _thumbnails(

@@ -76,12 +76,17 @@ def replace_hours(
     for row in chain.from_iterable(rows.values()):
         row["run_id"] = run_id
         row["detected_at"] = now
-    window = (table.c.changed_at >= hours[0].start) & (table.c.changed_at < hours[-1].end)
-    changed = replace_rows(connection, table, window, list(chain.from_iterable(rows.values())))
+    made = list(chain.from_iterable(rows.values()))
+    changed = replace_rows(connection, table, within(hours), made)
     days = {row["changed_at"].astimezone(farm.zone).date() for row in changed}
     if days:
         mark(connection, reach.of_days(reach.REPORT, days, table.name, farm))
     return rows
+
+
+def within(hours: Sequence[Window]) -> sa.ColumnElement[bool]:
+    """The rows of consecutive hours."""
+    return (table.c.changed_at >= hours[0].start) & (table.c.changed_at < hours[-1].end)
 
 
 def find_changes(

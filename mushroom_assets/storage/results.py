@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from psycopg import sql
@@ -21,6 +21,13 @@ Rows = Iterable[Mapping[str, Any]]
 # Who computed a row, and when, says nothing of it. A vector follows from the image's bytes and the
 # model, and takes longer to read than all the rest.
 NOT_COMPARED = {"run_id", "computed_at", "detected_at", "fitted_at", "embedding"}
+
+
+class Change(NamedTuple):
+    """A row before and after: nothing before, it came; nothing after, it went."""
+
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
 
 
 def replace_rows(
@@ -52,20 +59,26 @@ def replace_rows(
     with connection.connection.cursor().copy(statement) as copy:
         for row in rows:
             copy.write_row([_cell(column, row[column.name]) for column in columns])
-    return _changed(before, rows, table)
+    found = changes(before, rows, table)
+    return [version for change in found for version in change if version is not None]
 
 
-def _changed(before: Rows, after: Rows, table: sa.Table) -> list[Mapping[str, Any]]:
+def changes(before: Rows, after: Rows, table: sa.Table) -> list[Change]:
+    """What differs between two versions of some rows of a table, in the order of the key.
+
+    `NOT_COMPARED` counts for nothing. Numbers are compared exactly.
+    """
     key_of = itemgetter(*(column.name for column in table.primary_key.columns))
     names = [column.name for column in table.columns if column.name not in NOT_COMPARED]
-
     old = {key_of(row): row for row in before}
     new = {key_of(row): row for row in after}
-    changed: list[Mapping[str, Any]] = []
-    for key in old.keys() | new.keys():
-        versions = [rows[key] for rows in (old, new) if key in rows]
-        if len(versions) == 1 or any(versions[0][name] != versions[1][name] for name in names):
-            changed += versions
+    changed = []
+    for key in sorted(old.keys() | new.keys()):
+        change = Change(old.get(key), new.get(key))
+        if change.before is None or change.after is None:
+            changed.append(change)
+        elif any(change.before[name] != change.after[name] for name in names):
+            changed.append(change)
     return changed
 
 
