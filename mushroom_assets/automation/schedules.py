@@ -14,7 +14,7 @@ import dagster as dg
 from mushroom_assets.automation.demand import Past, triable, wanted
 from mushroom_assets.automation.following import find
 from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED, TIMETABLE
-from mushroom_assets.checks import standing
+from mushroom_assets.checks import feeds, standing
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
@@ -23,6 +23,7 @@ from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.inputs import follow
 
+FEEDS_JOB = "feeds_job"
 STANDING_JOB = "standing_checks_job"
 RETENTION_JOB = "retention_job"
 SCHEDULED = {"dagster/priority": "5"}  # scheduled runs go before backfills in the queue
@@ -31,13 +32,16 @@ Jobs = dict[str, Any]  # Dagster's type of an unresolved job is private
 
 
 def jobs() -> Jobs:
-    """`<asset>_job` by asset, and that of the standing checks."""
+    """`<asset>_job` by asset, and those of the standing checks and of the feeds."""
     watched = [dg.AssetCheckKey(dg.AssetKey(asset), standing.NAME) for asset in PARTITIONED]
     checks = dg.AssetSelection.checks(*watched)
     found: Jobs = {}
     for asset in TIMETABLE:
         own = dg.AssetSelection.assets(asset) - checks
         found[asset] = dg.define_asset_job(f"{asset}_job", own, tags=SCHEDULED)
+    sources = [dg.AssetCheckKey(dg.AssetKey(asset), feeds.NAME) for asset in feeds.SOURCES]
+    alive = dg.AssetSelection.checks(*sources)
+    found[FEEDS_JOB] = dg.define_asset_job(FEEDS_JOB, alive, tags=SCHEDULED)
     found[STANDING_JOB] = dg.define_asset_job(STANDING_JOB, checks, tags=SCHEDULED)
     return found
 
@@ -55,6 +59,15 @@ def schedules(clock: FarmClock, jobs: Jobs, farm: Farm) -> list[dg.ScheduleDefin
             execution_timezone=farm.timezone,
             default_status=ON,
             description=say("standing_schedule", farm, days=standing.DAYS),
+        ),
+        dg.ScheduleDefinition(
+            name="feeds_schedule",
+            job=jobs[FEEDS_JOB],
+            # A feed that stops is told within 15 + 30 min. A look costs a run, about 30 events.
+            cron_schedule="10,40 * * * *",
+            execution_timezone=farm.timezone,
+            default_status=ON,
+            description=say("feeds_schedule", farm),
         ),
         _retention(farm),
     ]
