@@ -202,8 +202,8 @@ class Feeds(_Model):
     It must be told as stopped before it is forgotten, after 7 days (`feeds.FORGOTTEN`).
     """
 
-    samples_late_s: int = Field(default=900, gt=0, lt=7 * 86_400)
-    images_late_s: int = Field(default=7200, gt=0, lt=7 * 86_400)
+    samples_late_s: int = Field(default=900, ge=60, lt=7 * 86_400)
+    images_late_s: int = Field(default=7200, ge=60, lt=7 * 86_400)
 
 
 class Farm(_Model):
