@@ -5,7 +5,7 @@ its last day. What a silence means is the business of `domain.feeds`.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection
 from decimal import Decimal
 from typing import LiteralString
 
@@ -39,14 +39,13 @@ _COUNTED = """
         WHERE point_id = point.point_id
           AND sampled_at >= least(%(day)s, %(midnight)s) AND sampled_at <= %(now)s) AS lately
         ON true
-    GROUP BY room_id
-    ORDER BY room_id"""
+    GROUP BY room_id"""
 
 
 def read_feeds(
-    connection: sa.Connection, rooms: Iterable[str], now: dt.datetime, midnight: dt.datetime
+    connection: sa.Connection, rooms: Collection[str], now: dt.datetime, midnight: dt.datetime
 ) -> list[Feed]:
-    """The feed of each room until `now`, by room.
+    """The feed of each room until `now`, in the order given.
 
     Args:
         connection: in a transaction.
@@ -62,11 +61,8 @@ def read_feeds(
         "day": now - DAY,
     }
     newest = {row[0]: row[1] for row in connection.exec_driver_sql(_NEWEST_UNTIL, asked)}
-    counts = connection.exec_driver_sql(_COUNTED, asked)
-    return [
-        Feed(room, _instant(newest[room]), int(hour), int(today), int(day))
-        for room, hour, today, day in counts
-    ]
+    counts = {row[0]: row[1:] for row in connection.exec_driver_sql(_COUNTED, asked)}
+    return [Feed(room, _instant(newest[room]), *map(int, counts[room])) for room in rooms]
 
 
 def _instant(seconds: Decimal) -> dt.datetime | None:
