@@ -23,6 +23,7 @@ from mushroom_assets.automation import schedules, sensors, timetable
 from mushroom_assets.automation.timetable import TIMETABLE
 from mushroom_assets.checks import environment, report, setpoints, vision
 from mushroom_assets.checks.evaluation import table_checks
+from mushroom_assets.checks.feeds import image_check, sample_check
 from mushroom_assets.checks.standing import standing_check
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.instance import run_log
@@ -105,13 +106,15 @@ def _policy(asset: str) -> RunPolicy:
 
 
 def _checks(clock: FarmClock, farm: Farm) -> list[dg.AssetChecksDefinition]:
-    """The checks of every result table's rows, one step a table, and the standing checks."""
+    """The checks of every result table's rows, one step a table, and those without a partition."""
     retry = timetable.RETRY
     return [
         table_checks(environment.RULES, clock.daily, farm, retry),
         table_checks(setpoints.RULES, clock.hourly, farm, retry),
         table_checks(vision.RULES, clock.daily, farm, retry),
         table_checks(report.RULES, clock.daily, farm, retry),
+        sample_check(farm, retry),
+        image_check(farm, retry),
         *(standing_check(watched, farm, retry) for watched in timetable.watched(clock)),
     ]
 

@@ -13,6 +13,7 @@ from mushroom_assets_tests.kit.contract import (
     BESIDE,
     CHECKS,
     EXTERNAL,
+    FEEDS,
     LABELS,
     SCHEDULES,
     WATCH,
@@ -126,6 +127,17 @@ def test_the_standing_checks_have_a_job_and_a_schedule_of_their_own(defs: dg.Def
     }
     schedule = defs.resolve_schedule_def("standing_checks_schedule")
     assert (schedule.job_name, schedule.cron_schedule) == ("standing_checks_job", "10 * * * *")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+
+
+def test_the_feeds_are_looked_at_each_half_hour_from_the_start(defs: dg.Definitions) -> None:
+    job = defs.resolve_job_def("feeds_job")
+    assert job.partitions_def is None
+    keys = job.asset_layer.asset_graph.asset_check_keys
+    assert {(key.asset_key.to_user_string(), key.name) for key in keys} == FEEDS
+    assert job.tags["dagster/priority"] == "5"
+    schedule = defs.resolve_schedule_def("feeds_schedule")
+    assert (schedule.job_name, schedule.cron_schedule) == ("feeds_job", WATCH["feeds_schedule"])
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
