@@ -152,7 +152,9 @@ def _told(lack: Mapping[str, set[str]], farm: Farm) -> str:
     if lack["failed"] or lack["missing"]:
         told.append(say("partitions_complete.fault", farm, days=DAYS, **counts))
     if lack["outdated"]:
-        told.append(say("partitions_complete.outdated", farm, days=DAYS, **counts))
+        told.append(
+            say("partitions_complete.outdated", farm, follow_days=farm.follow_days, **counts)
+        )
     return say("sentence_end", farm).join(told)
 
 
