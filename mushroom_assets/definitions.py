@@ -20,6 +20,7 @@ from mushroom_assets.assets.sources import source_assets
 from mushroom_assets.assets.vision import vision_asset
 from mushroom_assets.assets.windows import RunPolicy
 from mushroom_assets.automation import schedules, sensors, timetable
+from mushroom_assets.automation.following import RELABEL_JOB
 from mushroom_assets.automation.timetable import TIMETABLE
 from mushroom_assets.checks import environment, report, setpoints, vision
 from mushroom_assets.checks.evaluation import table_checks
@@ -56,6 +57,7 @@ def build_definitions(
     farm = farm or settings.read_farm()
     clock = farm_clock(farm)
     jobs = schedules.jobs()
+    jobs[RELABEL_JOB] = relabel_job(clock, _policy("daily_clip_inference"), farm)
     doors = {
         "postgres": PostgresResource(),
         "image_store": ImageStore(),
@@ -69,7 +71,6 @@ def build_definitions(
         asset_checks=_checks(clock, farm),
         jobs=[
             *jobs.values(),
-            relabel_job(clock, _policy("daily_clip_inference"), farm),
             retention_job(timetable.RETRY, farm),
         ],
         schedules=schedules.schedules(clock, jobs, farm),

@@ -104,9 +104,11 @@ def _spans(cron: str, farm: Farm) -> dg.TimeWindowPartitionsDefinition:
     )
 
 
-def is_near_its_tick(slot: Slot, farm: Farm, now: dt.datetime) -> bool:
+def is_near_its_tick(
+    slot: Slot, farm: Farm, now: dt.datetime, after: dt.timedelta = AFTER_TICK
+) -> bool:
     """Whether a schedule is about to ask, or has asked and its runs may not be visible yet."""
     if slot.cron is None:
         return False
     instant = now.astimezone(dt.UTC)
-    return instant - last_tick(slot.cron, farm, instant + BEFORE_TICK) < AFTER_TICK
+    return instant - last_tick(slot.cron, farm, instant + BEFORE_TICK) < after

@@ -158,8 +158,8 @@ def triable(
     failures: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in past.of(asset, definition):
         for key in keys.intersection(attempt.keys):
-            since = found[key].since
-            if since is None or attempt.ended > since:
+            latest = found[key].latest
+            if latest is None or attempt.ended > latest:
                 failures[key].append(attempt)
     for key, failed in failures.items():
         due_again, _ = try_again(failed, past.is_outage)

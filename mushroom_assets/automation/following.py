@@ -19,14 +19,15 @@ from typing import NamedTuple
 import dagster as dg
 
 from mushroom_assets.automation.catching_up import is_near_its_tick, switch, switched_off
-from mushroom_assets.automation.demand import Past, triable
+from mushroom_assets.automation.demand import Past, triable, wait_after_failures
 from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.reach import VISION, of_days
+from mushroom_assets.domain.reach import PROBE, VISION, of_days
 from mushroom_assets.domain.versions import code_version
 from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.image_store.store import Images
+from mushroom_assets.instance.attempts import ended
 from mushroom_assets.instance.outstanding import UNFINISHED, closed, keys_of, makes, ranges
 from mushroom_assets.instance.stale import VERSION, Stale, reasons, stale
 from mushroom_assets.partitions import FarmClock
@@ -43,9 +44,12 @@ log = logging.getLogger(__name__)
 EVERY_S = 30
 # A report is made anew once for all that it is made of, but not never
 PATIENCE = dt.timedelta(minutes=10)
+# A late row must not wait longer; a run too many does no harm
+AFTER_TICK = dt.timedelta(minutes=1)
 REASON = "mushroom/follows"  # tag of a run: the inputs that changed
 MADE_FOR = "mushroom/version"  # tag of a run: the version that it was asked for
 IMAGES = "room_images"
+RELABEL_JOB = "relabel_images_job"
 BEHIND_ALL = {"dagster/priority": "-5"}
 # Of the days whose images are all there already, so many are listed in a look
 LISTED = 3
@@ -53,9 +57,9 @@ Found = Mapping[str, Mapping[str, Stale]]  # by asset, by partition
 
 
 class Asked(NamedTuple):
-    """A run to ask for: an asset's partitions from first to last, and why."""
+    """A run to ask for: a job, an asset's partitions from first to last, and why."""
 
-    asset: str
+    job: str
     first: str
     last: str
     tags: Mapping[str, str]
@@ -101,24 +105,38 @@ def look(past: Past, database: Database, clock: FarmClock, farm: Farm) -> Iterat
     found = {asset: find(past, asset, span, database, clock, farm) for asset in PARTITIONED}
     off = switched_off(past.instance)
     for asset, slot in PARTITIONED.items():
-        if not found[asset] or switch(asset, slot) in off or is_near_its_tick(slot, farm, now):
-            continue
-        if _is_on_its_way(past.instance, asset) or _waits(asset, found, now):
+        is_left_alone = switch(asset, slot) in off or is_near_its_tick(slot, farm, now, AFTER_TICK)
+        if is_left_alone or _is_on_its_way(past.instance, asset) or _waits(asset, found, now):
             continue
         definition = slot.partitions(clock)
         version = code_version(slot.noun, farm)
         due = triable(past, dg.AssetKey(asset), definition, found[asset])
         due -= _made_in_vain(past.instance, asset, definition, found[asset], version)
         keys = [window.key for window in closed(definition, span, now)]
+        tags = {**BEHIND_ALL, REASON: reasons(found[asset]), MADE_FOR: version}
+        if due and all(found[asset][key].sources == {PROBE} for key in due):
+            # No image is read
+            if _may_relabel(past):
+                yield Asked(RELABEL_JOB, min(due), max(due), tags)
+            continue
         for first, last in islice(ranges(keys, due, slot.partitions_a_run), 1):
-            tags = {REASON: reasons(found[asset]), MADE_FOR: version}
-            yield Asked(asset, first, last, BEHIND_ALL | tags)
+            yield Asked(f"{asset}_job", first, last, tags)
 
 
 def _is_on_its_way(instance: dg.DagsterInstance, asset: str) -> bool:
     """Whether a run of this kind is queued or running."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
-    return any(REASON in run.tags and makes(run, dg.AssetKey(asset)) for run in runs)
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+        is_relabelling = asset == VISION and run.job_name == RELABEL_JOB
+        if REASON in run.tags and (is_relabelling or makes(run, dg.AssetKey(asset))):
+            return True
+    return False
+
+
+def _may_relabel(past: Past) -> bool:
+    """Whether no such run has failed of late, or its wait is over: it is not one of partitions."""
+    failed = [each for each in past.records if each.dagster_run.job_name == RELABEL_JOB]
+    mine = [ended(each) for each in failed if REASON in each.dagster_run.tags]
+    return not mine or mine[-1] + wait_after_failures(len(mine)) <= past.now
 
 
 def _waits(asset: str, found: Found, now: dt.datetime) -> bool:
@@ -166,7 +184,9 @@ def mark_changed_images(
     with database.transaction() as connection:
         stored = read_listings(connection, days[0]) if days else {}
         marks = read_marks(connection, VISION)
-    marked = {each.at.astimezone(farm.zone).date() for each in marks if IMAGES in each.sources}
+    marked = {
+        each.at.astimezone(farm.zone).date() for each in marks.found if IMAGES in each.sources
+    }
     candidates = [day for day in _in_turn(days, now) if day in stored and day not in marked]
     try:
         listed = {day: digest(store.of_day(day, farm)) for day in candidates}

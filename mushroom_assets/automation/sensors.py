@@ -12,6 +12,7 @@ import dagster as dg
 from mushroom_assets.automation import following
 from mushroom_assets.automation.catching_up import EVERY_S, look
 from mushroom_assets.automation.demand import Past
+from mushroom_assets.automation.following import Asked
 from mushroom_assets.automation.notification import Reader, tell_failures
 from mushroom_assets.automation.schedules import Jobs, span
 from mushroom_assets.automation.targets import Target
@@ -83,7 +84,7 @@ def _catching_up(clock: FarmClock, jobs: Jobs, farm: Farm) -> dg.SensorDefinitio
 
 def _following(clock: FarmClock, jobs: Jobs, farm: Farm) -> dg.SensorDefinition:
     @dg.sensor(
-        jobs=[jobs[asset] for asset in PARTITIONED],
+        jobs=[*(jobs[asset] for asset in PARTITIONED), jobs[following.RELABEL_JOB]],
         name="following_inputs",
         minimum_interval_seconds=following.EVERY_S,
         default_status=ON,
@@ -102,15 +103,21 @@ def _following(clock: FarmClock, jobs: Jobs, farm: Farm) -> dg.SensorDefinition:
             follow(database, farm)
             following.mark_changed_images(database, image_store.images(), clock, farm, now)
             asked = list(following.look(Past(context.instance, now), database, clock, farm))
-        requests = []
-        for asset, first, last, tags in asked:
-            wanted = span(first, last)
-            tags = {**wanted.pop("tags", {}), **tags}
-            requests.append(dg.RunRequest(job_name=f"{asset}_job", tags=tags, **wanted))
+        requests = [_request(each) for each in asked]
         idle = None if requests else dg.SkipReason(say("nothing_to_follow", farm))
         return dg.SensorResult(requests, skip_reason=idle)
 
     return tick
+
+
+def _request(asked: Asked) -> dg.RunRequest:
+    if asked.job == following.RELABEL_JOB:
+        config = {"since": asked.first, "until": asked.last}
+        run_config = {"ops": {"relabel_images": {"config": config}}}
+        return dg.RunRequest(job_name=asked.job, run_config=run_config, tags=asked.tags)
+    wanted = span(asked.first, asked.last)
+    tags = {**wanted.pop("tags", {}), **asked.tags}
+    return dg.RunRequest(job_name=asked.job, tags=tags, **wanted)
 
 
 def _watching_labels(job: Any, farm: Farm) -> dg.SensorDefinition:

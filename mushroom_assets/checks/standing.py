@@ -29,7 +29,7 @@ from mushroom_assets.instance.stale import stale
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.inputs import follow
-from mushroom_assets.storage.outdated import Outdated, read_marks
+from mushroom_assets.storage.outdated import Marks, read_marks
 
 NAME = "partitions_complete"
 DAYS = 30
@@ -85,7 +85,7 @@ def completeness(
     watched: Watched,
     due_by: dt.datetime,
     farm: Farm,
-    marks: Sequence[Outdated] = (),
+    marks: Marks = Marks(),
 ) -> dict[str, Any]:
     """What the check says of the windows that closed by `due_by`; `marks` are the asset's.
 
@@ -117,11 +117,11 @@ def due(watched: Watched, due_by: dt.datetime) -> list[str]:
     return [window.key for window in closed(watched.partitions, span, due_by)]
 
 
-def outdating(watched: Watched, due_by: dt.datetime, marks: Sequence[Outdated]) -> list[Window]:
+def outdating(watched: Watched, due_by: dt.datetime, marks: Marks) -> list[Window]:
     """The windows that closed by `due_by` from the first mark on, of the last 30 days at least."""
     span = dt.timedelta(days=DAYS)
-    if marks:
-        span = max(span, due_by - marks[0].at + dt.timedelta(days=1))
+    if marks.found:
+        span = max(span, due_by - marks.found[0].at + dt.timedelta(days=1))
     return closed(watched.partitions, span, due_by)
 
 
@@ -130,7 +130,7 @@ def lacking(
     watched: Watched,
     due_by: dt.datetime,
     farm: Farm,
-    marks: Sequence[Outdated],
+    marks: Marks,
 ) -> dict[str, set[str]]:
     """Which partitions that closed by `due_by` failed or are missing, and which are outdated."""
     asset = watched.asset

@@ -5,7 +5,7 @@ should have ticked is told by `automation`. Nothing is recorded here.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import dagster as dg
@@ -32,7 +32,7 @@ from mushroom_assets.service.home import ServerError
 from mushroom_assets.service.launcher import instance_of
 from mushroom_assets.settings import Settings
 from mushroom_assets.storage.connection import Database, Limits
-from mushroom_assets.storage.outdated import Outdated, read_marks
+from mushroom_assets.storage.outdated import Marks, read_marks
 
 PART = "timetable"
 STATEMENT_MS = 5000
@@ -133,7 +133,7 @@ def _state(
     own: Watched,
     farm: Farm,
     now: dt.datetime,
-    marks: Mapping[str, Sequence[Outdated]],
+    marks: Mapping[str, Marks],
 ) -> AssetState:
     asset = own.asset.to_user_string()
     due_by = now - own.due_after

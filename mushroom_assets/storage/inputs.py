@@ -28,6 +28,7 @@ from mushroom_assets.storage.outdated import mark
 from mushroom_assets.storage.points import read_points
 
 HOUR_US = 3600 * 1_000_000
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext('farm.input_change'))"
 _TAKE = "WITH changes AS (DELETE FROM farm.input_change RETURNING *)"
 # What this transaction itself has logged
 _OWN = """
@@ -61,6 +62,7 @@ def follow(database: Database, farm: Farm) -> list[Touched]:
     milliseconds that it takes: after it every change that was committed before is marked.
     """
     with database.transaction() as connection:
+        connection.exec_driver_sql(_LOCK)
         touched = _touched(connection, _TAKE, farm)
         for each in touched:
             mark(connection, each)

@@ -18,21 +18,47 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from mushroom_assets.domain.reach import Instants, Touched
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.storage.day_locks import lock_days
+from mushroom_assets.storage.removals import removed_before
+from mushroom_assets.storage.schema import RESULTS, sample
 from mushroom_assets.storage.schema import outdated as table
+from mushroom_assets.storage.schema.dictionary import upstream
+
+# A mark this old gets another one beside it: what failed since may be tried anew at once
+YOUNG = dt.timedelta(hours=1)
 
 
 class Outdated(NamedTuple):
-    """The marks of one instant: by which inputs, and when the first of them was made."""
+    """The marks of one instant: by which inputs, and when the first and the last were made."""
 
     at: dt.datetime
     sources: Sequence[str]
     since: dt.datetime
+    latest: dt.datetime
+
+
+class Marks(NamedTuple):
+    """What is marked of an asset, oldest instant first.
+
+    Partitions that begin before `kept_since` are left as they are: inputs of theirs were removed.
+    """
+
+    found: Sequence[Outdated] = ()
+    kept_since: dt.datetime | None = None
 
 
 def mark(connection: sa.Connection, touched: Touched) -> None:
-    """Mark partitions, in the caller's transaction."""
+    """Mark partitions, in the caller's transaction; what has such a mark needs no second one.
+
+    Unless a run is about to take it away, which has read before this change: its mark is locked and
+    does not count. A run that comes later waits for this transaction, and reads what it changed.
+    """
+    same = (table.c.asset == touched.asset) & (table.c.source == touched.source)
+    young = table.c.marked_at > sa.func.now() - YOUNG
+    there = sa.select(table.c.at).where(same, young, table.c.at == sa.func.any(_instants(touched)))
+    kept = there.with_for_update(key_share=True, read=True, skip_locked=True).cte("kept")
     instants = sa.func.unnest(_instants(touched)).column_valued("at")
     rows = sa.select(sa.literal(touched.asset), instants, sa.literal(touched.source))
+    rows = rows.where(instants.not_in(sa.select(kept.c.at)))
     connection.execute(sa.insert(table).from_select(["asset", "at", "source"], rows))
 
 
@@ -66,16 +92,22 @@ def claim(connection: sa.Connection, result: sa.Table, windows: Sequence[Window]
     connection.execute(sa.delete(table).where(own, table.c.at < windows[-1].end))
 
 
-def read_marks(connection: sa.Connection, asset: str) -> list[Outdated]:
-    """What is marked of an asset, oldest instant first."""
-    sources = sa.func.array_agg(sa.distinct(table.c.source))
+def read_marks(connection: sa.Connection, asset: str) -> Marks:
+    """What is marked of an asset, and what of it can be made anew."""
+    first = sa.func.min(table.c.marked_at)
+    last = sa.func.max(table.c.marked_at)
     statement = (
-        sa.select(table.c.at, sources, sa.func.min(table.c.marked_at))
+        sa.select(table.c.at, sa.func.array_agg(sa.distinct(table.c.source)), first, last)
         .where(table.c.asset == asset)
         .group_by(table.c.at)
         .order_by(table.c.at)
     )
-    return [Outdated(*row) for row in connection.execute(statement)]
+    found = [Outdated(*row) for row in connection.execute(statement)]
+    inputs = [sample.name, *upstream(RESULTS[asset])]
+    removed = [removed_before(connection, name) for name in inputs]
+    # What is carried into a window, and what a report says of the hour before, lies before it
+    ends = [end + dt.timedelta(days=1) for end in removed if end is not None]
+    return Marks(found, max(ends, default=None))
 
 
 def places(marks: Sequence[Outdated], windows: Sequence[Window]) -> list[list[Outdated]]:

@@ -287,7 +287,7 @@ def impatient(history: History, patch: pytest.MonkeyPatch) -> Iterator[None]:
     """What failed is tried again at once, no schedule is near, and a run may die as it writes."""
     from mushroom_assets.assets import environment, report, setpoints
 
-    patch.setattr(following, "is_near_its_tick", lambda slot, farm, now: False)
+    patch.setattr(following, "is_near_its_tick", lambda *given: False)
     patch.setattr(following, "switched_off", lambda instance: set())
     patch.setattr(following, "PATIENCE", dt.timedelta(days=1))
     patch.setattr(demand, "wait_after_failures", lambda count: dt.timedelta(days=-1))

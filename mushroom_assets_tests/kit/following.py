@@ -84,5 +84,5 @@ class Followed:
 def away_from_ticks(monkeypatch: Any) -> Iterator[None]:
     """Whatever the time is: no schedule is about to tick."""
     with monkeypatch.context() as patch:
-        patch.setattr(following, "is_near_its_tick", lambda slot, farm, now: False)
+        patch.setattr(following, "is_near_its_tick", lambda *given: False)
         yield
