@@ -184,9 +184,8 @@ def mark_changed_images(
     with database.transaction() as connection:
         stored = read_listings(connection, days[0]) if days else {}
         marks = read_marks(connection, VISION)
-    marked = {
-        each.at.astimezone(farm.zone).date() for each in marks.found if IMAGES in each.sources
-    }
+    of_images = [each.at for each in marks.found if IMAGES in each.sources]
+    marked = {at.astimezone(farm.zone).date() for at in of_images}
     candidates = [day for day in _in_turn(days, now) if day in stored and day not in marked]
     try:
         listed = {day: digest(store.of_day(day, farm)) for day in candidates}

@@ -33,6 +33,7 @@ from mushroom_assets.storage.outdated import Marks, read_marks
 
 NAME = "partitions_complete"
 DAYS = 30
+NOTHING = Marks()
 SHOWN = 10  # ranges of each kind
 
 
@@ -85,7 +86,7 @@ def completeness(
     watched: Watched,
     due_by: dt.datetime,
     farm: Farm,
-    marks: Marks = Marks(),
+    marks: Marks = NOTHING,
 ) -> dict[str, Any]:
     """What the check says of the windows that closed by `due_by`; `marks` are the asset's.
 
