@@ -126,8 +126,8 @@ def edges(zone: str, first: dt.date, lookback: int) -> list[dt.datetime]:
     for number in (3, 4, 5):
         begin = midnight(zone, first + dt.timedelta(days=number))
         for shift in (0, CLIMATE_AGE, EFFECT, -EFFECT, lookback, lookback + EFFECT, HOLD):
-            for beside in (-MICROSECOND, dt.timedelta(), MICROSECOND):
-                found.append(begin - shift * SECOND + beside)
+            instant = begin - shift * SECOND
+            found += [instant - MICROSECOND, instant, instant + MICROSECOND]
     return found
 
 

@@ -42,13 +42,14 @@ class _InSteps(threading.Thread):
             self._do()
         except GivenUp:
             pass
-        except BaseException as fault:  # `step` raises it where the test sees it
+        except BaseException as fault:  # noqa: BLE001 - `step` raises it where the test sees it
             self._fault = fault
         finally:
             self.is_done = True
             self._back.release()
 
     def step(self) -> None:
+        assert not self.is_done, "has fewer steps than it says"
         self._turn.release()
         self._back.acquire()
         if self._fault is not None:
