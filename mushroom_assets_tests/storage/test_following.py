@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,6 +87,14 @@ def test_a_sample_of_centuries_ahead_marks_no_century(small: SmallFarm) -> None:
     assert marked(small, REPORT)[-1] < ahead
 
 
+def test_a_batch_of_centuries_ago_marks_no_century(small: SmallFarm) -> None:
+    small.execute("INSERT INTO farm.batch VALUES ('A', '0206-02-01'), ('A', '2025-01-03')")
+    look(small)
+    days = [dt.datetime(2025, 1, 1, 12) + dt.timedelta(days=number) for number in range(2)]
+    assert marked(small, ENVIRONMENT)[:2] == days
+    assert answer(small, MARKS, SETPOINTS, "batch")[0] < 24 * 366 * 10
+
+
 def test_what_lies_before_the_first_day_is_not_marked(small: SmallFarm) -> None:
     small.put(
         [("A", "t", small.at("2024-12-31", 12), 18.0), ("A", "t", small.at("2025-01-01"), 18)]
@@ -103,15 +112,16 @@ POINTS = 8
 YEARS = """
     INSERT INTO farm.sample
     SELECT point_id, at, extract(hour FROM at), now()
-    FROM farm.point, generate_series('2024-12-31 16:30+00'::timestamptz,
-        '2026-12-31 15:30+00', '1 hour') AS at"""
+    FROM farm.point, generate_series('2022-12-31 16:30+00'::timestamptz,
+        '2024-12-30 15:30+00', '1 hour') AS at"""
 
 
 @pytest.mark.long
 def test_two_years_at_once_are_as_many_marks_as_they_have_partitions(small: SmallFarm) -> None:
+    small = replace(small, farm=small.farm.model_copy(update={"first_day": dt.date(2023, 1, 1)}))
     devices = ["set", "power", "t", "h"]
     with small.database.transaction() as connection:
-        ensure_months(connection, dt.date(2024, 12, 1), dt.date(2027, 1, 31))
+        ensure_months(connection, dt.date(2022, 12, 1), dt.date(2024, 12, 31))
     small.put([(room, name, small.at(DAY), 1) for room in "AB" for name in devices])
     look(small)
     small.execute(YEARS)
