@@ -7,16 +7,23 @@ another processor do not matter. Who computed a row, and when, is left out.
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
 
 from mushroom_assets.assets import environment, report, setpoints
+from mushroom_assets.domain.environment import sources as environment_points
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
-from mushroom_assets.ingestion.simulated import Demo, days_between, deliver_day
+from mushroom_assets.domain.setpoints import watched_points
+from mushroom_assets.ingestion.simulated import days_between
 from mushroom_assets.partitions import farm_clock, windows
+from mushroom_assets.simulation import plant
+from mushroom_assets.storage.batches import insert_batches
 from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.points import read_points, register_points
+from mushroom_assets.storage.samples import insert_samples
 from mushroom_assets.storage.schema import (
     daily_env_stats,
     daily_room_report,
@@ -28,8 +35,6 @@ SEED = 7
 ROOMS = ("607", "611")
 FIRST = dt.date(2026, 2, 1)
 LAST = dt.date(2026, 2, 28)
-# All has arrived: rows come up to a day late
-ARRIVED = dt.datetime(2026, 3, 4, tzinfo=dt.UTC)
 TABLES = (daily_env_stats, hourly_setpoint_changes, daily_room_report)
 # Of what rows are the same: as people would name them
 KEYS = {
@@ -51,9 +56,8 @@ def compute(database: Database) -> Figures:
     """Let the month be delivered to a database without samples, and compute it."""
     farm = golden_farm()
     every = days_between(FIRST, LAST)
-    state = Demo.begin(SEED, FIRST, None)
     for date in every:
-        deliver_day(database, farm, ROOMS, date, state, ARRIVED)
+        _deliver(database, farm, date)
     clock = farm_clock(farm)
     days = windows(clock.daily, [f"{date}" for date in every])
     names = [f"{date}-{hour:02}:00" for date in every for hour in range(24)]
@@ -66,6 +70,18 @@ def compute(database: Database) -> Figures:
             report.replace_day(connection, day, farm, "golden")
     with database.transaction() as connection:
         return {table.name: _rows(connection, table) for table in TABLES}
+
+
+def _deliver(database: Database, farm: Farm, date: dt.date) -> None:
+    """A day's samples of those points that are read, with all that went wrong, and the batches."""
+    feed = plant.simulate_day(farm, ROOMS, date, seed=SEED).samples
+    with database.transaction() as connection:
+        ids = register_points(connection, plant.points(farm, ROOMS)).to_numpy()
+        points = read_points(connection)
+        read = [*watched_points(points, farm), *chain(*environment_points(points, farm).values())]
+        feed = feed.assign(point_id=ids[feed["point"]])
+        insert_samples(connection, feed[feed["point_id"].isin(read)])
+        insert_batches(connection, plant.batches(farm, ROOMS, date, date, seed=SEED))
 
 
 def _rows(connection: sa.Connection, table: sa.Table) -> list[Row]:

@@ -3,6 +3,8 @@
 import tempfile
 from pathlib import Path
 
+import click
+
 from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
@@ -22,7 +24,8 @@ def main() -> None:
         figures = compute(database)
         database.dispose()
     if kept.SUMMARY.exists():
-        print("\n".join(kept.differences(kept.read(), figures)) or "nothing is another")
+        lines = kept.differences(kept.read(), figures)
+        click.echo("\n".join(lines) or "nothing is another")
     kept.write(figures)
 
 

@@ -31,6 +31,9 @@ TRIGGERS = """
     GROUP BY c.relname"""
 OF_SAMPLES = ["log_delete", "log_insert", "log_truncate", "log_update"]
 MONTH = "farm.sample_2026_02"
+POINT = """
+    INSERT INTO farm.point
+    (room_id, device_type, device_alias, device_name, point_alias, point_name)"""
 Logged = list[tuple[Any, ...]]
 
 
@@ -51,8 +54,7 @@ def stored(database: Database) -> Database:
         connection.exec_driver_sql(f"INSERT INTO farm.sample VALUES {rows(*STORED)}")
         connection.exec_driver_sql("INSERT INTO farm.batch VALUES ('A', '2026-02-01', 100)")
         connection.exec_driver_sql(
-            "INSERT INTO farm.point (room_id, device_type, device_alias, device_name, point_alias, point_name) "
-            "VALUES ('A', 'env', 'env_A', 'sensor', 't', 'temperature')"
+            f"{POINT} VALUES ('A', 'env', 'env_A', 'sensor', 't', 'temperature')"
         )
         connection.exec_driver_sql(TAKE)
     return database
@@ -84,10 +86,12 @@ OLD_AND_NEW = rows(
 MERGE = f"""
     MERGE INTO {{table}} AS s
     USING (VALUES {rows((1, "08:10", 5.0), (1, "09:00", 0.0), (1, "11:30", 9.0))})
-        AS n (point_id, at, value, received) ON s.point_id = n.point_id AND s.sampled_at = n.at::timestamptz
+        AS n (point_id, at, value, received)
+    ON s.point_id = n.point_id AND s.sampled_at = n.at::timestamptz
     WHEN MATCHED AND n.value::float8 = 0 THEN DELETE
     WHEN MATCHED THEN UPDATE SET value = n.value::float8
-    WHEN NOT MATCHED THEN INSERT VALUES (n.point_id, n.at::timestamptz, n.value::float8, n.received)"""
+    WHEN NOT MATCHED THEN
+        INSERT VALUES (n.point_id, n.at::timestamptz, n.value::float8, n.received)"""
 STATEMENTS: dict[str, tuple[str, Logged]] = {
     "insert": (
         f"INSERT INTO {{table}} VALUES {NEW}",
@@ -213,7 +217,6 @@ def test_what_is_rolled_back_is_not_logged(stored: Database) -> None:
         assert logged(connection) == []
 
 
-POINT = "INSERT INTO farm.point (room_id, device_type, device_alias, device_name, point_alias, point_name)"
 OF_POINTS: dict[str, tuple[str, Logged]] = {
     "rename": (
         "UPDATE farm.point SET point_alias = 'h'",
