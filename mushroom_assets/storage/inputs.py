@@ -21,14 +21,14 @@ from mushroom_assets.domain import reach
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.reach import Span, Touched
-from mushroom_assets.domain.windows import to_us
 from mushroom_assets.storage.batches import read_batches
 from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.day_locks import lock_table
 from mushroom_assets.storage.outdated import mark
 from mushroom_assets.storage.points import read_points
+from mushroom_assets.storage.schema import input_change
 
 HOUR_US = 3600 * 1_000_000
-_LOCK = "SELECT pg_advisory_xact_lock(hashtext('farm.input_change'))"
 _TAKE = "WITH changes AS (DELETE FROM farm.input_change RETURNING *)"
 # What this transaction itself has logged
 _OWN = """
@@ -62,7 +62,8 @@ def follow(database: Database, farm: Farm) -> list[Touched]:
     milliseconds that it takes: after it every change that was committed before is marked.
     """
     with database.transaction() as connection:
-        connection.exec_driver_sql(_LOCK)
+        # Two that take a long log begin at different ends, and would wait for each other's rows
+        lock_table(connection, input_change)
         touched = _touched(connection, _TAKE, farm)
         for each in touched:
             mark(connection, each)
@@ -88,25 +89,42 @@ class _Change(NamedTuple):
 
 
 def _touched(connection: sa.Connection, changes_of: str, farm: Farm) -> list[Touched]:
-    rows = connection.exec_driver_sql(changes_of + _SUMMED)
-    changes = [_Change(*row) for row in rows]
+    known = read_points(connection)  # before the log: what they become meanwhile is in it
+    changes = [_Change(*row) for row in connection.exec_driver_sql(changes_of + _SUMMED)]
+    of: dict[str, list[_Change]] = {source: [] for source in ("sample", "point", "batch")}
+    for each in changes:
+        of[each.source].append(each)
     now = dt.datetime.now(dt.UTC)
+    always = reach.always(now, farm)
+    points = [*known, *_as_they_were(of["point"])]
     touched = [
-        *_by_samples(connection, [each for each in changes if each.source == "sample"], now, farm),
-        *_by_points(connection, [each for each in changes if each.source == "point"], now, farm),
-        *_by_batches(connection, [each for each in changes if each.source == "batch"], now, farm),
+        *_by_samples(connection, of["sample"], points, always, farm),
+        *_by_points(connection, of["point"], always, farm),
+        *_by_batches(connection, of["batch"], now, farm),
     ]
-    return list(_since_first_day(touched, farm))
+    return list(_within(touched, always))
+
+
+def _as_they_were(changes: Iterable[_Change]) -> list[Point]:
+    """What points were, or are since: samples that went before are no more under another name."""
+    return [
+        Point(each.point_id, each.room_id or "", each.device_type or "", "", each.point_alias or "")
+        for each in changes
+        if each.point_id is not None
+    ]
 
 
 def _by_samples(
-    connection: sa.Connection, changes: Sequence[_Change], now: dt.datetime, farm: Farm
+    connection: sa.Connection,
+    changes: Sequence[_Change],
+    points: Sequence[Point],
+    always: Span,
+    farm: Farm,
 ) -> list[Touched]:
     if not changes:
         return []
     if any(each.point_id is None for each in changes):
-        return reach.of_span(reach.always(now, farm), reach.ASSETS, "sample", farm)
-    points = read_points(connection)
+        return reach.of_span(always, reach.ASSETS, "sample", farm)
     columns = ["point_id", "first", "last"]
     rows = [(each.point_id, each.first, each.last) for each in changes]
     samples = pd.DataFrame(rows, columns=columns).astype("int64")
@@ -119,11 +137,11 @@ def _with_next(
 ) -> pd.DataFrame:
     """With `next`, as `reach.of_samples` wants it.
 
-    Where the following hour of the point has changes of its own, the next sample lies before or
-    among them, or is what comes after them: it is looked up once for all.
+    Where the point's next change comes within an hour, the next sample lies in the hour of the one
+    or the other, whatever the zone, or is what comes after both: it is looked up once for all.
     """
-    hour = samples["first"] // HOUR_US
-    goes_on = (samples["point_id"].diff(-1) == 0) & (hour.diff(-1) == -1)
+    goes_on = samples["point_id"].diff(-1) == 0
+    goes_on &= samples["first"].shift(-1) - samples["last"] <= HOUR_US
     asked = samples[~goes_on & samples["point_id"].isin(reach.watched(points, farm))]
     instants = pd.DatetimeIndex(asked["last"].to_numpy().astype("datetime64[us]"), tz="UTC")
     given = (asked.index.tolist(), asked["point_id"].tolist(), instants.to_pydatetime().tolist())
@@ -134,16 +152,17 @@ def _with_next(
 
 
 def _by_points(
-    connection: sa.Connection, changes: Sequence[_Change], now: dt.datetime, farm: Farm
+    connection: sa.Connection, changes: Sequence[_Change], always: Span, farm: Farm
 ) -> list[Touched]:
     touched = []
     for each in changes:
         if each.point_id is None:
-            return reach.of_span(reach.always(now, farm), reach.ASSETS, "point", farm)
+            return reach.of_span(always, reach.ASSETS, "point", farm)
         first, last = connection.exec_driver_sql(_EDGES, (each.point_id,)).one()
         if first is not None:
             kind = (each.room_id, each.device_type, each.point_alias)
-            touched += reach.of_point(kind, Span(int(first), int(last)), farm)
+            span = _clipped(Span(int(first), int(last)), always)
+            touched += reach.of_point(kind, span, farm)
     return touched
 
 
@@ -151,21 +170,26 @@ def _by_batches(
     connection: sa.Connection, changes: Sequence[_Change], now: dt.datetime, farm: Farm
 ) -> list[Touched]:
     batches = read_batches(connection)
+    always = reach.always(now, farm)
     touched = []
     for each in changes:
         if each.room_id is None or each.in_date is None:
-            return reach.of_span(reach.always(now, farm), reach.OF_BATCHES, "batch", farm)
+            return reach.of_span(always, reach.OF_BATCHES, "batch", farm)
         if each.room_id in farm.rooms:
             later = [day for day in batches.get(each.room_id, []) if day > each.in_date]
             span = reach.of_batch(each.in_date, min(later, default=None), now, farm)
-            touched += reach.of_span(span, reach.OF_BATCHES, "batch", farm)
+            touched += reach.of_span(_clipped(span, always), reach.OF_BATCHES, "batch", farm)
     return touched
 
 
-def _since_first_day(touched: Iterable[Touched], farm: Farm) -> Iterable[Touched]:
-    """Without what lies before the farm's first day: there are no partitions."""
-    begin = dt.datetime.combine(farm.first_day, dt.time(), tzinfo=farm.zone)
+def _clipped(span: Span, always: Span) -> Span:
+    """One sample or batch may lie centuries off."""
+    return Span(max(span.first, always.first), min(span.last, always.last))
+
+
+def _within(touched: Iterable[Touched], always: Span) -> Iterable[Touched]:
+    """Without what lies before the farm's first day, or ahead: there are no partitions."""
     for each in touched:
-        kept = each.instants[each.instants >= to_us(begin.astimezone(dt.UTC))]
-        if kept.size:
-            yield each._replace(instants=kept)
+        inside = (each.instants >= always.first) & (each.instants <= always.last)
+        if inside.any():
+            yield each._replace(instants=each.instants[inside])
