@@ -6,7 +6,7 @@ import pytest
 
 from mushroom_assets.storage.connection import Database
 from mushroom_assets_tests.golden import kept
-from mushroom_assets_tests.golden.figures import FIRST, LAST, ROOMS, Row, compute, written
+from mushroom_assets_tests.golden.figures import FIRST, KEYS, LAST, ROOMS, Row, compute, written
 
 DAYS = (LAST - FIRST).days + 1
 
@@ -52,7 +52,7 @@ def test_another_figure_is_told_with_its_place() -> None:
     report["summary_md"] = report["summary_md"].replace(first, "### another")
     figures["daily_room_report"].append({**report, "room_id": "999"})
     lines = kept.differences(kept.read(), figures)
-    change = " ".join(gone[name] for name in kept.KEYS["hourly_setpoint_changes"])
+    change = " ".join(gone[name] for name in KEYS["hourly_setpoint_changes"])
     assert lines[:4] == [
         f"daily_env_stats 2026-02-03 607 temperature: mean {mean} -> 18.5",
         f"hourly_setpoint_changes {change}: the row is gone",

@@ -172,7 +172,7 @@ class Ground:
         found: Partitions = set()
         with self.small.database.transaction() as connection:
             for asset, every in self.every.items():
-                marks = read_marks(connection, asset)
+                marks = read_marks(connection, asset).found
                 for window, own in zip(every, places(marks, every), strict=True):
                     if own:
                         found.add((asset, window.key))

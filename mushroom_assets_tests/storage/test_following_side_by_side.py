@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from mushroom_assets.assets import setpoints
+from mushroom_assets.storage import outdated, results
 from mushroom_assets.storage.inputs import follow
 from mushroom_assets_tests.kit.side_by_side import (
     DAILY,
@@ -121,8 +122,8 @@ def test_two_writers_a_look_and_two_runs(ground: Ground) -> None:
 def test_a_run_that_claims_when_it_has_read_would_lose_changes(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim = setpoints.claim
-    write = setpoints.replace_rows
+    claim = outdated.claim
+    write = results.replace_rows
 
     def claim_and_write(connection: sa.Connection, table: sa.Table, *given: Any) -> Any:
         pause()
