@@ -15,18 +15,27 @@ the timetable's own ticks nothing is measured: the schedules would do a part of 
 
 import argparse
 import datetime as dt
-import os
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 from bench_dagster import FARM, dagster
+from following_flood import (
+    following,
+    prepared,
+    queued_s,
+    up,
+    wait_for_a_quiet_hour,
+    wait_until_up_to_date,
+)
 
+from mushroom_assets.automation.following import REASON
+from mushroom_assets.instance.outstanding import RANGE_END, RANGE_START
 from mushroom_assets.settings import load_settings
 from mushroom_assets.simulation import plant
 from mushroom_assets.storage.connection import Database
@@ -39,6 +48,8 @@ MINUTES = 100  # a way
 MONTH = dt.date(2026, 1, 1)
 LOAD_LIMIT = 1.3  # times the load without triggers
 MINUTE_LIMIT_MS = 2.0
+RUNS_LIMIT = 10
+WHOLE_LIMIT_S = 300
 SWITCH = "ALTER TABLE farm.sample {state} TRIGGER USER"
 INSERT = """
     INSERT INTO farm.sample (point_id, sampled_at, value)
@@ -121,6 +132,41 @@ def _seconds(database: Database, work: Callable[[sa.Connection], object]) -> flo
     return time.perf_counter() - started
 
 
+def flood() -> None:
+    """Print runs, seconds and waits of the flood."""
+    with prepared() as (farm, instance, home):
+        there = farm.fill()
+        farm.make(instance)
+        wait_for_a_quiet_hour()
+        began = time.monotonic()
+        late = farm.load_late()
+        loaded = time.monotonic()
+        print(f"{late:,} late rows beside {there:,}, loaded in {loaded - began:.0f} s", flush=True)
+        with up(home):
+            wait_until_up_to_date(farm, instance)
+            whole = time.monotonic() - loaded
+            runs = [_of_run(record) for record in following(instance)]
+            queued = [queued_s(instance, run_id) for run_id in farm.launched]
+    for what, took in runs:
+        print(f"  {what:72}{took:6.1f} s")
+    longest = max(took for _, took in runs)
+    print(f"{'runs':44}{len(runs):10}{RUNS_LIMIT:8}")
+    print(f"{'start of mushroom up until all is up to date, s':44}{whole:10.0f}{WHOLE_LIMIT_S:8}")
+    what = f"longest wait of {len(queued)} hours in the queue, s"
+    print(f"{what:44}{max(queued):10.1f}{longest:8.1f}")
+
+
+def _of_run(record: dg.RunRecord) -> tuple[str, float]:
+    """What a run made, and how long it took from its launch to its end."""
+    run = record.dagster_run
+    tags = run.tags
+    key = tags.get("dagster/partition")
+    first = key or tags[RANGE_START]
+    last = key or tags[RANGE_END]
+    seconds = (record.end_time or 0) - (record.start_time or 0)
+    return f"{run.job_name} {first} to {last}: {tags[REASON]}", seconds
+
+
 def main() -> None:
     """What is asked for."""
     parser = argparse.ArgumentParser(
@@ -129,7 +175,7 @@ def main() -> None:
     parser.add_argument("what", choices=["log", "flood"])
     given = parser.parse_args()
     warnings.filterwarnings("ignore")
-    {"log": log}[given.what]()
+    {"log": log, "flood": flood}[given.what]()
 
 
 if __name__ == "__main__":
