@@ -41,6 +41,7 @@ from mushroom_assets.storage.samples import insert_samples
 DAYS = 31
 LATE_DAYS = 30
 LATE = 1_000_000
+LATE_HOURS = range(9, 12)  # 33,120 samples of four rooms
 PORT = int(os.environ.get("PORT", "3420"))
 HOURLY = "hourly_setpoint_changes"
 TEXT = """
@@ -64,11 +65,13 @@ class Flood:
     """The farm on its database, and the rows that are held back.
 
     Attributes:
+        hours: what is held back of a day is three whole hours; else it lies anywhere in it.
         launched: the hours' runs.
     """
 
     farm: Farm
     database: Database
+    hours: bool = False
     late: list[pd.DataFrame] = field(default_factory=list)
     launched: list[str] = field(default_factory=list)
 
@@ -85,18 +88,24 @@ class Flood:
             ids = register_points(connection, plant.points(self.farm, rooms)).to_numpy()
             insert_batches(connection, plant.batches(self.farm, rooms, days[0], days[-1], seed=0))
             ensure_months(connection, days[0], days[-1] + dt.timedelta(days=2))
-        share = -(-LATE // LATE_DAYS)
         added = 0
         for day in days:
             feed = plant.simulate_day(self.farm, rooms, day, seed=0).samples
             feed = feed.drop_duplicates(["point", "sampled_at"])
             feed = feed.assign(point_id=ids[feed["point"]])
             if day in days[-LATE_DAYS:]:
-                self.late.append(feed.sample(share, random_state=day.toordinal()))
+                self.late.append(self._of_day(feed, day))
                 feed = feed.drop(self.late[-1].index)
             with self.database.transaction() as connection:
                 added += insert_samples(connection, feed)[0]
         return added
+
+    def _of_day(self, feed: pd.DataFrame, day: dt.date) -> pd.DataFrame:
+        """What is held back of a day's samples."""
+        if self.hours:
+            local = feed["sampled_at"].dt.tz_convert(self.farm.timezone)
+            return feed[local.dt.hour.isin(LATE_HOURS)]
+        return feed.sample(-(-LATE // LATE_DAYS), random_state=day.toordinal())
 
     def make(self, instance: dg.DagsterInstance) -> None:
         """Make every partition that has closed."""
@@ -138,7 +147,7 @@ class Flood:
 
 
 @contextmanager
-def prepared() -> Iterator[tuple[Flood, dg.DagsterInstance, Path]]:
+def prepared(*, hours: bool) -> Iterator[tuple[Flood, dg.DagsterInstance, Path]]:
     """The farm, all made, down."""
     with dagster(before=False) as home:
         today = dt.datetime.now(dt.UTC) + dt.timedelta(hours=8)
@@ -147,7 +156,7 @@ def prepared() -> Iterator[tuple[Flood, dg.DagsterInstance, Path]]:
         os.environ["MUSHROOM_CONFIG"] = str(home / "farm.yaml")
         limits = Limits(statement_timeout_s=3600)
         database = Database(load_settings().require_database_url(), limits=limits)
-        flood = Flood(parse_farm(TEXT.format(first=first)), database)
+        flood = Flood(parse_farm(TEXT.format(first=first)), database, hours)
         with dg.DagsterInstance.get() as instance:
             yield flood, instance, home
         database.dispose()

@@ -13,9 +13,10 @@ import datetime as dt
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -202,8 +203,15 @@ class History:
             if table != asset or key not in ran:
                 assert before.get((table, key, row)) == run_id, f"{asset} touched {table} {key}"
         if not self.anything:
-            without = {key for key in ran if not self.is_excused(asset, key)}
-            assert not without, f"{asset} {sorted(without)} was made anew without a reason"
+            self.check_reasons(asset, keys[keys.index(first) : keys.index(last) + 1])
+
+    def check_reasons(self, asset: str, ran: Sequence[str]) -> None:
+        """Ends have one each, and no more than a day without lies between two that have."""
+        longest = 24 if asset == HOURLY else 1
+        excused = [self.is_excused(asset, key) for key in ran]
+        assert excused[0] and excused[-1], f"{asset} {ran[0]}...{ran[-1]}: no reason"
+        gaps = [len(list(group)) for has_one, group in groupby(excused) if not has_one]
+        assert max(gaps, default=0) <= longest, f"{asset} {ran[0]}...{ran[-1]}: no reason between"
 
     def is_excused(self, asset: str, key: str) -> bool:
         if asset == HOURLY:
