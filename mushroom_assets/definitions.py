@@ -20,9 +20,11 @@ from mushroom_assets.assets.sources import source_assets
 from mushroom_assets.assets.vision import vision_asset
 from mushroom_assets.assets.windows import RunPolicy
 from mushroom_assets.automation import schedules, sensors, timetable
+from mushroom_assets.automation.following import RELABEL_JOB
 from mushroom_assets.automation.timetable import TIMETABLE
 from mushroom_assets.checks import environment, report, setpoints, vision
 from mushroom_assets.checks.evaluation import table_checks
+from mushroom_assets.checks.feeds import image_check, sample_check
 from mushroom_assets.checks.standing import standing_check
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.instance import run_log
@@ -55,6 +57,7 @@ def build_definitions(
     farm = farm or settings.read_farm()
     clock = farm_clock(farm)
     jobs = schedules.jobs()
+    jobs[RELABEL_JOB] = relabel_job(clock, _policy("daily_clip_inference"), farm)
     doors = {
         "postgres": PostgresResource(),
         "image_store": ImageStore(),
@@ -68,7 +71,6 @@ def build_definitions(
         asset_checks=_checks(clock, farm),
         jobs=[
             *jobs.values(),
-            relabel_job(clock, _policy("daily_clip_inference"), farm),
             retention_job(timetable.RETRY, farm),
         ],
         schedules=schedules.schedules(clock, jobs, farm),
@@ -105,13 +107,15 @@ def _policy(asset: str) -> RunPolicy:
 
 
 def _checks(clock: FarmClock, farm: Farm) -> list[dg.AssetChecksDefinition]:
-    """The checks of every result table's rows, one step a table, and the standing checks."""
+    """The checks of every result table's rows, one step a table, and those without a partition."""
     retry = timetable.RETRY
     return [
         table_checks(environment.RULES, clock.daily, farm, retry),
         table_checks(setpoints.RULES, clock.hourly, farm, retry),
         table_checks(vision.RULES, clock.daily, farm, retry),
         table_checks(report.RULES, clock.daily, farm, retry),
+        sample_check(farm, retry),
+        image_check(farm, retry),
         *(standing_check(watched, farm, retry) for watched in timetable.watched(clock)),
     ]
 

@@ -8,7 +8,7 @@ import datetime as dt
 import json
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 TEXT = "text"
 JSON = "json"
@@ -39,9 +39,9 @@ class Lines(logging.Formatter):
         return line(self._form, fields)
 
 
-def configure(form: str) -> None:
-    """Let this process log to stdout: warnings of all, and what `mushroom_assets` tells."""
-    handler = logging.StreamHandler(sys.stdout)
+def configure(form: str, stream: TextIO | None = None) -> None:
+    """Let this process log to stdout, or a stream: warnings of all, and all of our own."""
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(Lines(form))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(LOGGER).setLevel(logging.INFO)

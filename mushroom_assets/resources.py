@@ -6,6 +6,7 @@ end the run without its RetryPolicy. An unset field comes from the settings at t
 that no password shows up among the resources in the UI.
 """
 
+import datetime as dt
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -158,6 +159,10 @@ class ImageStore(dg.ConfigurableResource[Any]):
     def listing(self, folder: str) -> dict[str, Fingerprint]:
         """All that lies in a folder, as `Images.listing` has it."""
         return self.images().listing(folder)
+
+    def of_day(self, day: dt.date, farm: Farm) -> dict[str, tuple[str, Fingerprint]]:
+        """A farm-local day's files: path -> room and fingerprint."""
+        return self.images().of_day(day, farm)
 
     def strays(self, farm: Farm) -> list[Stray]:
         """What lies where no day will ever look, as `Images.strays` has it."""

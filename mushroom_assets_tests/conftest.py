@@ -32,6 +32,17 @@ if TYPE_CHECKING:
     from mushroom_assets_tests.kit.object_store import ObjectStore
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many random histories of a farm are played."""
+    parser.addoption("--histories", type=int, default=10, help="random histories of a farm")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A seed for each history."""
+    if "history_seed" in metafunc.fixturenames:
+        metafunc.parametrize("history_seed", range(metafunc.config.getoption("histories")))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of rooms that run Dagster are all long.
 

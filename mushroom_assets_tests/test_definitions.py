@@ -13,6 +13,7 @@ from mushroom_assets_tests.kit.contract import (
     BESIDE,
     CHECKS,
     EXTERNAL,
+    FEEDS,
     LABELS,
     SCHEDULES,
     WATCH,
@@ -129,6 +130,17 @@ def test_the_standing_checks_have_a_job_and_a_schedule_of_their_own(defs: dg.Def
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
+def test_the_feeds_are_looked_at_each_half_hour_from_the_start(defs: dg.Definitions) -> None:
+    job = defs.resolve_job_def("feeds_job")
+    assert job.partitions_def is None
+    keys = job.asset_layer.asset_graph.asset_check_keys
+    assert {(key.asset_key.to_user_string(), key.name) for key in keys} == FEEDS
+    assert job.tags["dagster/priority"] == "5"
+    schedule = defs.resolve_schedule_def("feeds_schedule")
+    assert (schedule.job_name, schedule.cron_schedule) == ("feeds_job", WATCH["feeds_schedule"])
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_schedules_keep_the_contracts_time_and_are_on(defs: dg.Definitions, name: str) -> None:
     schedule = defs.resolve_schedule_def(name)
@@ -170,10 +182,11 @@ def test_the_sensor_of_failed_runs_is_off_until_somebody_is_to_be_told(
     )
 
 
-def test_the_sensor_of_the_labels_is_on_and_there_is_no_fifth(defs: dg.Definitions) -> None:
+def test_the_sensor_of_the_labels_is_on_and_there_is_no_sixth(defs: dg.Definitions) -> None:
     assert {sensor.name for sensor in defs.sensors or ()} == {
         "daily_room_report_automation",
         "catching_up",
+        "following_inputs",
         "clip_probe_sensor",
         "run_failure_notification",
     }

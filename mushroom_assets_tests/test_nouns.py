@@ -19,6 +19,7 @@ from mushroom_assets.checks.standing import NAME as STANDING
 from mushroom_assets.domain.texts import texts
 from mushroom_assets.metadata.pages import pages
 from mushroom_assets.storage.schema import ASSETS, SOURCES
+from mushroom_assets_tests.kit.contract import FEEDS
 
 ROOT = Path(mushroom_assets.__file__).parent
 ROOMS = ("domain", "storage/schema", "assets", "metadata")  # each has a module of the noun's name
@@ -65,6 +66,13 @@ def test_every_noun_has_its_module_in_every_room(asset: str) -> None:
     assert [room for room in rooms if not (ROOT / room / f"{name}.py").exists()] == []
 
 
+def test_every_asset_with_partitions_can_be_compared_by_mushroom_diff() -> None:
+    # Not at the top, as in `defs`
+    from mushroom_assets.assets.beside import METHODS
+
+    assert set(METHODS) == set(PARTITIONED)
+
+
 def rules() -> list[Rule]:
     """Every rule that a module of the checks declares."""
     found: list[Rule] = []
@@ -89,5 +97,5 @@ def test_every_rule_is_in_the_definitions(defs: dg.Definitions) -> None:
     standing = {(asset, STANDING) for asset in PARTITIONED}
     loaded = defs.resolve_asset_graph().asset_check_keys
     found = {(key.asset_key.to_user_string(), key.name) for key in loaded}
-    assert found == declared | standing
+    assert found == declared | standing | FEEDS
     assert {asset for asset, _ in declared} == set(PARTITIONED)

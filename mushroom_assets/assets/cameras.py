@@ -14,7 +14,6 @@ import sqlalchemy as sa
 
 from mushroom_assets.domain import environment, vision
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.image_key import day_prefixes
 from mushroom_assets.domain.image_row import (
     Circumstances,
     DailyClipInference,
@@ -46,13 +45,14 @@ class Cameras:
     labeller: vision.Labeller
     farm: Farm
 
+    @property
+    def model_id(self) -> str:
+        """What rows call model, weights and prompts."""
+        return vision.model_id(self.encoder.name, self.farm.vision)
+
     def files(self, day: Window) -> dict[str, tuple[str, Any]]:
         """The day's files: path -> room and what changes with the content."""
-        found: dict[str, tuple[str, Any]] = {}
-        for room, prefix in day_prefixes(self.farm, day.date).items():
-            listing = self.store.listing(prefix)
-            found |= {path: (room, fingerprint) for path, fingerprint in listing.items()}
-        return found
+        return self.store.of_day(day.date, self.farm)
 
     def judge(self, files: Files, day: Window) -> dict[str, JudgedImage]:
         """What the files say by themselves, a row each, by path.
@@ -72,13 +72,13 @@ class Cameras:
         self,
         judged: Mapping[str, JudgedImage],
         files: Files,
+        now: Files,
         day: Window,
     ) -> dict[str, JudgedImage]:
         """With what came, went or changed while the model worked.
 
         Of two runs the later one has the later files.
         """
-        now = self.files(day)
         changed = {path: file for path, file in now.items() if files.get(path) != file}
         kept = {
             path: row

@@ -1,26 +1,29 @@
 """`daily_env_stats`: the day's climate of every room."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
 
 from mushroom_assets.assets.course import read_ribbons
 from mushroom_assets.assets.windows import PICTURED, RunPolicy, pictured, replace_windows
-from mushroom_assets.domain import environment
+from mushroom_assets.domain import environment, reach
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.report import RoomAge, quoting
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.environment import environment_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.batches import read_batches
-from mushroom_assets.storage.day_locks import lock_days
+from mushroom_assets.storage.inputs import follow
+from mushroom_assets.storage.outdated import claim, mark
 from mushroom_assets.storage.points import read_points
-from mushroom_assets.storage.results import replace_rows
+from mushroom_assets.storage.results import read_room_ages, replace_rows
 from mushroom_assets.storage.samples import reading_ahead
 from mushroom_assets.storage.schema import daily_env_stats as table
 
@@ -49,6 +52,7 @@ def environment_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinitio
         drawn = frozenset[str]() if is_long else pictured(context)
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
+            follow(postgres.database(run_id), farm)
             with postgres.transaction(run_id) as connection:
                 rows = replace_days(connection, days, farm, run_id)
                 ribbons = read_ribbons(connection, days, drawn, farm)
@@ -70,15 +74,31 @@ def replace_days(
     Returns:
         the rows by the days' keys.
     """
-    lock_days(connection, table, [day.date for day in days])
+    claim(connection, table, days)
     rows = summarise_days(connection, days, farm)
     now = dt.datetime.now(dt.UTC)
     for row in chain.from_iterable(rows.values()):
         row["run_id"] = run_id
         row["computed_at"] = now
-    window = table.c.stat_date.between(days[0].date, days[-1].date)
-    replace_rows(connection, table, window, list(chain.from_iterable(rows.values())))
+    made = list(chain.from_iterable(rows.values()))
+    changed = replace_rows(connection, table, within(days), made)
+    _mark_reports(connection, changed, farm)
     return rows
+
+
+def within(days: Sequence[Window]) -> sa.ColumnElement[bool]:
+    """The rows of consecutive days."""
+    return table.c.stat_date.between(days[0].date, days[-1].date)
+
+
+def _mark_reports(
+    connection: sa.Connection, changed: Sequence[Mapping[str, Any]], farm: Farm
+) -> None:
+    """Mark the reports of what changed, and those of later days that quote it."""
+    ages = {RoomAge.of(row) for row in changed}
+    days = {age.day for age in ages} | quoting(ages, read_room_ages(connection, ages))
+    if days:
+        mark(connection, reach.of_days(reach.REPORT, days, table.name, farm))
 
 
 def summarise_days(

@@ -7,11 +7,13 @@ import dagster as dg
 import sqlalchemy as sa
 
 from mushroom_assets.assets.windows import RunPolicy
+from mushroom_assets.domain import reach
 from mushroom_assets.domain.probe import KINDS, ProbeFit, class_names
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.metadata.probe import probe_metadata
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.day_locks import lock_table
+from mushroom_assets.storage.outdated import mark
 from mushroom_assets.storage.schema import clip_probe as table
 from mushroom_assets.storage.vision.labels import (
     count_labels,
@@ -42,7 +44,10 @@ def probe_asset(policy: RunPolicy) -> dg.AssetsDefinition:
             lock_table(connection, table)
             labels = sum(sum(count_labels(connection, kind).values()) for kind in KINDS)
             fits = fit_probes(connection, names)
-            replace_probes(connection, fits, run_id, dt.datetime.now(dt.UTC))
+            now = dt.datetime.now(dt.UTC)
+            if replace_probes(connection, fits, run_id, now):
+                for touched in reach.of_probe(now, farm):
+                    mark(connection, touched)
         return dg.MaterializeResult(metadata=probe_metadata(fits, labels, farm))
 
     return clip_probe

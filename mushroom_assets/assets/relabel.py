@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from pydantic import Field
 
 from mushroom_assets.assets.windows import RunPolicy
-from mushroom_assets.domain import vision
+from mushroom_assets.domain import reach, vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.probe import probes_id
 from mushroom_assets.domain.texts import say
@@ -26,6 +26,7 @@ from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import ClipResource, FarmFile, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.day_locks import lock_days
+from mushroom_assets.storage.outdated import mark, settle
 from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.schema.dictionary import upstream
 from mushroom_assets.storage.vision.label_columns import Labels
@@ -104,6 +105,7 @@ class Relabelling(NamedTuple):
         model_id: of the rows that are written.
         version: the asset's code version.
         run_id: the run's.
+        farm: whose reports quote the labels.
     """
 
     prefix: str
@@ -114,6 +116,7 @@ class Relabelling(NamedTuple):
     model_id: str
     version: str
     run_id: str
+    farm: Farm
 
 
 def relabelling(farm: Farm, encoder: "ClipEncoder", run_id: str) -> Relabelling:
@@ -127,6 +130,7 @@ def relabelling(farm: Farm, encoder: "ClipEncoder", run_id: str) -> Relabelling:
         model_id=vision.model_id(encoder.name, farm.vision),
         version=code_version(vision, farm),
         run_id=run_id,
+        farm=farm,
     )
 
 
@@ -153,6 +157,7 @@ def relabel(
 
 def _store(connection: sa.Connection, task: Relabelling, days: Sequence[dt.date]) -> list[DayCount]:
     lock_days(connection, table, days)
+    settle(connection, reach.of_days(table.name, days, reach.PROBE, task.farm))
     counts = choose_rows(connection, task.prefix, days)
     probes = read_probes(connection, task.encoder)
     found = read_vectors(connection, task.dimensions)
@@ -162,6 +167,7 @@ def _store(connection: sa.Connection, task: Relabelling, days: Sequence[dt.date]
     now = dt.datetime.now(dt.UTC)
     stamp = {"model_id": task.model_id, "run_id": task.run_id, "computed_at": now}
     write_labels(connection, found.places, labels, stamp)
+    mark(connection, reach.of_days(reach.REPORT, days, table.name, task.farm))
     return counts
 
 

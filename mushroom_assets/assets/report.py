@@ -14,7 +14,7 @@ from mushroom_assets.domain.card import Card, card
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.image_row import DailyClipInference
-from mushroom_assets.domain.report import Likeness, Peer, RoomDay, effects
+from mushroom_assets.domain.report import Likeness, RoomDay, effects
 from mushroom_assets.domain.setpoints import HourlySetpointChanges
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults.image_store import ImageStoreRefused
@@ -22,7 +22,8 @@ from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.report import report_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
-from mushroom_assets.storage.day_locks import lock_days
+from mushroom_assets.storage.inputs import follow
+from mushroom_assets.storage.outdated import claim
 from mushroom_assets.storage.removals import require_kept
 from mushroom_assets.storage.results import latest_model, read_peers, read_rows, replace_rows
 from mushroom_assets.storage.schema import (
@@ -57,6 +58,7 @@ def report_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days
+            follow(postgres.database(run_id), farm)
             with postgres.transaction(run_id) as connection:
                 written = replace_day(connection, day, farm, run_id)
             ribbons = written.course.ribbons_by_room() if day.key in drawn else {}
@@ -81,14 +83,24 @@ class WrittenDay(NamedTuple):
 
 def replace_day(connection: sa.Connection, day: Window, farm: Farm, run_id: str) -> WrittenDay:
     """Write a day's reports anew, in the caller's transaction, and replace them."""
-    lock_days(connection, table, [day.date])
-    course = read_course(connection, day, farm)
-    cards = [card(room_day, farm) for room_day in _room_days(connection, course)]
+    claim(connection, table, [day])
+    course, cards = write_cards(connection, day, farm)
     now = dt.datetime.now(dt.UTC)
     rows = [{**card.row(), "run_id": run_id, "computed_at": now} for card in cards]
-    replace_rows(connection, table, table.c.stat_date == day.date, rows)
+    replace_rows(connection, table, within(day), rows)
     newest = connection.execute(sa.select(sa.func.max(table.c.stat_date))).scalar_one()
     return WrittenDay(course, cards, newest)
+
+
+def write_cards(connection: sa.Connection, day: Window, farm: Farm) -> tuple[Course, list[Card]]:
+    """Write a day's reports from the stored results of the day; returns its course too."""
+    course = read_course(connection, day, farm)
+    return course, [card(room_day, farm) for room_day in _room_days(connection, course)]
+
+
+def within(day: Window) -> sa.ColumnElement[bool]:
+    """The rows of a day."""
+    return table.c.stat_date == day.date
 
 
 def _thumbnails(
@@ -120,7 +132,7 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
     require_kept(connection, daily_clip_inference.name, day.start)
     growth_days = {row["room_id"]: row["growth_day"] for row in statistics}
     ages = {age for age in growth_days.values() if age is not None}
-    peers = cast("list[Peer]", read_peers(connection, day.date, ages))
+    peers = cast("list[DailyEnvStats]", read_peers(connection, day.date, ages))
     climate = course.climate()
 
     def of(room: str) -> RoomDay:
@@ -151,5 +163,5 @@ def _alike(
     """The past room day that the model saw as most like this one."""
     encoder = model.rsplit("/", 1)[0] if model else ""  # the prompts have no part in a vector
     for found in similar_room_days(connection, encoder, room, day, 1):
-        return Likeness(found.room_id, found.day, found.similarity, found.growth_day, found.verdict)
+        return Likeness(found.room_id, found.day, found.similarity, found.growth_day)
     return None

@@ -8,7 +8,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from mushroom_assets.assets.windows import RunPolicy, replace_windows
-from mushroom_assets.domain import setpoints
+from mushroom_assets.domain import reach, setpoints
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.setpoints import HourlySetpointChanges
 from mushroom_assets.domain.windows import Window
@@ -17,7 +17,8 @@ from mushroom_assets.metadata.setpoints import setpoint_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.batches import read_batches
-from mushroom_assets.storage.day_locks import lock_days
+from mushroom_assets.storage.inputs import follow
+from mushroom_assets.storage.outdated import claim, mark
 from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.results import replace_rows
 from mushroom_assets.storage.samples import read_samples
@@ -46,6 +47,7 @@ def setpoints_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
         run_id = context.run.run_id
 
         def replace(hours: Sequence[Window]) -> dict[str, Metadata]:
+            follow(postgres.database(run_id), farm)
             with postgres.transaction(run_id) as connection:
                 rows = replace_hours(connection, hours, farm, run_id)
             return {key: setpoint_metadata(part, farm) for key, part in rows.items()}
@@ -68,15 +70,23 @@ def replace_hours(
     Returns:
         the rows by the hours' keys.
     """
-    lock_days(connection, table, [hour.date for hour in hours])
+    claim(connection, table, hours)
     rows = find_changes(connection, hours, farm)
     now = dt.datetime.now(dt.UTC)
     for row in chain.from_iterable(rows.values()):
         row["run_id"] = run_id
         row["detected_at"] = now
-    window = (table.c.changed_at >= hours[0].start) & (table.c.changed_at < hours[-1].end)
-    replace_rows(connection, table, window, list(chain.from_iterable(rows.values())))
+    made = list(chain.from_iterable(rows.values()))
+    changed = replace_rows(connection, table, within(hours), made)
+    days = {row["changed_at"].astimezone(farm.zone).date() for row in changed}
+    if days:
+        mark(connection, reach.of_days(reach.REPORT, days, table.name, farm))
     return rows
+
+
+def within(hours: Sequence[Window]) -> sa.ColumnElement[bool]:
+    """The rows of consecutive hours."""
+    return (table.c.changed_at >= hours[0].start) & (table.c.changed_at < hours[-1].end)
 
 
 def find_changes(

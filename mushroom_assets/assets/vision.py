@@ -10,8 +10,8 @@ from pydantic import Field
 
 from mushroom_assets.assets.cameras import Cameras, open_cameras, read_circumstances
 from mushroom_assets.assets.windows import RunPolicy, pictured, replace_windows
-from mushroom_assets.domain import vision
-from mushroom_assets.domain.image_row import DailyClipInference, image_labels
+from mushroom_assets.domain import reach
+from mushroom_assets.domain.image_row import DailyClipInference, JudgedImage, image_labels
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.metadata.common import Metadata
@@ -19,13 +19,16 @@ from mushroom_assets.metadata.vision import vision_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.day_locks import lock_days, lock_table
+from mushroom_assets.storage.day_locks import lock_table
+from mushroom_assets.storage.inputs import follow
+from mushroom_assets.storage.outdated import claim, mark
 from mushroom_assets.storage.results import replace_rows
 from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.schema import image_quarantine
 from mushroom_assets.storage.vision.index_build import ensure_index
 from mushroom_assets.storage.vision.labels import read_probes
-from mushroom_assets.storage.vision.room_days import replace_room_days
+from mushroom_assets.storage.vision.listings import store_listing
+from mushroom_assets.storage.vision.room_days import later_likenesses, replace_room_days
 
 
 class VisionConfig(dg.Config):
@@ -62,6 +65,7 @@ def vision_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days
+            follow(database, farm)
             stored = replace_day(database, day, cameras, context.run.run_id)
             return {day.key: stored_metadata(stored, cameras, with_pictures=day.key in drawn)}
 
@@ -88,25 +92,46 @@ def replace_day(database: Database, day: Window, cameras: Cameras, run_id: str) 
     judged inside.
     """
     encoder = cameras.encoder.name
-    model_id = vision.model_id(encoder, cameras.farm.vision)
     files = cameras.files(day)
     judged = cameras.judge(files, day)
     with database.transaction() as connection:
-        lock_days(connection, table, [day.date])
-        judged = cameras.judge_again(judged, files, day)
-        surroundings = read_circumstances(connection, cameras.farm, day)
-        probes = read_probes(connection, encoder)
-        labels = image_labels(judged.values(), cameras.labeller, probes)
+        claim(connection, table, [day])
+        listed = cameras.files(day)
+        store_listing(connection, day.date, listed)
+        judged = cameras.judge_again(judged, files, listed, day)
         now = dt.datetime.now(dt.UTC)
-        stamp = {"model_id": model_id, "run_id": run_id, "computed_at": now}
-        rows: list[Any] = []
-        for path, row in judged.items():
-            rows.append({**row, **surroundings(row), **labels.get(path, {}), **stamp})
-        window = (table.c.image_date == day.date) & (table.c.model_id == model_id)
-        replace_rows(connection, table, window, rows)
-        replace_room_days(connection, encoder, model_id, day.date, run_id)
+        stamp = {"run_id": run_id, "computed_at": now}
+        rows = [row | stamp for row in put_together(connection, judged, day, cameras)]
+        changed = replace_rows(connection, table, within(day, cameras), rows)
+        before = later_likenesses(connection, encoder, day.date)
+        replace_room_days(connection, encoder, cameras.model_id, day.date, run_id)
+        after = later_likenesses(connection, encoder, day.date)
+        touched = {found.day for found in before ^ after}
+        if changed:
+            touched.add(day.date)
+        if touched:
+            mark(connection, reach.of_days(reach.REPORT, touched, table.name, cameras.farm))
         strays = _quarantine(connection, cameras, stamp)
     return StoredDay(rows, strays, sum(row["computed"] for row in judged.values()))
+
+
+def put_together(
+    connection: sa.Connection, judged: Mapping[str, JudgedImage], day: Window, cameras: Cameras
+) -> list[Any]:
+    """A day's rows, but for who computed them: judged images, circumstances and labels."""
+    surroundings = read_circumstances(connection, cameras.farm, day)
+    probes = read_probes(connection, cameras.encoder.name)
+    labels = image_labels(judged.values(), cameras.labeller, probes)
+    model = {"model_id": cameras.model_id}
+    rows: list[Any] = []
+    for path, row in judged.items():
+        rows.append({**row, **surroundings(row), **labels.get(path, {}), **model})
+    return rows
+
+
+def within(day: Window, cameras: Cameras) -> sa.ColumnElement[bool]:
+    """The rows of a day by the model and the prompts of now."""
+    return (table.c.image_date == day.date) & (table.c.model_id == cameras.model_id)
 
 
 def _quarantine(
@@ -125,7 +150,7 @@ def stored_metadata(stored: StoredDay, cameras: Cameras, *, with_pictures: bool)
     """What the UI shows of a stored day."""
     shown = vision_metadata(
         stored.rows,
-        vision.model_id(cameras.encoder.name, cameras.farm.vision),
+        cameras.model_id,
         trained=cameras.encoder.trained,
         farm=cameras.farm,
         strays=stored.strays,

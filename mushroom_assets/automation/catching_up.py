@@ -55,7 +55,7 @@ def look(
     lacking: Lacking = {}
     asked: Lacking = {}
     for asset, slot in PARTITIONED.items():
-        if switch(asset, slot) in off or _is_near_its_tick(slot, farm, now):
+        if switch(asset, slot) in off or is_near_its_tick(slot, farm, now):
             continue
         due_by = last_tick(slot.cron, farm, now) if slot.cron else now
         ticks = slot.cron is not None
@@ -104,8 +104,11 @@ def _spans(cron: str, farm: Farm) -> dg.TimeWindowPartitionsDefinition:
     )
 
 
-def _is_near_its_tick(slot: Slot, farm: Farm, now: dt.datetime) -> bool:
+def is_near_its_tick(
+    slot: Slot, farm: Farm, now: dt.datetime, after: dt.timedelta = AFTER_TICK
+) -> bool:
+    """Whether a schedule is about to ask, or has asked and its runs may not be visible yet."""
     if slot.cron is None:
         return False
     instant = now.astimezone(dt.UTC)
-    return instant - last_tick(slot.cron, farm, instant + BEFORE_TICK) < AFTER_TICK
+    return instant - last_tick(slot.cron, farm, instant + BEFORE_TICK) < after

@@ -13,7 +13,7 @@ Schedules and the sensor both ask here; only they know when. All is derived from
 import datetime as dt
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import dagster as dg
@@ -29,6 +29,7 @@ from mushroom_assets.instance.attempts import (
     left_failed,
 )
 from mushroom_assets.instance.outstanding import closed, keys_of, made, makes, on_their_way, ranges
+from mushroom_assets.instance.stale import Stale
 
 LONGEST_WAIT = 24 * HOUR
 AFTER_OUTAGE = dt.timedelta(minutes=5)
@@ -113,6 +114,7 @@ def wanted(
     due_by: dt.datetime,
     *,
     also: int = 0,
+    anew: Collection[str] = (),
     untried: bool = True,
     older: bool = False,
 ) -> list[Range]:
@@ -123,12 +125,13 @@ def wanted(
         asset: the key.
         definition: its partitions.
         due_by: partitions whose windows closed later are not due.
+        anew: partitions of the lookback that are made, and out of date: asked for besides.
         also: so many of the newest ones are asked for even where they are made.
         untried: whether what nobody ever tried is asked for.
         older: whether what an outage took is asked for where it lies before the lookback, too.
     """
     lack = _lack(past, asset, definition, due_by, also=also, older=older)
-    fresh = lack.lacking - lack.failures.keys()
+    fresh = (lack.lacking - lack.failures.keys()).union(anew)
     again: dict[int, set[str]] = defaultdict(set)
     for key, failures in lack.failures.items():
         due_again, size = try_again(failures, past.is_outage)
@@ -138,6 +141,31 @@ def wanted(
     for size in sorted(again, reverse=True):
         found += ranges(lack.keys, again[size], size)
     return found
+
+
+def triable(
+    past: Past,
+    asset: dg.AssetKey,
+    definition: dg.TimeWindowPartitionsDefinition,
+    found: Mapping[str, Stale],
+) -> set[str]:
+    """Those partitions out of date that may be computed anew now.
+
+    Not those on their way, nor those that failed since and wait.
+    """
+    keys = set(found) - on_their_way(past.instance, asset, definition, past.now)
+    keys -= past.promised(asset, definition)
+    failures: dict[str, list[Attempt]] = defaultdict(list)
+    for attempt in past.of(asset, definition):
+        for key in keys.intersection(attempt.keys):
+            latest = found[key].latest
+            if latest is None or attempt.ended > latest:
+                failures[key].append(attempt)
+    for key, failed in failures.items():
+        due_again, _ = try_again(failed, past.is_outage)
+        if due_again > past.now:
+            keys.remove(key)
+    return keys
 
 
 def _lack(

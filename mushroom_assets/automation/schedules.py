@@ -12,14 +12,16 @@ from typing import Any
 import dagster as dg
 
 from mushroom_assets.automation.demand import Past, wanted
+from mushroom_assets.automation.following import out_of_date
 from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED, TIMETABLE
-from mushroom_assets.checks import standing
+from mushroom_assets.checks import feeds, standing
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile
 
+FEEDS_JOB = "feeds_job"
 STANDING_JOB = "standing_checks_job"
 RETENTION_JOB = "retention_job"
 SCHEDULED = {"dagster/priority": "5"}  # scheduled runs go before backfills in the queue
@@ -28,13 +30,16 @@ Jobs = dict[str, Any]  # Dagster's type of an unresolved job is private
 
 
 def jobs() -> Jobs:
-    """`<asset>_job` by asset, and that of the standing checks."""
+    """`<asset>_job` by asset, and those of the standing checks and of the feeds."""
     watched = [dg.AssetCheckKey(dg.AssetKey(asset), standing.NAME) for asset in PARTITIONED]
     checks = dg.AssetSelection.checks(*watched)
     found: Jobs = {}
     for asset in TIMETABLE:
         own = dg.AssetSelection.assets(asset) - checks
         found[asset] = dg.define_asset_job(f"{asset}_job", own, tags=SCHEDULED)
+    sources = [dg.AssetCheckKey(dg.AssetKey(asset), feeds.NAME) for asset in feeds.SOURCES]
+    alive = dg.AssetSelection.checks(*sources)
+    found[FEEDS_JOB] = dg.define_asset_job(FEEDS_JOB, alive, tags=SCHEDULED)
     found[STANDING_JOB] = dg.define_asset_job(STANDING_JOB, checks, tags=SCHEDULED)
     return found
 
@@ -52,6 +57,15 @@ def schedules(clock: FarmClock, jobs: Jobs, farm: Farm) -> list[dg.ScheduleDefin
             execution_timezone=farm.timezone,
             default_status=ON,
             description=say("standing_schedule", farm, days=standing.DAYS),
+        ),
+        dg.ScheduleDefinition(
+            name="feeds_schedule",
+            job=jobs[FEEDS_JOB],
+            # A feed that stops is told within 15 + 30 min. A look costs a run, about 30 events.
+            cron_schedule="10,40 * * * *",
+            execution_timezone=farm.timezone,
+            default_status=ON,
+            description=say("feeds_schedule", farm),
         ),
         _retention(farm),
     ]
@@ -91,7 +105,8 @@ def _catching_up(
     def tick(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         now = context.scheduled_execution_time
         past = Past(context.instance, now)
-        found = wanted(past, dg.AssetKey(asset), definition, now, also=1)
+        anew = out_of_date(past, asset, clock)
+        found = wanted(past, dg.AssetKey(asset), definition, now, also=1, anew=anew)
         for first, last in found:
             # The key counts within the tick alone
             yield dg.RunRequest(run_key=f"{first}...{last}", **span(first, last))

@@ -9,7 +9,10 @@ from typing import Any
 
 import dagster as dg
 
+from mushroom_assets.automation import following
 from mushroom_assets.automation.catching_up import EVERY_S, look
+from mushroom_assets.automation.demand import Past
+from mushroom_assets.automation.following import Asked
 from mushroom_assets.automation.notification import Reader, tell_failures
 from mushroom_assets.automation.schedules import Jobs, span
 from mushroom_assets.automation.targets import Target
@@ -19,8 +22,9 @@ from mushroom_assets.domain.texts import say
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.instance.backfills import continue_backfills
 from mushroom_assets.partitions import FarmClock
-from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
 from mushroom_assets.settings import load_settings
+from mushroom_assets.storage.inputs import follow
 from mushroom_assets.storage.vision.labels import NO_LABELS, label_state
 
 ON = dg.DefaultSensorStatus.RUNNING
@@ -40,6 +44,7 @@ def sensors(clock: FarmClock, jobs: Jobs, farm: Farm, *, notify: bool) -> list[d
     return [
         *(_automation(asset, farm) for asset in following),
         _catching_up(clock, jobs, farm),
+        _following(clock, jobs, farm),
         _watching_labels(jobs["clip_probe"], farm),
         _watching_failures(farm, on=notify),
     ]
@@ -75,6 +80,44 @@ def _catching_up(clock: FarmClock, jobs: Jobs, farm: Farm) -> dg.SensorDefinitio
         return dg.SensorResult(requests, skip_reason=idle, cursor=found.note)
 
     return tick
+
+
+def _following(clock: FarmClock, jobs: Jobs, farm: Farm) -> dg.SensorDefinition:
+    @dg.sensor(
+        jobs=[*(jobs[asset] for asset in PARTITIONED), jobs[following.RELABEL_JOB]],
+        name="following_inputs",
+        minimum_interval_seconds=following.EVERY_S,
+        default_status=ON,
+        description=say("following_inputs", farm, days=farm.follow_days),
+    )
+    def tick(
+        context: dg.SensorEvaluationContext,
+        postgres: PostgresResource,
+        image_store: ImageStore,
+        farm_file: FarmFile,
+    ) -> dg.SensorResult:
+        farm = farm_file.read()
+        now = dt.datetime.now(farm.zone)
+        with permanent_faults_fail_at_once():
+            database = postgres.database()
+            follow(database, farm)
+            following.mark_changed_images(database, image_store.images(), clock, farm, now)
+            asked = list(following.look(Past(context.instance, now), database, clock, farm))
+        requests = [_request(each) for each in asked]
+        idle = None if requests else dg.SkipReason(say("nothing_to_follow", farm))
+        return dg.SensorResult(requests, skip_reason=idle)
+
+    return tick
+
+
+def _request(asked: Asked) -> dg.RunRequest:
+    if asked.job == following.RELABEL_JOB:
+        config = {"since": asked.first, "until": asked.last}
+        run_config = {"ops": {"relabel_images": {"config": config}}}
+        return dg.RunRequest(job_name=asked.job, run_config=run_config, tags=asked.tags)
+    wanted = span(asked.first, asked.last)
+    tags = {**wanted.pop("tags", {}), **asked.tags}
+    return dg.RunRequest(job_name=asked.job, tags=tags, **wanted)
 
 
 def _watching_labels(job: Any, farm: Farm) -> dg.SensorDefinition:

@@ -84,7 +84,7 @@ class Slot:
 
     @property
     def automation_condition(self) -> dg.AutomationCondition[Any] | None:
-        """When every input of a day is there, and again after any of them was redone.
+        """When every input of a day is there for the first time; then `following` has it.
 
         It holds for the days of the lookback. `eager()` looks at the newest day only: a day that
         was caught up later would never get its report.
@@ -92,7 +92,8 @@ class Slot:
         if not self.follows_inputs:
             return None
         window = dg.AutomationCondition.in_latest_time_window(lookback_delta=LOOKBACK)
-        return dg.AutomationCondition.eager().replace("in_latest_time_window", window)
+        eager = dg.AutomationCondition.eager().replace("in_latest_time_window", window)
+        return eager & dg.AutomationCondition.missing()
 
     def freshness_policy(self, timezone: str) -> dg.FreshnessPolicy | None:
         """A day is there by its hour of the next morning, an hour within the next hour."""

@@ -1,7 +1,8 @@
 """The standing checks: did a partition of the last 30 days fail, is one missing or outdated?
 
-They ask Dagster's own record. Outdated is what was made under another farm file or by older code:
-Dagster says so on the partition's own page ("Unsynced"), but not on the asset's.
+They ask Dagster's own record. Outdated is what was made under another farm file, by older code, or
+before an input of it changed (`instance.stale`), however long ago: Dagster itself does not say so
+on the asset's page.
 
 A standing check is not about one partition and so it has none. A schedule of its own evaluates it,
 and so does a run that is launched in the UI, which Dagster gives all checks of its assets. The
@@ -20,13 +21,19 @@ from mushroom_assets.checks.rule import ERROR, WARN
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.versions import Noun, code_version
+from mushroom_assets.domain.windows import Window
+from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.instance.outstanding import closed, keys_of, ranges
-from mushroom_assets.instance.reporting import made_by, together
-from mushroom_assets.resources import FarmFile
+from mushroom_assets.instance.reporting import together
+from mushroom_assets.instance.stale import stale
+from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.settings import load_settings
+from mushroom_assets.storage.inputs import follow
+from mushroom_assets.storage.outdated import Marks, read_marks
 
 NAME = "partitions_complete"
 DAYS = 30
+NOTHING = Marks()
 SHOWN = 10  # ranges of each kind
 
 
@@ -57,7 +64,7 @@ def standing_check(
         name=spec.get_python_identifier(), specs=[spec], retry_policy=retry_policy
     )
     def check(
-        context: dg.AssetCheckExecutionContext, farm_file: FarmFile
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource, farm_file: FarmFile
     ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
         farm = farm_file.read()
         # Dagster plans the check for every partition of a run that has some, and waits for each.
@@ -65,20 +72,28 @@ def standing_check(
             for key in keys_of(context.run, watched.partitions):
                 yield dg.AssetCheckEvaluation(watched.asset, NAME, passed=True, partition=key)
         due_by = dt.datetime.now(farm.zone) - watched.due_after
-        yield dg.AssetCheckResult(**completeness(context.instance, watched, due_by, farm))
+        with permanent_faults_fail_at_once():
+            follow(postgres.database(), farm)
+            with postgres.transaction() as connection:
+                marks = read_marks(connection, watched.asset.to_user_string())
+        yield dg.AssetCheckResult(**completeness(context.instance, watched, due_by, farm, marks))
 
     return check
 
 
 def completeness(
-    instance: dg.DagsterInstance, watched: Watched, due_by: dt.datetime, farm: Farm
+    instance: dg.DagsterInstance,
+    watched: Watched,
+    due_by: dt.datetime,
+    farm: Farm,
+    marks: Marks = NOTHING,
 ) -> dict[str, Any]:
-    """What the check says of the windows that closed by `due_by`.
+    """What the check says of the windows that closed by `due_by`; `marks` are the asset's.
 
     Only a failed partition is an error.
     """
-    keys = due(watched, due_by)
-    lack = lacking(instance, watched, keys, farm)
+    lack = lacking(instance, watched, due_by, farm, marks)
+    keys = [window.key for window in outdating(watched, due_by, marks)]
     count = len(set[str]().union(*lack.values()))
     metadata: dict[str, dg.MetadataValue] = {"offending": dg.MetadataValue.int(count)}
     for name, found in lack.items():
@@ -103,18 +118,31 @@ def due(watched: Watched, due_by: dt.datetime) -> list[str]:
     return [window.key for window in closed(watched.partitions, span, due_by)]
 
 
+def outdating(watched: Watched, due_by: dt.datetime, marks: Marks) -> list[Window]:
+    """The windows that closed by `due_by` from the first mark on, of the last 30 days at least."""
+    span = dt.timedelta(days=DAYS)
+    if marks.found:
+        span = max(span, due_by - marks.found[0].at + dt.timedelta(days=1))
+    return closed(watched.partitions, span, due_by)
+
+
 def lacking(
-    instance: dg.DagsterInstance, watched: Watched, keys: Sequence[str], farm: Farm
+    instance: dg.DagsterInstance,
+    watched: Watched,
+    due_by: dt.datetime,
+    farm: Farm,
+    marks: Marks,
 ) -> dict[str, set[str]]:
-    """Which of the keys failed, are missing or outdated."""
+    """Which partitions that closed by `due_by` failed or are missing, and which are outdated."""
     asset = watched.asset
+    keys = due(watched, due_by)
     status = instance.get_status_by_partition(asset, keys, watched.partitions) or {}
-    current = code_version(watched.noun, farm)
-    made = made_by(instance, asset, keys)
+    windows = outdating(watched, due_by, marks)
+    version = code_version(watched.noun, farm)
     return {
         "failed": {key for key in keys if status.get(key) is AssetPartitionStatus.FAILED},
         "missing": {key for key in keys if status.get(key) is None},
-        "outdated": {key for key, version in made.items() if version != current},
+        "outdated": set(stale(instance, asset, windows, marks, version)),
     }
 
 
@@ -125,7 +153,9 @@ def _told(lack: Mapping[str, set[str]], farm: Farm) -> str:
     if lack["failed"] or lack["missing"]:
         told.append(say("partitions_complete.fault", farm, days=DAYS, **counts))
     if lack["outdated"]:
-        told.append(say("partitions_complete.outdated", farm, days=DAYS, **counts))
+        told.append(
+            say("partitions_complete.outdated", farm, follow_days=farm.follow_days, **counts)
+        )
     return say("sentence_end", farm).join(told)
 
 

@@ -18,6 +18,7 @@ from mushroom_assets.ingestion.files import LoadError
 from mushroom_assets.service.home import ServerError
 from mushroom_assets.settings import SettingsError
 from mushroom_assets.storage.migrations import MigrationFailed
+from mushroom_assets.storage.removals import RowsRemoved
 
 # What a user can mend.
 EXPECTED = (
@@ -31,6 +32,7 @@ EXPECTED = (
     SimilarError,
     ImageStoreRefused,
     ImageStoreUnavailable,
+    RowsRemoved,
 )
 log = logging.getLogger("mushroom_assets")
 
@@ -53,7 +55,7 @@ class Command(click.Group):
             fail(f"the disk is full: {error}. Remedy: {remedy}")
 
 
-def fail(message: str) -> NoReturn:
-    """End with a message."""
-    click.echo(f"mushroom: {message}")  # stdout, like every other line
-    sys.exit(1)
+def fail(message: str, code: int = 1, *, err: bool = False) -> NoReturn:
+    """End with a message, on stdout, like every other line, or on stderr."""
+    click.echo(f"mushroom: {message}", err=err)
+    sys.exit(code)

@@ -4,6 +4,7 @@ They read arguments and print what comes back. What they call lives in `ingestio
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,6 +12,9 @@ import click
 from mushroom_assets.cli import options, similar
 from mushroom_assets.cli.ground import machine, open_database
 from mushroom_assets.cli.progress import progress_bar
+from mushroom_assets.domain import reach
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.reach import Touched
 from mushroom_assets.ingestion import simulated
 from mushroom_assets.ingestion.batches import load_batches
 from mushroom_assets.ingestion.files import LoadReport, bad_rows_file
@@ -18,6 +22,7 @@ from mushroom_assets.ingestion.labels import load_labels, progress_lines
 from mushroom_assets.ingestion.samples import load_samples
 from mushroom_assets.resources import ImageStore
 from mushroom_assets.settings import load_settings
+from mushroom_assets.storage.inputs import own_reach
 
 
 @click.command()
@@ -92,7 +97,9 @@ def samples_command(file: Path, skip_bad: bool) -> None:
             skip_bad=skip_bad,
             progress=lambda rows: bar.update(rows - bar.n),
         )
+        touched = own_reach(connection, farm)
     _tell(report, file)
+    _tell_touched(touched, farm)
 
 
 @load.command("batches")
@@ -112,7 +119,9 @@ def batches_command(file: Path, skip_bad: bool) -> None:
         database.transaction() as connection,
     ):
         report = load_batches(connection, file, farm, skip_bad=skip_bad)
+        touched = own_reach(connection, farm)
     _tell(report, file)
+    _tell_touched(touched, farm)
 
 
 def _tell(report: LoadReport, file: Path) -> None:
@@ -122,6 +131,13 @@ def _tell(report: LoadReport, file: Path) -> None:
     if report.unknown_rooms:
         rooms = ", ".join(sorted(report.unknown_rooms))
         click.echo(f"nothing is computed for rooms that the farm file does not list: {rooms}")
+
+
+def _tell_touched(touched: Sequence[Touched], farm: Farm) -> None:
+    """Which partitions are made anew by what was loaded, or made of it: a line an asset."""
+    for asset, (count, first, last) in reach.summed(touched, dt.datetime.now(dt.UTC), farm).items():
+        stretch = first if count == 1 else f"{first} to {last}"
+        click.echo(f"touches {count} of {asset}: {stretch}")
 
 
 @click.command()

@@ -23,6 +23,7 @@ SUBCOMMANDS = {
     "doctor": ("server", "run_doctor"),
     "health": ("health", "health"),
     "status": ("status", "status"),
+    "diff": ("diff", "diff"),
     "web": ("web", "web"),
     "simulate": ("data", "simulate"),
     "load": ("data", "load"),

@@ -21,6 +21,7 @@ from mushroom_assets.service.record import AssetState, RecordReader
 from mushroom_assets.settings import Settings
 
 LINE = "{:<24} {:<16} {:>8} {:>7} {:>9}  {}"
+BY = "itself (follow_days): launch a backfill in the UI"
 HEAD = LINE.format("asset", "made until", "missing", "failed", "outdated", "next")
 
 
@@ -42,6 +43,11 @@ def status() -> None:
     click.echo(HEAD)
     for state in record.assets:
         click.echo(_line(state, farm, off))
+    for state in record.assets:
+        for first, last in state.left:
+            click.echo(
+                f"{state.asset} {first} ... {last}: outdated, and too old to be made anew by {BY}"
+            )
     for fault in record.faults:
         click.echo(f"{fault}")
     lacking = any(state.missing or state.failed for state in record.assets)

@@ -6,7 +6,6 @@ A card is made in the manner of the ambulatory glucose profile: the verdict and 
 what was moved and what followed, how earlier batches did at the same age, and what the cameras saw.
 """
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,18 +17,18 @@ from mushroom_assets.domain.report import (
     DailyRoomReport,
     Likeness,
     Means,
-    Peer,
     Reason,
+    RoomAge,
     RoomDay,
     Verdict,
     assess,
     growth_text,
+    quoted,
 )
 from mushroom_assets.domain.setpoints import change_text
 from mushroom_assets.domain.texts import decimals, number_text, quantity_name, say, share_text
 
 EVENTS_SHOWN = 12  # setpoint moves; 5-10 a room and day are usual
-PEERS_SHOWN = 3  # earlier batches
 NOTHING: Means = (None, None)  # nothing is known of what followed
 MARKS = {"good": "✓", "watch": "!", "act": "‼", "insufficient_data": "?"}
 
@@ -65,7 +64,7 @@ def card(room_day: RoomDay, farm: Farm) -> Card:
         "head": _head(room_day, verdict, reasons, farm),
         "statistics": _statistics(room_day, farm),
         "changes": _changes(room_day, farm),
-        "peers": _peers(room_day, verdict, farm),
+        "peers": _peers(room_day, farm),
         "images": _images(room_day, farm),
     }
     return Card(room_day, verdict, reasons, parts)
@@ -173,13 +172,11 @@ def _alike(alike: Likeness, farm: Farm) -> str:
     if alike.growth_day is not None:
         details.append(say("alike_growth", farm, day=alike.growth_day))
     details.append(say("alike_similarity", farm, similarity=alike.similarity))
-    if alike.verdict is not None:
-        details.append(say("alike_verdict", farm, verdict=say(alike.verdict, farm)))
     told = say("comma", farm).join(details)
     return say("alike", farm, room=alike.room_id, day=alike.day, details=told)
 
 
-def _peers(room_day: RoomDay, verdict: Verdict, farm: Farm) -> str:
+def _peers(room_day: RoomDay, farm: Farm) -> str:
     """The day next to earlier batches at the same growth day."""
     own = next(iter(room_day.statistics), None)
     if own is None or own["growth_day"] is None:
@@ -188,31 +185,29 @@ def _peers(room_day: RoomDay, verdict: Verdict, farm: Farm) -> str:
     if not batches:
         return say("no_peers", farm, day=own["growth_day"])
     names = list(farm.quantities)
-    headings = [say(f"{column}_heading", farm) for column in ("batch", "room", "verdict")]
+    headings = [say(f"{column}_heading", farm) for column in ("batch", "room")]
     own_means = _means(room_day.statistics, names, farm)
     lines = [
         f"**{say('peers', farm, day=own['growth_day'])}**",
         "",
         _line(*headings, *_headings(names, farm)),
         _rule(len(headings) + len(names)),
-        _line(own["batch_date"], room_day.room_id, say(verdict, farm), *own_means),
+        _line(own["batch_date"], room_day.room_id, *own_means),
     ]
     for rows in batches:
         first = rows[0]
-        told = say(first["verdict"], farm) if first["verdict"] else "–"
         means = _means(rows, names, farm)
-        lines.append(_line(first["batch_date"], first["room_id"], told, *means))
+        lines.append(_line(first["batch_date"], first["room_id"], *means))
     return "\n".join(lines)
 
 
-def _peer_batches(room_day: RoomDay) -> list[list[Peer]]:
-    """The rows of the earlier batches shown: its own room's first, then the latest elsewhere."""
-    batches: dict[tuple[str, dt.date | None], list[Peer]] = {}
+def _peer_batches(room_day: RoomDay) -> list[list[DailyEnvStats]]:
+    """The rows of the earlier batches that are shown."""
+    of_age: dict[RoomAge, list[DailyEnvStats]] = {}
     for row in room_day.peers:
-        batches.setdefault((row["room_id"], row["batch_date"]), []).append(row)
-    latest = sorted(batches, key=lambda batch: batch[1] or dt.date.min, reverse=True)
-    own_first = sorted(latest, key=lambda batch: batch[0] != room_day.room_id)
-    return [batches[batch] for batch in own_first[:PEERS_SHOWN]]
+        of_age.setdefault(RoomAge.of(row), []).append(row)
+    own = RoomAge.of(room_day.statistics[0])
+    return [of_age[age] for age in quoted(own, of_age)]
 
 
 def _means(rows: Sequence[DailyEnvStats], names: Sequence[str], farm: Farm) -> list[str]:

@@ -196,6 +196,16 @@ class Keep(_Model):
     events_days: int | None = None
 
 
+class Feeds(_Model):
+    """After how many seconds without anything new a room's feed counts as stopped.
+
+    It must be told as stopped before it is forgotten, after 7 days (`feeds.FORGOTTEN`).
+    """
+
+    samples_late_s: int = Field(default=900, ge=60, lt=7 * 86_400)
+    images_late_s: int = Field(default=7200, ge=60, lt=7 * 86_400)
+
+
 class Farm(_Model):
     """One farm, as its file describes it."""
 
@@ -214,6 +224,8 @@ class Farm(_Model):
     vision: Vision
     owners: Owners = Owners()
     keep: Keep = Keep()
+    feeds: Feeds = Feeds()
+    follow_days: int = Field(default=35, ge=0, le=3660)
 
     @field_validator("timezone")
     @classmethod

@@ -6,9 +6,9 @@ the result tables have them; nothing is read or written here. `card` puts the ve
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NotRequired, TypedDict, cast
+from typing import Any, Literal, NamedTuple, NotRequired, Self, TypedDict, cast
 
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Band, Farm, Quantity
@@ -27,7 +27,7 @@ from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.vision import UNKNOWN
 from mushroom_assets.domain.windows import to_us
 
-VERSION = 1  # of the code: raise it when the rows' meaning changes, see `versions`
+VERSION = 2  # of the code: raise it when the rows' meaning changes, see `versions`
 Verdict = Literal["good", "watch", "act", "insufficient_data"]
 # The worst reason decides
 SEVERITY: tuple[Verdict, ...] = ("good", "watch", "act", "insufficient_data")
@@ -37,6 +37,8 @@ EFFECT_COVERAGE = 0.5  # share of each hour; below it, the report says nothing o
 # room in a stage that no other room was in had its nearest past day at 0.27 to 0.31, with growth
 # days 11 to 21 apart.
 ALIKE_FROM = 0.5
+PEERS_SHOWN = 3  # earlier batches at the same growth day
+PEER_DAYS = dt.timedelta(days=400)  # every season, 13 batches a room
 
 Means = tuple[float | None, float | None]  # of a quantity, before and after a move
 Effect = Mapping[str, Means]  # by quantity
@@ -75,24 +77,31 @@ class DailyRoomReport(TypedDict):
     computed_at: NotRequired[dt.datetime]
 
 
-class Peer(DailyEnvStats):
-    """A row of `daily_env_stats` of an earlier batch, with the verdict of its day's report."""
+class RoomAge(NamedTuple):
+    """A room's day, its growth day and batch."""
 
-    verdict: Verdict | None
+    day: dt.date
+    room_id: str
+    growth_day: int | None
+    batch_date: dt.date | None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """That of a row of `daily_env_stats`."""
+        return cls(row["stat_date"], row["room_id"], row["growth_day"], row["batch_date"])
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """The past room day whose images looked most like a day's.
+    """The past room day whose images looked most like a day's; `similarity` is a cosine.
 
-    `similarity` is a cosine, `verdict` that of the day's report.
+    A report quotes no other report: it would depend on which of the two was written first.
     """
 
     room_id: str
     day: dt.date
     similarity: float
     growth_day: int | None = None
-    verdict: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ class RoomDay:
         images_trained: whether the model's labels and vectors mean anything.
         alike: the past day that looked most like it.
         effects: what followed each of the changes.
-        peers: earlier batches at the same growth day.
+        peers: rows of earlier days at the same growth day, of any room.
     """
 
     room_id: str
@@ -116,7 +125,7 @@ class RoomDay:
     images_trained: bool
     alike: Likeness | None = None
     effects: Sequence[Effect] = ()
-    peers: Sequence[Peer] = ()
+    peers: Sequence[DailyEnvStats] = ()
 
 
 def assess(room_day: RoomDay, farm: Farm) -> tuple[Verdict, list[Reason]]:
@@ -236,6 +245,43 @@ def _reason(farm: Farm, severity: Verdict, code: str, **values: Any) -> Reason:
     shown = {**values, "quantity": quantity_name(values.get("quantity", ""), farm)}
     told = say(code, farm, **shown)
     return cast("Reason", {"severity": severity, "code": code, **values, "text": told})
+
+
+def quoted(room_day: RoomAge, others: Iterable[RoomAge]) -> list[RoomAge]:
+    """The earlier batches at a room's growth day that its report shows.
+
+    Its own room's first, then the latest elsewhere; `PEERS_SHOWN` at most, of `PEER_DAYS` before.
+    """
+    since = room_day.day - PEER_DAYS
+    alike = [
+        other
+        for other in others
+        if since <= other.day < room_day.day and other.growth_day == room_day.growth_day
+    ]
+    by_room = sorted(set(alike), key=lambda other: other.room_id)
+    latest = sorted(by_room, key=lambda other: other.day, reverse=True)
+    own_first = sorted(latest, key=lambda other: other.room_id != room_day.room_id)
+    return own_first[:PEERS_SHOWN]
+
+
+def quoting(changed: Collection[RoomAge], known: Iterable[RoomAge]) -> set[dt.date]:
+    """The days whose reports quote some room days, or would without the others.
+
+    Args:
+        changed: as they were and as they are.
+        known: all that may quote them, or be quoted in their place.
+    """
+    by_age: dict[int | None, set[RoomAge]] = {}
+    for age in {*changed, *known}:
+        by_age.setdefault(age.growth_day, set()).add(age)
+    by_age.pop(None, None)
+    changed = set(changed)
+    days = set()
+    for alike in by_age.values():
+        for room_day in alike:
+            if not changed.isdisjoint(quoted(room_day, alike)):
+                days.add(room_day.day)
+    return days
 
 
 def growth_text(room_day: RoomDay, farm: Farm) -> str:

@@ -5,6 +5,7 @@ error means (`faults.image_store`), what filesystems say of a file (`image_store
 path or a picture means (domain, inference), Dagster and the settings (`resources.ImageStore`).
 """
 
+import datetime as dt
 import errno
 import logging
 import random
@@ -17,6 +18,7 @@ from typing import NamedTuple, TypeVar
 import fsspec
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.image_key import day_prefixes
 from mushroom_assets.domain.strays import Entry, Stray, room_strays, root_strays
 from mushroom_assets.faults.image_store import (
     ImageStoreRefused,
@@ -115,6 +117,18 @@ class Images:
             end = "/" if file.is_folder else ""
             found[f"{folder}/{file.name}{end}"] = file.fingerprint
         return dict(sorted(found.items()))
+
+    def of_day(self, day: dt.date, farm: Farm) -> dict[str, tuple[str, Fingerprint]]:
+        """A farm-local day's files: path -> room and fingerprint.
+
+        Raises:
+            ImageStoreRefused, ImageStoreUnavailable: as `listing`.
+        """
+        found: dict[str, tuple[str, Fingerprint]] = {}
+        for room, prefix in day_prefixes(farm, day).items():
+            files = self.listing(prefix)
+            found |= {path: (room, fingerprint) for path, fingerprint in files.items()}
+        return found
 
     def paths(self, folder: str) -> list[str]:
         """The paths of `listing`."""

@@ -65,6 +65,30 @@ def ranges(
         yield stretch[0], stretch[-1]
 
 
+def with_gaps(
+    windows: Iterable[Window], wanted: Collection[str], free: Collection[str], longest: dt.timedelta
+) -> set[str]:
+    """What is wanted, and the gaps between: those that are free throughout and not too long.
+
+    Args:
+        windows: consecutive, in order.
+        wanted: keys.
+        free: keys that may be asked for besides.
+        longest: of a gap, from its begin to its end.
+    """
+    joined = set(wanted)
+    gap: list[Window] | None = None  # before the first that is wanted there is none
+    for window in windows:
+        if window.key in wanted:
+            keys = {each.key for each in gap or []}
+            if gap and keys.issubset(free) and gap[-1].end <= gap[0].start + longest:
+                joined |= keys
+            gap = []
+        elif gap is not None:
+            gap.append(window)
+    return joined
+
+
 def made(instance: dg.DagsterInstance, asset: dg.AssetKey, keys: Collection[str]) -> set[str]:
     """Those of the partitions that are materialized.
 

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from mushroom_assets.storage.removals import Removed
 
 RUNS_AT_ONCE = 200  # about 10,000 rows a transaction
-# What Dagster asks of a partition or an asset long after the run: rows of these kinds stay
+# What Dagster asks of a partition or an asset long after the run: rows of these kinds stay. No
+# observation does: of a source there are thousands a year, and each tells of its own moment.
 _LASTING = [
     dg.DagsterEventType.ASSET_MATERIALIZATION.value,
-    dg.DagsterEventType.ASSET_OBSERVATION.value,
     dg.DagsterEventType.ASSET_FAILED_TO_MATERIALIZE.value,
     dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
     dg.DagsterEventType.ASSET_CHECK_EVALUATION.value,
@@ -85,7 +85,7 @@ def are_here(connection: sa.Connection) -> bool:
 def remove_run_logs(connection: sa.Connection, before: dt.datetime, after: int) -> Portion | None:
     """Remove the log of the next runs that ended before an instant, in the caller's transaction.
 
-    Materializations, observations, what failed and was never made since, and the latest evaluation
+    Materializations, what failed and was never made since, and the latest evaluation
     of each check stay, with their runs.
 
     Args:

@@ -11,6 +11,8 @@ from typing import Any, LiteralString, NamedTuple
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from mushroom_assets.storage.feeds import NEWEST
+
 Rows = Iterable[Sequence[Any]]
 
 
@@ -45,16 +47,7 @@ NEWEST_SAMPLE = Figure(
     "mushroom_sample_newest_seconds",
     "When the newest sample of a room of the farm file was taken; 0 where there is none.",
     ("room",),
-    # One step back in the primary key per point, in the newest month that has any
-    """
-    SELECT room_id, coalesce(extract(epoch FROM max(newest.sampled_at)), 0)
-    FROM unnest(%(rooms)s::text[]) AS room (room_id)
-    LEFT JOIN farm.point USING (room_id)
-    LEFT JOIN LATERAL (
-        SELECT sampled_at FROM farm.sample
-        WHERE point_id = point.point_id AND sampled_at <= now()
-        ORDER BY sampled_at DESC LIMIT 1) AS newest ON true
-    GROUP BY room_id""",
+    NEWEST,
     ("farm.point", "farm.sample"),
 )
 LATE = Figure(

@@ -19,7 +19,7 @@ OF_PARTITIONS = {
     "due": f"Partitions of the last {DAYS} days that should be there.",
     "missing": f"Partitions of the last {DAYS} days that are due, not made and not on their way.",
     "failed": f"Partitions of the last {DAYS} days that failed when they were last tried.",
-    "outdated": f"Partitions of the last {DAYS} days made under another farm file or older code.",
+    "outdated": "Partitions made before an input changed, under another farm file or older code.",
 }
 
 

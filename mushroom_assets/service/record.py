@@ -5,7 +5,7 @@ should have ticked is told by `automation`. Nothing is recorded here.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import dagster as dg
@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from dagster_postgres.utils import DagsterPostgresException
 
 from mushroom_assets.automation import ticks
-from mushroom_assets.automation.timetable import watched
-from mushroom_assets.checks.standing import DAYS, Watched, due, lacking
+from mushroom_assets.automation.timetable import PARTITIONED, watched
+from mushroom_assets.checks.standing import DAYS, Watched, due, lacking, outdating
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import FarmFileError
 from mushroom_assets.faults.database import (
@@ -24,12 +24,15 @@ from mushroom_assets.faults.database import (
     first_line,
     remedy,
 )
-from mushroom_assets.instance.outstanding import closed, made
+from mushroom_assets.faults.retry import Retry
+from mushroom_assets.instance.outstanding import closed, made, ranges
 from mushroom_assets.partitions import farm_clock
 from mushroom_assets.service.asking import Fault
 from mushroom_assets.service.home import ServerError
 from mushroom_assets.service.launcher import instance_of
 from mushroom_assets.settings import Settings
+from mushroom_assets.storage.connection import Database, Limits
+from mushroom_assets.storage.outdated import Marks, read_marks
 
 PART = "timetable"
 STATEMENT_MS = 5000
@@ -55,7 +58,9 @@ class AssetState(NamedTuple):
         due: how many should be there.
         missing: how many of these were never made.
         failed: how many failed last.
-        outdated: how many were made under another farm file or by older code.
+        outdated: how many, of whatever age, were made under another farm file, by older code, or
+            before an input of theirs changed.
+        left: ranges of those that are too old to be made anew by themselves.
     """
 
     asset: str
@@ -64,6 +69,7 @@ class AssetState(NamedTuple):
     missing: int
     failed: int
     outdated: int
+    left: tuple[tuple[str, str], ...] = ()
 
 
 class Record(NamedTuple):
@@ -79,6 +85,11 @@ class RecordReader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._instance: dg.DagsterInstance | None = None
+        self._database = Database(
+            settings.require_database_url(),
+            limits=Limits(pool_size=1, max_overflow=0, statement_timeout_s=STATEMENT_MS // 1000),
+            retry=Retry(attempts=1),
+        )
 
     def read(self) -> Record:
         """The record as it is now, by the farm file as it is now."""
@@ -86,7 +97,11 @@ class RecordReader:
             farm = self._settings.read_farm()
             now = dt.datetime.now(farm.zone)
             instance = self._open()
-            states = [_state(instance, each, farm, now) for each in watched(farm_clock(farm))]
+            with self._database.transaction() as connection:
+                marks = {asset: read_marks(connection, asset) for asset in PARTITIONED}
+            states = [
+                _state(instance, each, farm, now, marks) for each in watched(farm_clock(farm))
+            ]
             return Record(tuple(states), tuple(timetable_faults(instance, farm, now)))
         except UNREADABLE as error:
             return Record((), (_unreadable(error),))
@@ -113,11 +128,23 @@ def timetable_faults(instance: dg.DagsterInstance, farm: Farm, now: dt.datetime)
             yield Fault(PART, told, LOOK_AGAIN)
 
 
-def _state(instance: dg.DagsterInstance, own: Watched, farm: Farm, now: dt.datetime) -> AssetState:
-    keys = due(own, now - own.due_after)
-    counts = {name: len(found) for name, found in lacking(instance, own, keys, farm).items()}
+def _state(
+    instance: dg.DagsterInstance,
+    own: Watched,
+    farm: Farm,
+    now: dt.datetime,
+    marks: Mapping[str, Marks],
+) -> AssetState:
+    asset = own.asset.to_user_string()
+    due_by = now - own.due_after
+    found = lacking(instance, own, due_by, farm, marks[asset])
+    counts = {name: len(keys) for name, keys in found.items()}
+    followed = now - dt.timedelta(days=farm.follow_days)
+    windows = outdating(own, due_by, marks[asset])
+    older = [window.key for window in windows if window.start < followed]
+    left = tuple(ranges(older, found["outdated"]))
     newest = _newest_end(instance, own, now)
-    return AssetState(own.asset.to_user_string(), newest, len(keys), **counts)
+    return AssetState(asset, newest, len(due(own, due_by)), **counts, left=left)
 
 
 def _newest_end(instance: dg.DagsterInstance, own: Watched, now: dt.datetime) -> float | None:

@@ -68,6 +68,8 @@ def ensure_months(connection: sa.Connection, first: dt.date, last: dt.date) -> i
             f"ALTER TABLE {SCHEMA}.sample ATTACH PARTITION {SCHEMA}.{name} "
             f"FOR VALUES FROM ('{_start(month)}') TO ('{_start(month + 1)}')"
         )
+        # A statement that names the month fires none of the triggers of `sample`
+        connection.exec_driver_sql(f"SELECT {SCHEMA}.follow_samples('{SCHEMA}.{name}')")
     return len(missing)
 
 

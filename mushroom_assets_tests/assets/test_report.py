@@ -118,7 +118,6 @@ def test_a_report_names_the_past_day_that_looked_most_like_it(small: SmallFarm) 
     report(small, "2025-12-30")
     found = report(small)
     assert found["A"]["summary_md"].endswith(
-        "Looked most like room B on 2025-12-30"
-        " (growth day 9, similarity 0.89, verdict insufficient data)"
+        "Looked most like room B on 2025-12-30 (growth day 9, similarity 0.89)"
     )  # 2 / sqrt(5)
     assert "Looked" not in found["B"]["summary_md"]

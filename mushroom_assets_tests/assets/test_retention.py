@@ -11,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from mushroom_assets.assets import retention
+from mushroom_assets.checks.feeds import SOURCES
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.faults.database import DatabaseUnavailable
-from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.months import ensure_months, old_months, remove_month
 from mushroom_assets.storage.schema import image_label
@@ -281,6 +282,23 @@ def test_of_old_runs_only_the_log_goes_and_dagster_says_what_it_said(kept: Small
     assert [removed.rows for _, removed in again] == [0]
     kept.run(STATS, "2025-02-03")
     assert kept.done(STATS) == before["made"] | {"2025-02-03"}
+
+
+def test_of_the_feeds_the_latest_evaluations_stay_and_no_observation(
+    kept: SmallFarm, tmp_path: Path
+) -> None:
+    given = doors(kept) | {"image_store": ImageStore(root=str(tmp_path))}
+    for _ in range(3):
+        run_job("feeds_job", kept.farm, given, kept.instance)
+    keys = [dg.AssetCheckKey(dg.AssetKey(source), "feed_alive") for source in SOURCES]
+    storage = kept.instance.event_log_storage
+    before = storage.get_latest_asset_check_execution_by_key(keys)
+    assert dict(answer(kept, LEFT))["ASSET_OBSERVATION"] == 3 * 2
+    ((_, removed),) = retention.events(kept.database, dt.datetime.now(dt.UTC), "a run")
+    assert removed.rows > 3 * 2
+    assert dict(answer(kept, LEFT)) == {"ASSET_CHECK_EVALUATION": 2}
+    assert storage.get_latest_asset_check_execution_by_key(keys) == before
+    assert dict(answer(kept, RUNS)) == {"SUCCESS": 1}
 
 
 def test_a_cleaning_that_was_killed_between_two_portions_is_gone_on_with(

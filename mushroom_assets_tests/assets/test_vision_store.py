@@ -1,5 +1,6 @@
 """`daily_clip_inference` on an S3 server that goes away for a while or for good, or refuses."""
 
+import datetime as dt
 from typing import Any
 
 import dagster as dg
@@ -7,6 +8,7 @@ import pytest
 from pydantic import PrivateAttr
 
 from mushroom_assets.automation import timetable
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets_tests.kit.cameras import ASSET, DAY, picture
 from mushroom_assets_tests.kit.object_store import BUCKET, ObjectStore
@@ -54,9 +56,9 @@ def interrupted(server: ObjectStore, *, at_read: int, while_waiting: bool) -> Im
     class Interrupted(ImageStore):
         _sleep: Any = PrivateAttr(default_factory=lambda: wait)
 
-        def listing(self, folder: str) -> dict[str, Any]:
+        def of_day(self, day: dt.date, farm: Farm) -> dict[str, Any]:
             server.start()
-            return super().listing(folder)
+            return super().of_day(day, farm)
 
         def read(self, path: str) -> bytes:
             reads.append(path)

@@ -143,12 +143,12 @@ def test_partitions_of_another_farm_file_are_told_and_no_error(build: Build) -> 
     assert found["metadata"]["offending"].value == 2
     assert listed(found, "outdated") == [DAYS[0], DAYS[2]]
     assert found["description"].startswith(
-        "2 partitions of the last 30 days were made under another farm file"
+        "2 partitions are outdated: an input changed after they were made"
     )
     assert told(small.instance, text=text, now=(2026, 1, 2, 12, 0))["passed"]
     chinese = told(small.instance, text=edited + "language: zh\n", now=(2026, 1, 5, 12, 0))
     assert chinese["description"].startswith("最近 30 天有 0 个分区失败、1 个缺失。处理办法：")
-    assert "。最近 30 天有 2 个分区是按另一份农场文件或由旧版本算出的。" in chinese["description"]
+    assert "。有 2 个分区已过时：" in chinese["description"]
 
 
 def test_a_chinese_farm_is_told_in_chinese(instance: dg.DagsterInstance) -> None:

@@ -134,6 +134,7 @@ def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path)
         "hourly_setpoint_changes_schedule": "RUNNING",
         "daily_clip_inference_schedule": "RUNNING",
         "standing_checks_schedule": "RUNNING",
+        "feeds_schedule": "RUNNING",
         "retention_schedule": "RUNNING",  # skips while the farm keeps everything
     }
     assert (health.returncode, health.stdout) == (0, "healthy\n")

@@ -6,7 +6,7 @@ from typing import Any
 
 from mushroom_assets.domain.card import EVENTS_SHOWN
 from mushroom_assets.domain.report import Likeness
-from mushroom_assets_tests.kit.room_days import BATCH, change, farm, image, stats, write
+from mushroom_assets_tests.kit.room_days import BATCH, DAY, change, farm, image, stats, write
 
 
 def test_labels_of_an_untrained_model_are_never_judged_or_shown() -> None:
@@ -110,12 +110,12 @@ def test_every_text_exists_in_both_languages() -> None:
         assert "{" not in summary
 
 
-ALIKE = Likeness("608", dt.date(2026, 1, 3), 0.9712, 12, "good")
+ALIKE = Likeness("608", dt.date(2026, 1, 3), 0.9712, 12)
 
 
 def test_the_past_day_most_alike_is_told_in_one_line() -> None:
     without, told = write()["summary_md"], write(alike=ALIKE)["summary_md"]
-    line = "Looked most like room 608 on 2026-01-03 (growth day 12, similarity 0.97, verdict good)"
+    line = "Looked most like room 608 on 2026-01-03 (growth day 12, similarity 0.97)"
     assert told == f"{without}\n\n{line}"
     assert write(alike=ALIKE)["verdict"] == write()["verdict"]
 
@@ -126,7 +126,7 @@ def test_what_is_not_known_of_the_day_most_alike_is_left_out() -> None:
 
 
 def test_a_day_that_is_merely_the_least_unlike_is_not_told() -> None:
-    assert write(alike=Likeness("608", dt.date(2026, 1, 3), 0.49, 25, "good")) == write()
+    assert write(alike=Likeness("608", dt.date(2026, 1, 3), 0.49, 25)) == write()
 
 
 def test_likeness_in_the_eyes_of_an_untrained_model_is_not_told() -> None:
@@ -134,11 +134,8 @@ def test_likeness_in_the_eyes_of_an_untrained_model_is_not_told() -> None:
 
 
 def test_the_day_most_alike_in_chinese() -> None:
-    doubtful = Likeness("608", dt.date(2026, 1, 3), 0.9712, 12, "insufficient_data")
-    summary = write(alike=doubtful, of=farm("zh"))["summary_md"]
-    assert summary.splitlines()[-1] == (
-        "看起来最像 608 库 2026-01-03（生长第 12 天，相似度 0.97，结论：数据不足）"
-    )
+    summary = write(alike=ALIKE, of=farm("zh"))["summary_md"]
+    assert summary.splitlines()[-1] == ("看起来最像 608 库 2026-01-03（生长第 12 天，相似度 0.97）")
 
 
 def test_a_move_is_told_with_what_followed_it() -> None:
@@ -154,41 +151,40 @@ def test_a_move_is_told_with_what_followed_it() -> None:
     ]
 
 
-def peer(
-    room: str, batch: dt.date, verdict: str | None, **changed: dict[str, Any]
-) -> list[dict[str, Any]]:
+def peer(room: str, batch: dt.date, **changed: dict[str, Any]) -> list[dict[str, Any]]:
     """A flawless day of an earlier batch at the same age."""
-    return [
-        row | {"room_id": room, "batch_date": batch, "verdict": verdict} for row in stats(**changed)
-    ]
+    day = batch + (DAY - BATCH)
+    earlier = {"room_id": room, "batch_date": batch, "stat_date": day}
+    return [row | earlier for row in stats(**changed)]
 
 
 def test_a_day_is_compared_with_its_own_rooms_batches_first_and_then_the_latest_elsewhere() -> None:
     batches = [dt.date(2025, month, 1) for month in (9, 10, 11, 12)]
     known = [
-        *peer("608", batches[3], "act", temperature={"in_range": 0.5}),
-        *peer("611", batches[0], "good", co2={"mean": 2500.0, "in_range": 0.97}),
-        *peer("607", batches[2], None),
-        *peer("612", batches[1], "watch"),
+        *peer("608", batches[3], temperature={"in_range": 0.5}),
+        *peer("611", batches[0], co2={"mean": 2500.0, "in_range": 0.97}),
+        *peer("607", batches[2]),
+        *peer("612", batches[1]),
     ]
     lines = write(peers=known)["summary_md"].splitlines()
     first = lines.index("**Earlier batches at growth day 11 (mean, share in range)**")
     assert lines[first + 2 :][:6] == [
-        "| batch | room | verdict | temperature °C | humidity % | CO2 ppm |",
-        "|---|---|---|---|---|---|",
-        "| 2026-01-10 | 611 | good | 18.1, 100% | 18.1, 100% | 18, 100% |",
-        "| 2025-09-01 | 611 | good | 18.1, 100% | 18.1, 100% | 2500, 97% |",
-        "| 2025-12-01 | 608 | act | 18.1, 50% | 18.1, 100% | 18, 100% |",
-        "| 2025-11-01 | 607 | – | 18.1, 100% | 18.1, 100% | 18, 100% |",
+        "| batch | room | temperature °C | humidity % | CO2 ppm |",
+        "|---|---|---|---|---|",
+        "| 2026-01-10 | 611 | 18.1, 100% | 18.1, 100% | 18, 100% |",
+        "| 2025-09-01 | 611 | 18.1, 100% | 18.1, 100% | 2500, 97% |",
+        "| 2025-12-01 | 608 | 18.1, 50% | 18.1, 100% | 18, 100% |",
+        "| 2025-11-01 | 607 | 18.1, 100% | 18.1, 100% | 18, 100% |",
     ]
 
 
 def test_of_a_day_of_which_too_little_is_known_nothing_is_compared() -> None:
-    lines = write(stats(humidity={"coverage": 0.69}), peers=peer("608", BATCH, "good"))[
+    earlier = dt.date(2025, 12, 10)
+    lines = write(stats(humidity={"coverage": 0.69}), peers=peer("608", earlier))[
         "summary_md"
     ].splitlines()
     own = next(line for line in lines if line.startswith("| 2026-01-10 | 611 "))
-    assert own == "| 2026-01-10 | 611 | insufficient data | 18.1, 100% | – | 18, 100% |"
+    assert own == "| 2026-01-10 | 611 | 18.1, 100% | – | 18, 100% |"
 
 
 def test_a_bar_in_a_name_breaks_no_table() -> None:

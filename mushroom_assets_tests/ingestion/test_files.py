@@ -7,6 +7,7 @@ import datetime as dt
 import math
 from pathlib import Path
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +21,7 @@ from mushroom_assets_tests.kit.command import mushroom
 
 HEADER = "room_id,device_type,device_alias,point_alias,sampled_at,value"
 SENSOR = "611,mushroom_env_status,env_611,temperature"
+IN_CYCLES = ["daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"]
 FARM = 'timezone: {}\nfirst_day: 2025-10-01\nrooms: {{"611": {{}}, "612": {{}}}}\n'
 
 
@@ -78,7 +80,14 @@ def test_instants_with_an_offset_are_kept_and_naive_ones_are_farm_time(
     rows = [f"{SENSOR},{text},{n}" for n, text in enumerate(texts)]
     result = load("samples", write(tmp_path / "s.csv", HEADER, *rows))
     assert result.exit_code == 0
-    assert result.output.splitlines()[-1] == "10 rows read: 10 added, 0 already there, 0 bad"
+    lines = result.output.splitlines()
+    assert lines[-4:] == [
+        "10 rows read: 10 added, 0 already there, 0 bad",
+        # The last sample is of midnight: the day before is carried on by it
+        "touches 2 of daily_env_stats: 2026-01-05 to 2026-01-06",
+        "touches 2 of daily_clip_inference: 2026-01-05 to 2026-01-06",
+        "touches 2 of daily_room_report: 2026-01-05 to 2026-01-06",
+    ]
     minutes = [utc(2026, 1, 5, 10, n) for n in range(9)]
     minutes[3] += dt.timedelta(milliseconds=250)
     assert stored(database) == [
@@ -428,14 +437,14 @@ def test_batches_are_added_then_corrected_and_a_repeated_load_changes_nothing(
         "612,2026-01-06,",
         "",
     )
-    assert (
-        load("batches", file).output.splitlines()[-1]
-        == "2 rows read: 2 added, 0 already there, 0 bad"
-    )
-    assert (
-        load("batches", file).output.splitlines()[-1]
-        == "2 rows read: 0 added, 2 already there, 0 bad"
-    )
+    first, *touched = load("batches", file).output.splitlines()
+    assert first == "2 rows read: 2 added, 0 already there, 0 bad"
+    # In force to this day
+    today = f"{dt.datetime.now(ZoneInfo('Asia/Shanghai')).date()}"
+    assert [line.split(":")[0].split(" of ")[1] for line in touched] == IN_CYCLES
+    assert touched[0].startswith("touches ") and f": 2026-01-05 to {today[:8]}" in touched[0]
+    again = load("batches", file).output.splitlines()
+    assert again == ["2 rows read: 0 added, 2 already there, 0 bad"]
     write(
         file,
         "room_id,in_date,bag_count",

@@ -34,7 +34,13 @@ BESIDE = {"clip_probe": {"image_label", "daily_clip_inference"}}
 EXTERNAL = {"sample", "point", "batch", "room_images"}
 LABELS = "image_label"  # external too, but of the probe alone
 # Of no partition
-WATCH = {"standing_checks_schedule": "10 * * * *", "retention_schedule": "17 4 * * 0"}
+WATCH = {
+    "standing_checks_schedule": "10 * * * *",
+    "feeds_schedule": "10,40 * * * *",
+    "retention_schedule": "17 4 * * 0",
+}
+# Of no partition, on sources
+FEEDS = {("sample", "feed_alive"), ("room_images", "feed_alive")}
 SCHEDULES = {
     "daily_env_stats_schedule": "3 1 * * *",
     "hourly_setpoint_changes_schedule": "5 * * * *",
@@ -42,4 +48,7 @@ SCHEDULES = {
 }
 TABLES = {*ASSETS, *BESIDE, *EXTERNAL, LABELS} - {"room_images"}
 # Of inference, of runs, and of retention
-WORK_TABLES = {"image_embedding", "room_day_embedding", "image_quarantine", "run_lease", "removal"}
+WORK_TABLES = {
+    *("image_embedding", "room_day_embedding", "image_listing", "image_quarantine"),
+    *("input_change", "outdated", "run_lease", "removal"),
+}

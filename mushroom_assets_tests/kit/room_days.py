@@ -31,6 +31,8 @@ def stat(quantity: str, **changed: Any) -> dict[str, Any]:
         "mean": 18.123456,
         "min": 17.0,
         "max": 19.0,
+        "stat_date": DAY,
+        "room_id": "611",
         "growth_day": 11,
         "batch_date": BATCH,
     }

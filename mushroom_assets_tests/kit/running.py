@@ -162,12 +162,12 @@ class Running:
                     mutation = f'mutation {{{stop}(id: "{each["id"]}") {{__typename}}}}'
                     ask_ui("127.0.0.1", self.port, mutation, timeout_s=60)
 
-    def launch(self, asset: str) -> None:
-        """Launch one run for all of an asset's partitions, as a schedule does.
+    def launch(self, asset: str, *, since: str = "") -> None:
+        """Launch one run for an asset's partitions, all or from one on, as a schedule does.
 
         While the code server starts anew the UI says so, by status 500, and is asked again.
         """
-        keys = self.keys(asset)
+        keys = [key for key in self.keys(asset) if key >= since]
         tags = range_tags(keys[0], keys[-1]).items()
         listed = ", ".join(f'{{key: "{key}", value: "{value}"}}' for key, value in tags)
         selector = 'repositoryLocationName: "mushroom_assets", repositoryName: "__repository__"'

@@ -21,6 +21,8 @@ from mushroom_assets.instance.reporting import DATA_VERSION_TAG
 from mushroom_assets.service.home import prepare_dagster_home
 from mushroom_assets.service.record import AssetState, Record, RecordReader
 from mushroom_assets.settings import Settings, load_settings
+from mushroom_assets.storage import migrations
+from mushroom_assets.storage.connection import Database
 from mushroom_assets_tests.kit.plant import write_farm
 from mushroom_assets_tests.kit.server import server_in
 
@@ -119,7 +121,7 @@ def test_what_is_made_failed_and_outdated_is_counted(ground: Ground) -> None:
     ground.instance.report_run_failed(run)
     found = states(ground.read())
     complete = found["hourly_setpoint_changes"]
-    assert complete[3:] == (0, 0, 0)
+    assert complete[3:] == (0, 0, 0, ())
     assert complete.newest_end == hourly[-1][1].timestamp()  # of one that is not yet due
     lacking = found["daily_env_stats"]
     assert lacking.newest_end == ground.windows("daily_env_stats")[1][1].timestamp()
@@ -173,6 +175,8 @@ def test_a_record_that_was_read_does_not_wait_for_a_database_that_has_gone(
 ) -> None:
     with server_in("mushroom-pg-") as server:
         server.start()
+        with Database(server.uri).transaction() as connection:
+            migrations.upgrade(connection)
         with opened(server.uri, tmp_path, monkeypatch) as ground:
             reader = RecordReader(ground.settings)
             assert reader.read().assets

@@ -12,6 +12,7 @@ from sqlalchemy import Table
 
 from mushroom_assets.storage.schema.dictionary import SCHEMA, Role, elsewhere, metadata, upstream
 from mushroom_assets.storage.schema.environment import daily_env_stats
+from mushroom_assets.storage.schema.following import input_change, outdated
 from mushroom_assets.storage.schema.plant import batch, point, room_images, sample
 from mushroom_assets.storage.schema.probe import clip_probe, image_label
 from mushroom_assets.storage.schema.removal import removal
@@ -21,6 +22,7 @@ from mushroom_assets.storage.schema.setpoints import hourly_setpoint_changes
 from mushroom_assets.storage.schema.vision import daily_clip_inference
 from mushroom_assets.storage.schema.vision_work import (
     image_embedding,
+    image_listing,
     image_quarantine,
     room_day_embedding,
 )
@@ -39,8 +41,11 @@ __all__ = [
     "hourly_setpoint_changes",
     "image_embedding",
     "image_label",
+    "image_listing",
     "image_quarantine",
+    "input_change",
     "metadata",
+    "outdated",
     "point",
     "removal",
     "room_day_embedding",

@@ -71,6 +71,21 @@ room_day_embedding = table(
     role=Role.WORK,
 )
 
+image_listing = table(
+    "image_listing",
+    "Which files a day's rows were made of: a day whose folders hold others is out of date",
+    "某一天的结果由哪些文件得出；文件夹内容与此不同的日子需要重新计算",
+    col("image_date", Date, "farm-local day", "农场当地日期", key=True),
+    col(
+        "digest",
+        Text,
+        "SHA-256 of the listing: paths, sizes and times of change, or ETags",
+        "文件清单的 SHA-256：路径、大小与修改时间，或 ETag",
+    ),
+    col("file_count", Integer, "files in it", "文件数", scale="1"),
+    role=Role.WORK,
+)
+
 image_quarantine = table(
     "image_quarantine",
     "What lies in the image store where no day will ever look, as of the latest run",

@@ -150,13 +150,13 @@ def read_labelled(connection: sa.Connection, encoder: str, kind: str) -> list[La
 
 def replace_probes(
     connection: sa.Connection, fits: Sequence[ProbeFit], run_id: str, fitted_at: dt.datetime
-) -> int:
+) -> bool:
     """Replace all stored fits by these, inside the caller's transaction.
 
     A model and kind whose labels no longer suffice loses its probe.
 
     Returns:
-        How many have a probe.
+        whether any of them is another than before.
     """
     rows = [
         {
@@ -175,7 +175,7 @@ def replace_probes(
         for fit in fits
         if fit.probe is not None and fit.evaluation is not None
     ]
-    return replace_rows(connection, clip_probe, sa.true(), rows)
+    return bool(replace_rows(connection, clip_probe, sa.true(), rows))
 
 
 def read_probes(connection: sa.Connection, encoder: str) -> dict[str, Probe]:
@@ -200,10 +200,10 @@ def read_probes(connection: sa.Connection, encoder: str) -> dict[str, Probe]:
 
 
 def label_state(connection: sa.Connection) -> str:
-    """A text that changes with the labels, and with the vectors of labelled images.
+    """A text that changes with the labels, whoever changes them, and with their images' vectors.
 
-    "<latest labelled_at> <labels> <their vectors>", or `NO_LABELS`. So it changes when labels are
-    added, corrected or taken away, or when a model gets vectors of labelled images.
+    "<sum of the labels' hashes> <labels> <their vectors>", or `NO_LABELS`. So it changes when
+    labels are added, corrected or taken away, or when a model gets vectors of labelled images.
     """
     label = image_label.c
     vectors = (
@@ -212,7 +212,9 @@ def label_state(connection: sa.Connection) -> str:
         .where(image_embedding.c.content_sha256.in_(sa.select(label.content_sha256)))
         .scalar_subquery()
     )
-    latest, count, known = connection.execute(
-        sa.select(sa.func.max(label.labelled_at), sa.func.count(), vectors)
+    row = sa.cast(sa.literal_column("image_label"), sa.Text)
+    hashes = sa.func.sum(sa.func.hashtextextended(row, 0))
+    total, count, known = connection.execute(
+        sa.select(hashes, sa.func.count(), vectors).select_from(image_label)
     ).one()
-    return f"{latest.isoformat()} {count} {known}" if count else NO_LABELS
+    return f"{total} {count} {known}" if count else NO_LABELS

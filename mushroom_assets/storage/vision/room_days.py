@@ -5,7 +5,7 @@ found by `search`.
 """
 
 import datetime as dt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -60,6 +60,27 @@ def replace_room_days(
     )  # fmt: skip
     insert = sa.insert(table).from_select([column.name for column in table.columns], days)
     return len(connection.execute(insert.returning(table.c.room_id)).all())
+
+
+class Nearest(NamedTuple):
+    """A room's day, and what looked most like it: room, day, similarity and growth day."""
+
+    room_id: str
+    day: dt.date
+    like: tuple[Any, ...]
+
+
+def later_likenesses(connection: sa.Connection, encoder: str, day: dt.date) -> set[Nearest]:
+    """What looks most like each room day after a day; for the run that replaces that day's."""
+    later = sa.select(room_day_embedding.c.room_id, room_day_embedding.c.image_date).where(
+        room_day_embedding.c.encoder == encoder, room_day_embedding.c.image_date > day
+    )
+    found = set()
+    for room_id, other in connection.execute(later).all():
+        for near in similar_room_days(connection, encoder, room_id, other, 1):
+            like = (near.room_id, near.day, near.similarity, near.growth_day)
+            found.add(Nearest(room_id, other, like))
+    return found
 
 
 def similar_room_days(

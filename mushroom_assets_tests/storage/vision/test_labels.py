@@ -221,7 +221,8 @@ def fit_of(
     return ProbeFit(encoder, kind, dict.fromkeys(classes, 2 * size), {}, probe, evaluation, 10.0)
 
 
-def replace(database: Database, *fits: ProbeFit, run_id: str = "run") -> int:
+def replace(database: Database, *fits: ProbeFit, run_id: str = "run") -> bool:
+    """Whether that changes anything."""
     with database.transaction() as connection:
         return replace_probes(connection, fits, run_id, NOON)
 
@@ -235,7 +236,7 @@ def test_a_probe_comes_back_to_the_last_bit(database: Database) -> None:
     given = {kind: fit_of(ENCODER, kind, number, classes) for kind, number, classes in (
         ("stage", 1, ("a", "b", "c")), ("condition", 2, ('odd, "name"', "{b}\\")),
     )}  # fmt: skip
-    assert replace(database, *given.values(), fit_of("other/w", "stage", 3)) == 3
+    assert replace(database, *given.values(), fit_of("other/w", "stage", 3))
     found = probes(database)
     assert set(found) == {"stage", "condition"}
     for kind, probe in found.items():
@@ -264,11 +265,12 @@ def test_a_row_says_who_it_is_of_and_how_right_it_was(database: Database) -> Non
 def test_the_fits_of_a_run_are_all_there_is(database: Database) -> None:
     replace(database, fit_of(ENCODER, "stage", 1), fit_of(ENCODER, "condition", 2))
     bare = ProbeFit(ENCODER, "stage", {"a": 3}, {})
-    assert replace(database, bare, fit_of(ENCODER, "condition", 4)) == 1
+    assert replace(database, bare, fit_of(ENCODER, "condition", 4))
     assert {kind: probe.probe_id for kind, probe in probes(database).items()} == {
         "condition": "condition-00000004"
     }
-    assert replace(database) == 0
+    assert replace(database)
+    assert not replace(database)
     assert probes(database) == {}
 
 

@@ -55,12 +55,22 @@ def replace_day(
 ) -> list[DailyEnergy]:
     """Compute a day's rows anew, in the caller's transaction, and replace them."""
     lock_days(connection, table, [day.date])
-    switches = energy.switches(read_points(connection), farm)
-    since = day.before(dt.timedelta(seconds=farm.max_hold_s))
-    ids = list(chain.from_iterable(switches.values()))
-    rows = energy.hours_on(read_samples(connection, ids, since, day.end), day, switches, farm)
+    rows = sum_day(connection, day, farm)
     for row in rows:
         row["run_id"] = run_id
         row["computed_at"] = dt.datetime.now(dt.UTC)
-    replace_rows(connection, table, table.c.stat_date == day.date, rows)
+    replace_rows(connection, table, within(day), rows)
     return rows
+
+
+def within(day: Window) -> sa.ColumnElement[bool]:
+    """The rows of a day."""
+    return table.c.stat_date == day.date
+
+
+def sum_day(connection: sa.Connection, day: Window, farm: Farm) -> list[DailyEnergy]:
+    """Compute a day's rows from the stored samples."""
+    switches = energy.switches(read_points(connection), farm)
+    since = day.before(dt.timedelta(seconds=farm.max_hold_s))
+    ids = list(chain.from_iterable(switches.values()))
+    return energy.hours_on(read_samples(connection, ids, since, day.end), day, switches, farm)

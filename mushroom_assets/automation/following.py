@@ -1,0 +1,246 @@
+"""Results follow their inputs: which partitions out of date are asked for now, in what portions.
+
+Once for many rows: an asset has one such run at a time, over the oldest stretch of partitions that
+are out of date, and it goes behind all other runs. Where a day at most lies between two stretches
+they are one, and what lies between is computed besides. A report waits until nothing that it is
+made of is out of date, `PATIENCE` at most. Where a run failed, the law of `demand` says when to try
+again.
+
+What is looked back over is the farm file's `follow_days`: what lies before is told by the standing
+checks, and left to a backfill. A result that has never been made is not out of date: `demand` has
+it. An asset whose schedule (or condition) is switched off in the UI is left alone, and around its
+tick an asset is left to its schedule.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import dagster as dg
+
+from mushroom_assets.automation.catching_up import is_near_its_tick, switch, switched_off
+from mushroom_assets.automation.demand import Past, triable, wait_after_failures
+from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.reach import PROBE, VISION, of_days
+from mushroom_assets.domain.versions import code_version
+from mushroom_assets.domain.windows import Window
+from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
+from mushroom_assets.faults.run import permanent_faults_fail_at_once
+from mushroom_assets.image_store.store import Images
+from mushroom_assets.instance.attempts import ended
+from mushroom_assets.instance.outstanding import (
+    UNFINISHED,
+    closed,
+    keys_of,
+    made,
+    makes,
+    on_their_way,
+    ranges,
+    with_gaps,
+)
+from mushroom_assets.instance.stale import VERSION, Stale, reasons, stale
+from mushroom_assets.partitions import FarmClock
+from mushroom_assets.resources import PostgresResource
+from mushroom_assets.settings import load_settings
+from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.inputs import follow
+from mushroom_assets.storage.outdated import mark, read_marks
+from mushroom_assets.storage.schema import RESULTS
+from mushroom_assets.storage.schema.dictionary import upstream
+from mushroom_assets.storage.vision.listings import digest, read_listings
+
+log = logging.getLogger(__name__)
+EVERY_S = 30
+# A report is made anew once for all that it is made of, but not never
+PATIENCE = dt.timedelta(minutes=10)
+# A late row must not wait longer; a run too many does no harm
+AFTER_TICK = dt.timedelta(minutes=1)
+# What lies between two stretches: a run costs 4 s, a day of hours or a day 0.5 s. An hour lost each
+# day would else be a run each
+BETWEEN = dt.timedelta(days=1)
+REASON = "mushroom/follows"  # tag of a run: the inputs that changed
+MADE_FOR = "mushroom/version"  # tag of a run: the version that it was asked for
+IMAGES = "room_images"
+RELABEL_JOB = "relabel_images_job"
+BEHIND_ALL = {"dagster/priority": "-5"}
+# Of the days whose images are all there already, so many are listed in a look
+LISTED = 3
+Found = Mapping[str, Mapping[str, Stale]]  # by asset, by partition
+
+
+class Asked(NamedTuple):
+    """A run to ask for: a job, an asset's partitions from first to last, and why."""
+
+    job: str
+    first: str
+    last: str
+    tags: Mapping[str, str]
+
+
+def find(
+    past: Past,
+    asset: str,
+    span: dt.timedelta,
+    database: Database,
+    clock: FarmClock,
+    farm: Farm,
+) -> dict[str, Stale]:
+    """The partitions of an asset that are out of date, of those that began within `span`."""
+    slot = PARTITIONED[asset]
+    with database.transaction() as connection:
+        marks = read_marks(connection, asset)
+    windows = closed(slot.partitions(clock), span, past.now.astimezone(farm.zone))
+    version = code_version(slot.noun, farm)
+    return stale(past.instance, dg.AssetKey(asset), windows, marks, version)
+
+
+def out_of_date(past: Past, asset: str, clock: FarmClock) -> set[str]:
+    """The partitions of the lookback that a tick asks for because they are out of date."""
+    settings = load_settings()
+    if settings.database_url is None:  # definitions that are looked at without a farm
+        return set()
+    farm = settings.read_farm()
+    database = PostgresResource().database()
+    try:
+        with permanent_faults_fail_at_once():
+            follow(database, farm)
+            found = find(past, asset, LOOKBACK, database, clock, farm)
+    finally:
+        database.dispose()
+    return triable(past, dg.AssetKey(asset), PARTITIONED[asset].partitions(clock), found)
+
+
+def look(past: Past, database: Database, clock: FarmClock, farm: Farm) -> Iterator[Asked]:
+    """The runs to ask for now: one an asset at most, in the order of the lineage."""
+    now = past.now.astimezone(farm.zone)
+    span = dt.timedelta(days=farm.follow_days)
+    found = {asset: find(past, asset, span, database, clock, farm) for asset in PARTITIONED}
+    off = switched_off(past.instance)
+    for asset, slot in PARTITIONED.items():
+        is_left_alone = switch(asset, slot) in off or is_near_its_tick(slot, farm, now, AFTER_TICK)
+        if is_left_alone or _is_on_its_way(past.instance, asset) or _waits(asset, found, now):
+            continue
+        windows = closed(slot.partitions(clock), span, now)
+        version = code_version(slot.noun, farm)
+        yield from _asked(past, asset, slot.partitions(clock), windows, found[asset], version)
+
+
+def _asked(
+    past: Past,
+    asset: str,
+    definition: dg.TimeWindowPartitionsDefinition,
+    windows: Sequence[Window],
+    found: Mapping[str, Stale],
+    version: str,
+) -> Iterator[Asked]:
+    """The run for the oldest stretch, if there is one."""
+    due = triable(past, dg.AssetKey(asset), definition, found)
+    due -= _made_in_vain(past.instance, asset, definition, found, version)
+    tags = {**BEHIND_ALL, REASON: reasons(found), MADE_FOR: version}
+    if due and all(found[key].sources == {PROBE} for key in due):
+        if _may_relabel(past):  # which reads no image
+            yield Asked(RELABEL_JOB, min(due), max(due), tags)
+        return
+    keys = [window.key for window in windows]
+    joined = with_gaps(windows, due, _free(past, asset, definition, keys, found), BETWEEN)
+    for first, last in islice(ranges(keys, joined, PARTITIONED[asset].partitions_a_run), 1):
+        yield Asked(f"{asset}_job", first, last, tags)
+
+
+def _free(
+    past: Past,
+    asset: str,
+    definition: dg.TimeWindowPartitionsDefinition,
+    keys: Sequence[str],
+    found: Mapping[str, Stale],
+) -> set[str]:
+    """What is made, up to date and in nobody's hands."""
+    there = made(past.instance, dg.AssetKey(asset), keys)
+    busy = on_their_way(past.instance, dg.AssetKey(asset), definition, past.now)
+    return there - found.keys() - busy
+
+
+def _is_on_its_way(instance: dg.DagsterInstance, asset: str) -> bool:
+    """Whether a run of this kind is queued or running."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+        is_relabelling = asset == VISION and run.job_name == RELABEL_JOB
+        if REASON in run.tags and (is_relabelling or makes(run, dg.AssetKey(asset))):
+            return True
+    return False
+
+
+def _may_relabel(past: Past) -> bool:
+    """Whether no such run has failed of late, or its wait is over: it is not one of partitions."""
+    failed = [each for each in past.records if each.dagster_run.job_name == RELABEL_JOB]
+    mine = [ended(each) for each in failed if REASON in each.dagster_run.tags]
+    return not mine or mine[-1] + wait_after_failures(len(mine)) <= past.now
+
+
+def _waits(asset: str, found: Found, now: dt.datetime) -> bool:
+    """Whether what an asset without an hour of its own is made of is out of date itself."""
+    if not PARTITIONED[asset].follows_inputs:
+        return False
+    if not any(found.get(name) for name in upstream(RESULTS[asset])):
+        return False
+    since = [each.since for each in found[asset].values() if each.since is not None]
+    return min(since, default=now) > now - PATIENCE
+
+
+def _made_in_vain(
+    instance: dg.DagsterInstance,
+    asset: str,
+    definition: dg.PartitionsDefinition,
+    found: Mapping[str, Stale],
+    version: str,
+) -> set[str]:
+    """What was made for this version, and has another still: by a machine with other files.
+
+    To ask again would ask for ever; the standing checks tell it.
+    """
+    suspects = {key for key, each in found.items() if each.sources == {VERSION}}
+    if not suspects:
+        return set()
+    done = dg.RunsFilter(tags={MADE_FOR: version}, statuses=[dg.DagsterRunStatus.SUCCESS])
+    tried: set[str] = set()
+    for run in instance.get_runs(done):
+        if makes(run, dg.AssetKey(asset)):
+            tried.update(keys_of(run, definition))
+    return suspects & tried
+
+
+def mark_changed_images(
+    database: Database, store: Images, clock: FarmClock, farm: Farm, now: dt.datetime
+) -> None:
+    """Mark the days whose folders hold other files than their rows were made of.
+
+    The two newest days are listed in each look, `LISTED` of the others in turn. A store that does
+    not answer is told: nothing else waits for it.
+    """
+    span = dt.timedelta(days=farm.follow_days)
+    days = [window.date for window in closed(clock.daily, span, now)]
+    with database.transaction() as connection:
+        stored = read_listings(connection, days[0]) if days else {}
+        marks = read_marks(connection, VISION)
+    of_images = [each.at for each in marks.found if IMAGES in each.sources]
+    marked = {at.astimezone(farm.zone).date() for at in of_images}
+    candidates = [day for day in _in_turn(days, now) if day in stored and day not in marked]
+    try:
+        listed = {day: digest(store.of_day(day, farm)) for day in candidates}
+    except (ImageStoreRefused, ImageStoreUnavailable) as fault:
+        log.warning("which images came late is not known now: %s", fault)
+        return
+    changed = [day for day in candidates if listed[day] != stored[day]]
+    if changed:
+        with database.transaction() as connection:
+            mark(connection, of_days(VISION, changed, IMAGES, farm))
+
+
+def _in_turn(days: Sequence[dt.date], now: dt.datetime) -> list[dt.date]:
+    """The two newest days, and `LISTED` of the others: other ones in each look."""
+    others = days[:-2]
+    turns = -(-len(others) // LISTED)
+    turn = int(now.timestamp() // EVERY_S) % turns if turns else 0
+    return [*days[-2:], *others[turn * LISTED : (turn + 1) * LISTED]]

@@ -1,0 +1,194 @@
+"""How far a change of an input reaches: which partitions of which results it touches.
+
+Pure: changes come in as rows, instants go out, one within each partition. How changes are noticed
+and where the instants are kept is the business of `storage`; what is done about them that of
+`automation`. A rule here is a promise about what an asset reads: who lets an asset read further
+lets it reach further here.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mushroom_assets.domain import environment, report, setpoints, vision
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.points import Point
+from mushroom_assets.domain.series import SECOND
+from mushroom_assets.domain.windows import to_instant, to_us
+
+DAY_US = 24 * 3600 * SECOND
+ENVIRONMENT = "daily_env_stats"
+SETPOINTS = "hourly_setpoint_changes"
+VISION = "daily_clip_inference"
+REPORT = "daily_room_report"
+PROBE = "clip_probe"
+ASSETS = (ENVIRONMENT, SETPOINTS, VISION, REPORT)
+OF_BATCHES = (ENVIRONMENT, SETPOINTS, VISION)  # a report reads the growth day of the statistics
+HOURLY = frozenset({SETPOINTS})
+Instants = npt.NDArray[np.int64]  # microseconds since 1970 UTC
+
+
+Kind = tuple[str | None, str | None, str | None]  # room, device type and alias of a point
+
+
+class Span(NamedTuple):
+    """A stretch of time, both ends included, in microseconds since 1970 UTC."""
+
+    first: int
+    last: int
+
+
+class Touched(NamedTuple):
+    """Partitions of an asset that an input touches: an instant within each, ascending."""
+
+    asset: str
+    source: str
+    instants: Instants
+
+
+def watched(points: Sequence[Point], farm: Farm) -> list[int]:
+    """The points whose changes are records: of each the next sample counts too."""
+    return list(setpoints.watched_points(points, farm))
+
+
+def of_samples(samples: pd.DataFrame, points: Sequence[Point], farm: Farm) -> list[Touched]:
+    """What changed samples touch.
+
+    Args:
+        samples: columns point_id, first and last (microseconds since 1970 UTC): the first and the
+            last changed sample of the point in an hour (UTC's), one row for each point and hour;
+            and next: that of the point's next finite sample after `last`, or `last` where there is
+            none. Whether they are still there does not matter.
+        points: all that are known.
+        farm: says which points are read for what.
+    """
+    measured = set[int]().union(*environment.sources(points, farm).values())
+    climate = samples[samples["point_id"].isin(measured)]
+    moves = samples[samples["point_id"].isin(watched(points, farm))]
+    before = environment.lookback_s(farm) * SECOND
+    around = report.EFFECT_S * SECOND
+    aged = vision.CLIMATE_MAX_AGE_S * SECOND
+    found = [
+        # A change compares a sample with the one before: the next one has a new one before it
+        (SETPOINTS, moves[["first", "last", "next"]].to_numpy().ravel()),
+        (ENVIRONMENT, _until(climate, 0, before)),
+        (VISION, _until(climate, 0, aged)),
+        # A report says what the climate was before and after a change
+        (REPORT, _until(climate, around, before + around)),
+    ]
+    return [_touched(asset, "sample", instants, farm) for asset, instants in found]
+
+
+def of_span(span: Span, assets: Sequence[str], source: str, farm: Farm) -> list[Touched]:
+    """Every partition of the assets that a stretch of time touches; none if it ends before."""
+    if span.first > span.last:
+        return []
+    # An hour's step meets every hour: zones that jump by half hours are refused
+    steps = np.arange(span.first, span.last, 3600 * SECOND, dtype=np.int64)
+    instants = np.append(steps, span.last)
+    return [_touched(asset, source, instants, farm) for asset in assets]
+
+
+def of_days(asset: str, days: Iterable[dt.date], source: str, farm: Farm) -> Touched:
+    """Some days of an asset."""
+    noons = [dt.datetime.combine(day, dt.time(12), tzinfo=farm.zone) for day in days]
+    instants = np.array([int(noon.timestamp()) * SECOND for noon in noons], dtype=np.int64)
+    return _touched(asset, source, instants, farm)
+
+
+def of_point(kind: Kind, span: Span, farm: Farm) -> list[Touched]:
+    """What a point touches that is new, renamed or gone.
+
+    Args:
+        kind: its room_id, device_type and point_alias.
+        span: from its first sample to its last.
+        farm: says what it is read for.
+    """
+    room_id, device_type, alias = kind
+    if room_id not in farm.rooms:
+        return []
+    touched = []
+    if alias in farm.points.get(device_type or "", {}):
+        touched += of_span(span, [SETPOINTS], "point", farm)
+    measured = {(one.device_type, one.point_alias) for one in farm.quantities.values()}
+    if (device_type, alias) in measured:
+        after = environment.lookback_s(farm) * SECOND
+        around = report.EFFECT_S * SECOND
+        longer = Span(span.first, span.last + after)
+        wider = Span(span.first - around, span.last + after + around)
+        touched += of_span(longer, [ENVIRONMENT, VISION], "point", farm)
+        touched += of_span(wider, [REPORT], "point", farm)
+    return touched
+
+
+def of_batch(in_date: dt.date, following: dt.date | None, now: dt.datetime, farm: Farm) -> Span:
+    """The days on which a batch is in force, or was: to the room's next one, or past now.
+
+    A day more: of two machines' clocks one is ahead.
+    """
+    first = _midnight(in_date, farm)
+    last = int(now.timestamp()) * SECOND + DAY_US
+    if following is not None:
+        last = min(last, _midnight(following, farm) - 1)
+    return Span(first, last)
+
+
+def of_probe(now: dt.datetime, farm: Farm) -> list[Touched]:
+    """Every day's images have the labels of the farm's own probe."""
+    return of_span(always(now, farm), [VISION], PROBE, farm)
+
+
+def always(now: dt.datetime, farm: Farm) -> Span:
+    """From the farm's first day to past now."""
+    return of_batch(farm.first_day, None, now, farm)
+
+
+def summed(
+    touched: Iterable[Touched], now: dt.datetime, farm: Farm
+) -> dict[str, tuple[int, str, str]]:
+    """By asset, as in the lineage: how many partitions, the first and the last in words.
+
+    Those that have begun by `now`.
+    """
+    found: dict[str, tuple[int, str, str]] = {}
+    for asset in ASSETS:
+        own = [each.instants for each in touched if each.asset == asset]
+        instants = np.unique(np.concatenate([np.empty(0, np.int64), *own]))
+        instants = instants[instants <= to_us(now)]
+        if instants.size:
+            form = "%Y-%m-%d %H:00" if asset in HOURLY else "%Y-%m-%d"
+            first, last = (
+                to_instant(us).astimezone(farm.zone).strftime(form) for us in instants[[0, -1]]
+            )
+            found[asset] = (len(instants), first, last)
+    return found
+
+
+def _midnight(day: dt.date, farm: Farm) -> int:
+    begin = dt.datetime.combine(day, dt.time(), tzinfo=farm.zone)
+    return int(begin.timestamp()) * SECOND
+
+
+def _until(samples: pd.DataFrame, before: int, after: int) -> Instants:
+    """Instants from `before` ahead of each row to `after` behind it, half a day apart at most."""
+    first = samples["first"].to_numpy() - before
+    last = samples["last"].to_numpy() + after
+    half_days = range(int((after + before) // (DAY_US // 2)) + 1)
+    steps = [np.minimum(first + number * (DAY_US // 2), last) for number in half_days]
+    return np.concatenate([*steps, samples["last"].to_numpy(), last])
+
+
+def _touched(asset: str, source: str, instants: Instants, farm: Farm) -> Touched:
+    """One instant for each partition: the begin of its hour, the noon of its day."""
+    at = pd.DatetimeIndex(np.unique(instants).astype("datetime64[us]"), tz="UTC")
+    wall = at.tz_convert(farm.timezone).tz_localize(None)
+    if asset in HOURLY:
+        begins = at - (wall - wall.floor("h"))
+    else:
+        noons = wall.normalize().unique() + pd.Timedelta(hours=12)
+        begins = noons.tz_localize(farm.timezone).tz_convert("UTC")
+    return Touched(asset, source, np.unique(begins.as_unit("us").asi8))

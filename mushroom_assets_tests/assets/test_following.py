@@ -1,0 +1,131 @@
+"""Results follow their inputs: whatever comes, changes or goes, and in whatever order."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from mushroom_assets.storage.connection import Database
+from mushroom_assets_tests.assets.histories import play
+from mushroom_assets_tests.kit.following import Followed, away_from_ticks
+from mushroom_assets_tests.kit.plant import put_batch
+from mushroom_assets_tests.kit.small import Build, Sample, SmallFarm
+
+DAILY = "daily_env_stats"
+HOURLY = "hourly_setpoint_changes"
+REPORT = "daily_room_report"
+NOW = dt.datetime.now(dt.UTC)
+TODAY = (NOW + dt.timedelta(hours=8)).date()  # in Shanghai
+
+
+def day(back: int) -> str:
+    return f"{TODAY - dt.timedelta(days=back)}"
+
+
+def hour(back: int, at: int) -> str:
+    return f"{day(back)}-{at:02}:00"
+
+
+@pytest.fixture
+def followed(build: Build, monkeypatch: pytest.MonkeyPatch, unpictured: None) -> Iterator[Followed]:
+    with away_from_ticks(monkeypatch), dg.instance_for_test() as instance:
+        yield Followed(replace(build(), instance=instance))
+
+
+def minutely(small: SmallFarm, point: str, value: float, back: int, days: int = 1) -> list[Sample]:
+    begin = small.at(day(back))
+    minutes = range(0, 1440 * days, 10)
+    return [("A", point, begin + dt.timedelta(minutes=minute), value) for minute in minutes]
+
+
+def make_all(followed: Followed, back: int, until: int = 1) -> None:
+    small = followed.small
+    small.run(DAILY, day(back), day(until))
+    small.run(HOURLY, hour(back, 0), hour(until, 23))
+    small.run(REPORT, day(back), day(until))
+
+
+def test_a_late_setpoint_changes_its_hour_and_the_hour_of_the_next_sample(
+    followed: Followed,
+) -> None:
+    small = followed.small
+    at = small.at(day(3), 8)
+    small.put([("A", "set", at, 18.0), ("A", "set", at + dt.timedelta(hours=3), 17.0)])
+    make_all(followed, 4)
+    assert followed.settle() == []
+    small.put([("A", "set", at + dt.timedelta(hours=1, minutes=58), 17.0)])
+    assert followed.settle() == [
+        (HOURLY, hour(3, 9), hour(3, 11)),
+        (REPORT, day(3), day(3)),
+    ]
+    (change,) = small.rows(HOURLY)
+    assert change["changed_at"] == at + dt.timedelta(hours=1, minutes=58)
+
+
+def test_an_hour_lost_each_day_is_one_run(followed: Followed) -> None:
+    small = followed.small
+    lost = [small.at(day(back), 8.5) for back in (3, 2)]
+    small.put([("A", "set", at + dt.timedelta(minutes=20), 18.0) for at in lost])
+    small.put([("A", "set", small.at(day(4)), 18.0)])
+    small.run(HOURLY, hour(3, 8), hour(2, 9))
+    assert followed.settle() == []
+    small.put([("A", "set", at, 17.0) for at in lost])
+    assert followed.settle() == [(HOURLY, hour(3, 8), hour(2, 8))]
+    assert len(small.rows(HOURLY)) == 4  # to 17.0 and back
+
+
+def test_what_is_not_made_is_not_made_between(followed: Followed) -> None:
+    small = followed.small
+    lost = [small.at(day(back), 12) for back in (4, 2)]
+    small.put([("A", "t", at, 18.0) for at in lost])
+    small.run(DAILY, day(4), day(4))
+    small.run(DAILY, day(2), day(2))
+    small.put([("A", "t", at + dt.timedelta(minutes=1), 18.0) for at in lost])
+    assert followed.settle() == [(DAILY, day(4), day(4)), (DAILY, day(2), day(2))]
+    assert small.done(DAILY) == {day(4), day(2)}
+
+
+def test_late_climate_changes_its_day_and_the_report(followed: Followed) -> None:
+    small = followed.small
+    half = minutely(small, "t", 18.0, 3)
+    small.put(half[:72])
+    make_all(followed, 4)
+    assert followed.settle() == []
+    small.put(half[72:])
+    assert followed.settle() == [
+        # The next day begins with what is carried into it
+        (DAILY, day(3), day(2)),
+        (REPORT, day(3), day(2)),
+    ]
+    found = {
+        row["stat_date"].isoformat(): row
+        for row in small.rows(DAILY)
+        if row["quantity"] == "temperature" and row["room_id"] == "A"
+    }
+    assert found[day(3)]["coverage"] == 1.0
+    assert followed.settle() == []
+
+
+def test_a_batch_that_is_typed_in_late_changes_its_days(followed: Followed) -> None:
+    small = followed.small
+    small.put(minutely(small, "t", 18.0, 6, days=6))
+    make_all(followed, 6)
+    put_batch(small.database, "A", TODAY - dt.timedelta(days=4))
+    assert followed.settle() == [
+        (DAILY, day(4), day(1)),
+        (HOURLY, hour(4, 0), followed.runs[1][2]),
+        (REPORT, day(4), day(1)),
+    ]
+    growth = {
+        row["stat_date"]: row["growth_day"] for row in small.rows(DAILY) if row["room_id"] == "A"
+    }
+    assert [growth[TODAY - dt.timedelta(days=back)] for back in (5, 4, 3)] == [None, 1, 2]
+
+
+def test_whatever_happens_in_whatever_order_the_tables_are_one_clean_pass_in_the_end(
+    database: Database, tmp_path: Path, history_seed: int
+) -> None:
+    play(history_seed, database, tmp_path)
