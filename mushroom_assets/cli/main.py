@@ -5,7 +5,6 @@ is imported when it is asked for: Dagster takes 2 s, for which `health` must not
 """
 
 import importlib
-import signal
 import sys
 from typing import Any
 
@@ -73,11 +72,6 @@ def main() -> None:
     except SettingsError as error:
         click.echo(f"mushroom: {error}")
         sys.exit(1)
-    # SIGTERM and a terminal that closes stop what was started, as Ctrl-C does. What ignores SIGHUP,
-    # as `nohup` does, is meant to outlive its terminal.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     interrupts.listen()
 
 

@@ -150,7 +150,7 @@ def _demo_farm(
     state = simulated.Demo.resume(settings.home, database, farm, seed=seed, days=days, now=now)
     if state is None:
         return None
-    click.echo(f"demo farm: rooms {', '.join(farm.rooms)}, simulated from {state.first_day} on")
+    log.info("demo farm: rooms %s, simulated from %s on", ", ".join(farm.rooms), state.first_day)
     store = ImageStore().images()
     state = simulated.deliver(database, store, farm, state, now, bars=progress_bar)
     state.save(settings.home)

@@ -127,7 +127,10 @@ def refusal(connection: Connection) -> Fault | None:
     """What keeps the database from taking writes."""
     try:
         if not scalar(connection, WRITABLE):
-            remedy = "point DATABASE_URL at the primary server"
+            remedy = (
+                "point DATABASE_URL at the primary server, or take default_transaction_read_only "
+                "from the role, the database or postgresql.conf"
+            )
             return Fault("database", "the database is read-only", remedy)
         connection.execute(SPILL)
     except REFUSALS as error:

@@ -5,7 +5,7 @@ Nothing is mended here, and nothing printed.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
 from mushroom_assets.faults.image_store import ImageStoreRefused
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.resources import ClipResource, ImageStore
+from mushroom_assets.service import asking
 from mushroom_assets.service.home import ServerError
 from mushroom_assets.service.launcher import examine_run_launcher, instance_of
 from mushroom_assets.settings import Settings, SettingsError
@@ -105,6 +106,10 @@ def _farm(settings: Settings) -> str:
 def _database(database: Database) -> str:
     with database.transaction() as connection:
         version = connection.scalar(sa.text("SHOW server_version"))
+        driver: Any = connection.connection.driver_connection
+        refused = asking.refusal(driver)
+    if refused is not None:
+        raise Unwell(str(refused))
     return f"{database.endpoint}, PostgreSQL {version}"
 
 

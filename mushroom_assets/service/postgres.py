@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import shlex
 import subprocess
 import time
 import warnings
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
 from mushroom_assets.service.children import Kept
 from mushroom_assets.service.guard import Server, locked, stop_unless_used
@@ -66,7 +68,7 @@ class Cluster:
 
     def uri(self) -> str:
         """Where clients reach it; the same after each start."""
-        return f"postgresql://postgres:@/postgres?host={self._sockets()}"
+        return f"postgresql://postgres:@/postgres?host={quote(str(self._sockets()))}"
 
     @contextlib.contextmanager
     def used(self) -> Iterator[None]:
@@ -102,7 +104,8 @@ class Cluster:
         with locked(server["mutex"]):
             if self.pid() is not None:
                 return
-            options = f'-h "" -k "{self._sockets()}"'  # a socket only: no port to collide with
+            # A socket only: no port to collide with. pg_ctl hands them to a shell
+            options = f"-h '' -k {shlex.quote(str(self._sockets()))}"
             into = ["-D", server["directory"], "-l", str(self.directory / "log")]
             subprocess.run(  # noqa: S603 - PostgreSQL's own command
                 [server["pg_ctl"], *into, "-o", options, "-w", "-t", str(START_S), "start"],

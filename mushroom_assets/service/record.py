@@ -155,6 +155,8 @@ def _newest_end(instance: dg.DagsterInstance, own: Watched, now: dt.datetime) ->
 
 
 def _unreadable(error: Exception) -> Fault:
+    if isinstance(error, FarmFileError):
+        return Fault(PART, str(error), "correct the farm file; it is read anew with each look")
     if "Remedy: " in str(error):
         return Fault.told(PART, error)
     return Fault(PART, f"Dagster's record cannot be read: {first_line(error)}", remedy(error))

@@ -68,8 +68,9 @@ def require_kept(connection: sa.Connection, name: str, since: dt.datetime) -> No
     found = connection.execute(statement.where(table.c.table_name == name)).first()
     if found is None or found.removed_before <= since:
         return
+    needed = since.astimezone(dt.UTC)
     raise RowsRemoved(
-        f"rows of farm.{name} from {since:%Y-%m-%d %H:%M} UTC on are needed, but those of before "
+        f"rows of farm.{name} from {needed:%Y-%m-%d %H:%M} UTC on are needed, but those of before "
         f"{found.removed_before:%Y-%m-%d %H:%M} UTC were removed on {found.removed_at:%Y-%m-%d} "
         "(`keep` of the farm file); what was computed from them stays as it is. Remedy: choose "
         "partitions that begin at least a day later; what lies before can be computed from a "

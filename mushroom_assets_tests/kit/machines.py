@@ -130,8 +130,7 @@ class Spread(Running):
     def dagster_yaml(self) -> str:
         """As it is deployed, for two slots."""
         text = DEPLOYED.read_text(encoding="utf-8")
-        text = text.replace("max_concurrent_runs: 4 ", "max_concurrent_runs: 2 ")
-        return text.replace("dagster/backfill, limit: 3", "dagster/backfill, limit: 2")
+        return text.replace("dagster/backfill, limit: 1", "dagster/backfill, limit: 2")
 
     @property
     def environment(self) -> dict[str, str]:

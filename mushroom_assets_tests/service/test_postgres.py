@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from mushroom_assets.service.home import ServerError
 from mushroom_assets.service.postgres import (
@@ -19,6 +20,8 @@ from mushroom_assets.service.postgres import (
     embedded_postgres,
     server_pid,
 )
+from mushroom_assets.storage.connection import Database
+from mushroom_assets_tests.kit.databases import NO_RETRY
 from mushroom_assets_tests.kit.servers import until
 
 USE = """
@@ -124,3 +127,15 @@ def test_a_data_directory_whose_path_is_too_long_for_a_socket_is_served(data: Pa
     with embedded_postgres(long) as url, psycopg.connect(url) as connection:
         assert str(long) not in url
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_home_may_be_called_anything(data: Path) -> None:
+    with embedded_postgres(data.parent / "a b'c$%20&d" / "pg") as uri:
+        assert psycopg.connect(uri).execute("SELECT 1").fetchone() == (1,)
+        with Database(uri, retry=NO_RETRY).transaction() as connection:
+            assert connection.exec_driver_sql("SELECT 2").scalar() == 2
+        # As Dagster's storage reaches it
+        with sa.create_engine(
+            uri.replace("postgresql:", "postgresql+psycopg2:")
+        ).connect() as there:
+            assert there.exec_driver_sql("SELECT 3").scalar() == 3
