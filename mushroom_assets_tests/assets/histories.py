@@ -30,6 +30,7 @@ from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import RESULTS
+from mushroom_assets_tests.kit.cameras import picture
 from mushroom_assets_tests.kit.databases import NO_RETRY, execute, uri_of
 from mushroom_assets_tests.kit.following import Followed
 from mushroom_assets_tests.kit.plant import put_batch, write_farm
@@ -37,7 +38,9 @@ from mushroom_assets_tests.kit.small import FARM, SmallFarm
 
 DAILY = "daily_env_stats"
 HOURLY = "hourly_setpoint_changes"
+VISION = "daily_clip_inference"
 REPORT = "daily_room_report"
+PICTURED = 5  # of so many histories one has images: they take longer
 DAYS = 3
 STEPS = 8
 POINTS = {
@@ -76,6 +79,12 @@ class History:
     days: set[dt.date] = field(default_factory=set)
     anything: bool = False
     dies: int = 0
+
+    @property
+    def assets(self) -> list[str]:
+        """That are made, as in the lineage."""
+        seen = [] if self.followed.images is None else [VISION]
+        return [DAILY, HOURLY, *seen, REPORT]
 
     @property
     def small(self) -> SmallFarm:
@@ -162,6 +171,21 @@ class History:
             put_batch(self.small.database, room, day)
         self.anything = True
 
+    def image(self) -> None:
+        """One comes, is replaced or goes."""
+        assert self.followed.images is not None
+        day = self.begin + self.chance.randrange(DAYS) * DAY + 8 * HOUR
+        local = day.astimezone(self.small.farm.zone)
+        room = self.chance.choice("AB")
+        name = f"{room}_cam1_202615_{local:%Y%m%d%H}{self.chance.randrange(3):02}00.jpg"
+        file = self.followed.images / room / f"{local:%Y%m%d}" / name
+        if file.exists() and self.chance.random() < 0.4:
+            file.unlink()
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(picture(self.chance.randrange(1000)))
+        self.anything = True  # a later day may have looked most like this one
+
     def edit(self) -> None:
         """Of the farm file."""
         text = self.small.path.read_text(encoding="utf-8")
@@ -173,11 +197,11 @@ class History:
 
     def rerun(self) -> None:
         """Somebody makes a stretch anew, reason or not."""
-        asset = self.chance.choice([DAILY, HOURLY, REPORT])
+        asset = self.chance.choice(self.assets)
         keys = self.keys(asset)
         first = self.chance.randrange(len(keys))
         last = min(len(keys) - 1, first + self.chance.randrange(3))
-        self.small.run(asset, keys[first], keys[last])
+        self.small.run(asset, keys[first], keys[last], images=self.followed.images)
 
     def step(self) -> None:
         """The sensor looks, and what it asks for runs, or dies, or runs while more comes."""
@@ -224,15 +248,15 @@ class History:
     def provenance(self) -> dict[tuple[str, str, str], str]:
         """Who wrote each row: by table, partition and key."""
         found = {}
-        for asset in (DAILY, HOURLY, REPORT):
+        for asset in self.assets:
             for row in self.small.rows(asset, provenance=True):
                 if asset == HOURLY:
                     at = row["changed_at"].astimezone(self.small.farm.zone)
                     key = f"{at:%Y-%m-%d-%H:00}"
                     own = f"{row['point_id']} {at}"
                 else:
-                    key = f"{row['stat_date']}"
-                    own = f"{row['room_id']} {row.get('quantity')}"
+                    key = f"{row['image_date' if asset == VISION else 'stat_date']}"
+                    own = f"{row['room_id']} {row.get('quantity')} {row.get('image_path')}"
                 found[asset, key, own] = row["run_id"]
         return found
 
@@ -243,13 +267,15 @@ class History:
         return [f"{(day + number * DAY).date()}" for number in range(DAYS)]
 
     def make_all(self) -> None:
-        for asset in (DAILY, HOURLY, REPORT):
+        for asset in self.assets:
             keys = self.keys(asset)
-            self.small.run(asset, keys[0], keys[-1])
+            self.small.run(asset, keys[0], keys[-1], images=self.followed.images)
 
     def play(self) -> None:
         """All of it, to the comparison at its end."""
         self.late_samples()
+        if self.followed.images is not None:
+            self.image()
         self.make_all()
         acts: list[Callable[[], None]] = [
             *[self.late_samples] * 3,
@@ -257,6 +283,8 @@ class History:
             *[self.batch, self.edit, self.rerun],
             *[self.step] * 5,
         ]
+        if self.followed.images is not None:
+            acts += [self.image] * 4
         for _ in range(STEPS):
             act = self.chance.choice(acts)
             self.told.append(act.__name__)
@@ -273,9 +301,10 @@ class History:
 
     def compare(self) -> None:
         """The tables are those of one clean pass."""
-        from mushroom_assets.assets import environment, report, setpoints
+        from mushroom_assets.assets import environment, report, setpoints, vision
+        from mushroom_assets.assets.cameras import open_cameras
 
-        after = {asset: self.small.rows(asset) for asset in (DAILY, HOURLY, REPORT)}
+        after = {asset: self.small.rows(asset) for asset in self.assets}
         for name in RESULTS:
             self.small.execute(f"DELETE FROM farm.{name}")
         clock = farm_clock(self.small.farm)
@@ -284,6 +313,18 @@ class History:
         with self.small.database.transaction() as connection:
             environment.replace_days(connection, days, self.small.farm, "clean")
             setpoints.replace_hours(connection, hours, self.small.farm, "clean")
+        if self.followed.images is not None:
+            doors = self.followed.doors
+            seen = open_cameras(
+                doors["image_store"],
+                doors["clip"],
+                self.small.database,
+                self.small.farm,
+                forget=False,
+            )
+            for day in days:
+                vision.replace_day(self.small.database, day, seen, "clean")
+        with self.small.database.transaction() as connection:
             for day in days:
                 report.replace_day(connection, day, self.small.farm, "clean")
         for asset, rows in after.items():
@@ -298,6 +339,7 @@ def impatient(history: History, patch: pytest.MonkeyPatch) -> Iterator[None]:
     patch.setattr(following, "is_near_its_tick", lambda *given: False)
     patch.setattr(following, "switched_off", lambda instance: set())
     patch.setattr(following, "PATIENCE", dt.timedelta(days=1))
+    patch.setattr(following, "LISTED", 100)
     patch.setattr(demand, "wait_after_failures", lambda count: dt.timedelta(days=-1))
     patch.setattr(environment, "PICTURED", 0)
     patch.setattr(report, "pictured", lambda context: frozenset())
@@ -324,7 +366,10 @@ def play(seed: int, database: Database, folder: Path) -> History:
     farm = write_farm(path, text.replace("first_day: 2025-01-01", f"first_day: {first}"))
     with dg.DagsterInstance.ephemeral() as instance, pytest.MonkeyPatch.context() as patch:
         small = SmallFarm(farm, path, database, instance)
-        history = History(random.Random(seed), Followed(small))
+        images = folder / f"images-{seed}" if seed % PICTURED == 0 else None
+        if images is not None:
+            images.mkdir()
+        history = History(random.Random(seed), Followed(small, images))
         with impatient(history, patch):
             try:
                 history.play()
