@@ -4,10 +4,23 @@
 #   TORCH=cuda deploy/build.sh     for a machine with an NVIDIA card
 #   EXTRAS=s3,celery deploy/build.sh     or s3,kubernetes: for runs on many machines
 #   BUILD_OPTIONS='--network host' whatever the builder should be told besides
+case "$*" in
+    "" | --save) ;;
+    -h | --help)
+        sed -n '/^[^#]/q; s/^# //p' "${BASH_SOURCE[0]}"
+        exit
+        ;;
+    *)
+        echo "'$*' is nothing that can be built. Remedy: deploy/build.sh [--save]; deploy/build.sh --help" >&2
+        exit 2
+        ;;
+esac
 # shellcheck source=deploy/release.sh
 source "$(dirname "${BASH_SOURCE[0]}")/release.sh"
 cd ..
 
+why=$(git ls-files --error-unmatch setup.py 2>&1) \
+    || fail "$PWD is no git checkout, and a commit names the image (${why%%$'\n'*}). Remedy: build where it was cloned"
 [ -z "$(git status --porcelain)" ] || fail "there are changes that are not committed. Remedy: commit them"
 version=$(sed -n 's/^ *version="\([^"]*\)".*/\1/p' setup.py)
 sha=$(git rev-parse --short=12 HEAD)

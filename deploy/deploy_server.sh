@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings this host to a release: checks, loads or pulls the image, migrates, starts, waits for health, shows the timetable.
-# Where health does not come it goes back to the release that ran before.
+# Where health does not come, or somebody stops it while it waits, it goes back to the release that ran before.
 #   deploy/deploy_server.sh TAG    a tag of build.sh; HEALTH_S=180 says how long health may take
 # shellcheck source=deploy/release.sh
 source "$(dirname "${BASH_SOURCE[0]}")/release.sh"
@@ -29,21 +29,11 @@ before=$(current_tag)
 say "from ${before:-nothing} to $tag"
 # By the new image, while the old one serves: a migration only adds, so both can live with the tables
 MUSHROOM_TAG=$tag compose up -d postgres_db
-MUSHROOM_TAG=$tag compose run --rm -T --no-deps code_server mushroom init --attempts 12 --wait 5 \
-    || fail "the tables could not be migrated: nothing was changed, ${before:-nothing} goes on"
+if ! MUSHROOM_TAG=$tag compose run --rm -T --no-deps code_server mushroom init --attempts 12 --wait 5; then
+    [ -n "$before" ] || fail "the tables could not be made, so $tag was not started. Remedy: see the lines above"
+    fail "the tables could not be migrated: nothing was changed, $before goes on. Remedy: see the lines above"
+fi
 
-if start "$tag"; then
-    [ "$before" = "$tag" ] || echo "$before" >.previous_tag
-    compose exec -T code_server mushroom status || true # what is missing now is no fault of the release
-    say "$tag serves the farm"
-    exit 0
-fi
-say "$tag is not healthy after $HEALTH_S s; its last lines:"
-compose logs --tail 20 || true
-if [ -z "$before" ] || [ "$before" = "$tag" ]; then
-    [ -n "$before" ] || use_tag "" # what never served is none to go back to
-    fail "there is no release to go back to"
-fi
-say "back to $before"
-start "$before" || fail "$before is not healthy either. Remedy: see \`compose logs\`"
-fail "$before serves the farm again; $tag does not. Remedy: see the lines above"
+switch_to "$tag"
+compose exec -T code_server mushroom status || true # what is missing now is no fault of the release
+say "$tag serves the farm"

@@ -12,9 +12,11 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("code_server", "webserver", "daemon", "page")
+OLDEST = "0.1.0-20251201000000-ccccccc"
 OLD = "0.1.0-20260101000000-aaaaaaa"
 NEW = "0.2.0-20260201000000-bbbbbbb"
-# Says what it is asked, and has the images and the health that the test gives it
+# Says what it is asked, and has the images and the health that the test gives it. Who asks for
+# health gets the signal of the next line of `signals`; with 0 the whole group does, as by Ctrl-C
 DOCKER = """#!/bin/bash
 echo "$MUSHROOM_TAG docker $*" >> "$STATE/asked"
 case "$*" in
@@ -24,7 +26,12 @@ case "$*" in
     build*) exit 0 ;;
     "compose up -d") exit "$(cat "$STATE/up")" ;;
     *"mushroom init"*) exit "$(cat "$STATE/init")" ;;
-    *"mushroom health") grep -qx "$(sed -n 's/^MUSHROOM_TAG=//p' .env)" "$STATE/healthy" ;;
+    *"mushroom health")
+        read -r signal target < "$STATE/signals"
+        sed -i 1d "$STATE/signals"
+        [ -z "$signal" ] || kill -s "$signal" "${target:-$PPID}"
+        grep -qx "$(sed -n 's/^MUSHROOM_TAG=//p' .env)" "$STATE/healthy"
+        ;;
 esac
 """
 
@@ -46,12 +53,15 @@ class Host:
             "STATE": str(self.folder / "state"),
             "HEALTH_S": "0",
         }
+        # Whatever ignores a signal hands that on, and a shell cannot undo it: `nohup pytest`
+        command = ["env", "--default-signal", "bash", str(self.folder / "deploy" / script)]
         return subprocess.run(
-            ["bash", str(self.folder / "deploy" / script), *arguments],
+            [*command, *arguments],
             env=given | settings,
             capture_output=True,
             text=True,
             check=False,
+            start_new_session=True,
         )
 
     def asked(self) -> list[str]:
@@ -62,6 +72,10 @@ class Host:
     @property
     def tag(self) -> str:
         return (self.folder / "deploy" / ".env").read_text().split("MUSHROOM_TAG=")[1].strip()
+
+    @property
+    def previous(self) -> str:
+        return (self.folder / "deploy" / ".previous_tag").read_text().strip()
 
 
 @pytest.fixture
@@ -77,8 +91,9 @@ def host(tmp_path: Path) -> Host:
     secret.write_text("secret\n")
     secret.chmod(0o444)
     host = Host(tmp_path)
-    host.put("images", OLD, NEW)
-    host.put("healthy", OLD, NEW)
+    host.put("images", OLDEST, OLD, NEW)
+    host.put("healthy", OLDEST, OLD, NEW)
+    host.put("signals")
     host.put("init", "0")
     host.put("up", "0")
     return host
@@ -119,6 +134,14 @@ def test_a_migration_that_fails_leaves_the_old_release_running(host: Host) -> No
     assert host.tag == OLD
 
 
+def test_a_first_migration_that_fails_says_that_nothing_runs(host: Host) -> None:
+    host.put("init", "1")
+    done = host.run("deploy_server.sh", NEW)
+    assert done.returncode == 1
+    assert f"the tables could not be made, so {NEW} was not started" in done.stdout
+    assert "nothing goes on" not in done.stdout
+
+
 def test_a_rollback_goes_to_the_release_before_and_forth_again(host: Host) -> None:
     for tag in (OLD, NEW):
         assert host.run("deploy_server.sh", tag).returncode == 0
@@ -126,6 +149,69 @@ def test_a_rollback_goes_to_the_release_before_and_forth_again(host: Host) -> No
         done = host.run("rollback.sh")
         assert done.returncode == 0, done.stdout
         assert host.tag == expected
+
+
+@pytest.mark.parametrize("signal", ["INT 0", "INT", "TERM", "HUP 0"])
+def test_a_deploy_that_is_stopped_while_it_waits_is_taken_back(host: Host, signal: str) -> None:
+    for tag in (OLDEST, OLD):
+        assert host.run("deploy_server.sh", tag).returncode == 0
+    host.put("healthy", OLDEST, OLD)
+    host.put("signals", signal)
+    done = host.run("deploy_server.sh", NEW, HEALTH_S="600")
+    assert done.returncode == 1
+    assert f"stopped before {NEW} was healthy" in done.stdout
+    assert f"{OLD} serves the farm again; {NEW} does not" in done.stdout
+    assert (host.tag, host.previous) == (OLD, OLDEST)
+
+
+def test_who_stops_the_way_back_too_is_told_what_to_run(host: Host) -> None:
+    for tag in (OLDEST, OLD):
+        assert host.run("deploy_server.sh", tag).returncode == 0
+    host.put("healthy")
+    host.put("signals", "INT 0", "INT 0")
+    done = host.run("deploy_server.sh", NEW, HEALTH_S="600")
+    assert done.returncode == 1
+    told = f"stopped on the way back to {OLD}. Remedy: deploy/rollback.sh {OLD}"
+    assert told in done.stdout.splitlines()[-1]
+    assert (host.tag, host.previous) == (OLD, OLDEST)
+
+
+def test_a_deploy_that_is_killed_while_it_waits_can_be_rolled_back(host: Host) -> None:
+    assert host.run("deploy_server.sh", OLD).returncode == 0
+    host.put("signals", "KILL")
+    assert host.run("deploy_server.sh", NEW).returncode == -9
+    assert host.tag == NEW
+    assert host.run("rollback.sh").returncode == 0
+    assert host.tag == OLD
+
+
+def test_a_rollback_that_is_stopped_comes_back(host: Host) -> None:
+    for tag in (OLD, NEW):
+        assert host.run("deploy_server.sh", tag).returncode == 0
+    host.put("signals", "TERM")
+    done = host.run("rollback.sh")
+    assert done.returncode == 1
+    assert f"{NEW} serves the farm again; {OLD} does not" in done.stdout
+    assert (host.tag, host.previous) == (NEW, OLD)
+
+
+def test_a_first_deploy_that_is_stopped_leaves_no_release(host: Host) -> None:
+    host.put("signals", "TERM")
+    done = host.run("deploy_server.sh", NEW)
+    assert done.returncode == 1
+    assert f"stopped before {NEW} was healthy; there is no release to go back to" in done.stdout
+    assert "MUSHROOM_TAG" not in (host.folder / "deploy" / ".env").read_text()
+    assert host.previous == ""
+
+
+def test_it_goes_back_though_nobody_hears_of_it(host: Host) -> None:
+    assert host.run("deploy_server.sh", OLD).returncode == 0
+    host.put("healthy", OLD)
+    deaf = host.folder / "deploy" / "deaf.sh"
+    deaf.write_text('exec "$(dirname "$0")/deploy_server.sh" "$@" >/dev/full\n')
+    assert host.run("deaf.sh", NEW).returncode == 1
+    assert host.asked().count(" docker compose up -d") == 3  # the old one, the new one, and back
+    assert (host.tag, host.previous) == (OLD, "")
 
 
 def test_what_does_not_start_is_no_success_though_the_old_one_answers(host: Host) -> None:
@@ -147,24 +233,45 @@ def test_a_rollback_to_what_is_not_healthy_comes_back(host: Host) -> None:
     host.put("healthy", NEW)
     done = host.run("rollback.sh")
     assert done.returncode == 1
-    assert f"{NEW} runs as before" in done.stdout
-    assert host.tag == NEW
+    assert f"{NEW} serves the farm again; {OLD} does not" in done.stdout
+    assert (host.tag, host.previous) == (NEW, OLD)
+
+
+@pytest.mark.parametrize("script", ["rollback.sh", "deploy_server.sh"])
+def test_the_release_that_runs_already_is_not_gone_back_to(host: Host, script: str) -> None:
+    for tag in (OLD, NEW):
+        assert host.run("deploy_server.sh", tag).returncode == 0
+    host.put("healthy", OLD)
+    done = host.run(script, NEW)
+    assert done.returncode == 1
+    last = done.stdout.splitlines()[-1]
+    assert f"{NEW} is not healthy after 0 s; it ran before too: nothing to take back" in last
+    assert f"deploy/rollback.sh {OLD}" in last
+    assert (host.tag, host.previous) == (NEW, OLD)
 
 
 @pytest.mark.parametrize(
-    "line", ['"./mine.yaml"', "./mine.yaml   # ours", "./mine.yaml\r", "'mine.yaml'"]
+    "line",
+    [
+        'MUSHROOM_FARM_FILE="./mine.yaml"',
+        "MUSHROOM_FARM_FILE=./mine.yaml   # ours",
+        "MUSHROOM_FARM_FILE=./mine.yaml\r",
+        "MUSHROOM_FARM_FILE='mine.yaml'",
+        "export MUSHROOM_FARM_FILE=./mine.yaml",
+        '  export  MUSHROOM_FARM_FILE = "mine.yaml"  ',
+    ],
 )
 def test_a_setting_of_env_is_read_as_compose_reads_it(host: Host, line: str) -> None:
     deploy = host.folder / "deploy"
     (deploy / "farm.yaml").rename(deploy / "mine.yaml")
-    (deploy / ".env").write_bytes(f"MUSHROOM_FARM_FILE={line}\n".encode())
+    (deploy / ".env").write_bytes(f"{line}\n".encode())
     done = host.run("deploy_server.sh", NEW)
     assert done.returncode == 0, done.stdout
 
 
 def test_without_an_engine_it_says_so(host: Host) -> None:
     (host.folder / "bin" / "docker").unlink()
-    for name in ("date", "id", "sed", "tail", "dirname", "bash"):
+    for name in ("env", "date", "id", "sed", "tail", "dirname", "bash"):
         (host.folder / "bin" / name).symlink_to(f"{shutil.which(name)}")
     done = host.run("deploy_server.sh", NEW, PATH=f"{host.folder / 'bin'}")
     assert done.returncode == 1
@@ -177,6 +284,16 @@ def test_the_seconds_for_health_are_a_number(host: Host) -> None:
     assert "HEALTH_S=3m is no number" in done.stdout
 
 
+def test_seconds_with_a_zero_before_them_are_not_octal(host: Host) -> None:
+    host.put("healthy")
+    sleep = host.folder / "bin" / "sleep"
+    sleep.write_text(f'#!/bin/bash\necho {NEW} >> "$STATE/healthy"\n')
+    sleep.chmod(0o755)
+    done = host.run("deploy_server.sh", NEW, HEALTH_S="090")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert host.tag == NEW
+
+
 def test_what_belongs_to_a_server_is_not_committed() -> None:
     ignored = (ROOT / "deploy" / ".gitignore").read_text().split("\n")
     assert {".env", "farm.yaml", "secrets/", "images/", ".previous_tag"} <= set(ignored)
@@ -184,12 +301,15 @@ def test_what_belongs_to_a_server_is_not_committed() -> None:
 
 def test_what_else_stands_in_env_stays(host: Host) -> None:
     env = host.folder / "deploy" / ".env"
-    env.write_text("MUSHROOM_PORT=8000\nMUSHROOM_TAG=x\nMUSHROOM_BIND=0.0.0.0\n")
+    env.write_text(
+        "MUSHROOM_PORT=8000\nMUSHROOM_TAG=x\nexport MUSHROOM_TAG=y\nMUSHROOM_BIND=0.0.0.0\n"
+    )
     env.chmod(0o600)
     assert host.run("deploy_server.sh", NEW).returncode == 0
     lines = ["MUSHROOM_PORT=8000", "MUSHROOM_BIND=0.0.0.0", f"MUSHROOM_TAG={NEW}"]
     assert env.read_text().splitlines() == lines
     assert env.stat().st_mode & 0o777 == 0o600
+    assert host.previous == "y"
 
 
 def test_an_image_in_a_file_is_loaded(host: Host) -> None:
@@ -248,6 +368,35 @@ def test_a_build_is_tagged_by_version_time_and_commit(host: Host) -> None:
     done = host.run("build.sh")
     assert done.returncode == 1
     assert "not committed" in done.stdout
+
+
+def test_a_build_says_what_it_can_and_builds_nothing(host: Host) -> None:
+    done = host.run("build.sh", "--help")
+    assert done.returncode == 0
+    assert "deploy/build.sh [--save]" in done.stdout
+    assert "shellcheck" not in done.stdout
+    for wrong in (("--sav",), ("--save", "more"), ("tag",)):
+        done = host.run("build.sh", *wrong)
+        assert done.returncode == 2
+        assert f"'{' '.join(wrong)}' is nothing that can be built. Remedy: " in done.stderr
+    assert not (host.folder / "state" / "asked").exists()
+
+
+def test_without_a_checkout_nothing_is_built(host: Host) -> None:
+    done = host.run("build.sh", GIT_CEILING_DIRECTORIES=str(host.folder.parent))
+    assert done.returncode == 1
+    assert f"{host.folder} is no git checkout" in done.stdout
+    assert "Remedy: build where it was cloned" in done.stdout
+    assert done.stderr == ""
+    assert host.asked() == []
+
+
+def test_every_setting_of_the_example_gets_into_every_part() -> None:
+    stack = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
+    for part in PARTS:
+        assert stack["services"][part]["env_file"] == [{"path": ".env", "required": False}]
+        assert "MUSHROOM_PATH_PREFIX" not in stack["services"][part]["environment"]
+    assert "\n#MUSHROOM_PATH_PREFIX=/" in (ROOT / "deploy" / "env.example").read_text()
 
 
 def test_every_part_waits_by_itself_and_none_has_the_password_in_its_settings() -> None:
