@@ -1,8 +1,8 @@
 """Results follow their inputs: which partitions out of date are asked for now, in what portions.
 
 Once for many rows: an asset has one such run at a time, over the oldest stretch of partitions that
-are out of date, and it goes behind all other runs. Where a day at most lies between two stretches
-they are one, and what lies between is computed besides. A report waits until nothing that it is
+are out of date, and it goes behind all other runs. Of many stretches those that lie a day apart at
+most are one, and what lies between is computed besides. A report waits until nothing that it is
 made of is out of date, `PATIENCE` at most. Where a run failed, the law of `demand` says when to try
 again.
 
@@ -26,7 +26,6 @@ from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.reach import VISION, of_days
 from mushroom_assets.domain.versions import code_version
-from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.image_store.store import Images
@@ -55,8 +54,9 @@ log = logging.getLogger(__name__)
 EVERY_S = 30
 # A report is made anew once for all that it is made of, but not never
 PATIENCE = dt.timedelta(minutes=10)
-# What lies between two stretches: a run costs 4 s, a day of hours or a day 0.5 s. An hour lost each
-# day would else be a run each
+# An hour lost on each of 30 days is 30 stretches, a run each half minute. More than so many are
+# joined: a run costs 4 s, a day or a day's hours that are computed besides 0.5 s
+STRETCHES = 5
 BETWEEN = dt.timedelta(days=1)
 REASON = "mushroom/follows"  # tag of a run: the inputs that changed
 MADE_FOR = "mushroom/version"  # tag of a run: the version that it was asked for
@@ -125,24 +125,22 @@ def look(past: Past, database: Database, clock: FarmClock, farm: Farm) -> Iterat
         due = triable(past, dg.AssetKey(asset), definition, found[asset])
         due -= _made_in_vain(past.instance, asset, definition, found[asset], version)
         windows = closed(definition, span, now)
-        due = with_gaps(windows, due, _free(past, asset, windows, found[asset], clock), BETWEEN)
         keys = [window.key for window in windows]
+        if len(list(ranges(keys, due))) > STRETCHES:
+            free = _free(past, asset, keys, found[asset], clock)
+            due = with_gaps(windows, due, free, BETWEEN)
         for first, last in islice(ranges(keys, due, slot.partitions_a_run), 1):
             tags = {REASON: reasons(found[asset]), MADE_FOR: version}
             yield Asked(asset, first, last, BEHIND_ALL | tags)
 
 
 def _free(
-    past: Past,
-    asset: str,
-    windows: Sequence[Window],
-    found: Mapping[str, Stale],
-    clock: FarmClock,
+    past: Past, asset: str, keys: Sequence[str], found: Mapping[str, Stale], clock: FarmClock
 ) -> set[str]:
     """What is made, up to date and in nobody's hands."""
     definition = PARTITIONED[asset].partitions(clock)
     key = dg.AssetKey(asset)
-    there = made(past.instance, key, [window.key for window in windows])
+    there = made(past.instance, key, keys)
     return there - found.keys() - on_their_way(past.instance, key, definition, past.now)
 
 
