@@ -1,8 +1,8 @@
 """Results follow their inputs: which partitions out of date are asked for now, in what portions.
 
 Once for many rows: an asset has one such run at a time, over the oldest stretch of partitions that
-are out of date, and it goes behind all other runs. Where a day at most lies between two stretches
-they are one, and what lies between is computed besides. A report waits until nothing that it is
+are out of date, and it goes behind all other runs. Of many stretches those that lie a day apart at
+most are one, and what lies between is computed besides. A report waits until nothing that it is
 made of is out of date, `PATIENCE` at most. Where a run failed, the law of `demand` says when to try
 again.
 
@@ -58,8 +58,9 @@ EVERY_S = 30
 PATIENCE = dt.timedelta(minutes=10)
 # A late row must not wait longer; a run too many does no harm
 AFTER_TICK = dt.timedelta(minutes=1)
-# What lies between two stretches: a run costs 4 s, a day of hours or a day 0.5 s. An hour lost each
-# day would else be a run each
+# An hour lost on each of 30 days is 30 stretches, a run each half minute. More than so many are
+# joined: a run costs 4 s, a day or a day's hours that are computed besides 0.5 s
+STRETCHES = 5
 BETWEEN = dt.timedelta(days=1)
 REASON = "mushroom/follows"  # tag of a run: the inputs that changed
 MADE_FOR = "mushroom/version"  # tag of a run: the version that it was asked for
@@ -145,8 +146,9 @@ def _asked(
             yield Asked(RELABEL_JOB, min(due), max(due), tags)
         return
     keys = [window.key for window in windows]
-    joined = with_gaps(windows, due, _free(past, asset, definition, keys, found), BETWEEN)
-    for first, last in islice(ranges(keys, joined, PARTITIONED[asset].partitions_a_run), 1):
+    if len(list(ranges(keys, due))) > STRETCHES:
+        due = with_gaps(windows, due, _free(past, asset, definition, keys, found), BETWEEN)
+    for first, last in islice(ranges(keys, due, PARTITIONED[asset].partitions_a_run), 1):
         yield Asked(f"{asset}_job", first, last, tags)
 
 

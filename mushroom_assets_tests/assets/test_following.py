@@ -58,34 +58,29 @@ def test_a_late_setpoint_changes_its_hour_and_the_hour_of_the_next_sample(
     assert followed.settle() == []
     small.put([("A", "set", at + dt.timedelta(hours=1, minutes=58), 17.0)])
     assert followed.settle() == [
-        (HOURLY, hour(3, 9), hour(3, 11)),
+        (HOURLY, hour(3, 9), hour(3, 9)),
+        (HOURLY, hour(3, 11), hour(3, 11)),
         (REPORT, day(3), day(3)),
     ]
     (change,) = small.rows(HOURLY)
     assert change["changed_at"] == at + dt.timedelta(hours=1, minutes=58)
 
 
-def test_an_hour_lost_each_day_is_one_run(followed: Followed) -> None:
+def test_many_stretches_are_one_run_but_for_what_is_not_made(followed: Followed) -> None:
     small = followed.small
-    lost = [small.at(day(back), 8.5) for back in (3, 2)]
+    lost = [small.at(day(3), 3 * number + 0.5) for number in range(6)]
     small.put([("A", "set", at + dt.timedelta(minutes=20), 18.0) for at in lost])
     small.put([("A", "set", small.at(day(4)), 18.0)])
-    small.run(HOURLY, hour(3, 8), hour(2, 9))
+    small.run(HOURLY, hour(3, 0), hour(3, 12))
+    small.run(HOURLY, hour(3, 14), hour(3, 16))
     assert followed.settle() == []
     small.put([("A", "set", at, 17.0) for at in lost])
-    assert followed.settle() == [(HOURLY, hour(3, 8), hour(2, 8))]
-    assert len(small.rows(HOURLY)) == 4  # to 17.0 and back
-
-
-def test_what_is_not_made_is_not_made_between(followed: Followed) -> None:
-    small = followed.small
-    lost = [small.at(day(back), 12) for back in (4, 2)]
-    small.put([("A", "t", at, 18.0) for at in lost])
-    small.run(DAILY, day(4), day(4))
-    small.run(DAILY, day(2), day(2))
-    small.put([("A", "t", at + dt.timedelta(minutes=1), 18.0) for at in lost])
-    assert followed.settle() == [(DAILY, day(4), day(4)), (DAILY, day(2), day(2))]
-    assert small.done(DAILY) == {day(4), day(2)}
+    assert followed.settle() == [
+        (HOURLY, hour(3, 0), hour(3, 12)),
+        (HOURLY, hour(3, 15), hour(3, 15)),
+    ]
+    assert len(small.rows(HOURLY)) == 12  # to 17.0 and back
+    assert hour(3, 13) not in small.done(HOURLY)
 
 
 def test_late_climate_changes_its_day_and_the_report(followed: Followed) -> None:
