@@ -36,8 +36,14 @@ from mushroom_assets.settings import SettingsError, load_settings
 Asset = dg.AssetsDefinition | dg.AssetSpec
 
 # Beta and preview features that are used on purpose, each pinned with Dagster itself in
-# constraints.txt and held by a test: backfill policies, and partitions of asset checks.
-for feature in ("Parameter `backfill_policy`", "Specifying a partitions_def on an AssetCheckSpec"):
+# constraints.txt and held by a test: backfill policies, and partitions of asset checks. Dagster
+# itself gives a sensor owners, none, where one of its jobs is no asset job.
+FEATURES = (
+    "Parameter `backfill_policy`",
+    "Specifying a partitions_def on an AssetCheckSpec",
+    "Parameter `owners` of initializer `SensorDefinition.__init__`",
+)
+for feature in FEATURES:
     for category in (dg.BetaWarning, dg.PreviewWarning):
         warnings.filterwarnings("ignore", message=feature, category=category)
 

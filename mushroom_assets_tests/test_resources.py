@@ -152,7 +152,7 @@ def test_missing_tables_fail_the_run_at_once(empty_database_url: str, farm: Farm
         "daily_env_stats", empty_database_url, farm, "2026-01-05", raise_on_error=False
     )
     assert counted(result) == AT_ONCE
-    assert 'relation "farm.input_change" does not exist' in failure(result)
+    assert 'relation "farm.point" does not exist' in failure(result)
 
 
 @pytest.mark.parametrize(

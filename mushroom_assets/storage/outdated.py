@@ -117,6 +117,6 @@ def places(marks: Sequence[Outdated], windows: Sequence[Window]) -> list[list[Ou
     found: list[list[Outdated]] = [[] for _ in windows]
     at: Instants = np.array([each.at.timestamp() * 1e6 for each in marks], dtype=np.int64)
     for each, place in zip(marks, np.searchsorted(starts, at, side="right") - 1, strict=True):
-        if place >= 0 and at.size and each.at.timestamp() * 1e6 < ends[place]:
+        if place >= 0 and each.at.timestamp() * 1e6 < ends[place]:
             found[place].append(each)
     return found

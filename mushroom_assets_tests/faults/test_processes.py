@@ -131,6 +131,6 @@ def test_after_the_end_of_all_the_next_start_makes_what_was_under_way(
     assert broken_by(running, Act(0, what)) == []
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [2])  # `make soak-processes` has more
 def test_nothing_breaks_under_the_faults_of_a_seed(running: Running, seed: int) -> None:
     assert broken_by(running, *drawn(seed)) == []

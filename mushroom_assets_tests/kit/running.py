@@ -181,6 +181,8 @@ class Running:
             except urllib.error.HTTPError as error:
                 assert "PythonError" in error.read().decode(), error
                 return False
+            if answer["__typename"] == "PipelineNotFoundError":  # the location is loading
+                return False
             assert answer["__typename"] == "LaunchRunSuccess", answer
             return True
 

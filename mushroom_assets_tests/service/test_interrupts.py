@@ -15,6 +15,7 @@ class Finalized:
         for _ in range(1000):
             pass
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` has it ignored
 interrupts.listen()
 interrupts.check()
 Finalized()
