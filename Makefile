@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c constra
 NEWEST = $(VENV)-newest
 OF_DAGSTER = $(addprefix mushroom_assets_tests/,instance automation checks test_definitions.py test_partitions.py)
 
-.PHONY: help demo check test test-newest test-storage soak soak-processes image-test compose-test watch-test lint validate bench train migration migration-named lock clean
+.PHONY: help demo check test test-newest test-storage soak soak-processes histories image-test compose-test watch-test lint validate bench train migration migration-named lock clean
 
 help:
 	@echo "make demo             the farm on this machine, UI on http://127.0.0.1:$(PORT)"
@@ -22,6 +22,7 @@ help:
 	@echo "make test-storage     Dagster's own storage tests on our storage and on its own; ten minutes"
 	@echo "make soak N=200       so many schedules of faults on the real work; a second or two each"
 	@echo "make soak-processes N=20  the same on the processes of a running farm; a minute or two each"
+	@echo "make histories N=500  random histories of a farm end at one clean pass; five seconds each"
 	@echo "make image-test       the container image is built and started (root, Debian's buildah and podman); five minutes"
 	@echo "make compose-test     deploy/compose.yaml is started, loses its database, is deployed and rolled back; ten minutes"
 	@echo "make watch-test       alerts fire and end on a real farm (Debian's prometheus, prometheus-alertmanager); seven minutes"
@@ -86,6 +87,9 @@ soak: $(VENV)/test.ok
 
 soak-processes: $(VENV)/test.ok
 	$(BIN)/python -m mushroom_assets_tests.faults.soak_processes $(N) --seed $(SEED)
+
+histories: $(VENV)/test.ok
+	$(BIN)/python -W ignore -m mushroom_assets_tests.assets.histories $(N) --seed $(SEED)
 
 lint: $(VENV)/test.ok
 	$(BIN)/ruff check .
