@@ -255,9 +255,10 @@ def test_points_and_batches_are_logged_as_they_were_and_as_they_are(stored: Data
         assert of(stored, statement) == expected, what
 
 
-def test_a_new_point_is_logged(stored: Database) -> None:
+def test_a_new_point_is_logged_if_its_samples_were_there_before(stored: Database) -> None:
     ((source, _, *kind),) = of(stored, f"{POINT} VALUES ('B', 'env', 'env_B', '', 't', '')")
     assert (source, kind) == ("point", ["B", "env", "t"])
+    assert of(stored, f"{POINT} VALUES ('B', 'env', 'env_B', '', 'h', '')") == []
 
 
 def triggers(connection: sa.Connection) -> dict[str, Sequence[str | None]]:

@@ -48,6 +48,11 @@ BEGIN
                              NEW.point_alias) THEN
         RETURN NULL;
     END IF;
+    -- The samples of a new point come after it, and are logged by themselves
+    IF TG_OP = 'INSERT' AND NOT EXISTS (
+        SELECT FROM farm.sample WHERE point_id = NEW.point_id) THEN
+        RETURN NULL;
+    END IF;
     IF TG_OP <> 'INSERT' THEN
         INSERT INTO farm.input_change (source, point_id, room_id, device_type, point_alias)
         VALUES ('point', OLD.point_id, OLD.room_id, OLD.device_type, OLD.point_alias);
