@@ -7,6 +7,7 @@ computed.
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
@@ -32,14 +33,19 @@ class EmbeddingMemory:
         self._forget = forget
 
     def recall(self, hashes: Sequence[str]) -> dict[str, EncodedImage]:
-        """What is kept for these contents, by SHA-256."""
+        """What is kept for these contents, by SHA-256: the vectors bit for bit as they were."""
         if self._forget or not hashes:
             return {}
         columns = [table.c.content_sha256, *(table.c[name] for name in KEPT)]
         chosen = table.c.content_sha256.in_(hashes) & (table.c.encoder == self._encoder)
         with self._database.transaction() as connection:
             found = connection.execute(sa.select(*columns).where(chosen)).all()
-        return {row.content_sha256: EncodedImage(*row) for row in found}
+        images = {}
+        for content, vector, *facts in found:
+            # The driver reads decimal digits: in float64 they are not the number that was kept,
+            # and a score would depend on whether the vector was recalled
+            images[content] = EncodedImage(content, np.array(vector, dtype=np.float32), *facts)
+        return images
 
     def keep(self, images: Sequence[EncodedImage]) -> None:
         """Store a batch; what is kept already stays as it is."""
