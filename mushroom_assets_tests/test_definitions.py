@@ -182,11 +182,12 @@ def test_the_sensor_of_failed_runs_is_off_until_somebody_is_to_be_told(
     )
 
 
-def test_the_sensor_of_the_labels_is_on_and_there_is_no_sixth(defs: dg.Definitions) -> None:
+def test_the_sensor_of_the_labels_is_on_and_there_is_no_seventh(defs: dg.Definitions) -> None:
     assert {sensor.name for sensor in defs.sensors or ()} == {
         "daily_room_report_automation",
         "catching_up",
         "following_inputs",
+        "room_images_sensor",
         "clip_probe_sensor",
         "run_failure_notification",
     }

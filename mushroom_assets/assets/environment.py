@@ -13,7 +13,7 @@ from mushroom_assets.assets.windows import PICTURED, RunPolicy, pictured, replac
 from mushroom_assets.domain import environment, reach
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.report import RoomAge, quoting
+from mushroom_assets.domain.peers import RoomAge, quoting
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.environment import environment_metadata

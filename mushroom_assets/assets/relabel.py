@@ -150,9 +150,23 @@ def relabel(
             return _store(connection, task, days)
 
     with database.transaction() as connection:
+        if since is not None and until is not None:
+            _settle_days_without_rows(connection, task, since, until)
         stored = stored_days(connection, task.prefix, since, until)
     with ThreadPoolExecutor(CHUNKS_AT_ONCE) as pool:
         yield from pool.map(store, chunks(stored, CHUNK_ROWS))
+
+
+def _settle_days_without_rows(
+    connection: sa.Connection, task: Relabelling, since: dt.date, until: dt.date
+) -> None:
+    """Take the probe's marks from days that have nothing to label: no chunk will."""
+    count = (until - since).days + 1
+    days = {since + dt.timedelta(days=number) for number in range(count)}
+    lock_days(connection, table, days)
+    days -= {day for day, _ in stored_days(connection, task.prefix, since, until)}
+    if days:
+        settle(connection, reach.of_days(table.name, days, reach.PROBE, task.farm))
 
 
 def _store(connection: sa.Connection, task: Relabelling, days: Sequence[dt.date]) -> list[DayCount]:

@@ -28,7 +28,7 @@ from mushroom_assets.storage.schema import image_quarantine
 from mushroom_assets.storage.vision.index_build import ensure_index
 from mushroom_assets.storage.vision.labels import read_probes
 from mushroom_assets.storage.vision.listings import store_listing
-from mushroom_assets.storage.vision.room_days import later_likenesses, replace_room_days
+from mushroom_assets.storage.vision.room_days import likened_to, replace_room_days
 
 
 class VisionConfig(dg.Config):
@@ -103,13 +103,11 @@ def replace_day(database: Database, day: Window, cameras: Cameras, run_id: str) 
         stamp = {"run_id": run_id, "computed_at": now}
         rows = [row | stamp for row in put_together(connection, judged, day, cameras)]
         changed = replace_rows(connection, table, within(day, cameras), rows)
-        before = later_likenesses(connection, encoder, day.date)
+        before = likened_to(connection, encoder, day.date)
         replace_room_days(connection, encoder, cameras.model_id, day.date, run_id)
-        after = later_likenesses(connection, encoder, day.date)
-        touched = {found.day for found in before ^ after}
         if changed:
-            touched.add(day.date)
-        if touched:
+            after = likened_to(connection, encoder, day.date)
+            touched = {day.date} | {found.day for found in before ^ after}
             mark(connection, reach.of_days(reach.REPORT, touched, table.name, cameras.farm))
         strays = _quarantine(connection, cameras, stamp)
     return StoredDay(rows, strays, sum(row["computed"] for row in judged.values()))

@@ -3,6 +3,7 @@
 The UI's backfills do the same at any time, in runs of the daemon.
 """
 
+import contextlib
 import datetime as dt
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -45,9 +46,7 @@ def materialize_missing(
     total = sum(len(keys) for keys in itertools.chain.from_iterable(runs.values()))
     failures: list[str] = []
     lacking: set[str] = set()
-    # In a thread of its own: in the main one Dagster takes over the signals, and a Ctrl-C between
-    # two steps would be lost. Here it stops the whole once the current run is through.
-    with bars(total, "results", "partition") as bar, ThreadPoolExecutor(1) as worker:
+    with bars(total, "results", "partition") as bar, _worker() as worker:
         for asset, portions in runs.items():
             if _needs(defs, asset) & lacking:
                 lacking.add(asset)
@@ -61,6 +60,19 @@ def materialize_missing(
                     break
                 bar.update(len(keys))
     return failures
+
+
+@contextlib.contextmanager
+def _worker() -> Iterator[ThreadPoolExecutor]:
+    """A thread for runs: in the main one Dagster takes over the signals.
+
+    A Ctrl-C between two steps would be lost there. Here it stops the whole once the current run is
+    through.
+    """
+    with ThreadPoolExecutor(1) as worker:
+        # A thread whose start is interrupted is left behind: it starts before there is work for it
+        worker.submit(list).result()
+        yield worker
 
 
 def _needs(defs: dg.Definitions, asset: str) -> set[str]:

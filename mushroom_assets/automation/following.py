@@ -13,7 +13,6 @@ tick an asset is left to its schedule.
 """
 
 import datetime as dt
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -27,20 +26,19 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.reach import PROBE, VISION, of_days
 from mushroom_assets.domain.versions import code_version
 from mushroom_assets.domain.windows import Window
-from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.image_store.store import Images
 from mushroom_assets.instance.attempts import ended
 from mushroom_assets.instance.outstanding import (
-    UNFINISHED,
     closed,
-    keys_of,
     made,
     makes,
     on_their_way,
     ranges,
+    unfinished,
     with_gaps,
 )
+from mushroom_assets.instance.reporting import made_in
 from mushroom_assets.instance.stale import VERSION, Stale, reasons, stale
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import PostgresResource
@@ -52,7 +50,6 @@ from mushroom_assets.storage.schema import RESULTS
 from mushroom_assets.storage.schema.dictionary import upstream
 from mushroom_assets.storage.vision.listings import digest, read_listings
 
-log = logging.getLogger(__name__)
 EVERY_S = 30
 # A report is made anew once for all that it is made of, but not never
 PATIENCE = dt.timedelta(minutes=10)
@@ -69,7 +66,6 @@ RELABEL_JOB = "relabel_images_job"
 BEHIND_ALL = {"dagster/priority": "-5"}
 # Of the days whose images are all there already, so many are listed in a look
 LISTED = 3
-Found = Mapping[str, Mapping[str, Stale]]  # by asset, by partition
 
 
 class Asked(NamedTuple):
@@ -99,7 +95,10 @@ def find(
 
 
 def out_of_date(past: Past, asset: str, clock: FarmClock) -> set[str]:
-    """The partitions of the lookback that a tick asks for because they are out of date."""
+    """The partitions of the lookback that a tick asks for because an input of theirs changed.
+
+    What is of another version is left to the sensor, which knows what it asked for in vain.
+    """
     settings = load_settings()
     if settings.database_url is None:  # definitions that are looked at without a farm
         return set()
@@ -111,22 +110,28 @@ def out_of_date(past: Past, asset: str, clock: FarmClock) -> set[str]:
             found = find(past, asset, LOOKBACK, database, clock, farm)
     finally:
         database.dispose()
-    return triable(past, dg.AssetKey(asset), PARTITIONED[asset].partitions(clock), found)
+    changed = {key: each for key, each in found.items() if each.sources != {VERSION}}
+    return triable(past, dg.AssetKey(asset), PARTITIONED[asset].partitions(clock), changed)
 
 
 def look(past: Past, database: Database, clock: FarmClock, farm: Farm) -> Iterator[Asked]:
     """The runs to ask for now: one an asset at most, in the order of the lineage."""
     now = past.now.astimezone(farm.zone)
     span = dt.timedelta(days=farm.follow_days)
-    found = {asset: find(past, asset, span, database, clock, farm) for asset in PARTITIONED}
     off = switched_off(past.instance)
+    busy: set[str] = set()  # what is out of date, and is being made or asked for
     for asset, slot in PARTITIONED.items():
-        is_left_alone = switch(asset, slot) in off or is_near_its_tick(slot, farm, now, AFTER_TICK)
-        if is_left_alone or _is_on_its_way(past.instance, asset) or _waits(asset, found, now):
+        found = find(past, asset, span, database, clock, farm)
+        if switch(asset, slot) in off or is_near_its_tick(slot, farm, now, AFTER_TICK):
             continue
-        windows = closed(slot.partitions(clock), span, now)
-        version = code_version(slot.noun, farm)
-        yield from _asked(past, asset, slot.partitions(clock), windows, found[asset], version)
+        if _is_on_its_way(past, asset):
+            busy.add(asset)
+        elif not (slot.follows_inputs and _waits(asset, found, busy, now)):
+            windows = closed(slot.partitions(clock), span, now)
+            version = code_version(slot.noun, farm)
+            for asked in _asked(past, asset, slot.partitions(clock), windows, found, version):
+                busy.add(asset)
+                yield asked
 
 
 def _asked(
@@ -139,7 +144,7 @@ def _asked(
 ) -> Iterator[Asked]:
     """The run for the oldest stretch, if there is one."""
     due = triable(past, dg.AssetKey(asset), definition, found)
-    due -= _made_in_vain(past.instance, asset, definition, found, version)
+    due -= _made_in_vain(past.instance, asset, found, version)
     tags = {**BEHIND_ALL, REASON: reasons(found), MADE_FOR: version}
     if due and all(found[key].sources == {PROBE} for key in due):
         if _may_relabel(past):  # which reads no image
@@ -165,9 +170,9 @@ def _free(
     return there - found.keys() - busy
 
 
-def _is_on_its_way(instance: dg.DagsterInstance, asset: str) -> bool:
+def _is_on_its_way(past: Past, asset: str) -> bool:
     """Whether a run of this kind is queued or running."""
-    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+    for run in unfinished(past.instance, past.now):
         is_relabelling = asset == VISION and run.job_name == RELABEL_JOB
         if REASON in run.tags and (is_relabelling or makes(run, dg.AssetKey(asset))):
             return True
@@ -181,36 +186,30 @@ def _may_relabel(past: Past) -> bool:
     return not mine or mine[-1] + wait_after_failures(len(mine)) <= past.now
 
 
-def _waits(asset: str, found: Found, now: dt.datetime) -> bool:
-    """Whether what an asset without an hour of its own is made of is out of date itself."""
-    if not PARTITIONED[asset].follows_inputs:
+def _waits(asset: str, found: Mapping[str, Stale], busy: set[str], now: dt.datetime) -> bool:
+    """Whether what an asset without an hour of its own is made of is about to change.
+
+    What is out of date and waits after a failure, or is switched off, holds nothing up.
+    """
+    if busy.isdisjoint(upstream(RESULTS[asset])):
         return False
-    if not any(found.get(name) for name in upstream(RESULTS[asset])):
-        return False
-    since = [each.since for each in found[asset].values() if each.since is not None]
+    since = [each.since for each in found.values() if each.since is not None]
     return min(since, default=now) > now - PATIENCE
 
 
 def _made_in_vain(
-    instance: dg.DagsterInstance,
-    asset: str,
-    definition: dg.PartitionsDefinition,
-    found: Mapping[str, Stale],
-    version: str,
+    instance: dg.DagsterInstance, asset: str, found: Mapping[str, Stale], version: str
 ) -> set[str]:
-    """What was made for this version, and has another still: by a machine with other files.
+    """What a run was asked to make for this version, and made by another: it has other files.
 
     To ask again would ask for ever; the standing checks tell it.
     """
-    suspects = {key for key, each in found.items() if each.sources == {VERSION}}
+    suspects = [key for key, each in found.items() if each.sources == {VERSION}]
     if not suspects:
         return set()
-    done = dg.RunsFilter(tags={MADE_FOR: version}, statuses=[dg.DagsterRunStatus.SUCCESS])
-    tried: set[str] = set()
-    for run in instance.get_runs(done):
-        if makes(run, dg.AssetKey(asset)):
-            tried.update(keys_of(run, definition))
-    return suspects & tried
+    runs = made_in(instance, dg.AssetKey(asset), suspects)
+    asked = {run.run_id[:8] for run in instance.get_runs(dg.RunsFilter(tags={MADE_FOR: version}))}
+    return {key for key in suspects if runs.get(key) in asked}
 
 
 def mark_changed_images(
@@ -218,8 +217,11 @@ def mark_changed_images(
 ) -> None:
     """Mark the days whose folders hold other files than their rows were made of.
 
-    The two newest days are listed in each look, `LISTED` of the others in turn. A store that does
-    not answer is told: nothing else waits for it.
+    The two newest days are listed in each look, `LISTED` of the others in turn. It has a sensor of
+    its own: nothing else waits for a store that does not answer.
+
+    Raises:
+        ImageStoreRefused, ImageStoreUnavailable: as `Images.listing`.
     """
     span = dt.timedelta(days=farm.follow_days)
     days = [window.date for window in closed(clock.daily, span, now)]
@@ -229,12 +231,7 @@ def mark_changed_images(
     of_images = [each.at for each in marks.found if IMAGES in each.sources]
     marked = {at.astimezone(farm.zone).date() for at in of_images}
     candidates = [day for day in _in_turn(days, now) if day in stored and day not in marked]
-    try:
-        listed = {day: digest(store.of_day(day, farm)) for day in candidates}
-    except (ImageStoreRefused, ImageStoreUnavailable) as fault:
-        log.warning("which images came late is not known now: %s", fault)
-        return
-    changed = [day for day in candidates if listed[day] != stored[day]]
+    changed = [day for day in candidates if digest(store.of_day(day, farm)) != stored[day]]
     if changed:
         with database.transaction() as connection:
             mark(connection, of_days(VISION, changed, IMAGES, farm))

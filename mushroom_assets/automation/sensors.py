@@ -45,6 +45,7 @@ def sensors(clock: FarmClock, jobs: Jobs, farm: Farm, *, notify: bool) -> list[d
         *(_automation(asset, farm) for asset in following),
         _catching_up(clock, jobs, farm),
         _following(clock, jobs, farm),
+        _watching_images(clock, farm),
         _watching_labels(jobs["clip_probe"], farm),
         _watching_failures(farm, on=notify),
     ]
@@ -91,21 +92,39 @@ def _following(clock: FarmClock, jobs: Jobs, farm: Farm) -> dg.SensorDefinition:
         description=say("following_inputs", farm, days=farm.follow_days),
     )
     def tick(
+        context: dg.SensorEvaluationContext, postgres: PostgresResource, farm_file: FarmFile
+    ) -> dg.SensorResult:
+        farm = farm_file.read()
+        past = Past(context.instance, dt.datetime.now(farm.zone))
+        with permanent_faults_fail_at_once():
+            database = postgres.database()
+            follow(database, farm)
+            requests = [_request(each) for each in following.look(past, database, clock, farm)]
+        idle = None if requests else dg.SkipReason(say("nothing_to_follow", farm))
+        return dg.SensorResult(requests, skip_reason=idle)
+
+    return tick
+
+
+def _watching_images(clock: FarmClock, farm: Farm) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="room_images_sensor",
+        minimum_interval_seconds=following.EVERY_S,
+        default_status=ON,
+        description=say("watching_images", farm, days=farm.follow_days),
+    )
+    def tick(
         context: dg.SensorEvaluationContext,
         postgres: PostgresResource,
         image_store: ImageStore,
         farm_file: FarmFile,
-    ) -> dg.SensorResult:
+    ) -> dg.SkipReason:
         farm = farm_file.read()
         now = dt.datetime.now(farm.zone)
         with permanent_faults_fail_at_once():
-            database = postgres.database()
-            follow(database, farm)
-            following.mark_changed_images(database, image_store.images(), clock, farm, now)
-            asked = list(following.look(Past(context.instance, now), database, clock, farm))
-        requests = [_request(each) for each in asked]
-        idle = None if requests else dg.SkipReason(say("nothing_to_follow", farm))
-        return dg.SensorResult(requests, skip_reason=idle)
+            images = image_store.images()
+            following.mark_changed_images(postgres.database(), images, clock, farm, now)
+        return dg.SkipReason(say("images_watched", farm))
 
     return tick
 

@@ -14,7 +14,7 @@ from mushroom_assets.automation.catching_up import OFF, last_tick, switch
 from mushroom_assets.automation.timetable import PARTITIONED
 from mushroom_assets.domain.farm import Farm
 
-CATCHING_UP = "catching_up"
+OF_ALL_ASSETS = ("catching_up", "following_inputs")  # sensors without which nothing comes back
 # A sensor looks every minute or half of it. A look takes seconds, 200 at most (service.programs).
 PATIENCE = dt.timedelta(minutes=5)
 NEWEST = 10  # ticks that are looked at: of a sensor those of five minutes
@@ -41,7 +41,7 @@ def standing(instance: dg.DagsterInstance, farm: Farm, now: dt.datetime) -> Iter
     One that somebody switched off in the UI stands by right.
     """
     crons = {switch(asset, slot): slot.cron for asset, slot in PARTITIONED.items()}
-    crons[CATCHING_UP] = None
+    crons |= dict.fromkeys(OF_ALL_ASSETS)
     states = {state.name: state for state in instance.all_instigator_state()}
     for name, cron in crons.items():
         state = states.get(name)

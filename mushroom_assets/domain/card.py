@@ -12,18 +12,17 @@ from dataclasses import dataclass
 
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.peers import RoomAge, quoted
 from mushroom_assets.domain.report import (
     ALIKE_FROM,
     DailyRoomReport,
     Likeness,
     Means,
     Reason,
-    RoomAge,
     RoomDay,
     Verdict,
     assess,
     growth_text,
-    quoted,
 )
 from mushroom_assets.domain.setpoints import change_text
 from mushroom_assets.domain.texts import decimals, number_text, quantity_name, say, share_text

@@ -30,8 +30,6 @@ ASSETS = (ENVIRONMENT, SETPOINTS, VISION, REPORT)
 OF_BATCHES = (ENVIRONMENT, SETPOINTS, VISION)  # a report reads the growth day of the statistics
 HOURLY = frozenset({SETPOINTS})
 Instants = npt.NDArray[np.int64]  # microseconds since 1970 UTC
-
-
 Kind = tuple[str | None, str | None, str | None]  # room, device type and alias of a point
 
 
@@ -87,7 +85,7 @@ def of_span(span: Span, assets: Sequence[str], source: str, farm: Farm) -> list[
     """Every partition of the assets that a stretch of time touches; none if it ends before."""
     if span.first > span.last:
         return []
-    # An hour's step meets every hour: zones that jump by half hours are refused
+    # An hour's step meets every hour, but where a clock jumps by half of one (Lord Howe)
     steps = np.arange(span.first, span.last, 3600 * SECOND, dtype=np.int64)
     instants = np.append(steps, span.last)
     return [_touched(asset, source, instants, farm) for asset in assets]

@@ -99,23 +99,27 @@ def made(instance: dg.DagsterInstance, asset: dg.AssetKey, keys: Collection[str]
     return set(log.get_latest_storage_id_by_partition(asset, materialized, set(keys)))
 
 
+def unfinished(instance: dg.DagsterInstance, now: dt.datetime) -> list[dg.DagsterRun]:
+    """Runs that are queued, starting, running or stopping.
+
+    One that should have left its state long ago counts no more.
+    """
+    recent = now - PASSES_WITHIN
+    return [
+        *instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)),
+        *instance.get_runs(dg.RunsFilter(statuses=PASSING, updated_after=recent)),
+    ]
+
+
 def on_their_way(
     instance: dg.DagsterInstance,
     asset: dg.AssetKey,
     definition: dg.TimeWindowPartitionsDefinition,
     now: dt.datetime,
 ) -> set[str]:
-    """Partitions of the asset that a queued or running run will materialize.
-
-    A run that should have left its state long ago holds nothing back.
-    """
-    recent = now - PASSES_WITHIN
-    runs = [
-        *instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)),
-        *instance.get_runs(dg.RunsFilter(statuses=PASSING, updated_after=recent)),
-    ]
+    """Partitions of the asset that a queued or running run will materialize."""
     keys: set[str] = set()
-    for run in runs:
+    for run in unfinished(instance, now):
         if makes(run, asset):
             keys.update(keys_of(run, definition))
     return keys

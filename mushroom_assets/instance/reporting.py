@@ -110,11 +110,31 @@ def made_by(
 
     One without a version is left out.
     """
-    found = instance.event_log_storage.get_latest_tags_by_partition(
+    found = _data_versions(instance, asset, partitions)
+    return {key: code_version for key, (code_version, _) in found.items()}
+
+
+def made_in(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, partitions: Sequence[str]
+) -> dict[str, str]:
+    """The first eight digits of the run that made each partition."""
+    found = _data_versions(instance, asset, partitions)
+    return {key: run for key, (_, run) in found.items()}
+
+
+def _data_versions(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, partitions: Sequence[str] | None
+) -> dict[str, tuple[str, str]]:
+    """What `_data_version` was made of, by partition; one that is not ours is left out."""
+    tagged = instance.event_log_storage.get_latest_tags_by_partition(
         asset, MATERIALIZED, [DATA_VERSION_TAG], asset_partitions=partitions
     )
-    versions = {key: tags[DATA_VERSION_TAG].partition("+") for key, tags in found.items()}
-    return {key: code_version for key, (code_version, plus, _) in versions.items() if plus}
+    found = {}
+    for key, tags in tagged.items():
+        code_version, plus, run = tags[DATA_VERSION_TAG].partition("+")
+        if plus:
+            found[key] = (code_version, run)
+    return found
 
 
 def reported(context: dg.AssetExecutionContext) -> set[str | None]:

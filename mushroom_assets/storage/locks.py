@@ -92,7 +92,7 @@ class ProcessLock:
             return self._holder(connection)
 
     def release(self) -> None:
-        """Let go of it; others may take it at once."""
+        """Let go of it; others may take it once the server has ended the connection."""
         connection = self._connection
         self._connection = None
         if connection is not None:

@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import JSONB
 
-from mushroom_assets.domain.report import PEER_DAYS, RoomAge
+from mushroom_assets.domain.peers import PEER_DAYS, RoomAge
 from mushroom_assets.storage.schema import (
     SCHEMA,
     daily_clip_inference,

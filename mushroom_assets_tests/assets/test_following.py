@@ -1,6 +1,7 @@
 """Results follow their inputs: whatever comes, changes or goes, and in whatever order."""
 
 import datetime as dt
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,14 +9,18 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from mushroom_assets.domain import reach
 from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.outdated import mark
 from mushroom_assets_tests.assets.histories import play
+from mushroom_assets_tests.kit.cameras import picture
 from mushroom_assets_tests.kit.following import Followed, away_from_ticks
-from mushroom_assets_tests.kit.plant import put_batch
+from mushroom_assets_tests.kit.plant import put_batch, write_farm
 from mushroom_assets_tests.kit.small import Build, Sample, SmallFarm
 
 DAILY = "daily_env_stats"
 HOURLY = "hourly_setpoint_changes"
+VISION = "daily_clip_inference"
 REPORT = "daily_room_report"
 NOW = dt.datetime.now(dt.UTC)
 TODAY = (NOW + dt.timedelta(hours=8)).date()  # in Shanghai
@@ -118,6 +123,73 @@ def test_a_batch_that_is_typed_in_late_changes_its_days(followed: Followed) -> N
         row["stat_date"]: row["growth_day"] for row in small.rows(DAILY) if row["room_id"] == "A"
     }
     assert [growth[TODAY - dt.timedelta(days=back)] for back in (5, 4, 3)] == [None, 1, 2]
+
+
+def test_an_edit_of_the_farm_file_that_comes_and_goes_is_followed_each_time(
+    followed: Followed,
+) -> None:
+    small = followed.small
+    small.put(minutely(small, "t", 18.0, 3))
+    put_batch(small.database, "A", TODAY - dt.timedelta(days=5))
+    make_all(followed, 3)
+    followed.settle()
+    as_it_was = small.path.read_text(encoding="utf-8")
+    narrower = as_it_was.replace("temperature: [17, 19]", "temperature: [18.5, 19]")
+    for text, share in [(narrower, 0.0), (as_it_was, 1.0)] * 2:
+        farm = write_farm(small.path, text)
+        followed.small = replace(followed.small, farm=farm)
+        assert (DAILY, day(3), day(1)) in followed.settle()
+        of_day = [row for row in small.rows(DAILY) if f"{row['stat_date']}" == day(3)]
+        shares = {(row["room_id"], row["quantity"]): row["in_range"] for row in of_day}
+        assert shares["A", "temperature"] == share
+
+
+def test_what_is_made_in_vain_is_not_asked_for_again(followed: Followed) -> None:
+    small = followed.small
+    small.put(minutely(small, "t", 18.0, 3))
+    make_all(followed, 3)
+    followed.settle()
+    # The run's machine has another farm file than the sensor's
+    text = small.path.read_text(encoding="utf-8")
+    write_farm(small.path, text.replace("max_hold_s: 900", "max_hold_s: 1800"))
+    (request, *_) = followed.tick()
+    assert request.job_name == f"{DAILY}_job"
+    followed.run(request)
+    assert f"{DAILY}_job" not in [each.job_name for each in followed.tick()]
+
+
+def test_a_new_probe_labels_the_stored_vectors_anew_once(
+    followed: Followed, tmp_path: Path
+) -> None:
+    followed.images = tmp_path / "images"
+    small = followed.small
+    folder = followed.images / "A" / day(2).replace("-", "")
+    folder.mkdir(parents=True)
+    name = f"A_cam1_202615_{day(2).replace('-', '')}080000.jpg"
+    (folder / name).write_bytes(picture(1))
+    small.run(VISION, day(3), day(1), images=followed.images)  # two of these days have no image
+    assert followed.settle() == []
+    with small.database.transaction() as connection:
+        for touched in reach.of_probe(dt.datetime.now(dt.UTC), small.farm):
+            mark(connection, touched)
+    assert followed.settle() == [("relabel_images_job", day(3), day(1))]
+
+
+def test_an_image_store_that_is_away_holds_up_nothing_but_images(
+    followed: Followed, tmp_path: Path
+) -> None:
+    followed.images = tmp_path / "images"
+    small = followed.small
+    (followed.images / "A").mkdir(parents=True)
+    small.put(minutely(small, "t", 18.0, 3))
+    small.run(DAILY, day(3), day(1))
+    small.run(VISION, day(3), day(1), images=followed.images)
+    shutil.rmtree(followed.images)
+    small.put(minutely(small, "t", 19.0, 2))
+    with pytest.raises(Exception, match=r"is not there\. Remedy: create it"):
+        followed.evaluate("room_images_sensor", "postgres", "image_store", "farm_file")
+    (request, *_) = followed.evaluate("following_inputs", "postgres", "farm_file").run_requests
+    assert request.job_name == f"{DAILY}_job"
 
 
 def test_whatever_happens_in_whatever_order_the_tables_are_one_clean_pass_in_the_end(

@@ -1,7 +1,10 @@
 """The first filling of a farm: it makes what is missing and outlives a failing asset."""
 
 import datetime as dt
+import threading
 from pathlib import Path
+
+import pytest
 
 from mushroom_assets.automation.backfill import materialize_missing
 from mushroom_assets.cli.progress import progress_bar
@@ -49,3 +52,24 @@ def test_a_failing_asset_keeps_only_the_report_from_being_made(
     assert small.done("daily_clip_inference") == small.done("daily_room_report") == set()
     assert fill(small, tmp_path, ClipResource()) == []  # mended: what was missing is made
     assert small.done("daily_room_report") == {DAY}
+
+
+def test_a_ctrl_c_while_its_thread_starts_leaves_no_run_behind(
+    small: SmallFarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        started.append(thread)
+        if "ThreadPoolExecutor" in thread.name:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fill(small, tmp_path, ClipResource())
+    for thread in started:
+        if "ThreadPoolExecutor" in thread.name:
+            thread.join()
+    assert small.instance.get_runs_count() == 0

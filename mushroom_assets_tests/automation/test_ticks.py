@@ -29,7 +29,7 @@ SCHEDULES = {
     "hourly_setpoint_changes_schedule": "5 * * * *",
     "daily_clip_inference_schedule": "2 3 * * *",
 }
-SENSORS = ("daily_room_report_automation", "catching_up")
+SENSORS = ("daily_room_report_automation", "catching_up", "following_inputs")
 BEGUN = dt.datetime(2026, 1, 1, tzinfo=FARM.zone)
 NOW = dt.datetime(2026, 1, 4, 3, 11, tzinfo=FARM.zone)
 
@@ -92,6 +92,7 @@ def well(instance: dg.DagsterInstance) -> dict[str, InstigatorState]:
         "daily_clip_inference_schedule": at(3, 2),
         "daily_room_report_automation": at(3, 10),
         "catching_up": at(3, 7),
+        "following_inputs": at(3, 10),
     }
     for name, when in last.items():
         tick(instance, states[name], when)
@@ -137,7 +138,8 @@ def test_a_sensor_whose_ticks_fail_stands_with_the_cause(
 ) -> None:
     for minute in (8, 9, 10, 11, 12):
         tick(instance, well["catching_up"], at(3, minute), TickStatus.FAILURE, "no such\n  room")
-    tick(instance, well["daily_room_report_automation"], at(3, 12), TickStatus.SKIPPED)
+    for name in ("daily_room_report_automation", "following_inputs"):
+        tick(instance, well[name], at(3, 12), TickStatus.SKIPPED)
     assert found(instance, at(3, 11)) == []  # one good tick in five minutes will do
     assert found(instance, at(3, 13)) == [Standing("catching_up", at(3, 7), "no such room")]
 

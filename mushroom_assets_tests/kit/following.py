@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from mushroom_assets.automation import following
+from mushroom_assets.automation.following import RELABEL_JOB
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.instance.outstanding import RANGE_END, RANGE_START, range_tags
 from mushroom_assets.resources import ClipResource, FarmFile, ImageStore, PostgresResource
@@ -40,17 +41,26 @@ class Followed:
         }
 
     def tick(self) -> list[dg.RunRequest]:
-        """What the sensor asks for."""
-        defs = build_definitions(self.small.farm)
-        doors = {name: self.doors[name] for name in ("postgres", "image_store", "farm_file")}
-        with dg.build_sensor_context(
-            instance=self.small.instance, resources=doors, repository_def=defs.get_repository_def()
-        ) as context:
-            data = defs.resolve_sensor_def("following_inputs").evaluate_tick(context)
+        """What the sensor asks for, when the one that looks at images has looked."""
+        if self.images is not None:
+            self.evaluate("room_images_sensor", "postgres", "image_store", "farm_file")
+        data = self.evaluate("following_inputs", "postgres", "farm_file")
         return list(data.run_requests or [])
+
+    def evaluate(self, sensor: str, *doors: str) -> Any:
+        """A tick of a sensor."""
+        defs = build_definitions(self.small.farm)
+        with dg.build_sensor_context(
+            instance=self.small.instance,
+            resources={name: self.doors[name] for name in doors},
+            repository_def=defs.get_repository_def(),
+        ) as context:
+            return defs.resolve_sensor_def(sensor).evaluate_tick(context)
 
     def run(self, request: dg.RunRequest, *, raise_on_error: bool = True) -> bool:
         """Execute a run that was asked for; whether it succeeded."""
+        if request.job_name == RELABEL_JOB:
+            return self._relabel(request)
         first = request.partition_key or request.tags[RANGE_START]
         last = request.partition_key or request.tags[RANGE_END]
         asset = str(request.job_name).removesuffix("_job")
@@ -65,6 +75,20 @@ class Followed:
             self.small.instance,
             tags=tags,
             raise_on_error=raise_on_error,
+        )
+        return result.success
+
+    def _relabel(self, request: dg.RunRequest) -> bool:
+        ops = request.run_config["ops"]
+        asked = ops["relabel_images"]["config"]
+        self.runs.append((RELABEL_JOB, asked["since"], asked["until"]))
+        result = run_job(
+            RELABEL_JOB,
+            self.small.farm,
+            self.doors,
+            self.small.instance,
+            ops=ops,
+            tags=request.tags,
         )
         return result.success
 

@@ -16,6 +16,7 @@ from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.locks import ProcessLock, me
 from mushroom_assets_tests.kit.databases import NO_RETRY
+from mushroom_assets_tests.kit.servers import until
 
 HOLD = """
 import sys, time
@@ -71,7 +72,7 @@ def test_a_database_that_has_a_farm_or_a_daemon_is_refused(database: Database, n
     lock.release()
     with farm_claimed(settings, database):
         assert ProcessLock(database, "farm").holder() is not None
-    assert ProcessLock(database, "farm").holder() is None
+    until(lambda: ProcessLock(database, "farm").holder() is None)
     other.dispose()
 
 

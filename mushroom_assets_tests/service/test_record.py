@@ -142,6 +142,7 @@ def test_a_timetable_that_never_ticked_is_told_by_name(ground: Ground) -> None:
             "daily_clip_inference_schedule",
             "daily_room_report_automation",
             "catching_up",
+            "following_inputs",
         )
     ]
     assert all(fault.remedy for fault in faults)

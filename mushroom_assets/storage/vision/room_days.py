@@ -9,24 +9,19 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from mushroom_assets.storage.schema import (
-    daily_clip_inference,
-    daily_room_report,
-    room_day_embedding,
-)
+from mushroom_assets.storage.schema import daily_clip_inference, room_day_embedding
 
 TRIVIAL_DAYS = 3  # of its own room: yesterday always looks alike, and says nothing
 
 
 class NearRoomDay(NamedTuple):
-    """A room's day and its similarity; `verdict` is its report's, None where none was written."""
+    """A room's day and its similarity to another."""
 
     room_id: str
     day: dt.date
     similarity: float
     growth_day: int | None
     image_count: int
-    verdict: str | None
 
 
 def replace_room_days(
@@ -62,25 +57,39 @@ def replace_room_days(
     return len(connection.execute(insert.returning(table.c.room_id)).all())
 
 
-class Nearest(NamedTuple):
-    """A room's day, and what looked most like it: room, day, similarity and growth day."""
+class Likened(NamedTuple):
+    """A room's day, and the past room day that looked most like it."""
 
     room_id: str
     day: dt.date
-    like: tuple[Any, ...]
+    like_room: str
+    similarity: float
+    growth_day: int | None
 
 
-def later_likenesses(connection: sa.Connection, encoder: str, day: dt.date) -> set[Nearest]:
-    """What looks most like each room day after a day; for the run that replaces that day's."""
-    later = sa.select(room_day_embedding.c.room_id, room_day_embedding.c.image_date).where(
-        room_day_embedding.c.encoder == encoder, room_day_embedding.c.image_date > day
+def likened_to(connection: sa.Connection, encoder: str, day: dt.date) -> set[Likened]:
+    """The later room days that look more like one of a day's than like any other of their past.
+
+    What a run finds before and not after it replaced the day, or the other way round, has another
+    nearest day by it. A farm's year in 0.3 s: of most pairs a few others tell that they are nearer.
+    """
+    own_days = room_day_embedding.alias("own")
+    past_days = room_day_embedding.alias("past")
+    other_days = room_day_embedding.alias("other")
+    own = own_days.c
+    past = past_days.c
+    nearer = sa.tuple_(*_rank(other_days, own_days)) < sa.tuple_(*_rank(past_days, own_days))
+    is_beaten = sa.exists().where(_is_past(other_days, own_days), nearer)
+    statement = sa.select(
+        own.room_id, own.image_date, past.room_id, _similarity(past_days, own_days), past.growth_day
+    ).where(
+        own.encoder == encoder,
+        own.image_date > day,
+        past.image_date == day,
+        _is_past(past_days, own_days),
+        ~is_beaten,
     )
-    found = set()
-    for room_id, other in connection.execute(later).all():
-        for near in similar_room_days(connection, encoder, room_id, other, 1):
-            like = (near.room_id, near.day, near.similarity, near.growth_day)
-            found.add(Nearest(room_id, other, like))
-    return found
+    return {Likened(*row) for row in connection.execute(statement)}
 
 
 def similar_room_days(
@@ -96,19 +105,33 @@ def similar_room_days(
     past_days = room_day_embedding.alias("past")
     own = own_days.c
     past = past_days.c
-    report = daily_room_report.c
-    distance = past.embedding.cosine_distance(own.embedding)
-    trivial = sa.and_(past.room_id == own.room_id, past.image_date >= own.image_date - TRIVIAL_DAYS)
-    written = sa.and_(report.room_id == past.room_id, report.stat_date == past.image_date)
-    columns = [past.room_id, past.image_date, 1 - distance]
-    columns += [past.growth_day, past.image_count, report.verdict]
+    similarity = _similarity(past_days, own_days)
     statement = (
-        sa.select(*columns)
-        .select_from(sa.join(own_days, past_days, own.encoder == past.encoder))
-        .outerjoin(daily_room_report, written)
+        sa.select(past.room_id, past.image_date, similarity, past.growth_day, past.image_count)
         .where(own.encoder == encoder, own.room_id == room_id, own.image_date == day)
-        .where(past.image_date < own.image_date, ~trivial)
-        .order_by(distance, past.image_date.desc(), past.room_id)
+        .where(_is_past(past_days, own_days))
+        .order_by(*_rank(past_days, own_days))
         .limit(k)
     )
     return [NearRoomDay(*row) for row in connection.execute(statement)]
+
+
+def _is_past(past_days: sa.FromClause, own_days: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a room day is compared with a later one."""
+    past = past_days.c
+    own = own_days.c
+    trivial = sa.and_(past.room_id == own.room_id, past.image_date >= own.image_date - TRIVIAL_DAYS)
+    return sa.and_(past.encoder == own.encoder, past.image_date < own.image_date, ~trivial)
+
+
+def _rank(past_days: sa.FromClause, own_days: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+    """By what past room days are ordered: the nearest first, then the latest."""
+    past = past_days.c
+    own = own_days.c
+    distance = past.embedding.cosine_distance(own.embedding)
+    return [distance, own.image_date - past.image_date, past.room_id]
+
+
+def _similarity(past_days: sa.FromClause, own_days: sa.FromClause) -> sa.ColumnElement[Any]:
+    similarity: sa.ColumnElement[Any] = 1 - _rank(past_days, own_days)[0]
+    return similarity

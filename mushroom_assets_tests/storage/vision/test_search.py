@@ -13,13 +13,16 @@ from sqlalchemy import exc
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import (
     daily_clip_inference,
-    daily_room_report,
     room_day_embedding,
 )
 from mushroom_assets.storage.vision import index_build, search
 from mushroom_assets.storage.vision.index import through_index
 from mushroom_assets.storage.vision.index_build import ensure_index
-from mushroom_assets.storage.vision.room_days import replace_room_days, similar_room_days
+from mushroom_assets.storage.vision.room_days import (
+    likened_to,
+    replace_room_days,
+    similar_room_days,
+)
 from mushroom_assets.storage.vision.search import (
     nearest_images,
     stored_vector,
@@ -363,19 +366,42 @@ def test_similar_days_lie_in_the_past_and_not_next_door(database: Database) -> N
         [cosines[key] for key in best], abs=1e-6
     )
     assert first == found[:1]
-    assert (found[0].growth_day, found[0].image_count, found[0].verdict) == (best[0][1], 48, None)
+    assert (found[0].growth_day, found[0].image_count) == (best[0][1], 48)
 
 
-def test_a_similar_day_comes_with_its_verdict_where_it_has_one(database: Database) -> None:
-    put_days(database, {("607", 9): [1, 0], ("607", 10): [1, 1], ("611", 20): [1, 0]})
-    report = {"reasons": [], "summary_md": "", "run_id": "run-1", "computed_at": NOON}
+def test_later_days_that_a_day_is_nearest_to(database: Database) -> None:
+    random = np.random.default_rng(3)
+    vectors = {place: random.standard_normal(8) for place in itertools.product(ROOMS, range(5, 25))}
+    put_days(database, vectors)
+    put_days(database, {("607", 21): vectors["608", 10]}, encoder="another/model")
+    expected = set()
+    for (room, day), vector in vectors.items():
+        own = unit(vector).astype(float)
+        past = {
+            place: float(unit(other).astype(float) @ own)
+            for place, other in vectors.items()
+            if place[1] < day and not (place[0] == room and place[1] >= day - 3)
+        }
+        if past:
+            expected.add((room, day, *max(past, key=lambda place: past[place])))
+    found = set()
     with database.transaction() as connection:
-        connection.execute(
-            sa.insert(daily_room_report),
-            [{"stat_date": dt.date(2026, 1, 9), "room_id": "607", "verdict": "watch", **report}],
-        )
-        found = similar_room_days(connection, ENCODER, "611", dt.date(2026, 1, 20), 5)
-    assert [(row.day.day, row.verdict) for row in found] == [(9, "watch"), (10, None)]
+        for day in range(5, 25):
+            for row in likened_to(connection, ENCODER, dt.date(2026, 1, day)):
+                assert row.growth_day == day
+                found.add((row.room_id, row.day.day, row.like_room, day))
+    assert found == expected
+    assert len({place[3] for place in expected}) > 3
+
+
+def test_of_two_days_as_near_the_later_one_is_nearest(database: Database) -> None:
+    put_days(database, {("607", 9): [1, 0], ("607", 10): [1, 0], ("611", 20): [1, 1]})
+    with database.transaction() as connection:
+        (near, _) = similar_room_days(connection, ENCODER, "611", dt.date(2026, 1, 20), 5)
+        (likened,) = likened_to(connection, ENCODER, dt.date(2026, 1, 10))
+        assert likened_to(connection, ENCODER, dt.date(2026, 1, 9)) == set()
+    assert near.day == dt.date(2026, 1, 10)
+    assert (likened.room_id, likened.like_room) == ("611", "607")
 
 
 def test_a_day_without_a_vector_has_no_similar_ones(database: Database) -> None:

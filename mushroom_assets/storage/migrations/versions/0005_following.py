@@ -107,7 +107,8 @@ END $$;
 TRIGGERS = """
 SELECT farm.follow_samples('farm.sample');
 SELECT farm.follow_samples(inhrelid::regclass) FROM pg_inherits
-WHERE inhparent = 'farm.sample'::regclass AND inhrelid::regclass::text <> 'farm.sample_kept';
+WHERE inhparent = 'farm.sample'::regclass
+    AND inhrelid IS DISTINCT FROM to_regclass('farm.sample_kept');
 CREATE TRIGGER log_rows AFTER INSERT OR UPDATE OR DELETE ON farm.point
 FOR EACH ROW EXECUTE FUNCTION farm.log_points();
 CREATE TRIGGER log_truncate AFTER TRUNCATE ON farm.point
