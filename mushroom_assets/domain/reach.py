@@ -85,7 +85,7 @@ def of_span(span: Span, assets: Sequence[str], source: str, farm: Farm) -> list[
     """Every partition of the assets that a stretch of time touches; none if it ends before."""
     if span.first > span.last:
         return []
-    # An hour's step meets every hour, but where a clock jumps by half of one (Lord Howe)
+    # An hour's step meets every hour: clocks jump by whole ones (`zones`)
     steps = np.arange(span.first, span.last, 3600 * SECOND, dtype=np.int64)
     instants = np.append(steps, span.last)
     return [_touched(asset, source, instants, farm) for asset in assets]
