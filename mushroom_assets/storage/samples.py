@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,9 +47,34 @@ _ANY = "SELECT EXISTS (SELECT 1 FROM farm.sample)"
 _LOAD = """
     INSERT INTO farm.sample (point_id, sampled_at, value, received_at)
     SELECT point_id, sampled_at, value, received_at FROM loaded ON CONFLICT DO NOTHING"""
+# Bounds spare the months that have none of the rows
 _LOAD_DIFFERENT = """
     SELECT count(*) FROM loaded JOIN farm.sample AS s USING (point_id, sampled_at)
-    WHERE s.value IS DISTINCT FROM loaded.value"""
+    WHERE s.sampled_at BETWEEN %(first)s AND %(last)s AND s.value IS DISTINCT FROM loaded.value"""
+_LOAD_REPEATED = """
+    SELECT point_id, sampled_at FROM loaded JOIN farm.sample AS s USING (point_id, sampled_at)
+    WHERE s.sampled_at BETWEEN %(first)s AND %(last)s AND s.value IS DISTINCT FROM loaded.value
+      AND s.received_at = loaded.received_at"""
+_CORRECT = """
+    UPDATE farm.sample AS s SET value = loaded.value, received_at = loaded.received_at
+    FROM loaded WHERE s.point_id = loaded.point_id AND s.sampled_at = loaded.sampled_at
+      AND s.sampled_at BETWEEN %(first)s AND %(last)s AND s.value IS DISTINCT FROM loaded.value
+      AND s.received_at <> loaded.received_at"""
+
+
+class Stored(NamedTuple):
+    """What became of rows.
+
+    Attributes:
+        added: rows that were not there.
+        different: rows that are, or until they were corrected were, stored with another value.
+        repeated: points and times of those that were received at the same instant as the value
+            that is stored: by an earlier part of the same delivery, whose value stays.
+    """
+
+    added: int
+    different: int = 0
+    repeated: Sequence[tuple[int, dt.datetime]] = ()
 
 
 def read_samples(
@@ -157,17 +182,19 @@ def has_samples(connection: sa.Connection) -> bool:
     return bool(connection.scalar(sa.text(_ANY)))
 
 
-def insert_samples(connection: sa.Connection, samples: pd.DataFrame) -> tuple[int, int]:
-    """Add the samples that are not there yet; a sample once stored is never overwritten.
+def insert_samples(
+    connection: sa.Connection, samples: pd.DataFrame, *, correct: bool = False
+) -> Stored:
+    """Add the samples that are not there yet; one that is stays as it is, or is corrected.
 
-    `samples` has the columns point_id, sampled_at (datetime64, UTC), value, received_at
-    (datetime64, UTC).
-
-    Returns:
-        rows added, and rows that are stored with another value.
+    Args:
+        connection: in a transaction.
+        samples: columns point_id, sampled_at (datetime64, UTC), value, received_at (datetime64,
+            UTC); no two of a point and time differ.
+        correct: give those that are stored with another value this one, and when it was received.
     """
     if samples.empty:
-        return 0, 0
+        return Stored(0)
     # Month by month: one sample of a controller whose clock is off by centuries must not make
     # thousands of tables.
     for month in samples["sampled_at"].dt.tz_convert(None).dt.to_period("M").unique():
@@ -181,11 +208,23 @@ def insert_samples(connection: sa.Connection, samples: pd.DataFrame) -> tuple[in
     ]
     stage(connection, "loaded", columns)
     added = connection.exec_driver_sql(_LOAD).rowcount
-    different = 0
+    stored = Stored(added)
     if added < len(samples):
-        different = connection.exec_driver_sql(_LOAD_DIFFERENT).scalar_one()
+        stored = Stored(added, *_there(connection, samples["sampled_at"], correct))
     connection.exec_driver_sql("DROP TABLE loaded")
-    return added, different
+    return stored
+
+
+def _there(
+    connection: sa.Connection, sampled_at: pd.Series, correct: bool
+) -> tuple[int, list[tuple[int, dt.datetime]]]:
+    """How many loaded rows are stored with another value, and which of this delivery itself."""
+    bounds = {"first": sampled_at.min(), "last": sampled_at.max()}
+    repeated = connection.exec_driver_sql(_LOAD_REPEATED, bounds).tuples().all()
+    different = connection.exec_driver_sql(_LOAD_DIFFERENT, bounds).scalar_one()
+    if correct:
+        connection.exec_driver_sql(_CORRECT, bounds)
+    return different - len(repeated), list(repeated)
 
 
 def _microseconds(instants: pd.Series) -> pd.Series:
