@@ -74,7 +74,8 @@ def _told(table: Table) -> str:
     if table.dialect is None:
         return f"{text}. Remedy: rename its columns"
     other = "" if len(table.names) > 1 else ", separated by commas, semicolons or tabs"
-    read = f"{table.dialect.encoding}, cells separated by {SEPARATORS[table.separator]}"
+    encoding = table.dialect.encoding.removesuffix("-sig").upper()
+    read = f"{encoding}, cells separated by {SEPARATORS[table.separator]}"
     return f"{text} ({read}). Remedy: let its first line name the columns{other}"
 
 

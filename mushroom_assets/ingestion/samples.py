@@ -16,7 +16,7 @@ from mushroom_assets.ingestion.files import Table, blocks, examined
 from mushroom_assets.ingestion.report import LoadReport, Progress, keep, settle
 from mushroom_assets.ingestion.times import read_instants
 from mushroom_assets.storage.points import read_points, register_points
-from mushroom_assets.storage.samples import insert_samples
+from mushroom_assets.storage.samples import correct_samples, insert_samples
 
 POINT = ["room_id", "device_alias", "point_alias"]
 # What a clock that is off by years says is no sample; each month of it would be a table
@@ -64,7 +64,7 @@ def load_samples(
         good = keep(rows, block, reasons, report)
         report.unknown_rooms |= set(good["room_id"].unique()) - set(farm.rooms)
         doubts.look_at(good)
-        if not report.bad or skip_bad:
+        if not report.bad or skip_bad or correct:  # it is then that other bad rows come to light
             _store(connection, good.assign(received_at=now), block, report)
         progress(report.read)
     settle(report, path, skip_bad)
@@ -124,7 +124,7 @@ def _find_points(connection: sa.Connection, rows: pd.DataFrame, reasons: pd.Seri
     kinds = good.loc[~numbers.duplicated(), [*POINT, "device_type"]]
     first = kinds.drop_duplicates(POINT)
     ids = register_points(connection, first).set_axis(pd.MultiIndex.from_frame(first[POINT]))
-    point_id = ids.reindex(pd.MultiIndex.from_frame(kinds[POINT])).to_numpy()
+    point_id = ids.reindex(pd.MultiIndex.from_frame(kinds[POINT])).to_numpy(copy=True)
     types = {point.point_id: point.device_type for point in read_points(connection)}
     for number, (point, kind) in enumerate(zip(point_id, kinds["device_type"], strict=True)):
         if types[point] != kind:
@@ -150,11 +150,13 @@ def _find_repeated(rows: pd.DataFrame, reasons: pd.Series) -> None:
 def _store(
     connection: sa.Connection, samples: pd.DataFrame, block: pd.DataFrame, report: LoadReport
 ) -> None:
-    """Store a block's samples; what contradicts an earlier block of the file is bad."""
-    stored = insert_samples(connection, samples, correct=report.correct)
-    report.added += stored.added
-    report.different += stored.different
-    if stored.repeated:
+    """Store a block's samples; a correction that contradicts an earlier block is bad."""
+    if not report.correct:
+        added, different = insert_samples(connection, samples)
+    else:
+        added, different, repeated = correct_samples(connection, samples)
         keys = pd.MultiIndex.from_frame(samples[["point_id", "sampled_at"]])
-        again = samples.index[keys.isin(stored.repeated)]
+        again = samples.index[keys.isin(repeated)]
         keep(samples.loc[again], block.loc[again], pd.Series(REPEATED, again), report)
+    report.added += added
+    report.different += different

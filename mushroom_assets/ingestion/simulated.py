@@ -180,7 +180,7 @@ def deliver_day(
     with database.transaction() as connection:
         point_id = register_points(connection, plant.points(farm, rooms)).to_numpy()
         insert_batches(connection, plant.batches(farm, rooms, day, day, seed=state.seed))
-        added = insert_samples(connection, feed.assign(point_id=point_id[feed["point"]])).added
+        added, _ = insert_samples(connection, feed.assign(point_id=point_id[feed["point"]]))
     return added
 
 

@@ -30,6 +30,8 @@ _OTHER = {
     r"\d{12,14}([.,]\d+)?": "counts milliseconds since 1970: write 2026-01-31T10:00:00Z",
     r"\d{15,20}": "counts parts of a second since 1970: write 2026-01-31T10:00:00Z",
 }
+# A time of the first year or the last is out of what a date can be in another zone
+_EDGES = (pd.Timestamp("0002-01-01", tz="UTC"), pd.Timestamp("9998-12-31", tz="UTC"))
 
 
 class Read(NamedTuple):
@@ -106,18 +108,18 @@ def _times(cells: pd.Series) -> _Times:
     texts = cells.str.upper()
     at = _iso(texts)
     rest = at.isna() & (texts != "")
-    later = pd.Series(pd.Timedelta(0), cells.index)
     if rest.any():
         mended = texts[rest].map(_mended)
         texts = texts.where(~rest, mended.str[0])
-        later = later.where(~rest, pd.to_timedelta(mended.str[1], unit="D"))
-        at = at.where(~rest, _iso(texts[rest])) + later
+        at = at.where(~rest, _iso(texts[rest]) + pd.to_timedelta(mended.str[1], unit="D"))
     return _Times(at, texts.str.contains(_OFFSET, regex=True), texts.str.fullmatch(_DATE_ALONE))
 
 
 def _iso(texts: pd.Series) -> pd.Series:
     dated = texts.where(texts.str.match(_DATED), None)
-    return pd.to_datetime(dated, format="ISO8601", errors="coerce", utc=True)
+    found = pd.to_datetime(dated, format="ISO8601", errors="coerce", utc=True).dt.as_unit("us")
+    earliest, latest = _EDGES
+    return found.mask(found < earliest, earliest).mask(found > latest, latest)
 
 
 def _mended(text: str) -> tuple[str, int]:

@@ -37,8 +37,8 @@ def insert_batches(
     different = 0
     for room_id, in_date, count in rows:
         given = {"room_id": room_id, "in_date": in_date, "bag_count": count}
-        new = insert(batch).values(given).on_conflict_do_nothing()
-        is_new = connection.execute(new).rowcount
+        new = insert(batch).values(given).on_conflict_do_nothing().returning(batch.c.room_id)
+        is_new = connection.scalar(new) is not None
         added += is_new
         if not is_new:
             same = (batch.c.room_id == room_id) & (batch.c.in_date == in_date)

@@ -48,33 +48,39 @@ _LOAD = """
     INSERT INTO farm.sample (point_id, sampled_at, value, received_at)
     SELECT point_id, sampled_at, value, received_at FROM loaded ON CONFLICT DO NOTHING"""
 # Bounds spare the months that have none of the rows
-_LOAD_DIFFERENT = """
+_DIFFERENT = """
     SELECT count(*) FROM loaded JOIN farm.sample AS s USING (point_id, sampled_at)
     WHERE s.sampled_at BETWEEN %(first)s AND %(last)s AND s.value IS DISTINCT FROM loaded.value"""
-_LOAD_REPEATED = """
-    SELECT point_id, sampled_at FROM loaded JOIN farm.sample AS s USING (point_id, sampled_at)
-    WHERE s.sampled_at BETWEEN %(first)s AND %(last)s AND s.value IS DISTINCT FROM loaded.value
-      AND s.received_at = loaded.received_at"""
+# What a transaction corrects comes in parts: of two values for a sample the first is meant
+_MEANT = """
+    CREATE TEMP TABLE IF NOT EXISTS meant (
+        point_id int, sampled_at timestamptz, value float8, PRIMARY KEY (point_id, sampled_at)
+    ) ON COMMIT DROP"""
+_MEAN = """
+    INSERT INTO meant SELECT point_id, sampled_at, value FROM loaded ON CONFLICT DO NOTHING"""
+_REPEATED = """
+    SELECT point_id, sampled_at FROM loaded JOIN meant USING (point_id, sampled_at)
+    WHERE meant.value IS DISTINCT FROM loaded.value"""
 _CORRECT = """
-    UPDATE farm.sample AS s SET value = loaded.value, received_at = loaded.received_at
-    FROM loaded WHERE s.point_id = loaded.point_id AND s.sampled_at = loaded.sampled_at
-      AND s.sampled_at BETWEEN %(first)s AND %(last)s AND s.value IS DISTINCT FROM loaded.value
-      AND s.received_at <> loaded.received_at"""
+    UPDATE farm.sample AS s SET value = meant.value, received_at = loaded.received_at
+    FROM loaded JOIN meant USING (point_id, sampled_at)
+    WHERE s.point_id = loaded.point_id AND s.sampled_at = loaded.sampled_at
+      AND s.sampled_at BETWEEN %(first)s AND %(last)s AND s.value IS DISTINCT FROM meant.value"""
 
 
-class Stored(NamedTuple):
-    """What became of rows.
+class Corrected(NamedTuple):
+    """What became of rows that were to correct what is stored.
 
     Attributes:
         added: rows that were not there.
-        different: rows that are, or until they were corrected were, stored with another value.
-        repeated: points and times of those that were received at the same instant as the value
-            that is stored: by an earlier part of the same delivery, whose value stays.
+        corrected: rows that were stored with another value.
+        repeated: points and times of rows that were not taken, since the same transaction has added
+            or corrected them with another value.
     """
 
     added: int
-    different: int = 0
-    repeated: Sequence[tuple[int, dt.datetime]] = ()
+    corrected: int
+    repeated: Sequence[tuple[int, dt.datetime]]
 
 
 def read_samples(
@@ -182,19 +188,42 @@ def has_samples(connection: sa.Connection) -> bool:
     return bool(connection.scalar(sa.text(_ANY)))
 
 
-def insert_samples(
-    connection: sa.Connection, samples: pd.DataFrame, *, correct: bool = False
-) -> Stored:
-    """Add the samples that are not there yet; one that is stays as it is, or is corrected.
+def insert_samples(connection: sa.Connection, samples: pd.DataFrame) -> tuple[int, int]:
+    """Add the samples that are not there yet; a sample that is stored stays as it is.
 
-    Args:
-        connection: in a transaction.
-        samples: columns point_id, sampled_at (datetime64, UTC), value, received_at (datetime64,
-            UTC); no two of a point and time differ.
-        correct: give those that are stored with another value this one, and when it was received.
+    `samples` has the columns point_id, sampled_at (datetime64, UTC), value, received_at
+    (datetime64, UTC).
+
+    Returns:
+        rows added, and rows that are stored with another value.
     """
     if samples.empty:
-        return Stored(0)
+        return 0, 0
+    with _loaded(connection, samples) as added:
+        if added == len(samples):
+            return added, 0
+        return added, connection.exec_driver_sql(_DIFFERENT, _bounds(samples)).scalar_one()
+
+
+def correct_samples(connection: sa.Connection, samples: pd.DataFrame) -> Corrected:
+    """Add the samples that are not there yet, and give the others this value, if it differs.
+
+    With the value goes when it was received. `samples` is as in `insert_samples`; of two rows for a
+    sample that come in one transaction the first is meant.
+    """
+    if samples.empty:
+        return Corrected(0, 0, [])
+    with _loaded(connection, samples) as added:
+        for statement in (_MEANT, _MEAN):
+            connection.exec_driver_sql(statement)
+        repeated = connection.exec_driver_sql(_REPEATED).tuples().all()
+        corrected = connection.exec_driver_sql(_CORRECT, _bounds(samples)).rowcount
+        return Corrected(added, corrected, repeated)
+
+
+@contextmanager
+def _loaded(connection: sa.Connection, samples: pd.DataFrame) -> Iterator[int]:
+    """The samples in the temporary table `loaded`, and how many of them were added."""
     # Month by month: one sample of a controller whose clock is off by centuries must not make
     # thousands of tables.
     for month in samples["sampled_at"].dt.tz_convert(None).dt.to_period("M").unique():
@@ -207,24 +236,13 @@ def insert_samples(
         Column("received_at", "timestamptz", _microseconds(samples["received_at"])),
     ]
     stage(connection, "loaded", columns)
-    added = connection.exec_driver_sql(_LOAD).rowcount
-    stored = Stored(added)
-    if added < len(samples):
-        stored = Stored(added, *_there(connection, samples["sampled_at"], correct))
+    yield connection.exec_driver_sql(_LOAD).rowcount
     connection.exec_driver_sql("DROP TABLE loaded")
-    return stored
 
 
-def _there(
-    connection: sa.Connection, sampled_at: pd.Series, correct: bool
-) -> tuple[int, list[tuple[int, dt.datetime]]]:
-    """How many loaded rows are stored with another value, and which of this delivery itself."""
-    bounds = {"first": sampled_at.min(), "last": sampled_at.max()}
-    repeated = connection.exec_driver_sql(_LOAD_REPEATED, bounds).tuples().all()
-    different = connection.exec_driver_sql(_LOAD_DIFFERENT, bounds).scalar_one()
-    if correct:
-        connection.exec_driver_sql(_CORRECT, bounds)
-    return different - len(repeated), list(repeated)
+def _bounds(samples: pd.DataFrame) -> dict[str, pd.Timestamp]:
+    at = samples["sampled_at"]
+    return {"first": at.min(), "last": at.max()}
 
 
 def _microseconds(instants: pd.Series) -> pd.Series:
