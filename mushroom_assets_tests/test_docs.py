@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mushroom_assets.cli.data import load
+from mushroom_assets.cli.load import load
 from mushroom_assets.cli.main import SUBCOMMANDS
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.schema import RESULTS

@@ -16,10 +16,9 @@ MERGE = "tag:yaml.org,2002:merge"
 # By libyaml where PyYAML has it, as its wheels do
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # What a plain scalar can be but a text: null, and the merge key `<<`; by first character
-_RESOLVERS = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag in (NULL, MERGE)]
-    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
-}
+_RESOLVERS: dict[str, list[Any]] = {}
+for first, resolvers in _Loader.yaml_implicit_resolvers.items():
+    _RESOLVERS[first] = [each for each in resolvers if each[0] in (NULL, MERGE)]
 
 
 class DoubledKeys(ValueError):

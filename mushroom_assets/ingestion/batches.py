@@ -20,6 +20,7 @@ BATCH_COLUMNS = ["room_id", "in_date", "bag_count"]
 # A year that was mistyped; a batch is planned for a few weeks
 EARLIEST = dt.date(2000, 1, 1)
 AHEAD = dt.timedelta(days=366)
+REPEATED = "another bag_count for the same room and date earlier in the file"
 MOST_BAGS = 2_147_483_647  # that the table holds
 WHOLE = r"\+?\d+(\.0)?"  # `9.000` is 9000 in German
 
@@ -36,8 +37,8 @@ def load_batches(
 
     Args:
         connection: a connection in a transaction, which the caller rolls back on any error.
-        path: CSV or Parquet with the columns room_id, in_date (a date, or an instant with its
-            offset, of which the farm's day is meant) and bag_count (may be empty).
+        path: CSV or Parquet with the columns `BATCH_COLUMNS`; in_date is a date, or an instant with
+            its offset, of which the farm's day is meant; bag_count may be empty.
         farm: time zone and rooms.
         skip_bad: load the rest when rows are bad, and write the bad ones to a file beside this one.
         correct: replace bag counts that are stored and differ.
@@ -53,9 +54,7 @@ def load_batches(
         rows, reasons = _parsed(block, farm, today)
         good = rows[reasons == ""]
         seen = pd.concat([seen, good]) if len(seen) else good
-        reasons[_contradicting(seen).intersection(good.index)] = (
-            "another bag_count for the same room and date earlier in the file"
-        )
+        reasons[_contradicting(seen).intersection(good.index)] = REPEATED
         good = keep(rows, block, reasons, report)
         report.unknown_rooms |= set(good["room_id"]) - set(farm.rooms)
         if not report.bad or skip_bad:

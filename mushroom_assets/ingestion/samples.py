@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.ingestion.doubts import SampleDoubts
-from mushroom_assets.ingestion.files import Table, blocks, examined
+from mushroom_assets.ingestion.files import blocks, examined
 from mushroom_assets.ingestion.report import LoadReport, Progress, keep, settle
 from mushroom_assets.ingestion.times import read_instants
 from mushroom_assets.storage.points import read_points, register_points
@@ -42,9 +42,8 @@ def load_samples(
 
     Args:
         connection: a connection in a transaction, which the caller rolls back on any error.
-        path: CSV or Parquet with the columns room_id, device_type, device_alias, point_alias,
-            sampled_at (ISO 8601; without an offset it is farm time; from 2000 to the day after
-            tomorrow) and value.
+        path: CSV or Parquet with the columns `SAMPLE_COLUMNS`; a time (ISO 8601) without an offset
+            is the farm's, and lies between 2000 and the day after tomorrow.
         farm: time zone and rooms.
         skip_bad: load the rest when rows are bad, and write the bad ones to a file beside this one.
         correct: replace values that are stored and differ.
@@ -58,7 +57,7 @@ def load_samples(
     now = pd.Timestamp.now(tz="UTC").as_unit("us")
     doubts = SampleDoubts(farm, now)
     for block in blocks(table, SAMPLE_COLUMNS, report):
-        rows, reasons = _parsed(block, farm, now, table)
+        rows, reasons = _parsed(block, farm, now, table.separator)
         _find_points(connection, rows, reasons)
         _find_repeated(rows, reasons)
         good = keep(rows, block, reasons, report)
@@ -73,11 +72,11 @@ def load_samples(
 
 
 def _parsed(
-    block: pd.DataFrame, farm: Farm, now: pd.Timestamp, table: Table
+    block: pd.DataFrame, farm: Farm, now: pd.Timestamp, separator: str
 ) -> tuple[pd.DataFrame, pd.Series]:
     """The rows with instants and numbers, and what is wrong with each, "" where nothing is."""
     instants, faults = read_instants(block["sampled_at"], farm)
-    value, value_faults = _numbers(block["value"], table.separator)
+    value, value_faults = _numbers(block["value"], separator)
     reasons = value_faults
     reasons[instants < EARLIEST] = f"sampled_at is before {EARLIEST:%Y}"
     reasons[instants > now + AHEAD] = f"sampled_at is over {AHEAD.days} days ahead"
