@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from mushroom_assets.ingestion import files
 from mushroom_assets.storage.connection import Database
+from mushroom_assets_tests.kit.command import mushroom
 from mushroom_assets_tests.kit.loads import HEADER, SENSOR, Load, faults, stored, utc, write
 
 TOUCHES = [
@@ -158,6 +159,25 @@ def test_points_that_nothing_reads_are_named_with_what_may_be_meant(
         "temperature?), mushroom_env_stats.co2 (did you mean mushroom_env_status.co2?), "
         "air_cooler.temp and 2 more"
     )
+
+
+def test_rooms_with_leading_zeros_are_those_of_the_farm_file(
+    database_url: str, database: Database, tmp_path: Path
+) -> None:
+    farm = tmp_path / "farm.yaml"
+    farm.write_text(
+        "timezone: Asia/Shanghai\nfirst_day: 2026-01-01\n"
+        "rooms: {01: {}, 07: {folder: 07}, 08: {}, 010: {}}\n",
+        encoding="utf-8",
+    )
+    rooms = ("01", "07", "08", "010", "8")
+    given = [f"{room},mushroom_env_status,e,temperature,2026-01-05,1" for room in rooms]
+    result = mushroom(
+        "load", "samples", write(tmp_path / "s.csv", HEADER, *given),
+        MUSHROOM_HOME=tmp_path / "home", MUSHROOM_CONFIG=farm, DATABASE_URL=database_url,
+    )  # fmt: skip
+    assert "nothing is computed for rooms that the farm file does not list: 8\n" in result.output
+    assert sorted(row[0] for row in stored(database)) == sorted(rooms)
 
 
 def test_points_that_the_farm_file_reads_are_not_named(load: Load, tmp_path: Path) -> None:
