@@ -44,8 +44,9 @@ def load_labels(
     names = class_names(farm.vision)
     columns = ["image_path", *(name for name in OPTIONAL if name in table.names)]
     if not set(KINDS) & set(columns):
+        found = ", ".join(table.names)
         raise LoadError(
-            f"{path} lacks a column stage or condition. It has: {', '.join(table.names)}"
+            f"{path} lacks a column stage or condition. It has: {found}. Remedy: add one of them"
         )
     for block in blocks(table, columns, report):
         rows = block.reindex(columns=["image_path", *OPTIONAL], fill_value="")

@@ -59,7 +59,8 @@ class Lines(io.RawIOBase):
         lines = 0
         begun = b""  # of a line whose end was not read yet
         while piece := self._piece():
-            if not _ends(piece):
+            # A shorter piece is the last one: the file ends without the end of a line
+            if not _ends(piece) and len(begun + piece) >= LONGEST_LINE:
                 self._tell(lines + 1, (begun + piece)[:SHOWN].decode("utf-8", "replace"))
                 begun = b""
                 piece = self._after_the_line()
