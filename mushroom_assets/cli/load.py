@@ -41,7 +41,7 @@ def samples_command(file: Path, skip_bad: bool, correct: bool) -> None:
     """CSV or Parquet with one sample a row.
 
     Columns: room_id, device_type, device_alias, point_alias, sampled_at (ISO 8601, farm time unless
-    it has an offset), value.
+    it has an offset; from 2000 to 2 days ahead), value.
     """
     farm = load_settings().read_farm()
     with (

@@ -57,6 +57,8 @@ def examine(path: Path, wanted: Sequence[str]) -> Dialect:
         told = SEP_LINE.fullmatch(line)
         if told:
             line = _without_end(file.readline(LONGEST_LINE))
+    if "\0" in line:
+        raise _unreadable(path)  # UTF-16 without its mark, or no text
     separators = [told[1]] if told else list(SEPARATORS)
     if told and told[1] not in SEPARATORS:
         remedy = f"separate cells by one of {', '.join(SEPARATORS.values())}"
@@ -82,7 +84,11 @@ def _encoding(path: Path) -> str:
         return "utf-8-sig"
     if _is_chinese(path):
         return "gb18030"
-    raise LoadError(
+    raise _unreadable(path)
+
+
+def _unreadable(path: Path) -> LoadError:
+    return LoadError(
         f"{path} cannot be read: it is neither UTF-8 nor Chinese text in GB18030 (GBK). "
         "Remedy: save it as UTF-8; Excel calls that `CSV UTF-8`"
     )

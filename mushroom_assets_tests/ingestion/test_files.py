@@ -306,9 +306,10 @@ def test_rooms_that_the_farm_file_does_not_list_are_loaded_and_named(
             (HEADER + "\n").encode() + "鹿茸菇房,t,d,p,2026-01-05,1\n".encode()[1:],
             "cannot be read: it is neither UTF-8 nor ",
         ),
+        ("s.csv", (HEADER + "\n").encode("utf-16-le"), "cannot be read: it is neither UTF-8 nor "),
         ("s.parquet", b"no parquet at all", "cannot be read: Parquet"),
     ],
-    ids=["empty", "columns", "latin-1", "torn", "no parquet"],
+    ids=["empty", "columns", "latin-1", "torn", "no mark", "no parquet"],
 )
 def test_a_file_that_is_no_such_table_is_refused_in_one_message(
     load: Load, tmp_path: Path, name: str, content: bytes, told: str
