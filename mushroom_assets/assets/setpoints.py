@@ -96,11 +96,7 @@ def find_changes(
     points = read_points(connection)
     watched = setpoints.watched_points(points, farm)
     samples = read_samples(
-        connection,
-        list(watched),
-        hours[0].start,
-        hours[-1].end,
-        carried_since=hours[0].before(setpoints.LOOKBACK),
+        connection, list(watched), hours[0].start, hours[-1].end, carried=True
     )
     changes = setpoints.detect(samples, watched)
     return setpoints.records(changes, hours, points, farm, read_batches(connection))

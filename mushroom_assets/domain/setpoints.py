@@ -1,8 +1,8 @@
 """`hourly_setpoint_changes`: what counts as a change, what its record says, and how people put it.
 
-A change compares a sample with the same point's previous finite sample, wherever that lies, at most
-`LOOKBACK` back. Because the rule looks at pairs of neighbours alone, the changes of consecutive
-windows put together are those of one pass over the whole span. Nothing is read or written here.
+A change compares a sample with the same point's previous finite sample, wherever that lies. Because
+the rule looks at pairs of neighbours alone, the changes of consecutive windows put together are
+those of one pass over the whole span. Nothing is read or written here.
 """
 
 import datetime as dt
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mushroom_assets.domain.farm import ChangeType, Farm, WatchedPoint
@@ -20,16 +21,18 @@ from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.windows import Window, to_instant
 
-VERSION = 1  # of the code: raise it when the rows' meaning changes, see `versions`
-LOOKBACK = dt.timedelta(days=7)
+VERSION = 2  # of the code: raise it when the rows' meaning changes, see `versions`
 CHANGE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "mushroom_assets/hourly_setpoint_changes")
 
-# A step counts from `threshold` on, in decimal: 12.6 - 12.5 is 0.0999999999999996 in binary, and
-# 17.8 - 17.7 is 0.0999985 where the feed stores 4-byte floats. The error of the latter stays below
-# 1e-4 of a 0.1 step up to 100. Large thresholds are met within half of the third decimal, so that
-# 49.999 is not a step of 50.
-_STEP_TOLERANCE = 1e-4
-_LARGEST_TOLERANCE = 5e-4
+# A step counts in decimal: 12.6 - 12.5 is 0.0999999999999996 in binary. Doubles are good for 13
+# digits of sums of a few decimals.
+_DOUBLE_NOISE = 1e-13  # of the value
+# A feed of 4-byte floats says 12.6 as 12.60000038, and a controller that multiplies by 0.1 in them
+# may say the number beside it: each value is off by one distance between 4-byte floats at most,
+# 5e-4 at 5,000. Up to 32,768 (2e-3) steps of 0.1 are all found, and those of 0.09 never; beyond,
+# the noise of both values might be taken for the hundredth that lacks.
+_LARGEST_NOISE = 0.05  # of the threshold
+_Values = npt.NDArray[np.float64]
 
 
 class HourlySetpointChanges(TypedDict):
@@ -93,13 +96,12 @@ def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.Dat
     moved = moved[np.isin(point[moved], list(watched))]
     ids, rows = np.unique(point[moved], return_inverse=True)
     rules = [watched[int(key)] for key in ids]
-    smallest = np.array([_smallest_step(rule) for rule in rules], dtype=np.float64)[rows]
+    least = np.array([_least(rule) for rule in rules], dtype=np.float64)[rows]
     analog = np.array([rule.change_type == "analog_value" for rule in rules], dtype=bool)[rows]
     before = value[moved]
     after = value[moved + 1]
-    step = np.where(analog, np.abs(after - before), np.abs(np.rint(after) - np.rint(before)))
-    near = at[moved + 1] - at[moved] <= LOOKBACK // dt.timedelta(microseconds=1)
-    changed = moved[near & (step >= smallest)]
+    states_differ = np.rint(after) != np.rint(before)
+    changed = moved[np.where(analog, _reaches(before, after, least), states_differ)]
     columns = {
         "point_id": point[changed + 1],
         "changed_at": at[changed + 1],
@@ -110,12 +112,33 @@ def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.Dat
     return pd.DataFrame(columns)
 
 
-def _smallest_step(rule: WatchedPoint) -> float:
-    """Two states differ by 1 or more; an analog value by its threshold."""
-    if rule.change_type != "analog_value":
-        return 0.5
-    threshold = rule.threshold or 1.0
-    return threshold - min(_STEP_TOLERANCE * threshold, _LARGEST_TOLERANCE)
+def _least(rule: WatchedPoint) -> float:
+    """The smallest step that counts; 0 where every difference does."""
+    return rule.threshold or 0.0
+
+
+@np.errstate(over="ignore")  # 1e308 is no setpoint, but may be a sample
+def _reaches(before: _Values, after: _Values, least: _Values) -> npt.NDArray[np.bool_]:
+    """Whether steps reach the smallest one that counts, in decimal.
+
+    Where every difference counts, that of two ways to write one decimal does not.
+    """
+    size = np.maximum(np.maximum(np.abs(before), np.abs(after)), least)
+    noise = _distance(before) + _distance(after)
+    capped = np.where(least > 0, np.minimum(noise, _LARGEST_NOISE * least), noise)
+    slack = capped + _DOUBLE_NOISE * size
+    step = np.abs(after - before)
+    return np.where(least > 0, step >= least - slack, step > slack)
+
+
+def _distance(value: _Values) -> _Values:
+    """How far apart 4-byte floats are at a value that may have come as one; else 0.
+
+    Whole numbers are meant as they are.
+    """
+    short = value.astype(np.float32)
+    came_as_one = (short == value) & (np.rint(value) != value)
+    return np.where(came_as_one, np.abs(np.spacing(short)), 0).astype(np.float64)
 
 
 def records(
@@ -201,9 +224,13 @@ def change_text(change: Change, farm: Farm) -> str:
 
     It does not name room and time.
     """
-    colon = say("colon", farm)
+    return f"{point_text(change, farm)} {_move_text(change, farm)}"
+
+
+def point_text(change: Change, farm: Farm) -> str:
+    """What people call the point of a row, without its room: `air cooler: temperature setpoint`."""
     name = change["point_description"] or change["point_alias"]
-    return f"{device_text(change, farm)}{colon}{name} {_move_text(change, farm)}"
+    return f"{device_text(change, farm)}{say('colon', farm)}{name}"
 
 
 def _move_text(change: Change, farm: Farm) -> str:

@@ -117,6 +117,21 @@ def test_months_go_but_for_the_last_sample_of_each_point_and_no_result_changes(
     assert kept.done(STATS) == {OLD_DAY, NEW_DAY}
 
 
+def test_what_was_kept_of_a_removed_month_is_what_a_later_change_left_however_long_ago(
+    kept: SmallFarm,
+) -> None:
+    old = kept.at("2025-01-10")
+    kept.put([("A", "set", old - dt.timedelta(days=1), 16), ("A", "set", old, 17)])
+    late = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
+    kept.put([("A", "set", late, 18)])
+    kept.run(CHANGES, "2025-06-01-08:00")
+    before = kept.rows(CHANGES)
+    assert [(row["previous_at"], row["previous_value"]) for row in before] == [(old, 17)]
+    list(retention.samples(kept.database, dt.datetime(2025, 5, 2, tzinfo=dt.UTC), "a run"))
+    kept.run(CHANGES, "2025-06-01-08:00")
+    assert kept.rows(CHANGES) == before
+
+
 @pytest.mark.parametrize(
     ("asset", "key"), [(STATS, OLD_DAY), (STATS, "2025-02-01"), (CHANGES, "2025-01-28-08:00")]
 )
