@@ -105,8 +105,10 @@ def _known_at_ends(window: Window, farm: Farm) -> sa.Subquery:
     found = sa.select(sample.c.sampled_at, value).where(own).limit(1)
     last = found.order_by(sample.c.sampled_at.desc()).lateral("last")
     first = sa.select(value).where(own).order_by(sample.c.sampled_at).limit(1).scalar_subquery()
-    by_point = {"partition_by": watched.c.point_id, "order_by": hours.c.since}
-    before = sa.func.coalesce(sa.func.lag(last.c.value).over(**by_point), first).label("before")
+    hour_before = sa.func.lag(last.c.value).over(
+        partition_by=watched.c.point_id, order_by=hours.c.since
+    )
+    before = sa.func.coalesce(hour_before, first).label("before")
     joined = watched.join(hours, sa.true()).join(last, sa.true())
     return sa.select(watched, hours, last, before).select_from(joined).subquery("known")
 
@@ -148,9 +150,9 @@ def _points_unknown(window: Window, farm: Farm) -> sa.Select[Any]:
     known = []
     nameless = []
     for kind, points in farm.points.items():
-        for alias, point in points.items():
+        for alias, rule in points.items():
             known.append(_is(kind, alias))
-            nameless.append(sa.and_(_is(kind, alias), _unnamed(point)))
+            nameless.append(sa.and_(_is(kind, alias), _unnamed(rule)))
     stranger = ~sa.and_(row.room_id.in_(farm.rooms), sa.or_(sa.false(), *known))
     reason = sa.case((stranger, say("not_watched", farm)), else_=say("no_label", farm))
     columns = (*POINT, row.previous_value, row.current_value, reason.label("reason"))

@@ -11,28 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mushroom_assets.domain.farm import ChangeType, Farm, WatchedPoint
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.points import Point
+from mushroom_assets.domain.steps import reaches
 from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.windows import Window, to_instant
 
 VERSION = 2  # of the code: raise it when the rows' meaning changes, see `versions`
 CHANGE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "mushroom_assets/hourly_setpoint_changes")
-
-# A step counts in decimal: 12.6 - 12.5 is 0.0999999999999996 in binary. Doubles are good for 13
-# digits of sums of a few decimals.
-_DOUBLE_NOISE = 1e-13  # of the value
-# A feed of 4-byte floats says 12.6 as 12.60000038, and a controller that multiplies by 0.1 in them
-# may say the number beside it: each value is off by one distance between 4-byte floats at most,
-# 5e-4 at 5,000. Up to 32,768 (2e-3) steps of 0.1 are all found, and those of 0.09 never; beyond,
-# the noise of both values might be taken for the hundredth that lacks.
-_LARGEST_NOISE = 0.05  # of the threshold
-_Values = npt.NDArray[np.float64]
 
 
 class HourlySetpointChanges(TypedDict):
@@ -101,7 +91,7 @@ def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.Dat
     before = value[moved]
     after = value[moved + 1]
     states_differ = np.rint(after) != np.rint(before)
-    changed = moved[np.where(analog, _reaches(before, after, least), states_differ)]
+    changed = moved[np.where(analog, reaches(before, after, least), states_differ)]
     columns = {
         "point_id": point[changed + 1],
         "changed_at": at[changed + 1],
@@ -115,30 +105,6 @@ def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.Dat
 def _least(rule: WatchedPoint) -> float:
     """The smallest step that counts; 0 where every difference does."""
     return rule.threshold or 0.0
-
-
-@np.errstate(over="ignore")  # 1e308 is no setpoint, but may be a sample
-def _reaches(before: _Values, after: _Values, least: _Values) -> npt.NDArray[np.bool_]:
-    """Whether steps reach the smallest one that counts, in decimal.
-
-    Where every difference counts, that of two ways to write one decimal does not.
-    """
-    size = np.maximum(np.maximum(np.abs(before), np.abs(after)), least)
-    noise = _distance(before) + _distance(after)
-    capped = np.where(least > 0, np.minimum(noise, _LARGEST_NOISE * least), noise)
-    slack = capped + _DOUBLE_NOISE * size
-    step = np.abs(after - before)
-    return np.where(least > 0, step >= least - slack, step > slack)
-
-
-def _distance(value: _Values) -> _Values:
-    """How far apart 4-byte floats are at a value that may have come as one; else 0.
-
-    Whole numbers are meant as they are.
-    """
-    short = value.astype(np.float32)
-    came_as_one = (short == value) & (np.rint(value) != value)
-    return np.where(came_as_one, np.abs(np.spacing(short)), 0).astype(np.float64)
 
 
 def records(

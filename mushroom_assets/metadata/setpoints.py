@@ -26,9 +26,9 @@ BUSIEST = 10
 def setpoint_metadata(rows: Sequence[HourlySetpointChanges], farm: Farm) -> Metadata:
     """One hour of `hourly_setpoint_changes`: how many changes in how many rooms, and which.
 
-    Changes are told in words and farm time; of very many the first, and which points moved most. All
-    are in the table, and counted. An hour without changes has the two numbers alone: a
-    year has 8,760 hours. Tables are Markdown: Dagster takes 30 us to record a cell of its own.
+    Changes are told in words and farm time; of very many the first ones, and which points moved
+    most. An hour without changes has the two numbers alone: a year has 8,760 hours. Tables are
+    Markdown: Dagster takes 30 us to record a cell of its own.
     """
     counted: Metadata = {
         "dagster/partition_row_count": len(rows),

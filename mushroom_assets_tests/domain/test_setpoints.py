@@ -82,9 +82,7 @@ def steps(values: list[float], watched: dict[int, WatchedPoint]) -> list[tuple[f
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
 @pytest.mark.parametrize("direction", [1, -1])
 @pytest.mark.parametrize("first", [-20, 10, 500, 3000, 8150, 32_700])
-def test_every_tenth_counts(
-    kind: Any, direction: int, first: int, threshold: float | None
-) -> None:
+def test_every_tenth_counts(kind: Any, direction: int, first: int, threshold: float | None) -> None:
     tenths = [float(kind(number / 10)) for number in range(10 * first, 10 * first + 600)]
     assert steps(tenths[::direction], analog(threshold)) == list(
         itertools.pairwise(tenths[::direction])
