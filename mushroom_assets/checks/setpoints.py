@@ -22,6 +22,7 @@ ROUNDED = 1e-6  # of `delta` as it is stored
 NOISE = 3e-7  # of an analog value: two 4-byte floats beside each other are 1.2e-7 apart at most
 DECIMALS = 4  # of an analog value, as it is shown
 HOUR = dt.timedelta(hours=1)
+DAY = dt.timedelta(days=1)
 
 
 def _within(window: Window) -> sa.ColumnElement[bool]:
@@ -57,60 +58,59 @@ def _chains_broken(window: Window, farm: Farm) -> sa.Select[Any]:
 
 
 def _moves_unrecorded(window: Window, farm: Farm) -> sa.Select[Any]:
-    """Hours at whose end a point has another value than at their start, and than the rows say."""
-    known = _known_at_ends(window, farm)
-    own = known.c
-    made = sa.and_(
-        row.point_id == own.point_id, row.changed_at >= own.since, row.changed_at < own.until
-    )
-    moved = (
-        sa.select(
-            sa.func.coalesce(sa.func.sum(row.current_value - row.previous_value), 0).label("by"),
-            (sa.func.count() + 1).label("steps"),
-        )
-        .where(made)
-        .lateral("moved")
-    )
-    recorded = own.before + moved.c.by
-    shown = (own.sampled_at, own.room_id, own.device_alias, own.point_alias)
-    values = (_shown(recorded, "recorded"), _shown(own.value, "value"))
-    return (
-        sa.select(*shown, *values)
-        .select_from(known.join(moved, sa.true()))
-        .where(own.value != own.before, _are_apart(recorded, own.value, moved.c.steps))
-        .order_by(own.sampled_at)
-    )
+    """Hours at whose end a point has another value than their changes say.
 
-
-def _known_at_ends(window: Window, farm: Farm) -> sa.Subquery:
-    """The last value in each hour of points with a threshold, and the one that was known before.
-
-    Before a point's first sample ever that one is. It takes a step in the primary key for each
-    point and hour: the samples between are not read.
+    Days are looked at first, then the hours of those that differ: an hour takes two steps in the
+    primary key for each point. In a range, what small steps moved and moved back within a day is
+    passed over.
     """
     start = sa.literal(window.start, sa.DateTime(timezone=True))
-    ever = sa.cast("-infinity", sa.DateTime(timezone=True))
-    each = sa.func.generate_series(start, window.end - HOUR, HOUR).column_valued("since")
-    hours = sa.union_all(
-        sa.select(ever.label("since"), start.label("until")), sa.select(each, each + HOUR)
-    ).subquery("hours")
-    watched = sa.select(point).where(_has_threshold(farm)).subquery("watched")
+    day = sa.func.generate_series(start, window.end - HOUR, DAY).label("since")
+    until = sa.func.least(day + DAY, window.end).label("until")
+    days = sa.select(point, day, until).where(_has_threshold(farm))
+    found = _unrecorded(days).cte("found")
+    hour = sa.func.generate_series(found.c.since, found.c.until - HOUR, HOUR).label("since")
+    names = [found.c[column.name] for column in point.c]
+    hours = sa.select(*names, hour, (hour + HOUR).label("until"))
+    own = _unrecorded(hours).subquery("own").c
+    shown = (own.sampled_at, own.room_id, own.device_alias, own.point_alias)
+    values = (_shown(own.recorded, "recorded"), _shown(own.value, "value"))
+    return sa.select(*shown, *values).order_by(own.sampled_at)
+
+
+def _unrecorded(spans: sa.Select[Any]) -> sa.Select[Any]:
+    """Of points and stretches of time, `since` and `until`, those whose changes do not add up.
+
+    `recorded` is the value before, or the first one ever, with all changes of the stretch.
+    """
+    span = spans.subquery()
+    own = span.c
     value = sample.c.value
-    own = sa.and_(
-        sample.c.point_id == watched.c.point_id,
-        sample.c.sampled_at >= hours.c.since,
-        sample.c.sampled_at < hours.c.until,
-        value.not_in([float("nan"), float("inf"), float("-inf")]),
+    finite = value.not_in([float("nan"), float("inf"), float("-inf")])
+    of_point = sa.select(sample.c.sampled_at, value).where(sample.c.point_id == own.point_id)
+    ascending = of_point.where(finite).order_by(sample.c.sampled_at).limit(1)
+    descending = ascending.order_by(None).order_by(sample.c.sampled_at.desc())
+    inside = sa.and_(sample.c.sampled_at >= own.since, sample.c.sampled_at < own.until)
+    last = descending.where(inside).lateral("last")
+    before = descending.where(sample.c.sampled_at < own.since).lateral("before")
+    first = ascending.where(inside).lateral("first")
+    moved = _sum_of_changes(span).lateral("moved")
+    joined = span.join(last, sa.true()).outerjoin(before, sa.true())
+    joined = joined.join(first, sa.true()).join(moved, sa.true())
+    recorded = sa.func.coalesce(before.c.value, first.c.value) + moved.c.by
+    return (
+        sa.select(*own, *last.c, recorded.label("recorded"))
+        .select_from(joined)
+        .where(_are_apart(recorded, last.c.value, moved.c.steps))
     )
-    found = sa.select(sample.c.sampled_at, value).where(own).limit(1)
-    last = found.order_by(sample.c.sampled_at.desc()).lateral("last")
-    first = sa.select(value).where(own).order_by(sample.c.sampled_at).limit(1).scalar_subquery()
-    hour_before = sa.func.lag(last.c.value).over(
-        partition_by=watched.c.point_id, order_by=hours.c.since
-    )
-    before = sa.func.coalesce(hour_before, first).label("before")
-    joined = watched.join(hours, sa.true()).join(last, sa.true())
-    return sa.select(watched, hours, last, before).select_from(joined).subquery("known")
+
+
+def _sum_of_changes(span: sa.Subquery) -> sa.Select[Any]:
+    """By how much a point moved in a stretch of time, by its changes, and in how many steps."""
+    by = sa.func.coalesce(sa.func.sum(row.current_value - row.previous_value), 0).label("by")
+    steps = (sa.func.count() + 1).label("steps")
+    within = sa.and_(row.changed_at >= span.c.since, row.changed_at < span.c.until)
+    return sa.select(by, steps).where(row.point_id == span.c.point_id, within)
 
 
 def _has_threshold(farm: Farm) -> sa.ColumnElement[bool]:
