@@ -81,6 +81,19 @@ def test_a_ramp_in_small_steps_is_told_hour_by_hour(small: SmallFarm) -> None:
     ]
 
 
+def test_small_steps_that_a_change_takes_back_are_told(small: SmallFarm) -> None:
+    ramp = [("A", "set", small.at(DAY, 9 + n / 60), 18 + n / 20) for n in range(5)]
+    small.put(
+        [*ramp, ("A", "set", small.at(DAY, 9.5), 18.0), ("A", "set", small.at(DAY, 10), 18.0)]
+    )
+    result = small.run(SETPOINTS, FIRST, LAST)
+    assert failing(result, NINE) == {"moves_recorded"}  # 18.2 -> 18.0 is the first change ever
+    assert examples(verdicts(result, NINE)["moves_recorded"]) == [
+        "2026-01-05 09:30:00, A, cooler_A, set, 17.8, 18"
+    ]
+    assert failing(result, TEN) == set()
+
+
 def test_without_a_threshold_and_at_the_resolution_nothing_is_lost(small: SmallFarm) -> None:
     steps = [("A", "set", small.at(DAY, 8 + n / 60), 12.5 + n / 20) for n in range(61)]
     small.put(steps)
