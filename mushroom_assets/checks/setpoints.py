@@ -14,7 +14,7 @@ from mushroom_assets.domain.farm import Farm, WatchedPoint
 from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.storage.schema import hourly_setpoint_changes as table
-from mushroom_assets.storage.schema import point, sample
+from mushroom_assets.storage.schema import point, removal, sample
 
 row = table.c
 POINT = (row.changed_at, row.room_id, row.device_alias, row.point_alias)
@@ -75,7 +75,9 @@ def _moves_unrecorded(window: Window, farm: Farm) -> sa.Select[Any]:
     own = _unrecorded(hours).subquery("own").c
     shown = (own.sampled_at, own.room_id, own.device_alias, own.point_alias)
     values = (_shown(own.recorded, "recorded"), _shown(own.value, "value"))
-    return sa.select(*shown, *values).order_by(own.sampled_at)
+    gone = sa.select(removal.c.removed_before).where(removal.c.table_name == sample.name)
+    there = sa.func.coalesce(own.since >= gone.scalar_subquery(), sa.true())
+    return sa.select(*shown, *values).where(there).order_by(own.sampled_at)
 
 
 def _unrecorded(spans: sa.Select[Any]) -> sa.Select[Any]:
