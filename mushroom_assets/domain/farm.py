@@ -76,7 +76,8 @@ class Quantity(_Model):
 class WatchedPoint(_Model):
     """A setpoint whose changes are recorded.
 
-    `threshold` is the smallest step of an analog value, in `unit`.
+    `threshold` is the resolution of an analog value, in `unit`: the smallest step that counts.
+    Without one every difference does.
     """
 
     change_type: ChangeType
@@ -84,14 +85,6 @@ class WatchedPoint(_Model):
     unit: str | None = None
     description: Text | None = None
     labels: dict[int, Text] = {}
-
-    @model_validator(mode="after")
-    def _analog_needs_threshold(self) -> Self:
-        if self.change_type == "analog_value" and self.threshold is None:
-            raise ValueError(
-                "an analog_value point needs a threshold (the smallest step that counts)"
-            )
-        return self
 
 
 class Stage(_Model):

@@ -71,7 +71,8 @@ def of_samples(samples: pd.DataFrame, points: Sequence[Point], farm: Farm) -> li
     around = report.EFFECT_S * SECOND
     aged = vision.CLIMATE_MAX_AGE_S * SECOND
     found = [
-        # A change compares a sample with the one before: the next one has a new one before it
+        # A change compares a sample with the one before: the next one, however far ahead, has a
+        # new one before it
         (SETPOINTS, moves[["first", "last", "next"]].to_numpy().ravel()),
         (ENVIRONMENT, _until(climate, 0, before)),
         (VISION, _until(climate, 0, aged)),

@@ -34,13 +34,14 @@ _READ = """
 # The server's workers save a tenth of that, but they take the cores that compute the piece before,
 # and they mix the order.
 _NO_WORKERS = "SET LOCAL max_parallel_workers_per_gather = 0"
-# One backward step in the primary key per point, instead of a scan of the days before the window.
+# One backward step in the primary key per point, however long ago its last sample is: the newest
+# month first, and no other once one is found.
 _READ_LAST = """
     SELECT p.point_id, timestamptz_send(s.sampled_at) || float8send(s.value)
     FROM unnest(%s::int[]) AS p (point_id)
     CROSS JOIN LATERAL (
         SELECT sampled_at, value FROM farm.sample
-        WHERE point_id = p.point_id AND sampled_at >= %s AND sampled_at < %s
+        WHERE point_id = p.point_id AND sampled_at < %s
           AND value NOT IN ('NaN', 'Infinity', '-Infinity')
         ORDER BY sampled_at DESC LIMIT 1) AS s"""
 _ANY = "SELECT EXISTS (SELECT 1 FROM farm.sample)"
@@ -89,7 +90,7 @@ def read_samples(
     start: dt.datetime,
     end: dt.datetime,
     *,
-    carried_since: dt.datetime | None = None,
+    carried: bool = False,
 ) -> pd.DataFrame:
     """Samples of the points in [start, end), ordered by point and time.
 
@@ -98,7 +99,7 @@ def read_samples(
         points: their point_ids.
         start: first instant.
         end: first instant after the window.
-        carried_since: each point's last finite sample in [carried_since, start) too.
+        carried: each point's last finite sample before the window too, wherever it lies.
 
     Returns:
         columns `point_id` int32, `at` int64 (microseconds since 1970 UTC), `value` float64.
@@ -107,9 +108,8 @@ def read_samples(
         RowsRemoved: samples from `start` on were removed. What is carried is there in any case.
     """
     packed = _packed(connection, _READ, points, start, end)
-    if carried_since is not None:
-        carried = _packed(connection, _READ_LAST, points, carried_since, start)
-        for point, sample in carried.items():
+    if carried:
+        for point, sample in _packed(connection, _READ_LAST, points, start).items():
             packed[point] = sample + packed.get(point, b"")
     require_kept(connection, "sample", start)
     order = sorted(packed)
@@ -167,11 +167,7 @@ def _one_ahead(reads: Iterable[Future[pd.DataFrame]]) -> Iterator[pd.DataFrame]:
 
 
 def _packed(
-    connection: sa.Connection,
-    query: str,
-    points: Sequence[int],
-    since: dt.datetime,
-    before: dt.datetime,
+    connection: sa.Connection, query: str, points: Sequence[int], *bounds: dt.datetime
 ) -> dict[int, bytes]:
     """The samples of a query by point, in the server's bytes.
 
@@ -179,7 +175,7 @@ def _packed(
     """
     driver: Any = connection.connection.driver_connection
     driver.execute(_NO_WORKERS)
-    given = (list(points), since, before)
+    given = (list(points), *bounds)
     return dict(driver.execute(query, given, prepare=False, binary=True).fetchall())
 
 

@@ -39,6 +39,7 @@ def test_the_reference_farm_is_the_plant_of_the_contract() -> None:
         "dew_point": "°C",
     }
     assert farm.points["air_cooler"]["temp_set"].threshold == 0.1
+    assert farm.points["fresh_air_fan"]["co2_on"].threshold == 1  # ppm: setpoints do not jitter
     assert farm.quantities["co2"].plausible == (150, 50000)
     assert {"on", "off"} <= farm.points["fresh_air_fan"].keys()
 
@@ -55,10 +56,10 @@ def test_a_required_key_is_missed_by_its_name(key: str) -> None:
     ("addition", "line", "key", "reason"),
     [
         (
-            "points:\n  cooler:\n    set:\n      change_type: analog_value\n",
-            6,
-            "points.cooler.set",
-            "needs a threshold",
+            "points:\n  cooler:\n    set:\n      change_type: analog_value\n      threshold: 0\n",
+            8,
+            "points.cooler.set.threshold",
+            "greater than 0",
         ),
         (
             "points:\n  cooler:\n    set: {change_type: analogue}\n",
@@ -316,8 +317,8 @@ def test_a_key_that_stands_twice_is_named_with_both_lines(text: str, told: list[
 
 
 def test_a_mistake_under_an_unquoted_on_is_found_too() -> None:
-    message = mistakes(SMALL + "points:\n  fan:\n    on: {change_type: analog_value}\n")
-    assert "  line 6, points.fan.on: " in message
+    message = mistakes(SMALL + "points:\n  fan:\n    on: {change_type: analogue}\n")
+    assert "  line 6, points.fan.on.change_type: " in message
 
 
 @pytest.mark.parametrize(("language", "said"), [("en", "on"), ("zh", "开")])

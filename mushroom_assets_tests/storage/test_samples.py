@@ -26,6 +26,7 @@ from mushroom_assets.storage.samples import (
 DAY = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
 MAY = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)  # a month that is not there yet
+DAY_LONG = dt.timedelta(days=1)
 Triple = tuple[int, dt.datetime, float]
 
 
@@ -212,23 +213,29 @@ def test_reading_is_half_open_ordered_and_of_the_points_asked_for(database: Data
     assert triples(read) == first + third
 
 
-def test_the_last_sample_is_the_last_finite_one_of_each_point_within_the_bounds(
+def test_what_is_carried_is_the_last_finite_sample_of_each_point_however_long_ago(
     database: Database,
 ) -> None:
     before = DAY
-    since = DAY - 60 * MINUTE
+    years_ago = dt.datetime(2019, 2, 3, tzinfo=dt.UTC)
     put(
         database,
         (1, DAY - 2 * MINUTE, 10.0), (1, DAY - MINUTE, 11.0), (1, DAY, 12.0),  # before is exclusive
         (2, DAY - 3 * MINUTE, 20.0), (2, DAY - 2 * MINUTE, math.nan), (2, DAY - MINUTE, math.inf),
-        (3, since, 30.0),  # since is inclusive
-        (4, since - dt.timedelta(microseconds=1), 40.0),
+        (3, years_ago, 30.0), (3, years_ago - 400 * DAY_LONG, 31.0), (3, DAY + MINUTE, 32.0),
+        (4, years_ago, 40.0), (4, years_ago + 200 * DAY_LONG, math.nan),
         (5, DAY - MINUTE, -math.inf),
         (6, DAY - MINUTE, 60.0),  # not asked for
+        (7, DAY, 70.0),  # its first
     )  # fmt: skip
     with database.transaction() as connection:
-        read = read_samples(connection, [5, 4, 3, 2, 1], before, before, carried_since=since)
-    assert triples(read) == [(1, DAY - MINUTE, 11.0), (2, DAY - 3 * MINUTE, 20.0), (3, since, 30.0)]
+        read = read_samples(connection, [7, 5, 4, 3, 2, 1], before, before, carried=True)
+    assert triples(read) == [
+        (1, DAY - MINUTE, 11.0),
+        (2, DAY - 3 * MINUTE, 20.0),
+        (3, years_ago, 30.0),
+        (4, years_ago, 40.0),
+    ]
 
 
 def points(*rows: tuple[str, str, str, str], **more: Any) -> pd.DataFrame:
