@@ -11,7 +11,7 @@ from typing import NamedTuple, NotRequired, TypedDict
 
 import pandas as pd
 
-from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm import Band, Farm
 from mushroom_assets.domain.growth import Growth, growth_on
 from mushroom_assets.domain.held import Held, hold
 from mushroom_assets.domain.sensors import Sensor, Sources, room_sensors
@@ -24,7 +24,17 @@ from mushroom_assets.domain.windows import Window
 VERSION = 2  # of the code: raise it when the rows' meaning changes, see `versions`
 
 
-class DailyEnvStats(TypedDict):
+class AgainstBand(TypedDict):
+    """The columns of `daily_env_stats` that say how a day stands to its target band."""
+
+    in_range: float | None
+    below: float | None
+    above: float | None
+    longest_out_s: float | None
+    out_integral: float | None
+
+
+class DailyEnvStats(AgainstBand):
     """A row of `daily_env_stats`; what writes it adds `run_id` and `computed_at`."""
 
     stat_date: dt.date
@@ -39,11 +49,6 @@ class DailyEnvStats(TypedDict):
     longest_gap_s: float
     mean: float | None
     spread: float | None
-    in_range: float | None
-    below: float | None
-    above: float | None
-    longest_out_s: float | None
-    out_integral: float | None
     steepest_rise: float | None
     steepest_fall: float | None
     wet_hours: float | None
@@ -139,8 +144,6 @@ def _row(
     series = [sensor.series for sensor in sensors]
     counts = count(series, held.start, held.end)
     values = spread_out(series, held.start, held.end)
-    band = farm.band(quantity, growth.growth_day)
-    beside = None if band is None else held.beside(band)
     steepest = held.steepest()
     return {
         "stat_date": day,
@@ -155,11 +158,7 @@ def _row(
         "longest_gap_s": held.longest_gap() / SECOND,
         "mean": held.mean(),
         "spread": held.mean_spread(),
-        "in_range": beside and beside.inside,
-        "below": beside and beside.below,
-        "above": beside and beside.above,
-        "longest_out_s": beside and beside.longest_out_s,
-        "out_integral": beside and beside.out_integral,
+        **_against_band(held, farm.band(quantity, growth.growth_day)),
         "steepest_rise": steepest and steepest.rise,
         "steepest_fall": steepest and steepest.fall,
         "wet_hours": None,
@@ -171,6 +170,17 @@ def _row(
         "batch_date": growth.batch_date,
         "growth_day": growth.growth_day,
         "is_growth_phase": growth.is_growth_phase,
+    }
+
+
+def _against_band(held: Held, band: Band | None) -> AgainstBand:
+    beside = None if band is None else held.beside(band)
+    return {
+        "in_range": beside and beside.inside,
+        "below": beside and beside.below,
+        "above": beside and beside.above,
+        "longest_out_s": beside and beside.longest_out_s,
+        "out_integral": beside and beside.out_integral,
     }
 
 
