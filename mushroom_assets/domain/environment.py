@@ -11,7 +11,7 @@ from typing import NamedTuple, NotRequired, TypedDict
 
 import pandas as pd
 
-from mushroom_assets.domain.farm import Band, Farm
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import Growth, growth_on
 from mushroom_assets.domain.held import Held, hold
 from mushroom_assets.domain.sensors import Sensor, Sources, room_sensors
@@ -24,17 +24,7 @@ from mushroom_assets.domain.windows import Window
 VERSION = 2  # of the code: raise it when the rows' meaning changes, see `versions`
 
 
-class AgainstBand(TypedDict):
-    """The columns of `daily_env_stats` that say how a day stands to its target band."""
-
-    in_range: float | None
-    below: float | None
-    above: float | None
-    longest_out_s: float | None
-    out_integral: float | None
-
-
-class DailyEnvStats(AgainstBand):
+class DailyEnvStats(TypedDict):
     """A row of `daily_env_stats`; what writes it adds `run_id` and `computed_at`."""
 
     stat_date: dt.date
@@ -49,6 +39,11 @@ class DailyEnvStats(AgainstBand):
     longest_gap_s: float
     mean: float | None
     spread: float | None
+    in_range: float | None
+    below: float | None
+    above: float | None
+    longest_out_s: float | None
+    out_integral: float | None
     steepest_rise: float | None
     steepest_fall: float | None
     wet_hours: float | None
@@ -126,30 +121,32 @@ def summarise_day(
             helds[name] = hold(series, day.start_us, day.end_us, farm.max_hold_s)
             found.sensors.extend(_sensor_days(room, name, sensors, helds[name], farm))
         for name, held in helds.items():
-            row = _row(day.date, room, name, measured[name], held, growth, farm)
-            found.rows.append(row)
+            key = _Key(day.date, room, name)
+            found.rows.append(_row(key, measured[name], held, growth, farm))
         _tell_wetness(found.rows, room, helds)
     return found
 
 
+class _Key(NamedTuple):
+    day: dt.date
+    room_id: str
+    quantity: str
+
+
 def _row(
-    day: dt.date,
-    room: str,
-    quantity: str,
-    sensors: Sequence[Sensor],
-    held: Held,
-    growth: Growth,
-    farm: Farm,
+    key: _Key, sensors: Sequence[Sensor], held: Held, growth: Growth, farm: Farm
 ) -> DailyEnvStats:
     series = [sensor.series for sensor in sensors]
     counts = count(series, held.start, held.end)
     values = spread_out(series, held.start, held.end)
+    band = farm.band(key.quantity, growth.growth_day)
+    beside = None if band is None else held.beside(band)
     steepest = held.steepest()
     return {
-        "stat_date": day,
-        "room_id": room,
-        "quantity": quantity,
-        "unit": farm.units()[quantity],
+        "stat_date": key.day,
+        "room_id": key.room_id,
+        "quantity": key.quantity,
+        "unit": farm.units()[key.quantity],
         "sensor_count": counts.sensors,
         "sample_count": counts.samples,
         "rejected_count": counts.rejected,
@@ -158,7 +155,11 @@ def _row(
         "longest_gap_s": held.longest_gap() / SECOND,
         "mean": held.mean(),
         "spread": held.mean_spread(),
-        **_against_band(held, farm.band(quantity, growth.growth_day)),
+        "in_range": beside and beside.inside,
+        "below": beside and beside.below,
+        "above": beside and beside.above,
+        "longest_out_s": beside and beside.longest_out_s,
+        "out_integral": beside and beside.out_integral,
         "steepest_rise": steepest and steepest.rise,
         "steepest_fall": steepest and steepest.fall,
         "wet_hours": None,
@@ -170,17 +171,6 @@ def _row(
         "batch_date": growth.batch_date,
         "growth_day": growth.growth_day,
         "is_growth_phase": growth.is_growth_phase,
-    }
-
-
-def _against_band(held: Held, band: Band | None) -> AgainstBand:
-    beside = None if band is None else held.beside(band)
-    return {
-        "in_range": beside and beside.inside,
-        "below": beside and beside.below,
-        "above": beside and beside.above,
-        "longest_out_s": beside and beside.longest_out_s,
-        "out_integral": beside and beside.out_integral,
     }
 
 
