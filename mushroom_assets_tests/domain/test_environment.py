@@ -24,7 +24,7 @@ from mushroom_assets.domain.marks import mark
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.psychrometrics import derive
 from mushroom_assets.domain.sensors import find_sources, neighbourhood
-from mushroom_assets.domain.series import SECOND, Series, known_at
+from mushroom_assets.domain.series import SECOND, Series, last_known
 from mushroom_assets.domain.statistics import count, spread_out
 from mushroom_assets.domain.windows import Window, to_us
 
@@ -703,11 +703,21 @@ def test_wet_hours_are_those_of_fog_and_those_near_the_dew_point(two_rooms: Farm
 
 @pytest.mark.parametrize(
     ("second", "value"),
-    [(-1, None), (0, 1.0), (59, 1.0), (60, 2.0), (119, 2.0), (120, None), (400, 3.0), (701, None)],
+    [(-1, None), (0, 1.0), (59, 1.0), (60, 2.0), (130, 2.0), (360, 2.0), (361, None), (701, None)],
     ids=lambda number: str(number),
 )
 def test_the_value_known_at_an_instant_is_the_last_accepted_one_up_to_an_age(
     second: int, value: float | None
 ) -> None:
-    found = series({0: 1.0, 60: 2.0, 120: math.nan, 400: 3.0})
-    assert known_at([found], second * SECOND, 300) == value
+    found = series({0: 1.0, 60: 2.0, 120: math.nan})
+    assert last_known([found], second * SECOND, 300) == value
+    nothing = series({0: math.nan})
+    assert last_known([found, nothing], second * SECOND, 300) == value
+
+
+def test_what_two_sensors_knew_last_is_the_mean_of_those_that_are_not_too_old() -> None:
+    one = series({0: 1.0})
+    other = series({200: 2.0})
+    seconds = (100, 250, 350, 501)
+    found = [last_known([one, other], second * SECOND, 300) for second in seconds]
+    assert found == [1.0, 1.5, 2.0, None]
