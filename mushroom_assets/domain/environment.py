@@ -136,9 +136,9 @@ class _Key(NamedTuple):
 def _row(
     key: _Key, sensors: Sequence[Sensor], held: Held, growth: Growth, farm: Farm
 ) -> DailyEnvStats:
-    series = [sensor.series for sensor in sensors]
-    counts = count(series, held.start, held.end)
-    values = spread_out(series, held.start, held.end)
+    own = [sensor.series.within(held.start, held.end) for sensor in sensors]
+    counts = count(own)
+    values = spread_out(own)
     band = farm.band(key.quantity, growth.growth_day)
     beside = None if band is None else held.beside(band)
     steepest = held.steepest()
@@ -195,7 +195,7 @@ def _sensor_days(
     found = []
     for sensor in sensors:
         held = hold([sensor.series], start, end, farm.max_hold_s)
-        counts = count([sensor.series], start, end)
+        counts = count([sensor.series.within(start, end)])
         figures = (counts, held.coverage, held.mean(), together.mean())
         found.append(SensorDay(room, quantity, sensor.name, *figures))
     return found

@@ -18,10 +18,24 @@ def wet_hours(temperature: Held, humidity: Held, dew_point: Held) -> float | Non
     """
     if not humidity.since.size:
         return None
-    helds = (temperature, humidity, dew_point)
-    ends = [np.append(held.since, held.until) for held in helds]
-    edges = np.unique(np.concatenate(ends))
+    if _is_read_together(temperature, humidity, dew_point):
+        cooling = temperature.value - dew_point.value
+        wet = (humidity.value >= HUMIDITY_FROM) | (cooling <= DEW_POINT_WITHIN)
+        return int(humidity.known[wet].sum()) / HOUR
+    ends = [np.append(held.since, held.until) for held in (temperature, humidity, dew_point)]
+    edges = np.sort(np.concatenate(ends))
     since = edges[:-1]
-    above_dew_point = temperature.at(since) - dew_point.at(since)
-    wet = (humidity.at(since) >= HUMIDITY_FROM) | (above_dew_point <= DEW_POINT_WITHIN)
+    cooling = temperature.at(since) - dew_point.at(since)
+    wet = (humidity.at(since) >= HUMIDITY_FROM) | (cooling <= DEW_POINT_WITHIN)
     return int(np.diff(edges)[wet].sum()) / HOUR
+
+
+def _is_read_together(*helds: Held) -> bool:
+    """Whether the values are known in the same stretches, as those of one device mostly are."""
+    first = helds[0]
+    for held in helds[1:]:
+        if not np.array_equal(held.since, first.since):
+            return False
+        if not np.array_equal(held.until, first.until):
+            return False
+    return True

@@ -98,10 +98,11 @@ def of_sensors(
     """What several sensors say of the window [0, length) in seconds."""
     end = round(length * SECOND)
     held = hold(sensors, 0, end, max_hold_s)
-    counts = count(sensors, 0, end)
+    own = [series.within(0, end) for series in sensors]
+    counts = count(own)
     beside = None if band is None else held.beside(band)
     return SimpleNamespace(
-        **vars(spread_out(sensors, 0, end)),
+        **vars(spread_out(own)),
         sample_count=counts.samples,
         rejected_count=counts.rejected,
         suspect_count=counts.suspect,
