@@ -118,7 +118,8 @@ def is_number(value: Any) -> bool:
 
 def _environment(_: Database, farm: Farm) -> Method:
     def compute(connection: sa.Connection, days: Sequence[Window]) -> Iterable[Row]:
-        return chain.from_iterable(environment.summarise_days(connection, days, farm).values())
+        found = environment.summarise_days(connection, days, farm)
+        return chain.from_iterable(day.rows for day in found.values())
 
     return Method(daily_env_stats, environment.CHUNK_DAYS, environment.within, compute)
 

@@ -4,7 +4,6 @@ What is stored of them, and when, is the business of `vision`.
 """
 
 import datetime as dt
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from mushroom_assets.domain import environment, vision
+from mushroom_assets.domain import vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.image_row import (
     Circumstances,
     DailyClipInference,
     JudgedImage,
     circumstances,
+    climate_span,
     judged_image,
 )
+from mushroom_assets.domain.sensors import climate, find_sources, point_ids
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.storage.batches import read_batches
@@ -109,10 +110,11 @@ def read_circumstances(
     connection: sa.Connection, farm: Farm, day: Window
 ) -> Callable[[DailyClipInference], Circumstances]:
     """Read batches and climate of a day; returns what gives a row its circumstances."""
-    sources = environment.sources(read_points(connection), farm)
-    point_ids = list(itertools.chain.from_iterable(sources.values()))
-    since = day.before(dt.timedelta(seconds=vision.CLIMATE_MAX_AGE_S))
-    samples = read_samples(connection, point_ids, since, day.end)
-    climate = environment.climate(samples, sources, farm)
+    sources = find_sources(read_points(connection), farm)
+    around = climate_span(farm)
+    since = day.before(dt.timedelta(seconds=around.before))
+    until = day.after(dt.timedelta(seconds=around.after))
+    samples = read_samples(connection, point_ids(sources), since, until)
+    felt = climate(samples, sources, farm)
     batches = read_batches(connection)
-    return partial(circumstances, climate=climate, farm=farm, in_dates=batches)
+    return partial(circumstances, climate=felt, farm=farm, in_dates=batches)

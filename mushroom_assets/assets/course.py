@@ -8,26 +8,31 @@ from itertools import chain
 import pandas as pd
 import sqlalchemy as sa
 
-from mushroom_assets.domain import environment
+from mushroom_assets.domain import report
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.ribbon import Ribbon, Steps, day_ribbons, setpoint_points, steps
+from mushroom_assets.domain.sensors import (
+    RoomQuantity,
+    Sources,
+    climate,
+    find_sources,
+    point_ids,
+)
 from mushroom_assets.domain.series import Series
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.storage.batches import read_batches
 from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.samples import read_samples
 
-MARGIN = dt.timedelta(hours=1)  # on both sides: what went before a move and what followed it
-
 
 @dataclass(frozen=True)
 class Course:
-    """Samples of every quantity of a day and `MARGIN` around it, and the setpoints in force."""
+    """Samples of every quantity of a day and around it, and the setpoints in force."""
 
     day: Window
     farm: Farm
     samples: pd.DataFrame
-    sources: Mapping[tuple[str, str], Sequence[int]]
+    sources: Sources
     setpoints: Mapping[tuple[str, str], Sequence[Steps]]
     in_dates: Mapping[str, Sequence[dt.date]]
 
@@ -44,19 +49,20 @@ class Course:
             found.setdefault(ribbon.room_id, []).append(ribbon)
         return found
 
-    def climate(self) -> dict[tuple[str, str], Series]:
+    def climate(self) -> dict[RoomQuantity, list[Series]]:
         """The measured series by (room, quantity)."""
-        return environment.climate(self.samples, self.sources, self.farm)
+        return climate(self.samples, self.sources, self.farm)
 
 
 def read_course(connection: sa.Connection, day: Window, farm: Farm) -> Course:
     """Read a day's course."""
     points = read_points(connection)
-    sources = environment.sources(points, farm)
+    sources = find_sources(points, farm)
     watched = setpoint_points(points, farm)
-    since = day.before(dt.timedelta(seconds=environment.lookback_s(farm)) + MARGIN)
-    until = day.end.astimezone(dt.UTC) + MARGIN
-    samples = read_samples(connection, list(chain.from_iterable(sources.values())), since, until)
+    around = report.climate_span(farm)
+    since = day.before(dt.timedelta(seconds=around.before))
+    until = day.after(dt.timedelta(seconds=around.after))
+    samples = read_samples(connection, point_ids(sources), since, until)
     setting = [point.point_id for point in chain.from_iterable(watched.values())]
     moves = read_samples(connection, setting, day.start, day.end, carried=True)
     lines = {key: steps(moves, found, farm) for key, found in watched.items()}

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from mushroom_assets.assets.course import read_ribbons
 from mushroom_assets.assets.windows import PICTURED, RunPolicy, pictured, replace_windows
 from mushroom_assets.domain import environment, reach
-from mushroom_assets.domain.environment import DailyEnvStats
+from mushroom_assets.domain.environment import EnvironmentDay
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.peers import RoomAge, quoting
+from mushroom_assets.domain.sensors import find_sources, neighbourhood, point_ids
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.environment import environment_metadata
@@ -54,11 +55,11 @@ def environment_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinitio
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             follow(postgres.database(run_id), farm)
             with postgres.transaction(run_id) as connection:
-                rows = replace_days(connection, days, farm, run_id)
+                found = replace_days(connection, days, farm, run_id)
                 ribbons = read_ribbons(connection, days, drawn, farm)
             shown: dict[str, Metadata] = {}
-            for key, part in rows.items():
-                shown[key] = environment_metadata(part, farm, ribbons.get(key))
+            for key, day in found.items():
+                shown[key] = environment_metadata(day, farm, ribbons.get(key))
             return shown
 
         return replace_windows(context, clock.daily, replace, chunk=CHUNK_DAYS)
@@ -68,22 +69,22 @@ def environment_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinitio
 
 def replace_days(
     connection: sa.Connection, days: Sequence[Window], farm: Farm, run_id: str
-) -> dict[str, list[DailyEnvStats]]:
+) -> dict[str, EnvironmentDay]:
     """Compute the rows of consecutive days anew, in the caller's transaction, and replace them.
 
     Returns:
-        the rows by the days' keys.
+        what the days were like, by their keys.
     """
     claim(connection, table, days)
-    rows = summarise_days(connection, days, farm)
+    found = summarise_days(connection, days, farm)
     now = dt.datetime.now(dt.UTC)
-    for row in chain.from_iterable(rows.values()):
+    made = list(chain.from_iterable(day.rows for day in found.values()))
+    for row in made:
         row["run_id"] = run_id
         row["computed_at"] = now
-    made = list(chain.from_iterable(rows.values()))
     changed = replace_rows(connection, table, within(days), made)
     _mark_reports(connection, changed, farm)
-    return rows
+    return found
 
 
 def within(days: Sequence[Window]) -> sa.ColumnElement[bool]:
@@ -103,18 +104,19 @@ def _mark_reports(
 
 def summarise_days(
     connection: sa.Connection, days: Sequence[Window], farm: Farm
-) -> dict[str, list[DailyEnvStats]]:
-    """Compute the rows of consecutive days from the stored samples, by the days' keys."""
-    sources = environment.sources(read_points(connection), farm)
+) -> dict[str, EnvironmentDay]:
+    """What consecutive days were like, from the stored samples, by the days' keys."""
+    sources = find_sources(read_points(connection), farm)
     batches = read_batches(connection)
     size = max(1, PIECE_SAMPLES // max(1, environment.samples_a_day(farm)))
     pieces = [days[first : first + size] for first in range(0, len(days), size)]
-    lookback = dt.timedelta(seconds=environment.lookback_s(farm))
-    spans = [(piece[0].before(lookback), piece[-1].end) for piece in pieces]
-    measured = list(chain.from_iterable(sources.values()))
-    rows: dict[str, list[DailyEnvStats]] = {}
-    with reading_ahead(connection, measured, spans) as read:
+    around = neighbourhood(farm)
+    before = dt.timedelta(seconds=around.before)
+    after = dt.timedelta(seconds=around.after)
+    spans = [(piece[0].before(before), piece[-1].after(after)) for piece in pieces]
+    found: dict[str, EnvironmentDay] = {}
+    with reading_ahead(connection, point_ids(sources), spans) as read:
         for piece, samples in zip(pieces, read, strict=True):
             for day in piece:
-                rows[day.key] = environment.summarise_day(samples, day, sources, farm, batches)
-    return rows
+                found[day.key] = environment.summarise_day(samples, day, sources, farm, batches)
+    return found

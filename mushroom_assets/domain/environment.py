@@ -1,30 +1,27 @@
 """`daily_env_stats`: a room's day in numbers, from the samples of its sensors.
 
-Samples come in and rows go out; this module does not know where they are stored. `marks` marks the
-samples, `statistics` computes numbers from them. Times are int64 microseconds since 1970 UTC,
-windows half-open [start, end).
+Samples come in and rows go out; this module does not know where they are stored. `sensors` finds
+and marks the samples of each sensor, `held` says what they know together, `statistics` counts.
+Times are int64 microseconds since 1970 UTC, windows half-open [start, end).
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NotRequired, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, NotRequired, TypedDict
 
-import numpy as np
 import pandas as pd
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import Growth, growth_on
-from mushroom_assets.domain.marks import Columns, mark
-from mushroom_assets.domain.points import Point
-from mushroom_assets.domain.psychrometrics import derive
-from mushroom_assets.domain.series import SECOND, Series
-from mushroom_assets.domain.statistics import Statistics, summarise
+from mushroom_assets.domain.held import Held, hold
+from mushroom_assets.domain.sensors import Sensor, Sources, room_sensors
+from mushroom_assets.domain.series import SECOND
+from mushroom_assets.domain.statistics import Counts, count, spread_out
 from mushroom_assets.domain.versions import Parts
+from mushroom_assets.domain.wetness import wet_hours
 from mushroom_assets.domain.windows import Window
 
-VERSION = 1  # of the code: raise it when the rows' meaning changes, see `versions`
-RoomQuantity = tuple[str, str]  # a room and a quantity, as the keys of mappings
-Sources = Mapping[RoomQuantity, Sequence[int]]  # the point_ids behind each
+VERSION = 2  # of the code: raise it when the rows' meaning changes, see `versions`
 
 
 class DailyEnvStats(TypedDict):
@@ -34,13 +31,22 @@ class DailyEnvStats(TypedDict):
     room_id: str
     quantity: str
     unit: str
+    sensor_count: int | None
     sample_count: int
     rejected_count: int
     suspect_count: int
     coverage: float
     longest_gap_s: float
     mean: float | None
+    spread: float | None
     in_range: float | None
+    below: float | None
+    above: float | None
+    longest_out_s: float | None
+    out_integral: float | None
+    steepest_rise: float | None
+    steepest_fall: float | None
+    wet_hours: float | None
     min: float | None
     q25: float | None
     median: float | None
@@ -53,13 +59,33 @@ class DailyEnvStats(TypedDict):
     computed_at: NotRequired[dt.datetime]
 
 
-def lookback_s(farm: Farm) -> int:
-    """Seconds before a window that its statistics depend on.
+class SensorDay(NamedTuple):
+    """One of several sensors of a quantity in a room, beside the others.
 
-    They hold the value that is carried into the window, and what the stuck-sensor rule looks at.
+    Attributes:
+        room_id: the room.
+        quantity: what it measures.
+        name: what people call its device.
+        counts: its samples of the day.
+        coverage: share of the day in which it knows a value.
+        mean: time-weighted; None where it knows none.
+        room_mean: that of all of them together.
     """
-    longest = max((quantity.stuck_s or 0 for quantity in farm.quantities.values()), default=0)
-    return farm.max_hold_s + longest
+
+    room_id: str
+    quantity: str
+    name: str
+    counts: Counts
+    coverage: float
+    mean: float | None
+    room_mean: float | None
+
+
+class EnvironmentDay(NamedTuple):
+    """A day's rows, one a room and quantity; and the sensors of where a room has several of one."""
+
+    rows: list[DailyEnvStats]
+    sensors: list[SensorDay]
 
 
 def samples_a_day(farm: Farm) -> int:
@@ -67,145 +93,118 @@ def samples_a_day(farm: Farm) -> int:
     return 24 * 60 * len(farm.rooms) * len(farm.quantities)
 
 
-def sources(points: Iterable[Point], farm: Farm) -> dict[RoomQuantity, list[int]]:
-    """The point_ids behind each (room, quantity), for every room and measured quantity of the farm.
-
-    There may be none.
-    """
-    found: dict[tuple[str, str, str], list[int]] = {}
-    for point in points:
-        kind = (point.room_id, point.device_type, point.point_alias)
-        found.setdefault(kind, []).append(point.point_id)
-    return {
-        (room, name): found.get((room, quantity.device_type, quantity.point_alias), [])
-        for room in farm.rooms
-        for name, quantity in farm.quantities.items()
-    }
-
-
 def summarise_day(
     samples: pd.DataFrame,
     day: Window,
-    points: Sources,
+    sources: Sources,
     farm: Farm,
     in_dates: Mapping[str, Sequence[dt.date]],
-) -> list[DailyEnvStats]:
-    """Rows of one day, one a room and quantity.
+) -> EnvironmentDay:
+    """What a day was like in every room.
 
     Args:
-        samples: columns point_id, at, value, by point and time. The day and `lookback_s` before it
-            count, and no more, so that a day's rows do not depend on what else was read.
+        samples: columns point_id, at, value, by point and time. What `sensors.neighbourhood` names
+            counts, and no more, so that a day's rows do not depend on what else was read.
         day: the farm-local day.
-        points: as `sources` returns them.
+        sources: as `sensors.find_sources` returns them.
         farm: rooms, rules and bands.
         in_dates: ascending in-dates by room.
     """
     columns = {name: samples[name].to_numpy() for name in ("point_id", "at", "value")}
-    rows = []
+    found = EnvironmentDay([], [])
     for room in farm.rooms:
         growth = growth_on(day.date, in_dates.get(room, ()), farm.cycle_days)
-        for name, series in room_samples(columns, room, day, points, farm).items():
-            found = summarise(
-                series,
-                day.start_us,
-                day.end_us,
-                max_hold_s=farm.max_hold_s,
-                band=farm.band(name, growth.growth_day),
-            )
-            rows.append(_row(day.date, room, name, farm.units()[name], found, growth))
-    return rows
+        measured = room_sensors(columns, room, day, sources, farm)
+        helds: dict[str, Held] = {}
+        for name, sensors in measured.items():
+            series = [sensor.series for sensor in sensors]
+            helds[name] = hold(series, day.start_us, day.end_us, farm.max_hold_s)
+            found.sensors.extend(_sensor_days(room, name, sensors, helds[name], farm))
+        for name, held in helds.items():
+            key = _Key(day.date, room, name)
+            found.rows.append(_row(key, measured[name], held, growth, farm))
+        _tell_wetness(found.rows, room, helds)
+    return found
+
+
+class _Key(NamedTuple):
+    day: dt.date
+    room_id: str
+    quantity: str
 
 
 def _row(
-    day: dt.date, room: str, quantity: str, unit: str, found: Statistics, growth: Growth
+    key: _Key, sensors: Sequence[Sensor], held: Held, growth: Growth, farm: Farm
 ) -> DailyEnvStats:
+    own = [sensor.series.within(held.start, held.end) for sensor in sensors]
+    counts = count(own)
+    values = spread_out(own)
+    band = farm.band(key.quantity, growth.growth_day)
+    beside = None if band is None else held.beside(band)
+    steepest = held.steepest()
     return {
-        "stat_date": day,
-        "room_id": room,
-        "quantity": quantity,
-        "unit": unit,
-        "sample_count": found.sample_count,
-        "rejected_count": found.rejected_count,
-        "suspect_count": found.suspect_count,
-        "coverage": found.coverage,
-        "longest_gap_s": found.longest_gap_s,
-        "mean": found.mean,
-        "in_range": found.in_range,
-        "min": found.min,
-        "q25": found.q25,
-        "median": found.median,
-        "q75": found.q75,
-        "max": found.max,
+        "stat_date": key.day,
+        "room_id": key.room_id,
+        "quantity": key.quantity,
+        "unit": farm.units()[key.quantity],
+        "sensor_count": counts.sensors,
+        "sample_count": counts.samples,
+        "rejected_count": counts.rejected,
+        "suspect_count": counts.suspect,
+        "coverage": held.coverage,
+        "longest_gap_s": held.longest_gap() / SECOND,
+        "mean": held.mean(),
+        "spread": held.mean_spread(),
+        "in_range": beside and beside.inside,
+        "below": beside and beside.below,
+        "above": beside and beside.above,
+        "longest_out_s": beside and beside.longest_out_s,
+        "out_integral": beside and beside.out_integral,
+        "steepest_rise": steepest and steepest.rise,
+        "steepest_fall": steepest and steepest.fall,
+        "wet_hours": None,
+        "min": values.min,
+        "q25": values.q25,
+        "median": values.median,
+        "q75": values.q75,
+        "max": values.max,
         "batch_date": growth.batch_date,
         "growth_day": growth.growth_day,
         "is_growth_phase": growth.is_growth_phase,
     }
 
 
-def room_samples(
-    samples: Columns, room: str, day: Window, points: Sources, farm: Farm
-) -> dict[str, Series]:
-    """Every quantity of a room, of a day and `lookback_s` before it.
-
-    The arguments are as `summarise_day` takes them.
-    """
-    since = day.start_us - lookback_s(farm) * SECOND
-    measured = {
-        name: _select(samples, points[room, name], since, day.end_us) for name in farm.quantities
-    }
-    return room_series(measured, farm)
+def _tell_wetness(rows: Sequence[DailyEnvStats], room: str, helds: Mapping[str, Held]) -> None:
+    """Write the hours of wetness, which are the room's, into its row of humidity."""
+    if "dew_point" not in helds:
+        return
+    wet = wet_hours(helds["temperature"], helds["humidity"], helds["dew_point"])
+    for row in rows:
+        if (row["room_id"], row["quantity"]) == (room, "humidity"):
+            row["wet_hours"] = wet
 
 
-def room_series(samples: Mapping[str, Columns], farm: Farm) -> dict[str, Series]:
-    """Every quantity of a room, measured and derived, in the farm's order.
-
-    Args:
-        samples: by quantity, columns `at` and `value`, ascending.
-        farm: rules of the quantities.
-    """
-    series = {
-        name: mark(samples[name], quantity, farm.max_hold_s)
-        for name, quantity in farm.quantities.items()
-    }
-    if {"temperature", "humidity"} <= series.keys():
-        series |= derive(series["temperature"], series["humidity"], farm.pair_within_s)
-    return series
-
-
-def climate(samples: pd.DataFrame, points: Sources, farm: Farm) -> dict[RoomQuantity, Series]:
-    """The measured series by (room, quantity), for `known_at`.
-
-    Samples and points are as in `summarise_day`.
-    """
-    found = {}
-    for (room, name), ids in points.items():
-        own = _select(samples, ids, 0, np.iinfo(np.int64).max)
-        found[room, name] = mark(own, farm.quantities[name], farm.max_hold_s)
+def _sensor_days(
+    room: str, quantity: str, sensors: Sequence[Sensor], together: Held, farm: Farm
+) -> list[SensorDay]:
+    """Each of several sensors by itself; one alone is the room's row."""
+    if len(sensors) < 2:
+        return []
+    start = together.start
+    end = together.end
+    found = []
+    for sensor in sensors:
+        held = hold([sensor.series], start, end, farm.max_hold_s)
+        counts = count([sensor.series.within(start, end)])
+        figures = (counts, held.coverage, held.mean(), together.mean())
+        found.append(SensorDay(room, quantity, sensor.name, *figures))
     return found
-
-
-def _select(samples: Columns, points: Sequence[int], since: int, before: int) -> Columns:
-    """The samples of some points in [since, before), ascending in time."""
-    ids = np.asarray(samples["point_id"])
-    at = np.asarray(samples["at"])
-    value = np.asarray(samples["value"])
-    parts = []
-    for point in points:
-        first, last = np.searchsorted(ids, (point, point + 1))
-        start, stop = first + np.searchsorted(at[first:last], (since, before))
-        parts.append(slice(start, stop))
-    if len(parts) == 1:
-        return {"at": at[parts[0]], "value": value[parts[0]]}
-    positions = [np.arange(part.start, part.stop) for part in parts]
-    rows = np.concatenate([np.arange(0), *positions])
-    rows = rows[np.argsort(at[rows], kind="stable")]
-    return {"at": at[rows], "value": value[rows]}
 
 
 def depends_on(farm: Farm) -> list[Parts]:
     """The parts of the farm file that the rows of `daily_env_stats` depend on."""
     # A quantity may say more, how to draw it for instance: no number depends on that.
-    said = {"device_type", "point_alias", "unit", "plausible", "spike", "stuck_s"}
+    said = {"device_type", "point_alias", "unit", "plausible", "spike", "stuck_s", "full_scale"}
     quantities = farm.quantities.items()
     return [
         {

@@ -56,6 +56,7 @@ class Room(_Model):
 class Quantity(_Model):
     """A sensor point that becomes daily statistics. Limits are in `unit`, both ends included.
 
+    From `full_scale` on, the end of the sensor's scale, an unchanged value is not stuck.
     `setpoints` are the points that set it, by device_type: they are drawn beside it. `text` is its
     name for people, `decimals` how many are shown; without them `texts` knows the usual ones.
     """
@@ -66,6 +67,7 @@ class Quantity(_Model):
     plausible: tuple[float, float] = (-1e300, 1e300)
     spike: float | None = Field(default=None, gt=0)
     stuck_s: int | None = Field(default=None, gt=0)
+    full_scale: float | None = None
     setpoints: dict[str, list[str]] = {}
     text: Text | None = None
     decimals: int | None = Field(default=None, ge=0, le=9)

@@ -12,12 +12,13 @@ from typing import Literal, NotRequired, Protocol, TypedDict, cast
 import numpy as np
 import numpy.typing as npt
 
-from mushroom_assets.domain.environment import RoomQuantity
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.image_key import ImageKeyError, parse_image_key
+from mushroom_assets.domain.marks import neighbour_s
 from mushroom_assets.domain.probe import Probe, ProbeColumns, probe_columns
-from mushroom_assets.domain.series import Series, known_at
+from mushroom_assets.domain.sensors import SPIKE_REACH, Around, RoomQuantity
+from mushroom_assets.domain.series import Series, last_known
 from mushroom_assets.domain.vision import (
     CLIMATE_COLUMNS,
     CLIMATE_MAX_AGE_S,
@@ -150,9 +151,18 @@ def _put_encoded(row: JudgedImage, encoded: EncodedImage) -> None:
     row["brightness"] = encoded.brightness
 
 
+def climate_span(farm: Farm) -> Around:
+    """Seconds around a day that tell the climate at its captures.
+
+    The sample at the capture, and what tells that it is no spike.
+    """
+    neighbours = SPIKE_REACH * neighbour_s(farm.max_hold_s)
+    return Around(CLIMATE_MAX_AGE_S + neighbours, neighbours)
+
+
 def circumstances(
     row: DailyClipInference,
-    climate: Mapping[RoomQuantity, Series],
+    climate: Mapping[RoomQuantity, Sequence[Series]],
     farm: Farm,
     in_dates: Mapping[str, Sequence[dt.date]],
 ) -> Circumstances:
@@ -162,7 +172,7 @@ def circumstances(
 
     Args:
         row: as `judged_image` makes it.
-        climate: as `environment.climate` returns it, including `CLIMATE_MAX_AGE_S` before the day.
+        climate: as `sensors.climate` returns it, of the day and the `climate_span` around it.
         farm: length of a cycle.
         in_dates: ascending in-dates by room, as the batch table has them.
     """
@@ -176,9 +186,9 @@ def circumstances(
         growth = growth_on(captured_on, [row["batch_date"]], farm.cycle_days)
     found: Circumstances = {"batch_date": growth.batch_date, "growth_day": growth.growth_day}
     for quantity, column in CLIMATE_COLUMNS.items():
-        series = climate.get((room, quantity))
-        if series is not None:
-            found[column] = known_at(series, to_us(captured_at), CLIMATE_MAX_AGE_S)
+        if (room, quantity) in climate:
+            sensors = climate[room, quantity]
+            found[column] = last_known(sensors, to_us(captured_at), CLIMATE_MAX_AGE_S)
     return found
 
 

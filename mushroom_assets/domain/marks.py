@@ -1,4 +1,4 @@
-"""Which samples are rejected and which are suspect: the plausible range, spikes, a stuck sensor.
+"""Which samples of a sensor are rejected and which are suspect: plausible range, spikes, stuck.
 
 `statistics` computes numbers from the samples afterwards.
 """
@@ -13,65 +13,89 @@ import pandas as pd
 from mushroom_assets.domain.farm import Quantity
 from mushroom_assets.domain.series import SECOND, Flags, Series, Times, Values
 
+# Spikes are told by neighbours at most an hour away, however long a value holds: the run of a day,
+# which begins at 01:03, has them all
+NEIGHBOUR_S = 3600
 Columns = pd.DataFrame | Mapping[str, npt.NDArray[Any]]
 
 
 def mark(samples: Columns, quantity: Quantity, max_hold_s: int) -> Series:
-    """Mark the samples of one quantity.
+    """Mark the samples of one sensor.
 
     Args:
-        samples: columns `at` and `value`, ascending. Several points of one quantity may be merged:
-            plausible values of one instant are averaged.
+        samples: columns `at` and `value`, ascending in time.
         quantity: plausible range, spike and stuck rules.
-        max_hold_s: neighbours further apart than this are not compared.
+        max_hold_s: samples further apart than this are not compared.
     """
     at = np.asarray(samples["at"], np.int64)
     value = np.asarray(samples["value"], np.float64)
     low, high = quantity.plausible
     with np.errstate(invalid="ignore"):
         rejected = ~((value >= low) & (value <= high) & np.isfinite(value))
-    if at.size and (np.diff(at) == 0).any():
-        at, value, rejected = _average_instants(at, value, rejected)
     kept = ~rejected
-    spikes = _spikes(at[kept], value[kept], quantity.spike, max_hold_s)
-    stuck = _stuck(at[kept], value[kept], quantity.stuck_s, max_hold_s)
-    suspect = np.zeros(at.size, dtype=bool)
-    suspect[kept] = spikes | stuck
-    return Series(at, value, rejected, suspect)
+    spike = np.zeros(at.size, dtype=bool)
+    stuck = np.zeros(at.size, dtype=bool)
+    spike[kept] = _spikes(at[kept], value[kept], quantity.spike, neighbour_s(max_hold_s))
+    stuck[kept] = _stuck(at[kept], value[kept], quantity, max_hold_s)
+    return Series(at, value, rejected, spike, stuck)
 
 
-def _average_instants(at: Times, value: Values, rejected: Flags) -> tuple[Times, Values, Flags]:
-    frame = pd.DataFrame({"at": at, "value": np.where(rejected, np.nan, value)})
-    means = frame.groupby("at")["value"].mean()  # skips rejected values; NaN where all are
-    return means.index.to_numpy(np.int64), means.to_numpy(np.float64), means.isna().to_numpy()
+def neighbour_s(max_hold_s: int) -> int:
+    """Seconds between neighbours that tell a spike, at most."""
+    return min(max_hold_s, NEIGHBOUR_S)
 
 
-def _spikes(at: Times, value: Values, spike: float | None, max_hold_s: int) -> Flags:
-    """More than `spike` from both neighbours, on the same side: QARTOD's spike test of one sample.
+def _spikes(at: Times, value: Values, spike: float | None, apart_s: int) -> Flags:
+    """One or two samples more than `spike` from both neighbours, on one side.
 
-    Neighbours more than `max_hold_s` away do not count.
+    QARTOD's spike test, for excursions of two samples too. Neighbours are plausible samples, each
+    at most `apart_s` from the next.
     """
     flags = np.zeros(at.size, dtype=bool)
     if spike is None or at.size < 3:
         return flags
-    rise = np.diff(value)
-    near = np.diff(at) <= max_hold_s * SECOND
-    far = np.abs(rise) > spike
-    turns = np.sign(rise[:-1]) != np.sign(rise[1:])
-    flags[1:-1] = far[:-1] & far[1:] & turns & near[:-1] & near[1:]
+    if np.abs(np.diff(value)).max() <= spike:  # as on most days
+        return flags
+    near = np.diff(at) <= apart_s * SECOND
+    for length in (1, 2):
+        _flag_excursions(flags, value, near, spike, length)
     return flags
 
 
-def _stuck(at: Times, value: Values, stuck_s: int | None, max_hold_s: int) -> Flags:
+def _flag_excursions(flags: Flags, value: Values, near: Flags, spike: float, length: int) -> None:
+    """Flag the samples of each excursion of `length` samples; `near`: from each to the next."""
+    count = value.size - length - 1  # places where one can begin
+    if count < 1:
+        return
+    left = value[:count]
+    right = value[length + 1 :]
+    lowest = value[1 : count + 1]
+    highest = lowest
+    together = near[:count] & near[length:]
+    if length == 2:
+        second = value[2 : count + 2]
+        lowest = np.minimum(lowest, second)
+        highest = np.maximum(highest, second)
+        together &= near[1 : count + 1]
+    above = lowest - np.maximum(left, right) > spike
+    below = np.minimum(left, right) - highest > spike
+    places = np.flatnonzero((above | below) & together) + 1
+    for offset in range(length):
+        flags[places + offset] = True
+
+
+def _stuck(at: Times, value: Values, quantity: Quantity, max_hold_s: int) -> Flags:
     """Part of a run of one value that lasts `stuck_s` or longer.
 
-    A gap of more than `max_hold_s` ends a run.
+    A gap of more than `max_hold_s` ends a run. At the end of its scale a sensor may rest.
     """
-    if stuck_s is None or at.size < 2:
+    if quantity.stuck_s is None or at.size < 2:
         return np.zeros(at.size, dtype=bool)
     breaks = (np.diff(value) != 0) | (np.diff(at) > max_hold_s * SECOND)
     run = np.concatenate(([0], np.cumsum(breaks)))
     first = np.concatenate(([0], np.flatnonzero(breaks) + 1))
     last = np.concatenate((first[1:] - 1, [at.size - 1]))
-    long: Flags = at[last] - at[first] >= stuck_s * SECOND
+    long: Flags = at[last] - at[first] >= quantity.stuck_s * SECOND
+    if quantity.full_scale is not None:
+        long &= value[first] < quantity.full_scale
     return long[run]

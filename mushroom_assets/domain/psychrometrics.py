@@ -15,14 +15,16 @@ def derive(temperature: Series, humidity: Series, pair_within_s: int) -> dict[st
     """Vapour pressure deficit (kPa) and dew point (°C), per sample.
 
     A temperature sample pairs with the nearest humidity sample at most `pair_within_s` away; the
-    pair is rejected or suspect if either is. Magnus form over water, coefficients of Sonntag (1990)
-    as in WMO-No. 8, annex 4.B: e_s(T) = 0.6112 exp(17.62 T / (243.12 + T)) kPa.
+    pair is rejected, a spike or stuck if either is. Humidity above 100 %, which a sensor may show
+    in fog, is 100 %. Magnus form over water, also below 0 °C, coefficients of Sonntag (1990) as in
+    WMO-No. 8, annex 4.B: e_s(T) = 0.6112 exp(17.62 T / (243.12 + T)) kPa.
     """
     t, h = _pairs(temperature.at, humidity.at, pair_within_s * SECOND)
     rejected = temperature.rejected[t] | humidity.rejected[h]
-    suspect = ~rejected & (temperature.suspect[t] | humidity.suspect[h])
+    spike = ~rejected & (temperature.spike[t] | humidity.spike[h])
+    stuck = ~rejected & (temperature.stuck[t] | humidity.stuck[h])
     celsius = np.where(rejected, np.nan, temperature.value[t])
-    relative = np.where(rejected, np.nan, humidity.value[h] / 100)
+    relative = np.where(rejected, np.nan, np.minimum(humidity.value[h], 100) / 100)
     saturation = 0.6112 * np.exp(17.62 * celsius / (243.12 + celsius))
     with np.errstate(divide="ignore", invalid="ignore"):
         magnus = np.log(relative) + 17.62 * celsius / (243.12 + celsius)
@@ -30,8 +32,8 @@ def derive(temperature: Series, humidity: Series, pair_within_s: int) -> dict[st
     dry = rejected | ~np.isfinite(dew_point)  # at 0 % the dew point does not exist
     at = temperature.at[t]
     return {
-        "vpd": Series(at, saturation * (1 - relative), rejected, suspect),
-        "dew_point": Series(at, dew_point, dry, suspect & ~dry),
+        "vpd": Series(at, saturation * (1 - relative), rejected, spike, stuck),
+        "dew_point": Series(at, dew_point, dry, spike & ~dry, stuck & ~dry),
     }
 
 

@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mushroom_assets.domain import environment, report, setpoints, vision
+from mushroom_assets.domain import report, setpoints
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.image_row import climate_span
 from mushroom_assets.domain.points import Point
+from mushroom_assets.domain.sensors import Around, find_sources, neighbourhood, point_ids
 from mushroom_assets.domain.series import SECOND
 from mushroom_assets.domain.windows import to_instant, to_us
 
@@ -64,20 +66,19 @@ def of_samples(samples: pd.DataFrame, points: Sequence[Point], farm: Farm) -> li
         points: all that are known.
         farm: says which points are read for what.
     """
-    measured = set[int]().union(*environment.sources(points, farm).values())
+    measured = point_ids(find_sources(points, farm))
     climate = samples[samples["point_id"].isin(measured)]
     moves = samples[samples["point_id"].isin(watched(points, farm))]
-    before = environment.lookback_s(farm) * SECOND
-    around = report.EFFECT_S * SECOND
-    aged = vision.CLIMATE_MAX_AGE_S * SECOND
+    of_day = neighbourhood(farm)
+    of_images = climate_span(farm)
+    of_report = report.climate_span(farm)
     found = [
         # A change compares a sample with the one before: the next one, however far ahead, has a
         # new one before it
         (SETPOINTS, moves[["first", "last", "next"]].to_numpy().ravel()),
-        (ENVIRONMENT, _until(climate, 0, before)),
-        (VISION, _until(climate, 0, aged)),
-        # A report says what the climate was before and after a change
-        (REPORT, _until(climate, around, before + around)),
+        (ENVIRONMENT, _until(climate, of_day)),
+        (VISION, _until(climate, of_images)),
+        (REPORT, _until(climate, of_report)),
     ]
     return [_touched(asset, "sample", instants, farm) for asset, instants in found]
 
@@ -115,12 +116,15 @@ def of_point(kind: Kind, span: Span, farm: Farm) -> list[Touched]:
         touched += of_span(span, [SETPOINTS], "point", farm)
     measured = {(one.device_type, one.point_alias) for one in farm.quantities.values()}
     if (device_type, alias) in measured:
-        after = environment.lookback_s(farm) * SECOND
-        around = report.EFFECT_S * SECOND
-        longer = Span(span.first, span.last + after)
-        wider = Span(span.first - around, span.last + after + around)
-        touched += of_span(longer, [ENVIRONMENT, VISION], "point", farm)
-        touched += of_span(wider, [REPORT], "point", farm)
+        around = {
+            ENVIRONMENT: neighbourhood(farm),
+            VISION: climate_span(farm),
+            REPORT: report.climate_span(farm),
+        }
+        for asset, read in around.items():
+            first = span.first - read.after * SECOND
+            last = span.last + read.before * SECOND
+            touched += of_span(Span(first, last), [asset], "point", farm)
     return touched
 
 
@@ -172,11 +176,14 @@ def _midnight(day: dt.date, farm: Farm) -> int:
     return int(begin.timestamp()) * SECOND
 
 
-def _until(samples: pd.DataFrame, before: int, after: int) -> Instants:
-    """Instants from `before` ahead of each row to `after` behind it, half a day apart at most."""
-    first = samples["first"].to_numpy() - before
-    last = samples["last"].to_numpy() + after
-    half_days = range(int((after + before) // (DAY_US // 2)) + 1)
+def _until(samples: pd.DataFrame, read: Around) -> Instants:
+    """Instants within the windows that read each row, half a day apart at most.
+
+    A window that reads so far ahead is touched by what lies as far behind it, and the other way.
+    """
+    first = samples["first"].to_numpy() - read.after * SECOND
+    last = samples["last"].to_numpy() + read.before * SECOND
+    half_days = range(int((read.after + read.before) * SECOND // (DAY_US // 2)) + 1)
     steps = [np.minimum(first + number * (DAY_US // 2), last) for number in half_days]
     return np.concatenate([*steps, samples["last"].to_numpy(), last])
 

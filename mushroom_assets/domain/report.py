@@ -13,6 +13,7 @@ from typing import Any, Literal, NotRequired, TypedDict, cast
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Band, Farm, Quantity
 from mushroom_assets.domain.image_row import DailyClipInference
+from mushroom_assets.domain.sensors import Around, neighbourhood
 from mushroom_assets.domain.series import SECOND, Series
 from mushroom_assets.domain.setpoints import HourlySetpointChanges
 from mushroom_assets.domain.statistics import mean_between
@@ -125,28 +126,32 @@ def assess(room_day: RoomDay, farm: Farm) -> tuple[Verdict, list[Reason]]:
     return verdict, reasons
 
 
+def climate_span(farm: Farm) -> Around:
+    """Seconds around a day that its effects and its ribbons are computed from."""
+    before, after = neighbourhood(farm)
+    return Around(before + EFFECT_S, max(after, EFFECT_S))
+
+
 def effects(
-    changes: Sequence[HourlySetpointChanges], climate: Mapping[str, Series], farm: Farm
+    changes: Sequence[HourlySetpointChanges], climate: Mapping[str, Sequence[Series]], farm: Farm
 ) -> list[Effect]:
     """What followed each change: the time-weighted means of `EFFECT_S` before and after it.
 
     Args:
         changes: those of one room.
-        climate: the room's series by quantity, from `EFFECT_S` before the first change to
+        climate: the room's sensors by quantity, from `EFFECT_S` before the first change to
             `EFFECT_S` after the last.
         farm: how long a value holds.
     """
     span = EFFECT_S * SECOND
 
-    def mean(series: Series, start: int) -> float | None:
-        return mean_between(series, start, start + span, farm.max_hold_s, EFFECT_COVERAGE)
+    def mean(sensors: Sequence[Series], start: int) -> float | None:
+        return mean_between(sensors, start, start + span, farm.max_hold_s, EFFECT_COVERAGE)
 
     found: list[Effect] = []
     for change in changes:
         at = to_us(change["changed_at"])
-        found.append(
-            {name: (mean(series, at - span), mean(series, at)) for name, series in climate.items()}
-        )
+        found.append({name: (mean(own, at - span), mean(own, at)) for name, own in climate.items()})
     return found
 
 

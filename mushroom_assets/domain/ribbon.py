@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mushroom_assets.domain.environment import RoomQuantity, Sources, room_samples
 from mushroom_assets.domain.farm import Band, Farm
 from mushroom_assets.domain.growth import growth_on
+from mushroom_assets.domain.held import Beside, hold
 from mushroom_assets.domain.points import Point
-from mushroom_assets.domain.series import SECOND, Series, Times, Values, gaps, time_in_band
-from mushroom_assets.domain.statistics import summarise
+from mushroom_assets.domain.sensors import RoomQuantity, Sources, room_sensors
+from mushroom_assets.domain.series import SECOND, Flags, Series, Times, Values
 from mushroom_assets.domain.windows import Window
 
 BIN = 15 * 60 * SECOND
@@ -46,8 +46,9 @@ class Ribbon:
             each, in `unit`, shape (5, n); NaN where there is none.
         gaps: stretches without a known value, first and last instant.
         band: target band of the growth day; None without one.
-        shares: the parts of the known time below, inside and above the band; None without band or
-            samples, or if less than the report's `min_coverage` of the day is known.
+        shares: how the known time stands to the band; None without band or samples, or if less than
+            the report's `min_coverage` of the day is known.
+        spikes: instants and values of samples that look like one, and count nowhere.
         setpoints: those that steer the quantity.
     """
 
@@ -61,7 +62,8 @@ class Ribbon:
     gaps: Sequence[tuple[int, int]]
     coverage: float
     band: Band | None
-    shares: tuple[float, float, float] | None
+    shares: Beside | None
+    spikes: tuple[Times, Values]
     setpoints: Sequence[Steps]
 
 
@@ -82,7 +84,7 @@ def setpoint_points(points: Iterable[Point], farm: Farm) -> dict[RoomQuantity, l
 def day_ribbons(
     samples: pd.DataFrame,
     day: Window,
-    points: Sources,
+    sources: Sources,
     setpoints: Mapping[RoomQuantity, Sequence[Steps]],
     farm: Farm,
     in_dates: Mapping[str, Sequence[dt.date]],
@@ -92,12 +94,14 @@ def day_ribbons(
     The setpoints are by (room, quantity). The other arguments are as `environment.summarise_day`
     takes them.
     """
+    columns = {name: samples[name].to_numpy() for name in ("point_id", "at", "value")}
     found = []
     for room in farm.rooms:
         growth_day = growth_on(day.date, in_dates.get(room, ()), farm.cycle_days).growth_day
-        for name, series in room_samples(samples, room, day, points, farm).items():
+        for name, sensors in room_sensors(columns, room, day, sources, farm).items():
             if name in NOT_SHOWN:
                 continue
+            series = [sensor.series for sensor in sensors]
             band = farm.band(name, growth_day)
             steering = setpoints.get((room, name), ())
             found.append(_ribbon(room, name, series, day, band, steering, farm))
@@ -107,7 +111,7 @@ def day_ribbons(
 def _ribbon(
     room: str,
     name: str,
-    series: Series,
+    sensors: Sequence[Series],
     day: Window,
     band: Band | None,
     setpoints: Sequence[Steps],
@@ -115,14 +119,13 @@ def _ribbon(
 ) -> Ribbon:
     start = day.start_us
     end = day.end_us
-    hold = farm.max_hold_s
+    held = hold(sensors, start, end, farm.max_hold_s)
     bins = np.arange(start, end, BIN)
-    own = series.within(start, end)
-    place = (own.at[~own.rejected] - start) // BIN
-    coverage = summarise(series, start, end, max_hold_s=hold).coverage
+    own = [series.within(start, end) for series in sensors]
+    at, value = _selected(own, [series.accepted for series in own])
     shares = None
-    if band and coverage >= farm.report.min_coverage:
-        shares = time_in_band(series, start, end, hold, band)
+    if band and held.coverage >= farm.report.min_coverage:
+        shares = held.beside(band)
     return Ribbon(
         room_id=room,
         quantity=name,
@@ -130,13 +133,21 @@ def _ribbon(
         start=start,
         end=end,
         bins=bins,
-        quantiles=_by_bin(place, own.value[~own.rejected], bins.size),
-        gaps=gaps(series, start, end, hold),
-        coverage=coverage,
+        quantiles=_by_bin((at - start) // BIN, value, bins.size),
+        gaps=held.gaps(),
+        coverage=held.coverage,
         band=band,
         shares=shares,
+        spikes=_selected(own, [series.spike for series in own]),
         setpoints=setpoints,
     )
+
+
+def _selected(sensors: Sequence[Series], flags: Sequence[Flags]) -> tuple[Times, Values]:
+    """Instants and values of the flagged samples of all sensors."""
+    at = [series.at[own] for series, own in zip(sensors, flags, strict=True)]
+    value = [series.value[own] for series, own in zip(sensors, flags, strict=True)]
+    return np.concatenate([np.empty(0, np.int64), *at]), np.concatenate([np.empty(0), *value])
 
 
 def _by_bin(place: Times, value: Values, count: int) -> Values:

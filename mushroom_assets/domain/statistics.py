@@ -1,31 +1,35 @@
 """Statistics of one quantity over a window: counts, time-weighted mean, quartiles, coverage.
 
-`marks` has decided before which samples are rejected or suspect. Times are int64 microseconds since
-1970 UTC, windows half-open [start, end).
+`marks` has decided before which samples are rejected or suspect, `held` knows what is known when.
+Times are int64 microseconds since 1970 UTC, windows half-open [start, end).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from mushroom_assets.domain.series import SECOND, Series, Values, known_time
+from mushroom_assets.domain.held import hold
+from mushroom_assets.domain.series import Series, Values
 
 
 @dataclass(frozen=True)
-class Statistics:
-    """One row's numbers, in the quantity's unit.
+class Counts:
+    """The window's own samples, all sensors together; `rejected` ones are no `samples`.
 
-    `longest_gap_s` is in seconds, `coverage` and `in_range` are shares from 0 to 1.
+    `sensors` are those that delivered any.
     """
 
-    sample_count: int
-    rejected_count: int
-    suspect_count: int
-    coverage: float
-    longest_gap_s: float
-    mean: float | None = None
-    in_range: float | None = None
+    samples: int
+    rejected: int
+    suspect: int
+    sensors: int
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """Of the window's accepted samples, in the quantity's unit; None where there are none."""
+
     min: float | None = None
     q25: float | None = None
     median: float | None = None
@@ -33,50 +37,21 @@ class Statistics:
     max: float | None = None
 
 
-def summarise(
-    series: Series,
-    start: int,
-    end: int,
-    *,
-    max_hold_s: int,
-    band: tuple[float, float] | None = None,
-) -> Statistics:
-    """Statistics of one quantity over [start, end).
-
-    Args:
-        series: samples of the window and of `max_hold_s` before it.
-        start: first instant of the window.
-        end: first instant after it.
-        max_hold_s: how long a value counts as known.
-        band: target band, both ends included; None for no target.
-    """
-    held = series.within(start - max_hold_s * SECOND, end)
-    at = held.at[~held.rejected]
-    value = held.value[~held.rejected]
-    known, longest_gap = known_time(at, start, end, max_hold_s * SECOND)
-    total = int(known.sum())
-    own = series.within(start, end)
-    own_value = value[np.searchsorted(at, start) :]
-    counted = Statistics(
-        sample_count=int(own_value.size),
-        rejected_count=int(own.rejected.sum()),
-        suspect_count=int(own.suspect.sum()),
-        coverage=total / (end - start),
-        longest_gap_s=longest_gap / SECOND,
+def count(own: Sequence[Series]) -> Counts:
+    """Count the samples of a window, by sensor."""
+    return Counts(
+        samples=sum(int((~series.rejected).sum()) for series in own),
+        rejected=sum(int(series.rejected.sum()) for series in own),
+        suspect=sum(int(series.suspect.sum()) for series in own),
+        sensors=sum(series.at.size > 0 for series in own),
     )
-    if not own_value.size:
-        return counted
-    mean = float(np.dot(value, known / total))
-    in_range = None
-    if band is not None:
-        inside = (value >= band[0]) & (value <= band[1])
-        in_range = float(known[inside].sum() / total)
-    return _with_quantiles(replace(counted, mean=mean, in_range=in_range), own_value)
 
 
-def _with_quantiles(found: Statistics, value: Values) -> Statistics:
-    low, q25, median, q75, high = quantiles(value, (0, 0.25, 0.5, 0.75, 1))
-    return replace(found, min=low, q25=q25, median=median, q75=q75, max=high)
+def spread_out(own: Sequence[Series]) -> Quantiles:
+    """Quantiles of the accepted samples of a window, by sensor."""
+    values = [series.value[series.accepted] for series in own]
+    value = np.concatenate([np.empty(0), *values])
+    return Quantiles(*quantiles(value, (0, 0.25, 0.5, 0.75, 1))) if value.size else Quantiles()
 
 
 def quantiles(value: Values, shares: Sequence[float]) -> list[float]:
@@ -91,8 +66,8 @@ def quantiles(value: Values, shares: Sequence[float]) -> list[float]:
 
 
 def mean_between(
-    series: Series, start: int, end: int, max_hold_s: int, min_coverage: float
+    sensors: Sequence[Series], start: int, end: int, max_hold_s: int, min_coverage: float
 ) -> float | None:
     """Time-weighted mean of [start, end); None where less than `min_coverage` of it is known."""
-    found = summarise(series, start, end, max_hold_s=max_hold_s)
-    return found.mean if found.coverage >= min_coverage else None
+    held = hold(sensors, start, end, max_hold_s)
+    return held.mean() if held.coverage >= min_coverage else None

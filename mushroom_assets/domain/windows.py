@@ -45,6 +45,10 @@ class Window:
         """
         return self.start.astimezone(dt.UTC) - span
 
+    def after(self, span: dt.timedelta) -> dt.datetime:
+        """The instant `span` after the end, in UTC."""
+        return self.end.astimezone(dt.UTC) + span
+
     @property
     def date(self) -> dt.date:
         """Farm-local date of the window's start."""

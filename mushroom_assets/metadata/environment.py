@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
 
-from mushroom_assets.domain.environment import DailyEnvStats
+from mushroom_assets.domain.environment import DailyEnvStats, EnvironmentDay, SensorDay
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.domain.texts import (
@@ -19,18 +19,22 @@ from mushroom_assets.metadata.common import Metadata, mean
 from mushroom_assets.metadata.pictures import inline, markdown_table, plain
 
 Rows = Sequence[DailyEnvStats]
+SENSOR_COLUMNS = (
+    "room", "quantity", "sensor", "mean", "off", "known", "samples", "rejected", "suspect"
+)  # fmt: skip
 
 
 def environment_metadata(
-    rows: Rows, farm: Farm, ribbons: Sequence[Ribbon] | None = None
+    day: EnvironmentDay, farm: Farm, ribbons: Sequence[Ribbon] | None = None
 ) -> Metadata:
     """One day of `daily_env_stats`: numbers to plot, a table with a line a room, and a picture.
 
     Args:
-        rows: the day's.
+        day: its rows and sensors.
         farm: its language and units.
         ribbons: the day's course; without it the picture's place says how to get one.
     """
+    rows = day.rows
     measured = [row for row in rows if row["sample_count"]]
     rooms = {row["room_id"] for row in rows}
     shown: Metadata = {
@@ -47,6 +51,8 @@ def environment_metadata(
     for row in measured:
         if row["mean"] is not None:
             by_quantity.setdefault(row["quantity"], []).append(row["mean"])
+    if day.sensors:
+        shown["sensors"] = dg.MetadataValue.md(_sensors(day.sensors, farm))
     return shown | {f"mean_{name}": mean(means) for name, means in by_quantity.items()}
 
 
@@ -74,6 +80,32 @@ def _rooms(rows: Rows, farm: Farm) -> str:
         room = (plain(row["room_id"]), growth_day)
         cells.setdefault(room, {})[row["quantity"]] = _cell(row, farm)
     lines = [[*room, *_in_order(found, units)] for room, found in cells.items()]
+    return markdown_table(headings, lines)
+
+
+def _sensors(sensors: Sequence[SensorDay], farm: Farm) -> str:
+    """A line for each of several sensors of a quantity in a room, and how far it is off."""
+    lines = []
+    for sensor in sensors:
+        unit = farm.units()[sensor.quantity]
+        places = decimals(sensor.quantity, unit, farm)
+        off = None
+        if sensor.mean is not None and sensor.room_mean is not None:
+            off = sensor.mean - sensor.room_mean
+        lines.append(
+            [
+                plain(sensor.room_id),
+                f"{quantity_name(sensor.quantity, farm)} {unit}",
+                plain(sensor.name),
+                number_text(sensor.mean, places),
+                "–" if off is None else f"{off:+.{places}f}",
+                share_text(sensor.coverage),
+                f"{sensor.counts.samples}",
+                f"{sensor.counts.rejected}",
+                f"{sensor.counts.suspect}",
+            ]
+        )
+    headings = [say(f"sensor_columns.{column}", farm) for column in SENSOR_COLUMNS]
     return markdown_table(headings, lines)
 
 

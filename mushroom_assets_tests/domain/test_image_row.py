@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from mushroom_assets.domain.environment import RoomQuantity
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.image_row import (
@@ -20,6 +19,7 @@ from mushroom_assets.domain.image_row import (
     judged_image,
 )
 from mushroom_assets.domain.probe import Probe
+from mushroom_assets.domain.sensors import RoomQuantity
 from mushroom_assets.domain.series import SECOND, Series
 from mushroom_assets.domain.vision import EncodedImage, Labeller
 from mushroom_assets.domain.windows import to_us
@@ -109,7 +109,8 @@ def at(seconds_before: float, value: float, *, rejected: bool = False) -> Series
     """One sample, so long before the capture."""
     instant = to_us(CAPTURED_AT) - round(seconds_before * SECOND)
     flags = np.array([rejected])
-    return Series(np.array([instant]), np.array([value]), flags, np.array([False]))
+    none = np.array([False])
+    return Series(np.array([instant]), np.array([value]), flags, none, none)
 
 
 def around(
@@ -118,7 +119,8 @@ def around(
     in_dates: dict[str, list[dt.date]] | None = None,
     farm: Farm = FARM,
 ) -> dict[str, Any]:
-    return dict(circumstances(row, climate or {}, farm, in_dates or {}))
+    sensors = {key: [series] for key, series in (climate or {}).items()}
+    return dict(circumstances(row, sensors, farm, in_dates or {}))
 
 
 def test_the_batch_table_decides_and_the_name_is_the_fallback() -> None:

@@ -22,6 +22,7 @@ from mushroom_assets.domain.windows import to_us
 from mushroom_assets_tests.kit.small import FARM
 
 HOLD = 900  # seconds, as the rest
+NEAR = HOLD  # neighbours of a spike, an hour at most
 STUCK = 14400
 CLIMATE_AGE = 300
 EFFECT = 3600
@@ -125,7 +126,8 @@ def edges(zone: str, first: dt.date, lookback: int) -> list[dt.datetime]:
     found = []
     for number in (3, 4, 5):
         begin = midnight(zone, first + dt.timedelta(days=number))
-        for shift in (0, CLIMATE_AGE, EFFECT, -EFFECT, lookback, lookback + EFFECT, HOLD):
+        ahead = (-EFFECT, -2 * NEAR, -NEAR, 0)
+        for shift in (*ahead, CLIMATE_AGE + 2 * NEAR, EFFECT, lookback, lookback + EFFECT, HOLD):
             instant = begin - shift * SECOND
             found += [instant - MICROSECOND, instant, instant + MICROSECOND]
     return found
@@ -139,11 +141,13 @@ def test_a_climate_sample_touches_the_days_that_read_it_and_no_other(
 ) -> None:
     farm = farm_in(zone, hold)
     days = daily(zone, first)
-    lookback = hold + STUCK
+    near = min(hold, 3600)
+    lookback = max(STUCK, hold + 2 * near)
     for instant in edges(zone, first, lookback):
         touched = climate(farm, instant)
-        assert keys(touched, reach.ENVIRONMENT, days) == read_by(days, [instant], lookback)
-        assert keys(touched, reach.VISION, days) == read_by(days, [instant], CLIMATE_AGE)
+        assert keys(touched, reach.ENVIRONMENT, days) == read_by(days, [instant], lookback, near)
+        of_images = read_by(days, [instant], CLIMATE_AGE + 2 * near, 2 * near)
+        assert keys(touched, reach.VISION, days) == of_images
         expected = read_by(days, [instant], lookback + EFFECT, EFFECT)
         assert keys(touched, reach.REPORT, days) == expected
         assert reach.SETPOINTS not in {each.asset for each in touched if each.instants.size}
@@ -156,16 +160,20 @@ def test_what_that_is_on_some_days() -> None:
     def of(text: str, asset: str = reach.ENVIRONMENT) -> list[str]:
         return keys(climate(farm, at(SHANGHAI, text)), asset, days)
 
-    # The next day looks back by 900 + 14,400 s: to 19:45
-    assert of("2026-03-28T00:00:00") == ["2026-03-28"]
-    assert of("2026-03-28T19:44:59") == ["2026-03-28"]
-    assert of("2026-03-28T19:45:00") == ["2026-03-28", "2026-03-29"]
-    # An image has a climate of at most 5 min before; a report looks an hour further, both ways
-    assert of("2026-03-28T23:54:59", reach.VISION) == ["2026-03-28"]
-    assert of("2026-03-28T23:55:00", reach.VISION) == ["2026-03-28", "2026-03-29"]
+    # The next day looks back by 14,400 s: to 20:00; the day before looks 900 s ahead
+    assert of("2026-03-28T00:14:59") == ["2026-03-27", "2026-03-28"]
+    assert of("2026-03-28T00:15:00") == ["2026-03-28"]
+    assert of("2026-03-28T19:59:59") == ["2026-03-28"]
+    assert of("2026-03-28T20:00:00") == ["2026-03-28", "2026-03-29"]
+    # An image has a climate of at most 5 min before, which two samples to each side of it may tell
+    # to be a spike; a report looks an hour further than the statistics, both ways
+    assert of("2026-03-28T00:29:59", reach.VISION) == ["2026-03-27", "2026-03-28"]
+    assert of("2026-03-28T00:30:00", reach.VISION) == ["2026-03-28"]
+    assert of("2026-03-28T23:24:59", reach.VISION) == ["2026-03-28"]
+    assert of("2026-03-28T23:25:00", reach.VISION) == ["2026-03-28", "2026-03-29"]
     assert of("2026-03-28T00:59:59", reach.REPORT) == ["2026-03-27", "2026-03-28"]
     assert of("2026-03-28T01:00:00", reach.REPORT) == ["2026-03-28"]
-    assert of("2026-03-28T18:45:00", reach.REPORT) == ["2026-03-28", "2026-03-29"]
+    assert of("2026-03-28T19:00:00", reach.REPORT) == ["2026-03-28", "2026-03-29"]
 
 
 def test_a_value_that_holds_for_two_days_touches_three_or_four() -> None:
@@ -175,13 +183,13 @@ def test_a_value_that_holds_for_two_days_touches_three_or_four() -> None:
         found = keys(climate(farm, at(BRUSSELS, text)), reach.ENVIRONMENT, daily(BRUSSELS, first))
         return [key[5:] for key in found]
 
-    # 52 h later it is 15:00 of 03-30, and an hour later by the clock on the wall
+    # 50 h later it is 13:00 of 03-30, and an hour later by the clock on the wall
     assert of("2026-03-28T11:00:00", SPRING) == ["03-28", "03-29", "03-30"]
-    assert of("2026-03-28T18:59:59", SPRING) == ["03-28", "03-29", "03-30"]
-    assert of("2026-03-28T19:00:00", SPRING) == ["03-28", "03-29", "03-30", "03-31"]
+    assert of("2026-03-28T20:59:59", SPRING) == ["03-28", "03-29", "03-30"]
+    assert of("2026-03-28T21:00:00", SPRING) == ["03-28", "03-29", "03-30", "03-31"]
     # And an hour earlier where the clock goes back
-    assert of("2026-10-24T20:59:59", AUTUMN) == ["10-24", "10-25", "10-26"]
-    assert of("2026-10-24T21:00:00", AUTUMN) == ["10-24", "10-25", "10-26", "10-27"]
+    assert of("2026-10-24T22:59:59", AUTUMN) == ["10-24", "10-25", "10-26"]
+    assert of("2026-10-24T23:00:00", AUTUMN) == ["10-24", "10-25", "10-26", "10-27"]
 
 
 @pytest.mark.parametrize("zone", ZONES)

@@ -199,7 +199,7 @@ def test_what_followed_a_move_is_the_mean_of_an_hour_before_and_after() -> None:
     value = np.where(minutes < 0, 18.0, np.where(minutes < 30, 17.0, 16.0))
     series = mark(pd.DataFrame({"at": at, "value": value}), farm().quantities["temperature"], 300)
     moves: list[Any] = [change(0), change(70)]
-    first, later = effects(moves, {"temperature": series}, farm())
+    first, later = effects(moves, {"temperature": [series]}, farm())
     assert first["temperature"] == pytest.approx((18, 16.5))
     # 24 minutes are known after it: too few
     before, after = later["temperature"]

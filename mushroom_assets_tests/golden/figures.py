@@ -7,15 +7,14 @@ another processor do not matter. Who computed a row, and when, is left out.
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
 
 from mushroom_assets.assets import environment, report, setpoints
-from mushroom_assets.domain.environment import sources as environment_points
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
+from mushroom_assets.domain.sensors import find_sources, point_ids
 from mushroom_assets.domain.setpoints import watched_points
 from mushroom_assets.ingestion.simulated import days_between
 from mushroom_assets.partitions import farm_clock, windows
@@ -78,7 +77,7 @@ def _deliver(database: Database, farm: Farm, date: dt.date) -> None:
     with database.transaction() as connection:
         ids = register_points(connection, plant.points(farm, ROOMS)).to_numpy()
         points = read_points(connection)
-        read = [*watched_points(points, farm), *chain(*environment_points(points, farm).values())]
+        read = [*watched_points(points, farm), *point_ids(find_sources(points, farm))]
         feed = feed.assign(point_id=ids[feed["point"]])
         insert_samples(connection, feed[feed["point_id"].isin(read)])
         insert_batches(connection, plant.batches(farm, ROOMS, date, date, seed=SEED))

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.ribbon import Ribbon, Steps, day_ribbons
+from mushroom_assets.domain.sensors import RoomQuantity
 from mushroom_assets.domain.windows import Window
 
 MINUTE = 60_000_000  # µs
 # Of each quantity: the middle of its noise, and its spread
-LEVELS = {"temperature": (18.2, 0.3), "humidity": (91.0, 0.8), "co2": (2600.0, 200.0)}
+LEVELS = {"temperature": (18.2, 0.3), "humidity": (91.0, 0.8), "co2": (2600.0, 80.0)}
 
 
 def day(of: Farm) -> Window:
@@ -26,11 +28,11 @@ def ribbons(of: Farm, *, gap_hours: int = 0, value: float | None = None) -> list
     rng = np.random.default_rng(1)
     at = np.arange(window.start_us, window.end_us - gap_hours * 60 * MINUTE, MINUTE)
     frames: list[pd.DataFrame] = []
-    sources: dict[tuple[str, str], list[int]] = {}
+    sources: dict[RoomQuantity, list[Point]] = {}
     for room in of.rooms:
         for name, (middle, spread) in LEVELS.items():
             point = len(frames) + 1
-            sources[room, name] = [point]
+            sources[room, name] = [Point(point, room, "env", f"env_{room}", name)]
             values = rng.normal(middle, spread, at.size)
             if value is not None:
                 values = np.full(at.size, value)

@@ -197,7 +197,8 @@ class Ground:
         if asset == HOURLY:
             clean = setpoints.find_changes(connection, every, self.small.farm)
         else:
-            clean = environment.summarise_days(connection, every, self.small.farm)
+            found = environment.summarise_days(connection, every, self.small.farm)
+            clean = {key: day.rows for key, day in found.items()}
         for window, stored in _stored(connection, asset, every):
             yield window, stored, clean[window.key]
 

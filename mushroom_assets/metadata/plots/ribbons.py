@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.held import Beside
 from mushroom_assets.domain.ribbon import BIN, Ribbon
 from mushroom_assets.domain.series import Values
 from mushroom_assets.domain.texts import known_text, quantity_name, say, share_text
@@ -100,7 +101,7 @@ def _title(ribbon: Ribbon, farm: Farm) -> str:
     """
     name = f"{quantity_name(ribbon.quantity, farm)} {ribbon.unit}"
     if ribbon.shares:
-        return f"{name}   {say('in_band', farm, share=ribbon.shares[1])}"
+        return f"{name}   {say('in_band', farm, share=ribbon.shares.inside)}"
     return f"{name}   {known_text(ribbon.coverage, farm)}".rstrip()
 
 
@@ -175,11 +176,12 @@ def _clock(at: int, when: dt.datetime, ribbon: Ribbon) -> str:
     return "24" if at == ribbon.end else f"{when.hour}"
 
 
-def _shares(axes: "Axes", shares: tuple[float, float, float]) -> None:
+def _shares(axes: "Axes", shares: Beside) -> None:
     """A bar beside the panel: below at the bottom, above at the top, as the band lies."""
     bar = axes.inset_axes((1.02, 0.0, 0.035, 1.0))
     bottom = 0.0
-    for share, colour in zip(shares, (canvas.BELOW, canvas.BAND, canvas.ABOVE), strict=True):
+    parts = (shares.below, shares.inside, shares.above)
+    for share, colour in zip(parts, (canvas.BELOW, canvas.BAND, canvas.ABOVE), strict=True):
         bar.bar(0, share, bottom=bottom, width=1, color=colour, alpha=0.75)
         if share >= 0.005:
             middle = bottom + share / 2

@@ -19,7 +19,9 @@ from PIL import Image
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.ribbon import Ribbon, day_ribbons
+from mushroom_assets.domain.sensors import RoomQuantity
 from mushroom_assets.metadata.plots import canvas
 from mushroom_assets.metadata.plots import ribbons as plots
 from mushroom_assets_tests.kit.ribbons import day, ribbons
@@ -123,7 +125,7 @@ def test_the_share_of_time_in_the_band_is_drawn_beside_it() -> None:
 def test_a_room_without_any_sample_is_a_panel_without_data() -> None:
     of = farm(rooms=2)
     none = {"point_id": np.empty(0, np.int32), "at": np.empty(0, np.int64), "value": np.empty(0)}
-    sources: dict[tuple[str, str], list[int]] = {
+    sources: dict[RoomQuantity, list[Point]] = {
         place: [] for place in itertools.product(of.rooms, of.quantities)
     }
     nothing = day_ribbons(pd.DataFrame(none), day(of), sources, {}, of, {})

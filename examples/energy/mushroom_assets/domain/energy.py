@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.held import HOUR, hold
 from mushroom_assets.domain.points import Point
-from mushroom_assets.domain.series import SECOND, known_time
+from mushroom_assets.domain.series import Series
 from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.windows import Window
 
 VERSION = 1  # of the code: raised with what the rows mean, see `versions`
-HOUR = 3600 * SECOND
 
 
 class DailyEnergy(TypedDict):
@@ -55,18 +55,23 @@ def hours_on(
     rows: list[DailyEnergy] = []
     for room, ids in points.items():
         own = samples[samples["point_id"].isin(ids[:1])]
-        at = own["at"].to_numpy(np.int64)
-        known, _ = known_time(at, day.start_us, day.end_us, farm.max_hold_s * SECOND)
-        on = float(known[own["value"].to_numpy() > 0].sum()) / HOUR
-        coverage = float(known.sum()) / (day.end_us - day.start_us)
+        held = hold([_series(own)], day.start_us, day.end_us, farm.max_hold_s)
+        on = float(held.known[held.value > 0].sum()) / HOUR
         row: DailyEnergy = {
             "stat_date": day.date,
             "room_id": room,
-            "hours_on": on if coverage else None,
-            "coverage": coverage,
+            "hours_on": on if held.coverage else None,
+            "coverage": held.coverage,
         }
         rows.append(row)
     return rows
+
+
+def _series(samples: pd.DataFrame) -> Series:
+    """A switch's states, none of which is rejected or suspect."""
+    unmarked = np.zeros(len(samples), dtype=bool)
+    at = samples["at"].to_numpy(np.int64)
+    return Series(at, samples["value"].to_numpy(), unmarked, unmarked, unmarked)
 
 
 def depends_on(farm: Farm) -> list[Parts]:

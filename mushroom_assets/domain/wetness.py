@@ -1,0 +1,41 @@
+"""How long a room was wet: the hours in which water can stand on caps, which blotch needs.
+
+Wet is air of 97 % or more, or within half a kelvin of its dew point.
+"""
+
+import numpy as np
+
+from mushroom_assets.domain.held import HOUR, Held
+
+HUMIDITY_FROM = 97.0  # %
+DEW_POINT_WITHIN = 0.5  # K
+
+
+def wet_hours(temperature: Held, humidity: Held, dew_point: Held) -> float | None:
+    """Hours of the window in which the room was known to be wet.
+
+    None where nothing is known of its humidity.
+    """
+    if not humidity.since.size:
+        return None
+    if _is_read_together(temperature, humidity, dew_point):
+        cooling = temperature.value - dew_point.value
+        wet = (humidity.value >= HUMIDITY_FROM) | (cooling <= DEW_POINT_WITHIN)
+        return int(humidity.known[wet].sum()) / HOUR
+    ends = [np.append(held.since, held.until) for held in (temperature, humidity, dew_point)]
+    edges = np.sort(np.concatenate(ends))
+    since = edges[:-1]
+    cooling = temperature.at(since) - dew_point.at(since)
+    wet = (humidity.at(since) >= HUMIDITY_FROM) | (cooling <= DEW_POINT_WITHIN)
+    return int(np.diff(edges)[wet].sum()) / HOUR
+
+
+def _is_read_together(*helds: Held) -> bool:
+    """Whether the values are known in the same stretches, as those of one device mostly are."""
+    first = helds[0]
+    for held in helds[1:]:
+        if not np.array_equal(held.since, first.since):
+            return False
+        if not np.array_equal(held.until, first.until):
+            return False
+    return True
