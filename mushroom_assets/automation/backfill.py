@@ -6,18 +6,20 @@ The UI's backfills do the same at any time, in runs of the daemon.
 import contextlib
 import datetime as dt
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import dagster as dg
 
+from mushroom_assets.automation.schedules import FEEDS_JOB, STANDING_JOB
 from mushroom_assets.automation.timetable import PARTITIONED
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.partitions import windows
 
 # The bar is on the console; the UI has it all.
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+CHECK_JOBS = (STANDING_JOB, FEEDS_JOB)
 Bars = Callable[[int, str, str], Any]  # a progress bar of (total, what, unit), a context manager
 Runs = dict[str, list[Sequence[str]]]  # by asset the partitions of each run
 
@@ -30,6 +32,9 @@ def materialize_missing(
     bars: Bars,
 ) -> list[str]:
     """Materialize every partition in [first_day, now) that is not, in the order of the lineage.
+
+    Then the checks that have a schedule are evaluated: nothing is left "Not evaluated" until it
+    ticks.
 
     Args:
         defs: the farm's definitions.
@@ -59,6 +64,10 @@ def materialize_missing(
                     lacking.add(asset)
                     break
                 bar.update(len(keys))
+        if total:
+            bar.set_postfix_str("checks")
+            found = [worker.submit(_evaluate, defs, instance, job).result() for job in CHECK_JOBS]
+            failures += filter(None, found)
     return failures
 
 
@@ -109,12 +118,24 @@ def _materialize(
     first = keys[0]
     last = keys[-1]
     job = defs.resolve_job_def(f"{asset}_job")
-    tags = range_tags(first, last)
+    failure = _execute(job, instance, range_tags(first, last))
+    return failure and f"{asset} for {first} to {last} {failure}"
+
+
+def _evaluate(defs: dg.Definitions, instance: dg.DagsterInstance, name: str) -> str | None:
+    """Run a job of checks; what failed, None where nothing did."""
+    failure = _execute(defs.resolve_job_def(name), instance, {})
+    return failure and f"{name} {failure}"
+
+
+def _execute(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Mapping[str, str]
+) -> str | None:
     result = job.execute_in_process(QUIET, instance=instance, tags=tags, raise_on_error=False)
     if result.success:
         return None
     reasons = "; ".join(_reason(event) for event in result.get_step_failure_events())
-    return f"{asset} for {first} to {last} failed in run {result.run_id}: {reasons}"
+    return f"failed in run {result.run_id}: {reasons}"
 
 
 def _reason(event: dg.DagsterEvent) -> str:
