@@ -201,7 +201,7 @@ def test_a_demo_farm_file_that_cannot_be_seen_is_told_when_it_is_read(tmp_path: 
     loop = tmp_path / "loop"
     loop.symlink_to(loop)  # in place of a folder without permission, which root does not know
     settings = load_settings({"MUSHROOM_HOME": str(loop)})
-    with pytest.raises(FarmFileError, match="demo-farm.yaml cannot be read: Too many levels"):
+    with pytest.raises(FarmFileError, match=r"demo-farm\.yaml cannot be read: Too many"):
         settings.read_farm()
 
 

@@ -29,7 +29,6 @@ from mushroom_assets.service.programs import of_one_machine
 from mushroom_assets.service.supervisor import Round, Supervisor
 from mushroom_assets.service.ui import Door, reachable, wait_for_ui
 from mushroom_assets.settings import Settings, load_settings
-from mushroom_assets.storage.connection import Database
 
 # 14 days of 4 rooms: 0.6 GB of samples, as much of write-ahead log, and the images
 DEMO_BYTES = 3_000_000_000

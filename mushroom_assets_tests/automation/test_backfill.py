@@ -31,18 +31,15 @@ def fill(small: SmallFarm, images: Path, clip: ClipResource) -> list[str]:
 
 
 def evaluated(small: SmallFarm) -> set[tuple[str, str]]:
-    """The checks with a schedule of their own that were evaluated, and of which asset."""
-    filters = dg.RunsFilter(tags={"dagster/priority": "5"})
-    jobs = {"standing_checks_job", "feeds_job"}
-    runs = [run for run in small.instance.get_runs(filters) if run.job_name in jobs]
+    """The checks that were evaluated by the jobs of their schedules, and of which asset."""
+    kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
     found = set()
-    for run in runs:
-        for record in small.instance.all_logs(
-            run.run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION
-        ):
-            assert record.dagster_event is not None
-            data = record.dagster_event.asset_check_evaluation_data
-            found.add((data.check_name, data.asset_key.to_user_string()))
+    for run in small.instance.get_runs():
+        if run.job_name in ("standing_checks_job", "feeds_job"):
+            for record in small.instance.all_logs(run.run_id, kind):
+                assert record.dagster_event is not None
+                told = record.dagster_event.asset_check_evaluation_data
+                found.add((told.check_name, told.asset_key.to_user_string()))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The demo farm begins where its data do, by a farm file in its home that every subcommand reads."""
+"""The demo farm begins where its data do, by a farm file in its home that all of it reads."""
 
 import datetime as dt
 from collections.abc import Iterator
