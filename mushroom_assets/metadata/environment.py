@@ -15,10 +15,11 @@ from mushroom_assets.domain.texts import (
     say,
     share_text,
 )
-from mushroom_assets.metadata.common import Metadata, mean
+from mushroom_assets.metadata.common import SHARE, Metadata, mean
 from mushroom_assets.metadata.pictures import inline, markdown_table, plain
 
 Rows = Sequence[DailyEnvStats]
+SERIES = 40  # plotted at most: eight rooms of five quantities; of more rooms, their mean
 
 
 def environment_metadata(
@@ -40,14 +41,23 @@ def environment_metadata(
         "samples": sum(row["sample_count"] for row in rows),
         "rejected": sum(row["rejected_count"] for row in rows),
         "suspect": sum(row["suspect_count"] for row in rows),
-        "coverage": mean([row["coverage"] for row in rows]),
+        f"coverage {SHARE}": mean([row["coverage"] for row in rows]),
         "rooms_without_data": len(rooms - {row["room_id"] for row in measured}),
     }
-    by_quantity: dict[str, list[float]] = {}
-    for row in measured:
+    return shown | _series(measured, farm)
+
+
+def _series(rows: Rows, farm: Farm) -> Metadata:
+    """The day's means to plot: `temperature 607 (°C)`, of many rooms `temperature (°C)`."""
+    units = farm.units()
+    of_each_room = len(farm.rooms) * len(units) <= SERIES
+    found: dict[str, list[float]] = {}
+    for row in rows:
         if row["mean"] is not None:
-            by_quantity.setdefault(row["quantity"], []).append(row["mean"])
-    return shown | {f"mean_{name}": mean(means) for name, means in by_quantity.items()}
+            room = f" {row['room_id']}" if of_each_room else ""
+            key = f"{quantity_name(row['quantity'], farm)}{room} ({row['unit']})"
+            found.setdefault(key, []).append(row["mean"])
+    return {key: mean(found[key]) for key in sorted(found)[:SERIES]}
 
 
 def _picture(ribbons: Sequence[Ribbon] | None, farm: Farm) -> str:

@@ -1,7 +1,8 @@
 """What a day of `daily_room_report` shows: all rooms in a line each, and a card a room.
 
-The rooms that need somebody come first. A card has an entry of its own: the UI opens a long text at
-its end, where the last of many cards would stand.
+Rooms that need somebody come first. The UI opens a text at its end, with the button that closes it
+in sight: so each card has an entry of its own, its picture comes before the verdict, and what is
+read more rarely has another entry.
 
 `domain.card` writes a card's words, `plots` draws its ribbons, `contact_sheet` shows its photos.
 """
@@ -9,6 +10,7 @@ its end, where the last of many cards would stand.
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import dagster as dg
 
@@ -26,6 +28,7 @@ from mushroom_assets.metadata.pictures import inline, plain
 # Characters of all pictures of a day. A card has 30,000 of ribbons and 20,000 of photos; a dozen
 # rooms have both; if there are more rooms, those with the gravest verdicts have them.
 PICTURES = 700_000
+APART = ("peers", "images")  # parts of a card in an entry of their own
 SHOWN_AT_ONCE = 900  # characters; the UI hides Markdown of 1,000 and more behind a click
 
 
@@ -54,9 +57,7 @@ def report_metadata(
     lines = [_line(card, farm) for card in worst_first]
     shown["overview"] = dg.MetadataValue.md("\n".join(lines))
     for card in worst_first:
-        room = card.room_day.room_id
-        written = _with_pictures(card, pictures.get(room, {}), farm)
-        shown[f"card_{room}"] = dg.MetadataValue.md(written)
+        shown |= _written(card, pictures.get(card.room_day.room_id), farm)
     for card in worst_first:
         shown[f"room_{card.room_day.room_id}"] = dg.MetadataValue.md(_glance(card, farm))
     shown["dagster/partition_row_count"] = len(cards)
@@ -102,11 +103,18 @@ def _link(day: dt.date, farm: Farm) -> str:
     return say("newest", farm, link=link(f"{day}", "daily_room_report", f"{day}"))
 
 
+class Pictures(NamedTuple):
+    """Markdown of a room's pictures: the day's course, and photos."""
+
+    course: str
+    photos: str
+
+
 def _pictures(
     cards: Sequence[Card], farm: Farm, ribbons: Mapping[str, Sequence[Ribbon]], draw: Draw | None
-) -> dict[str, dict[str, str]]:
-    """Markdown to follow the parts of a card, by room: of as many as `PICTURES` has room for."""
-    found: dict[str, dict[str, str]] = {}
+) -> dict[str, Pictures]:
+    """The pictures of as many rooms as `PICTURES` has room for."""
+    found: dict[str, Pictures] = {}
     left = PICTURES
     for card in cards:
         day = card.room_day
@@ -115,22 +123,25 @@ def _pictures(
         # Brings matplotlib: half a second
         from mushroom_assets.metadata.plots import ribbons as drawing
 
-        picture = drawing.card(ribbons[day.room_id], farm)
-        own = {"head": inline(picture, f"{day.room_id} {day.day}")}
+        course = inline(drawing.card(ribbons[day.room_id], farm), f"{day.room_id} {day.day}")
+        photos = ""
         if draw:
-            own["images"] = room_pictures(day.images, farm, draw, trained=day.images_trained)
-        left -= sum(map(len, own.values()))
+            photos = room_pictures(day.images, farm, draw, trained=day.images_trained)
+        left -= len(course) + len(photos)
         if left < 0:
             break
-        found[day.room_id] = own
+        found[day.room_id] = Pictures(course, photos)
     return found
 
 
-def _with_pictures(card: Card, pictures: Mapping[str, str], farm: Farm) -> str:
-    written = [
-        f"{part}\n\n{pictures[name]}" if name in pictures else part
-        for name, part in card.parts.items()
-    ]
-    if "head" not in pictures:
-        written.append(f"*{say('not_drawn', farm)}*")
-    return "\n\n".join(written)
+def _written(card: Card, pictures: Pictures | None, farm: Farm) -> Metadata:
+    """The two entries of a room: its card, and what earlier batches and the cameras say to it."""
+    room = card.room_day.room_id
+    above = pictures.course if pictures else f"*{say('not_drawn', farm)}*"
+    below = pictures.photos if pictures else ""
+    first = [part for name, part in card.parts.items() if name not in APART]
+    more = [card.parts[name] for name in APART]
+    return {
+        f"card_{room}": dg.MetadataValue.md("\n\n".join([above, *first])),
+        f"more_{room}": dg.MetadataValue.md("\n\n".join(filter(None, [*more, below]))),
+    }
