@@ -25,7 +25,7 @@ from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.inputs import own_reach
 
 
-@click.command()
+@click.command(short_help="Let a simulated plant deliver samples and images.")
 @click.option(
     "--days",
     default=14,
@@ -68,7 +68,7 @@ def simulate(days: int, rooms: int | None, seed: int, images: bool, image_days: 
         simulated.deliver(database, store, farm, state, now, rooms=names, bars=progress_bar)
 
 
-@click.group()
+@click.group(short_help="Load files of samples or batches.")
 def load() -> None:
     """Load files into the plant's tables; loading one again changes nothing."""
 
@@ -140,7 +140,7 @@ def _tell_touched(touched: Sequence[Touched], farm: Farm) -> None:
         click.echo(f"touches {count} of {asset}: {stretch}")
 
 
-@click.command()
+@click.command(short_help="Load a file of what growers see on images.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--skip-bad", is_flag=True, help="Store the good rows, and write the bad ones to FILE.bad.csv."
@@ -162,7 +162,7 @@ def label(file: Path, skip_bad: bool) -> None:
     click.echo("\n".join(lines))
 
 
-@click.command("similar")
+@click.command("similar", short_help="Find the stored images most like an image or a text.")
 @click.argument("image_or_text")
 @click.option(
     "--k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many images."

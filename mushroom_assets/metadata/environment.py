@@ -71,7 +71,7 @@ def _picture(ribbons: Sequence[Ribbon] | None, farm: Farm) -> str:
 
 
 def _rooms(rows: Rows, farm: Farm) -> str:
-    """A line a room.
+    """A line a room, and what the numbers of a cell are.
 
     Markdown: Dagster takes 30 us to record a cell of its own tables, and a year has 365 of these.
     """
@@ -84,7 +84,7 @@ def _rooms(rows: Rows, farm: Farm) -> str:
         room = (plain(row["room_id"]), growth_day)
         cells.setdefault(room, {})[row["quantity"]] = _cell(row, farm)
     lines = [[*room, *_in_order(found, units)] for room, found in cells.items()]
-    return markdown_table(headings, lines)
+    return f"{markdown_table(headings, lines)}\n\n*{say('cell_key', farm)}*"
 
 
 def _in_order(cells: Mapping[str, str], names: Iterable[str]) -> list[str]:

@@ -51,8 +51,8 @@ def test_was_room_611_within_its_band_yesterday_and_what_changed_takes_three_cli
     page.get_by_text(*catalog, exact=True).locator("visible=true").first.click()
     page.get_by_text(*asset, exact=True).locator("visible=true").first.click()
     button, name = card
-    row = page.get_by_role("row").filter(has=page.get_by_text(name, exact=True))
-    row.get_by_text(button).click()
+    entry = page.get_by_role("row").filter(has=page.get_by_text(name, exact=True))
+    entry.get_by_text(button).click()
     answer = page.get_by_role("heading", name=re.compile("Room 611"))
     answer.wait_for()
     # Nothing has scrolled since: the dialog opens on the verdict, whichever end of it that is

@@ -85,6 +85,8 @@ def test_a_cell_says_how_much_of_the_day_is_known(small: SmallFarm) -> None:
     small.put([("A", "t", small.at(DAYS[0], tenth / 6), 17.0) for tenth in range(36)])
     small.run(ASSET, DAYS[0])
     assert statistics(small, DAYS[0])[1][2] == "17.0 (17.0–17.0), 25% known"
+    key = "*mean (min–max), share of the known time in band, and how much is known where"
+    assert key in str(shown(small)[DAYS[0]]["statistics"].value)
 
 
 def statistics(small: SmallFarm, day: str) -> list[list[str]]:
