@@ -80,11 +80,18 @@ def measure(peer: str, case: Case, url: str, parquet: Path, plain_days: int) -> 
 
 
 def ours(
-    database: Database, case: Case, bounds: dict[str, Any], parquet: Path, plain_days: int
+    database: Database,
+    case: Case,
+    bounds: dict[str, Any],
+    parquet: Path,
+    plain_days: int,
+    *,
+    pictures: bool = False,
 ) -> Work:
-    """Chunk by chunk in a transaction each, with metadata and pictures, as a run does.
+    """Chunk by chunk in a transaction each, with every partition's metadata, as a run does.
 
-    The partitions are those from `bounds`' start to its end.
+    The partitions are those from `bounds`' start to its end. The `pictures` of the newest days are
+    as many for a month as for ten years: only whole runs are compared with them.
     """
     from mushroom_assets.assets import environment, setpoints
     from mushroom_assets.assets.course import read_ribbons
@@ -102,7 +109,8 @@ def ours(
     def days() -> float:
         total = 0.0
         everything = asked(clock.daily)
-        drawn = environment.drawn_days([day.key for day in everything], farm)
+        keys = [day.key for day in everything]
+        drawn = environment.drawn_days(keys, farm) if pictures else frozenset[str]()
         for chunk in chunks(everything, environment.CHUNK_DAYS):
             with database.transaction() as connection:
                 rows = environment.replace_days(connection, chunk, farm, "benchmark")
