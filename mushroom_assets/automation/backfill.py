@@ -33,9 +33,6 @@ def materialize_missing(
 ) -> list[str]:
     """Materialize every partition in [first_day, now) that is not, in the order of the lineage.
 
-    Then the checks that have a schedule are evaluated: nothing is left "Not evaluated" until it
-    ticks.
-
     Args:
         defs: the farm's definitions.
         instance: Dagster's.
@@ -64,10 +61,8 @@ def materialize_missing(
                     lacking.add(asset)
                     break
                 bar.update(len(keys))
-        if total:
-            bar.set_postfix_str("checks")
-            found = [worker.submit(_evaluate, defs, instance, job).result() for job in CHECK_JOBS]
-            failures += filter(None, found)
+        if total:  # no check is left "Not evaluated" until its schedule ticks
+            failures += worker.submit(_evaluate, defs, instance).result()
     return failures
 
 
@@ -122,10 +117,14 @@ def _materialize(
     return failure and f"{asset} for {first} to {last} {failure}"
 
 
-def _evaluate(defs: dg.Definitions, instance: dg.DagsterInstance, name: str) -> str | None:
-    """Run a job of checks; what failed, None where nothing did."""
-    failure = _execute(defs.resolve_job_def(name), instance, {})
-    return failure and f"{name} {failure}"
+def _evaluate(defs: dg.Definitions, instance: dg.DagsterInstance) -> list[str]:
+    """Run the jobs of checks; what failed."""
+    failures = []
+    for name in CHECK_JOBS:
+        failure = _execute(defs.resolve_job_def(name), instance, {})
+        if failure:
+            failures.append(f"{name} {failure}")
+    return failures
 
 
 def _execute(
