@@ -122,16 +122,6 @@ def test_the_table_of_the_rooms_and_the_readmes_name_every_room() -> None:
         assert set(re.findall(r"([a-z_]+)(?:\.py|/)", readme)) >= ROOMS
 
 
-def test_the_chinese_readme_has_the_settings_and_links_of_the_english_one() -> None:
-    names = [name for name in load_settings({}).environment() if name != "MUSHROOM_STARTUP_ERROR"]
-    assert [name for name in names if f"`{name}`" not in CHINESE] == []
-    english = set(re.findall(r"\]\((?!http)([^)#]+)", README))
-    chinese = set(re.findall(r"\]\((?!http)([^)#]+)", CHINESE))
-    twins = {link for link in english if (ROOT / link.replace(".md", ".zh.md")).exists()}
-    told = {link.replace(".md", ".zh.md") for link in twins} | (english - twins)
-    assert told - {"README.zh.md"} <= chinese
-
-
 def test_every_option_that_a_guide_gives_a_subcommand_is_one() -> None:
     guides = "\n".join(path.read_text(encoding="utf-8") for path in GUIDES) + README + CHINESE
     asked = re.findall(r"mushroom ([a-z]+)((?: [a-z-]+| --[a-z-]+)*)", guides)

@@ -15,7 +15,7 @@ from mushroom_assets.resources import ImageStore
 from mushroom_assets.settings import load_settings
 
 
-@click.command()
+@click.command(short_help="Let a simulated plant deliver samples and images.")
 @click.option(
     "--days",
     default=14,
@@ -58,7 +58,7 @@ def simulate(days: int, rooms: int | None, seed: int, images: bool, image_days: 
         simulated.deliver(database, store, farm, state, now, rooms=names, bars=progress_bar)
 
 
-@click.command("similar")
+@click.command("similar", short_help="Find the stored images most like an image or a text.")
 @click.argument("image_or_text")
 @click.option(
     "--k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many images."

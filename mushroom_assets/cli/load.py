@@ -28,7 +28,7 @@ SKIP_BAD = click.option(
 CORRECT = click.option("--correct", is_flag=True, help="Replace what is stored with another value.")
 
 
-@click.group()
+@click.group(short_help="Load files of samples or batches.")
 def load() -> None:
     """Load files into the plant's tables; loading one again changes nothing."""
 
@@ -103,7 +103,7 @@ def _tell_touched(touched: Sequence[Touched], farm: Farm) -> None:
         click.echo(f"touches {count} of {asset}: {stretch}")
 
 
-@click.command()
+@click.command(short_help="Load a file of what growers see on images.")
 @FILE
 @SKIP_BAD
 def label(file: Path, skip_bad: bool) -> None:

@@ -17,7 +17,7 @@ from mushroom_assets.service.launcher import instance_of
 from mushroom_assets.settings import SettingsError, load_settings
 
 
-@click.command()
+@click.command(short_help="Create or migrate the farm's tables and Dagster's.")
 @click.option(
     "--attempts",
     default=5,
@@ -43,7 +43,7 @@ def init(attempts: int, wait: float) -> None:
             instance.upgrade()  # as `dagster instance migrate`
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Check that everything is there, a line each.")
 def run_doctor() -> None:
     """Check database, tables, image store, deliveries, model and Dagster's storage.
 
