@@ -181,7 +181,7 @@ def _store(connection: sa.Connection, task: Relabelling, days: Sequence[dt.date]
     now = dt.datetime.now(dt.UTC)
     stamp = {"model_id": task.model_id, "run_id": task.run_id, "computed_at": now}
     write_labels(connection, found.places, labels, stamp)
-    mark(connection, reach.of_days(reach.REPORT, days, table.name, task.farm))
+    mark(connection, reach.of_days(reach.REPORT, reach.told_of(days), table.name, task.farm))
     return counts
 
 

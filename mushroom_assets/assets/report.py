@@ -16,6 +16,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.image_row import DailyClipInference
 from mushroom_assets.domain.report import Likeness, RoomDay, effects
 from mushroom_assets.domain.setpoints import HourlySetpointChanges
+from mushroom_assets.domain.verdict import condition_shares
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults.image_store import ImageStoreRefused
 from mushroom_assets.metadata.common import Metadata
@@ -25,7 +26,13 @@ from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.inputs import follow
 from mushroom_assets.storage.outdated import claim
 from mushroom_assets.storage.removals import require_kept
-from mushroom_assets.storage.results import latest_model, read_peers, read_rows, replace_rows
+from mushroom_assets.storage.results import (
+    latest_model,
+    read_conditions,
+    read_peers,
+    read_rows,
+    replace_rows,
+)
 from mushroom_assets.storage.schema import (
     daily_clip_inference,
     daily_env_stats,
@@ -134,6 +141,7 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
     ages = {age for age in growth_days.values() if age is not None}
     peers = cast("list[DailyEnvStats]", read_peers(connection, day.date, ages))
     climate = course.climate()
+    before = read_conditions(connection, day.date - dt.timedelta(days=1), model)
 
     def of(room: str) -> RoomDay:
         own = _of_room(changes, room)
@@ -148,6 +156,7 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
             alike=_alike(connection, model, room, day.date),
             effects=effects(own, felt, course.farm),
             peers=[row for row in peers if row["growth_day"] == growth_days.get(room)],
+            conditions_before=condition_shares(before.get(room, [])),
         )
 
     return [of(room) for room in course.farm.rooms]

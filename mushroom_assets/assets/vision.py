@@ -107,7 +107,7 @@ def replace_day(database: Database, day: Window, cameras: Cameras, run_id: str) 
         replace_room_days(connection, encoder, cameras.model_id, day.date, run_id)
         if changed:
             after = likened_to(connection, encoder, day.date)
-            touched = {day.date} | {found.day for found in before ^ after}
+            touched = reach.told_of([day.date]) | {found.day for found in before ^ after}
             mark(connection, reach.of_days(reach.REPORT, touched, table.name, cameras.farm))
         strays = _quarantine(connection, cameras, stamp)
     return StoredDay(rows, strays, sum(row["computed"] for row in judged.values()))

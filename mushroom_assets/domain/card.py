@@ -21,11 +21,18 @@ from mushroom_assets.domain.report import (
     Reason,
     RoomDay,
     Verdict,
-    assess,
     growth_text,
 )
 from mushroom_assets.domain.setpoints import change_text
-from mushroom_assets.domain.texts import decimals, number_text, quantity_name, say, share_text
+from mushroom_assets.domain.texts import (
+    decimals,
+    duration_text,
+    number_text,
+    quantity_name,
+    say,
+    share_text,
+)
+from mushroom_assets.domain.verdict import assess, unjudged
 
 EVENTS_SHOWN = 12  # setpoint moves; 5-10 a room and day are usual
 NOTHING: Means = (None, None)  # nothing is known of what followed
@@ -78,6 +85,9 @@ def _head(room_day: RoomDay, verdict: Verdict, reasons: Sequence[Reason], farm: 
     judged = verdict_text(verdict, farm)
     title = say("room", farm, room=room_day.room_id, day=room_day.day, verdict=judged)
     told = [reason["text"] for reason in reasons]
+    why = unjudged(room_day)
+    if why is not None:
+        told.append(say(why, farm))
     if not told:
         told = [say("all_good", farm, limit=farm.report.watch_below)]
     points = [f"- {line}" for line in told]
@@ -103,7 +113,38 @@ def _statistics(room_day: RoomDay, farm: Farm) -> str:
             share_text(row["coverage"]),
         ]
         lines.append(_line(*cells))
-    return "\n".join(lines)
+    told = [_wetness(room_day, farm), _moves(room_day, farm), _spreads(room_day, farm)]
+    return "\n".join([*lines, *(f"\n{line}" for line in told if line)])
+
+
+def _wetness(room_day: RoomDay, farm: Farm) -> str:
+    """How long the room was wet, if it was."""
+    wet = [row["wet_hours"] for row in room_day.statistics if row["wet_hours"]]
+    return say("wet", farm, time=duration_text(3600 * wet[0], farm)) if wet else ""
+
+
+def _moves(room_day: RoomDay, farm: Farm) -> str:
+    """The steepest rise and fall of an hour of each quantity: `temperature +1.2 −0.8 °C`."""
+    parts = []
+    for row in room_day.statistics:
+        rise = row["steepest_rise"]
+        fall = row["steepest_fall"]
+        if row["quantity"] in farm.quantities and rise is not None and fall is not None:
+            places = decimals(row["quantity"], row["unit"], farm)
+            name = quantity_name(row["quantity"], farm)
+            parts.append(f"{name} +{rise:.{places}f} −{fall:.{places}f} {row['unit']}")
+    return say("steepest", farm, parts=say("comma", farm).join(parts)) if parts else ""
+
+
+def _spreads(room_day: RoomDay, farm: Farm) -> str:
+    """How far several sensors of a quantity differ: `temperature 0.4 °C`."""
+    parts = []
+    for row in room_day.statistics:
+        if row["quantity"] in farm.quantities and row["spread"] is not None:
+            places = decimals(row["quantity"], row["unit"], farm)
+            apart = number_text(row["spread"], places, row["unit"])
+            parts.append(f"{quantity_name(row['quantity'], farm)} {apart}")
+    return say("sensors_differ", farm, parts=say("comma", farm).join(parts)) if parts else ""
 
 
 def _changes(room_day: RoomDay, farm: Farm) -> str:

@@ -105,7 +105,10 @@ class Stage(_Model):
 
 
 class ReportRules(_Model):
-    """Thresholds of the daily verdict; shares between 0 and 1."""
+    """Thresholds of the daily verdict; shares between 0 and 1.
+
+    `out_hours` are hours outside a band, times how many of its widths outside.
+    """
 
     min_coverage: float = Field(ge=0, le=1)
     watch_below: float = Field(ge=0, le=1)
@@ -113,13 +116,20 @@ class ReportRules(_Model):
     watch_suspect_share: float = Field(ge=0, le=1)
     watch_unreadable_share: float = Field(ge=0, le=1)
     watch_condition_share: float = Field(ge=0, le=1)
+    act_condition_share: float = Field(default=0.5, ge=0, le=1)
+    watch_out_hours: float = Field(default=1, ge=0)
+    act_out_hours: float = Field(default=6, ge=0)
 
 
 class Label(_Model):
-    """A zero-shot label: its text for people, its prompts for the model (in English, for CLIP)."""
+    """A zero-shot label: its text for people, its prompts for the model (in English, for CLIP).
+
+    A condition that is `contagious` is to be acted on.
+    """
 
     text: Text | None = None
     prompts: list[str] = Field(min_length=1)
+    contagious: bool = False
 
 
 class Vision(_Model):

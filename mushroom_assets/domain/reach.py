@@ -100,6 +100,11 @@ def of_days(asset: str, days: Iterable[dt.date], source: str, farm: Farm) -> Tou
     return _touched(asset, source, instants, farm)
 
 
+def told_of(days: Iterable[dt.date]) -> set[dt.date]:
+    """The days whose reports tell of some days' images: what spreads shows on two days running."""
+    return {day + dt.timedelta(days=later) for day in days for later in (0, 1)}
+
+
 def of_point(kind: Kind, span: Span, farm: Farm) -> list[Touched]:
     """What a point touches that is new, renamed or gone.
 

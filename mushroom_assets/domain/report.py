@@ -1,17 +1,16 @@
-"""`daily_room_report`: the room's day with a verdict, and how far to trust it.
+"""`daily_room_report`: what is known of a room's day, and what followed each change.
 
-It weighs what was in range, what the cameras saw, and what followed each change. Rows come in as
-the result tables have them; nothing is read or written here. `card` puts the verdict into words.
+Rows come in as the result tables have them; nothing is read or written here. `verdict` judges the
+day, `card` puts it into words.
 """
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NotRequired, TypedDict, cast
+from dataclasses import dataclass, field
+from typing import Literal, NotRequired, TypedDict
 
 from mushroom_assets.domain.environment import DailyEnvStats
-from mushroom_assets.domain.farm import Band, Farm, Quantity
+from mushroom_assets.domain.farm import Farm, Quantity
 from mushroom_assets.domain.image_row import DailyClipInference
 from mushroom_assets.domain.sensors import Around, neighbourhood
 from mushroom_assets.domain.series import SECOND, Series
@@ -25,13 +24,12 @@ from mushroom_assets.domain.texts import (
     say,
 )
 from mushroom_assets.domain.versions import Parts
-from mushroom_assets.domain.vision import UNKNOWN
 from mushroom_assets.domain.windows import to_us
 
-VERSION = 2  # of the code: raise it when the rows' meaning changes, see `versions`
+VERSION = 3  # of the code: raise it when the rows' meaning changes, see `versions`
 Verdict = Literal["good", "watch", "act", "insufficient_data"]
-# The worst reason decides
-SEVERITY: tuple[Verdict, ...] = ("good", "watch", "act", "insufficient_data")
+# The worst reason decides: what is known to be wrong is said even if something else is unknown
+SEVERITY: tuple[Verdict, ...] = ("good", "watch", "insufficient_data", "act")
 EFFECT_S = 3600  # before and after a move
 EFFECT_COVERAGE = 0.5  # share of each hour; below it, the report says nothing of the hour
 # Two days are called alike from this cosine of their mean vectors on. In the simulated plant, a
@@ -61,6 +59,10 @@ class Reason(TypedDict):
     condition: NotRequired[str]
     count: NotRequired[int]
     total: NotRequired[int]
+    below: NotRequired[float]
+    above: NotRequired[float]
+    longest_out_s: NotRequired[float]
+    out_integral: NotRequired[float]
     text: str
 
 
@@ -100,6 +102,7 @@ class RoomDay:
         alike: the past day that looked most like it.
         effects: what followed each of the changes.
         peers: rows of earlier days at the same growth day, of any room.
+        conditions_before: shares of the images of the day before, by condition.
     """
 
     room_id: str
@@ -111,19 +114,7 @@ class RoomDay:
     alike: Likeness | None = None
     effects: Sequence[Effect] = ()
     peers: Sequence[DailyEnvStats] = ()
-
-
-def assess(room_day: RoomDay, farm: Farm) -> tuple[Verdict, list[Reason]]:
-    """The verdict and its reasons, the most serious first.
-
-    The verdict is `insufficient_data` if a quantity with a target is known for less than
-    `min_coverage` of the day, or if there is no target to judge by; otherwise it is that of the
-    worst reason.
-    """
-    reasons = [*_climate_reasons(room_day, farm), *_image_reasons(room_day, farm)]
-    reasons.sort(key=lambda reason: -SEVERITY.index(reason["severity"]))
-    verdict = reasons[0]["severity"] if reasons else "good"
-    return verdict, reasons
+    conditions_before: Mapping[str, float] = field(default_factory=dict)
 
 
 def climate_span(farm: Farm) -> Around:
@@ -155,87 +146,6 @@ def effects(
     return found
 
 
-def _climate_reasons(room_day: RoomDay, farm: Farm) -> list[Reason]:
-    found: list[Reason] = []
-    has_target = False
-    for row in room_day.statistics:
-        band = _target(row, farm)
-        if band is None and row["quantity"] not in farm.quantities:
-            continue
-        has_target = has_target or band is not None
-        found += _quantity_reasons(row, band, farm)
-    if not has_target:
-        growth = growth_text(room_day, farm)
-        found.append(_reason(farm, "insufficient_data", "no_target", growth=growth))
-    return found
-
-
-def _target(row: DailyEnvStats, farm: Farm) -> Band | None:
-    """The band that a row can be judged by: none where its statistics were made without one."""
-    if row["sample_count"] and row["in_range"] is None:
-        return None
-    return farm.band(row["quantity"], row["growth_day"])
-
-
-def _quantity_reasons(row: DailyEnvStats, band: Band | None, farm: Farm) -> list[Reason]:
-    rules = farm.report
-    quantity = row["quantity"]
-    lacking: Verdict = "watch" if band is None else "insufficient_data"
-    if row["sample_count"] == 0:
-        return [_reason(farm, lacking, "no_samples", quantity=quantity)]
-    found = []
-    share = row["coverage"]
-    in_range = row["in_range"]
-    if share < rules.min_coverage:
-        values = {"quantity": quantity, "share": share, "limit": rules.min_coverage}
-        found.append(_reason(farm, lacking, "coverage", **values))
-    elif band is not None and in_range is not None and in_range < rules.watch_below:
-        severity: Verdict = "act" if in_range < rules.act_below else "watch"
-        target = {"low": band[0], "high": band[1], "unit": row["unit"]}
-        found.append(
-            _reason(farm, severity, "in_range", quantity=quantity, share=in_range, **target)
-        )
-    suspect = row["suspect_count"] / row["sample_count"]
-    if suspect > rules.watch_suspect_share:
-        found.append(_reason(farm, "watch", "suspect", quantity=quantity, share=suspect))
-    return found
-
-
-def _image_reasons(room_day: RoomDay, farm: Farm) -> list[Reason]:
-    images = room_day.images
-    if not images:
-        return []
-    found = []
-    usable = [image for image in images if image["status"] == "ok"]
-    broken = len(images) - len(usable)
-    if broken / len(images) > farm.report.watch_unreadable_share:
-        found.append(_reason(farm, "watch", "unreadable", count=broken, total=len(images)))
-    if room_day.images_trained:
-        found += _condition_reasons([image["condition"] for image in usable], farm)
-    return found
-
-
-def _condition_reasons(conditions: Sequence[str | None], farm: Farm) -> list[Reason]:
-    """Conditions that too many images show, the commonest first."""
-    found = []
-    for condition, count in Counter(conditions).most_common():
-        share = count / len(conditions)
-        if condition is None or condition in (farm.vision.sound, UNKNOWN):
-            continue
-        if share <= farm.report.watch_condition_share:
-            continue
-        label = farm.vision.conditions.get(condition)
-        name = farm.say(label.text) if label else None
-        found.append(_reason(farm, "watch", "condition", condition=name or condition, share=share))
-    return found
-
-
-def _reason(farm: Farm, severity: Verdict, code: str, **values: Any) -> Reason:
-    shown = {**values, "quantity": quantity_name(values.get("quantity", ""), farm)}
-    told = say(code, farm, **shown)
-    return cast("Reason", {"severity": severity, "code": code, **values, "text": told})
-
-
 def growth_text(room_day: RoomDay, farm: Farm) -> str:
     """Growth day and batch in words."""
     first = next(iter(room_day.statistics), None)
@@ -254,6 +164,9 @@ def depends_on(farm: Farm) -> list[Parts]:
     stages = {name: farm.say(label.text) for name, label in farm.vision.stages.items()}
     conditions = {name: farm.say(label.text) for name, label in farm.vision.conditions.items()}
     images: Parts = {"stages": stages, "conditions": conditions}
+    contagious = [name for name, label in farm.vision.conditions.items() if label.contagious]
+    if contagious:
+        images["contagious"] = sorted(contagious)
     if farm.vision.sound != "healthy":  # the usual one: versions from before the key stay
         images["sound"] = farm.vision.sound
     quantities = {name: _shown(name, quantity, farm) for name, quantity in farm.quantities.items()}

@@ -8,6 +8,7 @@ report's sentences are results and are stored in rows. The farm file's own texts
 """
 
 import functools
+import math
 import string
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
@@ -19,6 +20,7 @@ FOLDER = "mushroom_assets/metadata"
 TEXTS_FILE = "texts.yaml"
 RULES_FOLDER = "rules"  # a folder: one file for the checks of each noun
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+ROUNDING = 1e-9  # per cent: 0.29 is 28.999999999999996 % in binary
 UNIT_DECIMALS = {"ppm": 0, "%": 1, "°C": 1, "kPa": 3}  # that a grower can act on; others: 2
 
 Bilingual = dict[Language, str]
@@ -134,11 +136,30 @@ def number_text(value: float | None, places: int, unit: str | None = None) -> st
     return number if unit is None else f"{number} {unit}"
 
 
+def at_most(share: float) -> float:
+    """A share of what is wanted, to the whole per cent below: 0.9986 is not all of it."""
+    return math.floor(100 * share + ROUNDING) / 100
+
+
+def at_least(share: float) -> float:
+    """A share of what is not wanted, to the whole per cent above."""
+    return math.ceil(100 * share - ROUNDING) / 100
+
+
 def share_text(value: float | None) -> str:
-    """A share in per cent; a dash where there is none."""
-    return "–" if value is None else f"{value:.0%}"
+    """A share of what is wanted, in per cent; a dash where there is none."""
+    return "–" if value is None else f"{at_most(value):.0%}"
+
+
+def duration_text(seconds: float, farm: Farm) -> str:
+    """`7 h 12 min`; less than a minute is one."""
+    minutes = math.ceil(seconds / 60)
+    hours = minutes // 60
+    if not hours:
+        return say("minutes", farm, minutes=minutes)
+    return say("hours_and_minutes", farm, hours=hours, minutes=minutes % 60)
 
 
 def known_text(coverage: float, farm: Farm) -> str:
-    """How much of a day is known: `62% known`, nothing if that rounds to all of it."""
-    return say("known", farm, share=coverage) if coverage < 0.995 else ""
+    """How much of a day is known: `62% known`, nothing if all of it is."""
+    return say("known", farm, share=at_most(coverage)) if at_most(coverage) < 1 else ""

@@ -132,6 +132,20 @@ def read_room_ages(connection: sa.Connection, ages: Collection[RoomAge]) -> list
     return [RoomAge(*found) for found in connection.execute(statement.where(within))]
 
 
+def read_conditions(
+    connection: sa.Connection, day: dt.date, model: str | None
+) -> dict[str, list[str | None]]:
+    """What a model saw wrong on a day's usable images, by room."""
+    image = daily_clip_inference.c
+    statement = sa.select(image.room_id, image.condition).where(
+        image.image_date == day, image.model_id == model, image.status == "ok"
+    )
+    found: dict[str, list[str | None]] = {}
+    for room, condition in connection.execute(statement):
+        found.setdefault(room, []).append(condition)
+    return found
+
+
 def latest_model(connection: sa.Connection, day: dt.date) -> str | None:
     """The model that last judged a day's images, None where no images were judged."""
     columns = daily_clip_inference.c

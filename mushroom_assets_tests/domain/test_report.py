@@ -72,9 +72,7 @@ def test_a_quantity_without_a_target_weakens_the_day_but_does_not_void_it() -> N
     )
     free = {"in_range": None}
     assert write(stats(humidity=free, co2=free), of=untargeted)["verdict"] == "good"
-    lost = write(
-        stats(humidity=free | {"coverage": 0.2}, co2=free | {"sample_count": 0}), of=untargeted
-    )
+    lost = write(stats(humidity=free | {"coverage": 0.2}, co2=free | {"mean": None}), of=untargeted)
     assert codes(lost) == [("watch", "coverage"), ("watch", "no_samples")]
 
 
@@ -94,16 +92,32 @@ def test_a_band_set_after_the_statistics_were_made_judges_nothing() -> None:
     assert codes(write(stats(**none_left))) == [("insufficient_data", "no_target")]
 
 
-@pytest.mark.parametrize(
-    ("growth_day", "text"), [(28, "growth day 28, batch of 2026-01-10"), (None, "no batch known")]
-)
-def test_a_day_without_any_target_is_insufficient_data_and_says_why(
-    growth_day: int | None, text: str
-) -> None:
-    rows = [row | {"growth_day": growth_day, "in_range": None} for row in stats()]
-    row = write(rows)
+def test_a_day_without_any_target_is_insufficient_data_and_says_why() -> None:
+    unknown = {"growth_day": None, "is_growth_phase": None, "in_range": None}
+    row = write([row | unknown for row in stats()])
     assert codes(row) == [("insufficient_data", "no_target")]
-    assert text in row["reasons"][0]["text"]
+    assert "no batch known" in row["reasons"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("growth_day", "is_growth_phase", "why"),
+    [(1, True, "day of intake: not judged by bands"), (28, False, "the batch is over")],
+)
+def test_the_day_of_intake_and_an_empty_room_are_not_judged_by_bands(
+    growth_day: int, is_growth_phase: bool, why: str
+) -> None:
+    cold = {"in_range": 0.1, "out_integral": 500.0}
+    age = {"growth_day": growth_day, "is_growth_phase": is_growth_phase}
+    rows = [row | age for row in stats(temperature=cold)]
+    bare = [image("empty_room")] * 24
+    row = write(rows, images=bare)
+    assert (row["verdict"], row["reasons"]) == ("good", [])
+    assert why in row["summary_md"]
+    assert "every quantity within its band" not in row["summary_md"]
+    # A sensor that is silent is told, and so is mould on the bags
+    silent = [row | age for row in stats(co2={"mean": None, "coverage": 0.0})]
+    found = codes(write(silent, images=[image("green_mould")] * 24))
+    assert found == [("act", "condition"), ("watch", "no_samples")]
 
 
 def test_a_room_day_without_statistics_at_all_is_insufficient_data() -> None:
@@ -120,7 +134,8 @@ def test_more_than_a_tenth_of_suspect_samples_is_to_be_watched(suspect: int, ver
     assert row["verdict"] == verdict
     if verdict == "watch":
         assert (
-            row["reasons"][0]["text"] == "10% of the CO2 samples look like spikes or a stuck sensor"
+            row["reasons"][0]["text"]
+            == "11% of the CO2 samples are implausible, or look like spikes or a stuck sensor"
         )
 
 
@@ -128,8 +143,10 @@ def test_the_worst_reason_comes_first_and_decides() -> None:
     row = write(
         stats(temperature={"in_range": 0.8}, humidity={"in_range": 0.1}, co2={"coverage": 0.1})
     )
-    assert [severity for severity, _ in codes(row)] == ["insufficient_data", "act", "watch"]
-    assert row["verdict"] == "insufficient_data"
+    assert [severity for severity, _ in codes(row)] == ["act", "insufficient_data", "watch"]
+    assert row["verdict"] == "act"  # what is known to be wrong is said whatever else is unknown
+    unknown = write(stats(temperature={"in_range": 0.8}, co2={"coverage": 0.1}))
+    assert unknown["verdict"] == "insufficient_data"
     assert (
         write(stats(temperature={"in_range": 0.8}, humidity={"in_range": 0.1}))["verdict"] == "act"
     )
@@ -142,7 +159,78 @@ def test_more_than_a_quarter_of_images_with_one_condition_is_to_be_watched(
     row = write(images=[image("blotch")] * sick + [image()] * (48 - sick))
     assert row["verdict"] == verdict
     if verdict == "watch":
-        assert row["reasons"][0]["text"] == "27% of the images show bacterial blotch"
+        assert row["reasons"][0]["text"] == "28% of the images show bacterial blotch"
+
+
+@pytest.mark.parametrize(
+    ("condition", "sick", "before", "verdict"),
+    [
+        ("blotch", 24, 0.0, "watch"),  # half of them, and contagious
+        ("blotch", 25, 0.0, "act"),
+        ("blotch", 13, 0.25, "watch"),
+        ("blotch", 13, 0.26, "act"),  # on two days running
+        ("blotch", 12, 1.0, "good"),
+        ("long_stems", 48, 1.0, "watch"),  # which does not spread
+    ],
+)
+def test_a_contagious_condition_on_most_images_or_on_two_days_running_is_to_be_acted_on(
+    condition: str, sick: int, before: float, verdict: str
+) -> None:
+    seen = [image(condition)] * sick + [image()] * (48 - sick)
+    assert write(images=seen, conditions_before={condition: before})["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("hours", "kelvin", "verdict"),
+    [
+        (7.2, 10.5, "act"),  # at 30 °C, where the band of 2.5 K ends at 19.5
+        (1.4, 10.5, "watch"),
+        (1.5, 10.5, "act"),  # 6.3 widths times hours
+        (0.2, 10.5, "good"),
+        (5, 0.5, "good"),  # an hour at one width outside
+        (6, 0.5, "watch"),
+    ],
+)
+def test_how_far_and_how_long_a_room_was_outside_its_band_decides(
+    hours: float, kelvin: float, verdict: str
+) -> None:
+    out = {"in_range": 0.91, "above": 0.09, "longest_out_s": 3600 * hours}
+    row = write(stats(temperature=out | {"out_integral": kelvin * hours}))
+    assert row["verdict"] == verdict
+
+
+def test_the_reason_says_on_which_side_and_how_long() -> None:
+    out = {"in_range": 0.7, "below": 0.0, "above": 0.3, "longest_out_s": 25_920.0}
+    row = write(stats(temperature=out | {"out_integral": 75.6}))
+    (reason,) = row["reasons"]
+    assert reason["text"] == (
+        "temperature in its band of 17 to 19.5 °C for 70% of the known time "
+        "(30% above, longest 7 h 12 min)"
+    )
+    assert (reason["severity"], reason["out_integral"]) == ("act", 75.6)
+
+
+def test_what_was_felt_outside_counts_although_little_is_known() -> None:
+    cooked = {"coverage": 0.3, "in_range": 0.0, "above": 1.0, "longest_out_s": 25_920.0}
+    row = write(stats(temperature=cooked | {"out_integral": 75.6}))
+    assert codes(row) == [("act", "in_range"), ("insufficient_data", "coverage")]
+
+
+def test_rejected_samples_are_doubtful_too() -> None:
+    half = {"sample_count": 1440, "rejected_count": 1440}  # a dead sensor beside a live one
+    row = write(stats(humidity=half))
+    assert codes(row) == [("watch", "suspect")]
+    assert row["reasons"][0]["share"] == 0.5
+
+
+def test_the_card_says_how_wet_how_steep_and_how_far_apart_sensors_were() -> None:
+    moved = {"steepest_rise": 1.25, "steepest_fall": 0.3, "spread": 0.44}
+    summary = write(stats(temperature=moved, humidity={"wet_hours": 3.2}))["summary_md"]
+    assert "Wet for 3 h 12 min (humidity of 97 % or more" in summary
+    assert "Steepest in an hour: temperature +1.2 −0.3 °C" in summary
+    assert "Sensors differ on average by temperature 0.4 °C" in summary
+    plain = write()["summary_md"]
+    assert "Wet" not in plain and "Steepest" not in plain and "differ" not in plain
 
 
 # A farm with conditions of its own, of which `normal` means that nothing is wrong
@@ -162,7 +250,7 @@ def test_the_farm_file_says_which_condition_is_sound() -> None:
     assert (sound["verdict"], sound["reasons"]) == ("good", [])
     sick = write(images=[image("mould")] * 13 + [image("normal")] * 35, of=own)
     assert codes(sick) == [("watch", "condition")]
-    assert sick["reasons"][0]["text"] == "27% of the images show mould"
+    assert sick["reasons"][0]["text"] == "28% of the images show mould"
     renamed = farm(addition=OWN_CONDITIONS.replace("sound: normal", "sound: mould"))
     assert codes(write(images=[image("normal")] * 48, of=renamed)) == [("watch", "condition")]
 

@@ -16,7 +16,10 @@ from mushroom_assets.domain.farm_file import FarmFileError, parse_farm
 from mushroom_assets.domain.report import RoomDay
 from mushroom_assets.domain.texts import (
     LANGUAGES,
+    at_least,
+    at_most,
     decimals,
+    duration_text,
     files,
     known_text,
     number_text,
@@ -35,7 +38,7 @@ SENSOR = "device_type: sensor, point_alias: o2, unit: '%'"
 CJK = re.compile("[\u4e00-\u9fff]")
 # The same in both languages, on purpose
 SAME = {"quantity.co2", "daily_env_stats.quantiles_in_order.holds"}
-MARKS = {"comma", "colon", "sentence_end", "sentence_gap", "unsure_label", "probe_fit"}
+MARKS = {"comma", "colon", "sentence_end", "sentence_gap", "unsure_label", "probe_fit", "outside"}
 
 
 def farm(addition: str = "", language: str = "en") -> Farm:
@@ -161,5 +164,12 @@ def test_numbers_and_shares_in_words() -> None:
     assert number_text(18.456, 1) == "18.5"
     assert number_text(18.456, 1, "°C") == "18.5 °C"
     assert number_text(None, 1, "°C") == share_text(None) == "–"
-    assert share_text(0.624) == "62%"
-    assert (known_text(0.624, farm()), known_text(0.995, farm())) == ("62% known", "")
+    assert (share_text(0.624), share_text(0.9986), share_text(1.0)) == ("62%", "99%", "100%")
+    assert (at_most(0.5975), at_most(0.29), at_least(0.271), at_least(0.28)) == (
+        0.59, 0.29, 0.28, 0.28
+    )  # fmt: skip
+    assert (known_text(0.624, farm()), known_text(1.0, farm())) == ("62% known", "")
+    assert known_text(0.9958, farm()) == "99% known"
+    seconds = (30, 60, 3600, 25_920)
+    told = [duration_text(second, farm()) for second in seconds]
+    assert told == ["1 min", "1 min", "1 h 0 min", "7 h 12 min"]
