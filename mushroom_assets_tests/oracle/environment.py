@@ -178,7 +178,9 @@ def both(
 
 
 def of_room(rows: Sequence[Sequence[Judged]], hold: int) -> list[Judged]:
-    """The room's value at every instant at which a sensor reports."""
+    """The room's value at every instant at which a sensor reports; an only sensor is the room's."""
+    if len(rows) == 1:
+        return list(rows[0])  # with its spikes and its stuck runs, which a mean has not
     held = [Held(row, hold) for row in rows]
     found: list[Judged] = []
     for at in sorted({at for row in rows for at, _, _ in row}):
@@ -192,7 +194,7 @@ def pair(
 ) -> list[tuple[int, float, float, str]]:
     """Each temperature with the nearest humidity, and what kind the two are together."""
     times = [at for at, _, _ in damp]
-    found = []
+    found: list[tuple[int, float, float, str]] = []
     for at, celsius, kind in warm:
         place = bisect_right(times, at)
         near = sorted(damp[max(place - 1, 0) : place + 1], key=lambda d: (abs(d[0] - at), d[0]))
