@@ -11,12 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mushroom_assets.domain.series import SECOND, Series, Times, Values
+from mushroom_assets.domain.series import DECIMALS, SECOND, Series, Times, Values
 
 HOUR = 3600 * SECOND
-# Compared with a band to so many decimals: the mean of three sensors at 10.7 lies inside one that
-# begins there, but (10.7 + 10.7 + 10.7) / 3 is 10.699999999999998 in binary
-DECIMALS = 9
 NO_TIMES: Times = np.empty(0, np.int64)
 NO_VALUES: Values = np.empty(0)
 

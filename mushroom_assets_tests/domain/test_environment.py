@@ -26,6 +26,7 @@ from mushroom_assets.domain.psychrometrics import derive
 from mushroom_assets.domain.sensors import find_sources, neighbourhood
 from mushroom_assets.domain.series import SECOND, Series, known_at
 from mushroom_assets.domain.statistics import count, spread_out
+from mushroom_assets.domain.wetness import wet_hours
 from mushroom_assets.domain.windows import Window, to_us
 
 HOLD = 300
@@ -265,6 +266,13 @@ def test_an_excursion_of_three_samples_is_none() -> None:
 )
 def test_what_is_no_spike_is_not_suspect(samples: dict[float, float]) -> None:
     assert not series(samples, spike=5).suspect.any()
+
+
+def test_more_than_the_limit_counts_in_decimal() -> None:
+    assert 8.3 - 6.3 > 2  # in binary
+    for samples in ({0: 6.3, 60: 8.3, 120: 6.3}, {0: 8.3, 60: 6.3, 120: 6.3, 180: 8.3}):
+        assert not series(samples, spike=2).suspect.any()
+    assert series({0: 6.3, 60: 8.31, 120: 6.3}, spike=2).spike.tolist() == [False, True, False]
 
 
 def test_a_dip_is_a_spike_too_and_a_rejected_neighbour_is_skipped() -> None:
@@ -699,6 +707,15 @@ def test_wet_hours_are_those_of_fog_and_those_near_the_dew_point(two_rooms: Farm
     warm = pd.concat([minutes(1, start, [8.0] * 60), minutes(2, start, [96.8] * 60)])
     assert 8 - psychrolib.GetTDewPointFromRelHum(8.0, 0.968) == pytest.approx(0.476, abs=5e-3)
     assert rows_of(warm, two_rooms)["A", "humidity"]["wet_hours"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_five_sensors_of_97_percent_on_average_are_wet() -> None:
+    percents = [96.96, 97.07, 97.41, 96.64, 96.92]
+    assert sum(percents) / 5 < 97  # in binary
+    held = hold([series({0: percent}) for percent in percents], 0, HOLD * SECOND, HOLD)
+    cold, warm = (hold([series({0: value})], 0, HOLD * SECOND, HOLD) for value in (10.0, 18.0))
+    assert wet_hours(warm, held, cold) == HOLD / 3600
+    assert wet_hours(warm, hold([series({0: 96.9})], 0, HOLD * SECOND, HOLD), cold) == 0
 
 
 @pytest.mark.parametrize(

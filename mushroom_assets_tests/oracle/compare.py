@@ -7,7 +7,7 @@ import argparse
 import datetime as dt
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -20,13 +20,12 @@ from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.sensors import find_sources
 from mushroom_assets.domain.windows import Window, to_us
 
-from .environment import room_day
-from .feeds import BANDS, FarmDay, draw
-from .judged import Sensor
+from .environment import growth, room_day
+from .feeds import CYCLE_DAYS, FarmDay, draw
 
 COUNTS = ("sample_count", "rejected_count", "suspect_count", "sensor_count")
+GROWTH = ("batch_date", "growth_day", "is_growth_phase")
 NEAR = 1e-9  # absolute or relative
-CYCLE_DAYS = 27
 UNITS = {"temperature": "°C", "humidity": "%", "co2": "ppm"}
 
 
@@ -58,7 +57,14 @@ def farm_file(day: FarmDay) -> str:
             "plausible": [rule.low, rule.high],
             **{key: value for key, value in said.items() if value is not None},
         }
-    bands = {name: list(band) for name, band in BANDS.items()}
+    stages = [
+        {
+            "name": f"from_{first}",
+            "days": [first, last],
+            "bands": {name: list(band) for name, band in bands.items()},
+        }
+        for first, last, bands in day.stages
+    ]
     said_of_farm = {
         "timezone": day.zone,
         "first_day": dt.date(2026, 1, 1),
@@ -67,54 +73,49 @@ def farm_file(day: FarmDay) -> str:
         "pair_within_s": day.pair_within_s,
         "rooms": {room: {} for room in day.rooms},
         "quantities": quantities,
-        "stages": [{"name": "growing", "days": [1, CYCLE_DAYS], "bands": bands}],
+        "stages": stages,
     }
     return yaml.safe_dump(said_of_farm, allow_unicode=True)
 
 
-def product_rows(
-    rooms: Mapping[str, Sequence[Sensor]],
-    farm: Farm,
-    window: Window,
-    in_dates: Mapping[str, Sequence[dt.date]],
-) -> dict[tuple[str, str], Mapping[str, Any]]:
+def product_rows(day: FarmDay, farm: Farm) -> dict[tuple[str, str], Mapping[str, Any]]:
     """Rows by room and quantity, as the product computes them."""
-    points = []
-    frames = []
-    for room, sensors in rooms.items():
+    points: list[Point] = []
+    frames = [pd.DataFrame({"at": [], "value": [], "point_id": []})]
+    for room, sensors in day.rooms.items():
         for sensor in sensors:
-            rule = farm.quantities[sensor.quantity]
+            kind = farm.quantities[sensor.quantity]
             number = len(points) + 1
-            names = (rule.device_type, sensor.device, rule.point_alias)
-            points.append(Point(number, room, *names))
+            points.append(Point(number, room, kind.device_type, sensor.device, kind.point_alias))
             frame = pd.DataFrame(sensor.samples, columns=["at", "value"])
             frames.append(frame.assign(point_id=number))
-    empty = pd.DataFrame({"at": [], "value": [], "point_id": []})
     types = {"at": "int64", "value": "float64", "point_id": "int64"}
-    samples = pd.concat([empty, *frames]).astype(types)
+    samples = pd.concat([frame.astype(types) for frame in frames])
+    window = Window(day.day.isoformat(), *day.window)
     sources = find_sources(points, farm)
-    found = product.summarise_day(samples, window, sources, farm, in_dates)
+    found = product.summarise_day(samples, window, sources, farm, day.in_dates)
     return {(row["room_id"], row["quantity"]): dict(row) for row in found.rows}
 
 
-def compare_day(seed: int) -> Comparison:
+def compare_seed(seed: int) -> Comparison:
     """All figures of a random farm's day."""
     day = draw(seed)
-    start, end = day.window
-    in_dates = {room: [date] for room, date in day.in_dates.items() if date}
-    window = Window(day.day.isoformat(), start, end)
-    rows = product_rows(day.rooms, parse_farm(farm_file(day)), window, in_dates)
+    return compare_day(f"seed {seed}", day, parse_farm(farm_file(day)))
+
+
+def compare_day(name: str, day: FarmDay, farm: Farm) -> Comparison:
+    """All figures of a farm's day; the farm file says the same as the day's rules and stages."""
+    rows = product_rows(day, farm)
+    start, end = [to_us(instant) for instant in day.window]
     figures = 0
     differences: list[Difference] = []
     for room, sensors in day.rooms.items():
-        in_date = day.in_dates[room]
-        growth_day = None if in_date is None else (day.day - in_date).days + 1
-        bands = BANDS if growth_day is not None and growth_day <= CYCLE_DAYS else {}
-        bounds = (to_us(start), to_us(end))
-        expected = room_day(sensors, day.rules, day.pair_within_s, *bounds, bands)
+        place = growth(day.day, day.in_dates.get(room, ()), CYCLE_DAYS)
+        bands = day.bands(place["growth_day"])
+        expected = room_day(sensors, day.rules, day.pair_within_s, start, end, bands)
         for quantity, columns in expected.items():
-            columns["growth_day"] = growth_day
-            one = compare_row(f"seed {seed} {room} {quantity}", rows[room, quantity], columns)
+            where = f"{name} {room} {quantity}"
+            one = compare_row(where, rows[room, quantity], columns | place)
             figures += one.figures
             differences += one.differences
     return Comparison(figures, differences)
@@ -133,14 +134,9 @@ def same(column: str, one: Any, other: Any) -> bool:
     """Equal to 1e-9, absolute or relative; counts exactly."""
     if one is None or other is None:
         return one is other
-    if column in COUNTS:
+    if column in COUNTS + GROWTH:
         return bool(one == other)
     return math.isclose(one, other, rel_tol=NEAR, abs_tol=NEAR)
-
-
-def compare_days(seeds: range) -> Iterator[Comparison]:
-    """One comparison a seed."""
-    return (compare_day(seed) for seed in seeds)
 
 
 def main() -> int:
@@ -153,7 +149,7 @@ def main() -> int:
     wrong = 0
     seed = said.seed
     while figures < said.figures:
-        one = compare_day(seed)
+        one = compare_seed(seed)
         figures += one.figures
         wrong += len(one.differences)
         seed += 1

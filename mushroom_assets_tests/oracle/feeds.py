@@ -5,8 +5,9 @@ All is drawn from one seed, so that a difference can be looked at again.
 
 import datetime as dt
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -24,18 +25,30 @@ DAYS = (
     ("Europe/Berlin", dt.date(2026, 3, 29)),
     ("Europe/Berlin", dt.date(2026, 10, 25)),
     ("America/New_York", dt.date(2026, 3, 8)),
-    ("Africa/Cairo", dt.date(2026, 10, 29)),
+    ("Africa/Cairo", dt.date(2026, 10, 29)),  # back at midnight
+    ("Asia/Beirut", dt.date(2026, 3, 29)),  # forward at midnight: the day begins at 01:00
 )
 # Usual value, largest step from sample to sample, decimals
 USUAL = {"temperature": (18.0, 0.3, 1), "humidity": (92.0, 1.5, 2), "co2": (2600.0, 120.0, 0)}
 LIMITS = {"temperature": (-20.0, 60.0), "humidity": (0.0, 105.0), "co2": (150.0, 50000.0)}
 SPIKE = {"temperature": 2.0, "humidity": 5.0, "co2": 500.0}
-BANDS = {
-    "temperature": (17.0, 19.5),
-    "humidity": (88.0, 95.0),
-    "co2": (1500.0, 3800.0),
-    "vpd": (0.1, 0.3),
-}
+CYCLE_DAYS = 27
+Bands = Mapping[str, tuple[float, float]]
+Stage = tuple[int, int, Bands]  # growth days, inclusive, and their bands
+STAGES: tuple[Stage, ...] = (
+    (1, 7, {"temperature": (17.5, 18.3), "humidity": (91.0, 105.0), "dew_point": (15.0, 17.0)}),
+    (
+        8,
+        27,
+        {
+            "temperature": (17.0, 19.5),
+            "humidity": (88.0, 95.0),
+            "co2": (1500.0, 2700.0),
+            "vpd": (0.1, 0.3),
+        },
+    ),
+)
+IN_DAYS = (-1, 0, 1, 6, 7, 20, 26, 27, 40)  # days ago that a batch came in; tomorrow's counts not
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,8 @@ class FarmDay:
     pair_within_s: int
     rules: Mapping[str, Rule]
     rooms: Mapping[str, Sequence[Sensor]]
-    in_dates: Mapping[str, dt.date | None]
+    in_dates: Mapping[str, Sequence[dt.date]]
+    stages: Sequence[Stage]
 
     @property
     def window(self) -> tuple[dt.datetime, dt.datetime]:
@@ -57,6 +71,13 @@ class FarmDay:
         start = dt.datetime.combine(self.day, dt.time(), zone)
         return start, dt.datetime.combine(self.day + dt.timedelta(days=1), dt.time(), zone)
 
+    def bands(self, growth_day: int | None) -> Bands:
+        """The bands of a growth day; none outside the stages."""
+        for first, last, bands in self.stages:
+            if growth_day is not None and first <= growth_day <= last:
+                return bands
+        return {}
+
 
 def draw(seed: int) -> FarmDay:
     """The farm and day of a seed."""
@@ -64,14 +85,14 @@ def draw(seed: int) -> FarmDay:
     zone, day = random.choice(DAYS)
     max_hold_s = random.choice((60, 300, 300, 600, 3600, 4 * 3600))
     rules = {name: _rule(random, name, max_hold_s) for name in MEASURED}
-    empty = FarmDay(zone, day, max_hold_s, random.choice((5, 30, 60)), rules, {}, {})
-    start = round(empty.window[0].timestamp())
-    end = round(empty.window[1].timestamp())
+    farm = FarmDay(zone, day, max_hold_s, random.choice((5, 30, 60)), rules, {}, {}, STAGES)
+    start, end = [round(instant.timestamp()) for instant in farm.window]
     rooms = {room: _sensors(random, rules, start, end) for room in ROOMS}
     in_dates = {
-        room: random.choice((None, day - dt.timedelta(days=random.randrange(40)))) for room in ROOMS
+        room: sorted(day - dt.timedelta(days=ago) for ago in random.sample(IN_DAYS, many))
+        for room, many in zip(ROOMS, (0, 1, 2), strict=True)
     }
-    return FarmDay(zone, day, max_hold_s, empty.pair_within_s, rules, rooms, in_dates)
+    return replace(farm, rooms=rooms, in_dates=in_dates)
 
 
 def _rule(random: Random, name: str, max_hold_s: int) -> Rule:
@@ -84,11 +105,11 @@ def _rule(random: Random, name: str, max_hold_s: int) -> Rule:
 
 def _sensors(random: Random, rules: Mapping[str, Rule], start: int, end: int) -> list[Sensor]:
     """None to three of each quantity, on devices of their own or shared."""
-    found = []
+    found: list[Sensor] = []
     for name, rule in rules.items():
         many = random.choice((0, 1, 1, 2, 2, 3))
-        for device in random.sample(("a", "b", "c", "d"), many):
-            found.append(Sensor(name, device, feed(random, name, rule, start, end)))
+        devices = random.sample(("a", "b", "c", "d"), many)
+        found += [Sensor(name, one, feed(random, name, rule, start, end)) for one in devices]
     return found
 
 
@@ -96,8 +117,9 @@ def feed(random: Random, name: str, rule: Rule, start: int, end: int) -> list[Sa
     """What one sensor reports, by time; seconds `start` and `end` bound the day."""
     times = _times(random, rule, start, end)
     values = _walk(random, name, len(times))
-    _glitch(random, name, values)
-    _stick(random, rule, times, values)
+    edges = [bisect_left(times, edge * SECOND) for edge in (start, end)]
+    _glitch(random, name, values, edges)
+    _stick(random, rule, times, values, start)
     _spoil(random, rule, values)
     if random.random() < 0.2:  # reports on change only
         kept = [i for i in range(len(times)) if i == 0 or values[i] != values[i - 1]]
@@ -122,7 +144,8 @@ def _times(random: Random, rule: Rule, start: int, end: int) -> list[int]:
     if random.random() < 0.1:
         times = {at for at in times if not start * SECOND <= at < end * SECOND}
     reach = min(rule.max_hold_s, MOST_REACH_S)
-    turns = (start, end, start - rule.max_hold_s, start - rule.max_hold_s - 2 * reach, end + reach)
+    carried = start - rule.max_hold_s
+    turns = (start, end, carried, carried - 2 * reach, end + reach, start - (rule.stuck_s or 3600))
     for turn in turns:
         if random.random() < 0.3:
             times.add(turn * SECOND + random.choice((-1, 0, 0, 1)))
@@ -141,12 +164,16 @@ def _walk(random: Random, name: str, length: int) -> list[float]:
     return values
 
 
-def _glitch(random: Random, name: str, values: list[float]) -> None:
-    """Excursions of one, two or three samples: far, just far enough, and by the rule's number."""
+def _glitch(random: Random, name: str, values: list[float], edges: Sequence[int]) -> None:
+    """Excursions of one, two or three samples: far, just far enough, and by the rule's number.
+
+    Many of them are where the day begins and ends.
+    """
     decimals = USUAL[name][2]
     for _ in range(random.choice((0, 3, 10))):
         length = random.choice((1, 1, 2, 2, 3))
-        place = random.randrange(max(len(values) - length, 1))
+        place = random.choice((random.randrange(len(values)), random.choice(edges) - 2))
+        place = min(max(place - random.randrange(3), 0), len(values) - 1)
         far = SPIKE[name] * random.choice((1.0, 1.0, 1.05, 1.5, 4.0)) * random.choice((-1, 1))
         base = values[place]
         for i in range(place + 1, min(place + 1 + length, len(values))):
@@ -155,11 +182,15 @@ def _glitch(random: Random, name: str, values: list[float]) -> None:
             values[place + 1 + length] = base
 
 
-def _stick(random: Random, rule: Rule, times: Sequence[int], values: list[float]) -> None:
+def _stick(
+    random: Random, rule: Rule, times: Sequence[int], values: list[float], start: int
+) -> None:
     """Runs of one value, about as long as the rule's; sometimes at the end of the scale."""
+    stuck_s = rule.stuck_s or 3600
+    before = bisect_left(times, (start - stuck_s) * SECOND)  # what the day's look-back just sees
     for _ in range(random.choice((0, 1, 3))):
-        first = random.randrange(len(times))
-        long = (rule.stuck_s or 3600) + random.choice((-300, 0, 0, 600, 7200))
+        first = random.choice((before, random.randrange(len(times))))
+        long = stuck_s + random.choice((-300, 0, 0, 600, 7200))
         value = random.choice((values[first], rule.full_scale or values[first]))
         for i in range(first, len(times)):
             if times[i] > times[first] + long * SECOND:
