@@ -31,17 +31,18 @@ DAYS = (
 # Usual value, largest step from sample to sample, decimals
 USUAL = {"temperature": (18.0, 0.3, 1), "humidity": (92.0, 1.5, 2), "co2": (2600.0, 120.0, 0)}
 LIMITS = {"temperature": (-20.0, 60.0), "humidity": (0.0, 105.0), "co2": (150.0, 50000.0)}
-SPIKE = {"temperature": 2.0, "humidity": 5.0, "co2": 500.0}
+SPIKES = {"temperature": (0.7, 2.0), "humidity": (2.1, 5.0), "co2": (250.0, 500.0)}
 CYCLE_DAYS = 27
 Bands = Mapping[str, tuple[float, float]]
 Stage = tuple[int, int, Bands]  # growth days, inclusive, and their bands
+# In binary many a mean of three temperatures that is 17.6 or 17.1 is less, 18.4 or 18.9 more
 STAGES: tuple[Stage, ...] = (
-    (1, 7, {"temperature": (17.5, 18.3), "humidity": (91.0, 105.0), "dew_point": (15.0, 17.0)}),
+    (1, 7, {"temperature": (17.6, 18.4), "humidity": (91.0, 105.0), "dew_point": (15.0, 17.0)}),
     (
         8,
         27,
         {
-            "temperature": (17.0, 19.5),
+            "temperature": (17.1, 18.9),
             "humidity": (88.0, 95.0),
             "co2": (1500.0, 2700.0),
             "vpd": (0.1, 0.3),
@@ -97,7 +98,7 @@ def draw(seed: int) -> FarmDay:
 
 def _rule(random: Random, name: str, max_hold_s: int) -> Rule:
     low, high = LIMITS[name]
-    spike = random.choice((None, SPIKE[name], SPIKE[name]))
+    spike = random.choice((None, *SPIKES[name], *SPIKES[name]))
     stuck_s = random.choice((None, 1800, 7200, 4 * 3600))
     full_scale = random.choice((None, 99.9)) if name == "humidity" else None
     return Rule(low, high, max_hold_s, spike, stuck_s, full_scale)
@@ -118,7 +119,7 @@ def feed(random: Random, name: str, rule: Rule, start: int, end: int) -> list[Sa
     times = _times(random, rule, start, end)
     values = _walk(random, name, len(times))
     edges = [bisect_left(times, edge * SECOND) for edge in (start, end)]
-    _glitch(random, name, values, edges)
+    _glitch(random, rule.spike or SPIKES[name][1], USUAL[name][2], values, edges)
     _stick(random, rule, times, values, start)
     _spoil(random, rule, values)
     if random.random() < 0.2:  # reports on change only
@@ -129,7 +130,7 @@ def feed(random: Random, name: str, rule: Rule, start: int, end: int) -> list[Sa
 
 def _times(random: Random, rule: Rule, start: int, end: int) -> list[int]:
     """Microseconds, ascending: a step, an offset, a jitter, holes, and the seconds of the rules."""
-    step = random.choice((120, 300, 300, 600, 900, rule.max_hold_s))
+    step = random.choice((120, 300, 300, 600, 900, rule.max_hold_s, rule.max_hold_s))
     offset = random.choice((0, 0, random.randrange(step)))
     jitter = random.choice((0, 0, 3 * SECOND))
     first = start - BEFORE_S + offset
@@ -164,17 +165,18 @@ def _walk(random: Random, name: str, length: int) -> list[float]:
     return values
 
 
-def _glitch(random: Random, name: str, values: list[float], edges: Sequence[int]) -> None:
+def _glitch(
+    random: Random, far_enough: float, decimals: int, values: list[float], edges: Sequence[int]
+) -> None:
     """Excursions of one, two or three samples: far, just far enough, and by the rule's number.
 
     Many of them are where the day begins and ends.
     """
-    decimals = USUAL[name][2]
     for _ in range(random.choice((0, 3, 10))):
         length = random.choice((1, 1, 2, 2, 3))
         place = random.choice((random.randrange(len(values)), random.choice(edges) - 2))
         place = min(max(place - random.randrange(3), 0), len(values) - 1)
-        far = SPIKE[name] * random.choice((1.0, 1.0, 1.05, 1.5, 4.0)) * random.choice((-1, 1))
+        far = far_enough * random.choice((1.0, 1.0, 1.05, 1.5, 4.0)) * random.choice((-1, 1))
         base = values[place]
         for i in range(place + 1, min(place + 1 + length, len(values))):
             values[i] = round(base + far, decimals)
