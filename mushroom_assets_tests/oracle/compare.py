@@ -19,9 +19,8 @@ from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.sensors import find_sources
 from mushroom_assets.domain.windows import Window, to_us
-
-from .environment import growth, room_day
-from .feeds import CYCLE_DAYS, FarmDay, draw
+from mushroom_assets_tests.oracle.environment import growth, room_day
+from mushroom_assets_tests.oracle.feeds import CYCLE_DAYS, FarmDay, draw
 
 COUNTS = ("sample_count", "rejected_count", "suspect_count", "sensor_count")
 GROWTH = ("batch_date", "growth_day", "is_growth_phase")

@@ -9,8 +9,8 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .judged import DECIMALS, SECOND, Held, Judged, Rule, Sensor, judge
-from .statistics import HOUR, cut, mean, statistics
+from mushroom_assets_tests.oracle.judged import DECIMALS, SECOND, Held, Judged, Rule, Sensor, judge
+from mushroom_assets_tests.oracle.statistics import HOUR, cut, mean, statistics
 
 WET_PERCENT = 97.0
 WET_KELVIN = 0.5

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from zoneinfo import ZoneInfo
 
-from .judged import MOST_REACH_S, SECOND, Rule, Sample, Sensor
+from mushroom_assets_tests.oracle.judged import MOST_REACH_S, SECOND, Rule, Sample, Sensor
 
 ROOMS = ("north", "south", "east")
 MEASURED = ("temperature", "humidity", "co2")
@@ -117,6 +117,8 @@ def _sensors(random: Random, rules: Mapping[str, Rule], start: int, end: int) ->
 def feed(random: Random, name: str, rule: Rule, start: int, end: int) -> list[Sample]:
     """What one sensor reports, by time; seconds `start` and `end` bound the day."""
     times = _times(random, rule, start, end)
+    if not times or random.random() < 0.03:
+        return []  # a point that never reported
     values = _walk(random, name, len(times))
     edges = [bisect_left(times, edge * SECOND) for edge in (start, end)]
     _glitch(random, rule.spike or SPIKES[name][1], USUAL[name][2], values, edges)
@@ -191,7 +193,7 @@ def _stick(
     stuck_s = rule.stuck_s or 3600
     before = bisect_left(times, (start - stuck_s) * SECOND)  # what the day's look-back just sees
     for _ in range(random.choice((0, 1, 3))):
-        first = random.choice((before, random.randrange(len(times))))
+        first = min(random.choice((before, random.randrange(len(times)))), len(times) - 1)
         long = stuck_s + random.choice((-300, 0, 0, 600, 7200))
         value = random.choice((values[first], rule.full_scale or values[first]))
         for i in range(first, len(times)):

@@ -12,9 +12,8 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.windows import to_us
 from mushroom_assets.simulation import plant
-
-from .feeds import FarmDay
-from .judged import Rule, Sensor
+from mushroom_assets_tests.oracle.feeds import FarmDay
+from mushroom_assets_tests.oracle.judged import Rule, Sensor
 
 OFFICE = Path(__file__).parents[2] / "examples" / "occupancy"
 OFFICE_COLUMNS = {"temperature": "temperature", "humidity": "relative humidity", "co2": "CO2"}

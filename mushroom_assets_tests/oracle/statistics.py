@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from .judged import DECIMALS, SECOND, Held, Judged
+from mushroom_assets_tests.oracle.judged import DECIMALS, SECOND, Held, Judged
 
 HOUR = 3600 * SECOND
 COUNTED = ("ok", "stuck")  # kinds that count in every statistic

@@ -17,9 +17,8 @@ from mushroom_assets.domain.farm import Quantity
 from mushroom_assets.domain.held import hold
 from mushroom_assets.domain.marks import mark
 from mushroom_assets.domain.statistics import count, spread_out
-
-from .judged import SECOND, Held, Rule, judge
-from .statistics import statistics
+from mushroom_assets_tests.oracle.judged import SECOND, Held, Rule, judge
+from mushroom_assets_tests.oracle.statistics import statistics
 
 BAD = math.nan
 RAW = {
