@@ -80,13 +80,21 @@ def measure(peer: str, case: Case, url: str, parquet: Path, plain_days: int) -> 
 
 
 def ours(
-    database: Database, case: Case, bounds: dict[str, Any], parquet: Path, plain_days: int
+    database: Database,
+    case: Case,
+    bounds: dict[str, Any],
+    parquet: Path,
+    plain_days: int,
+    *,
+    pictures: bool = False,
 ) -> Work:
     """Chunk by chunk in a transaction each, with every partition's metadata, as a run does.
 
-    The partitions are those from `bounds`' start to its end.
+    The partitions are those from `bounds`' start to its end. The `pictures` of the newest days are
+    as many for a month as for ten years: only whole runs are compared with them.
     """
     from mushroom_assets.assets import environment, setpoints
+    from mushroom_assets.assets.course import read_ribbons
     from mushroom_assets.metadata.environment import environment_metadata
     from mushroom_assets.metadata.setpoints import setpoint_metadata
     from mushroom_assets.partitions import farm_clock, windows
@@ -100,11 +108,15 @@ def ours(
 
     def days() -> float:
         total = 0.0
-        for chunk in chunks(asked(clock.daily), environment.CHUNK_DAYS):
+        everything = asked(clock.daily)
+        keys = [day.key for day in everything]
+        drawn = environment.drawn_days(keys, farm) if pictures else frozenset[str]()
+        for chunk in chunks(everything, environment.CHUNK_DAYS):
             with database.transaction() as connection:
                 rows = environment.replace_days(connection, chunk, farm, "benchmark")
-            for part in rows.values():
-                environment_metadata(part, farm)
+                ribbons = read_ribbons(connection, chunk, drawn, farm)
+            for key, part in rows.items():
+                environment_metadata(part, farm, ribbons.get(key))
                 measured = [row for row in part if row["quantity"] in farm.quantities]
                 total += sum(row["median"] for row in measured)
         return total

@@ -5,9 +5,10 @@
 
 Every case has a database of its own in one embedded PostgreSQL. All peers work over the same rows
 in the same run, each pass in a fresh process, in turn; figures are medians of the runs. Own work is
-read, compute, write and the metadata of every partition, without Dagster's events. Memory is the
-client's peak, its imports and all. The plain way works through some of the days, and its seconds
-are scaled to all of them. Where the peers' answers differ the benchmark fails.
+read, compute, write and the metadata of every partition, without pictures and without Dagster's
+events. Memory is the client's peak, its imports and all. The plain way works through some of the
+days, and its seconds are scaled to all of them. Where the peers' answers differ the benchmark
+fails.
 """
 
 import argparse

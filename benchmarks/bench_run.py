@@ -57,7 +57,7 @@ def measure(case: Case, runs: int) -> None:
         job = build_definitions(case.farm).resolve_job_def(f"{ASSETS[case.kind]}_job")
         empty = empty_job(definition, before=False, checks=len(RULES[case.kind]))
         tags = range_tags(keys[0], keys[-1])
-        own = ours(database, case, {"start": start, "end": end}, Path(), 0)
+        own = ours(database, case, {"start": start, "end": end}, Path(), 0, pictures=True)
         ways: list[Callable[[], object]] = [
             own,
             lambda: empty.execute_in_process(QUIET, instance=instance, tags=tags),

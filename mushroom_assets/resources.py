@@ -205,7 +205,8 @@ class FarmFile(dg.ConfigurableResource[Any]):
     """The farm file, read anew for each run."""
 
     path: str | None = Field(
-        default=None, description="farm file; unset: MUSHROOM_CONFIG or the packaged farm.yaml"
+        default=None,
+        description="farm file; unset: MUSHROOM_CONFIG, the demo's, or the packaged one",
     )
 
     def read(self) -> Farm:

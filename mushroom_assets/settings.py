@@ -53,6 +53,11 @@ class Settings:
         return self.home / "postgres"
 
     @property
+    def demo_farm(self) -> Path:
+        """The farm file of the demo, which `mushroom up` writes."""
+        return demo_farm(self.home)
+
+    @property
     def owns_image_root(self) -> bool:
         """Whether the images live under `MUSHROOM_HOME`.
 
@@ -97,12 +102,12 @@ class Settings:
             text = self.config.read_text(encoding="utf-8")
         except OSError as error:
             raise FarmFileError(
-                f"MUSHROOM_CONFIG={self.config} cannot be read: {error.strerror}. "
-                "Remedy: point it at a farm file"
+                f"the farm file {self.config} cannot be read: {error.strerror}. "
+                "Remedy: point MUSHROOM_CONFIG at a farm file"
             ) from error
         except UnicodeDecodeError as error:
             raise FarmFileError(
-                f"MUSHROOM_CONFIG={self.config} is not UTF-8: {error}. Remedy: save it as UTF-8"
+                f"the farm file {self.config} is not UTF-8: {error}. Remedy: save it as UTF-8"
             ) from error
         return parse_farm(text, source=self.farm_source())
 
@@ -150,7 +155,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         home=home,
         database_url=_database_url(given),
         image_root=given.get("MUSHROOM_IMAGE_ROOT", str(home / "images")),
-        config=_path(given, "MUSHROOM_CONFIG"),
+        config=_path(given, "MUSHROOM_CONFIG") or _if_there(demo_farm(home)),
         clip_model=given.get("MUSHROOM_CLIP_MODEL"),
         clip_pretrained=given.get("MUSHROOM_CLIP_PRETRAINED"),
         clip_device=given.get("MUSHROOM_CLIP_DEVICE", "auto"),
@@ -204,6 +209,22 @@ def _urls(text: str) -> tuple[str, ...]:
 
 def _path(given: Mapping[str, str], name: str) -> Path | None:
     return Path(given[name]).expanduser().absolute() if name in given else None
+
+
+def demo_farm(home: Path) -> Path:
+    """Where a home has the farm file of its demo."""
+    return home / "demo-farm.yaml"
+
+
+def _if_there(path: Path) -> Path | None:
+    """The path, None where there is no such file; who may not see it is told by who reads it."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return path
+    return path
 
 
 def _count(given: Mapping[str, str], name: str) -> int | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mushroom_assets.cli.data import load
+from mushroom_assets.cli.load import load
 from mushroom_assets.cli.main import SUBCOMMANDS
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.schema import RESULTS
@@ -120,16 +120,6 @@ def test_the_table_of_the_rooms_and_the_readmes_name_every_room() -> None:
     assert sorted(listed) == sorted(ROOMS)
     for readme in (README, CHINESE):
         assert set(re.findall(r"([a-z_]+)(?:\.py|/)", readme)) >= ROOMS
-
-
-def test_the_chinese_readme_has_the_settings_and_links_of_the_english_one() -> None:
-    names = [name for name in load_settings({}).environment() if name != "MUSHROOM_STARTUP_ERROR"]
-    assert [name for name in names if f"`{name}`" not in CHINESE] == []
-    english = set(re.findall(r"\]\((?!http)([^)#]+)", README))
-    chinese = set(re.findall(r"\]\((?!http)([^)#]+)", CHINESE))
-    twins = {link for link in english if (ROOT / link.replace(".md", ".zh.md")).exists()}
-    told = {link.replace(".md", ".zh.md") for link in twins} | (english - twins)
-    assert told - {"README.zh.md"} <= chinese
 
 
 def test_every_option_that_a_guide_gives_a_subcommand_is_one() -> None:

@@ -184,10 +184,31 @@ def test_the_packaged_farm_file_is_read_unless_another_is_set(tmp_path: Path) ->
     )
 
 
+def test_the_demo_of_a_home_has_a_farm_file_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "demo-farm.yaml"
+    own = tmp_path / "own.yaml"
+    home = {"MUSHROOM_HOME": str(tmp_path)}
+    assert load_settings(home).config is None
+    assert load_settings(home).farm_source() == "the packaged farm.yaml"
+    path.write_text("timezone: Asia/Dubai\nfirst_day: 2026-11-14\nrooms: {'1': {}}\n")
+    assert load_settings(home).config == path
+    assert load_settings(home).farm_source() == str(path)
+    assert load_settings(home).read_farm().timezone == "Asia/Dubai"
+    assert load_settings(home | {"MUSHROOM_CONFIG": str(own)}).config == own
+
+
+def test_a_demo_farm_file_that_cannot_be_seen_is_told_when_it_is_read(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)  # in place of a folder without permission, which root does not know
+    settings = load_settings({"MUSHROOM_HOME": str(loop)})
+    with pytest.raises(FarmFileError, match=r"demo-farm\.yaml cannot be read: Too many"):
+        settings.read_farm()
+
+
 def test_a_farm_file_that_is_not_there_is_told_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(
         FarmFileError,
-        match=r"MUSHROOM_CONFIG=.*gone.yaml cannot be read: No such file.*Remedy: point",
+        match=r"farm file .*gone.yaml cannot be read: No such file.*Remedy: point MUSHROOM_CONFIG",
     ):
         load_settings({"MUSHROOM_CONFIG": str(tmp_path / "gone.yaml")}).read_farm()
 

@@ -8,7 +8,7 @@ from itertools import chain
 import pandas as pd
 import sqlalchemy as sa
 
-from mushroom_assets.domain import report, setpoints
+from mushroom_assets.domain import report
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.ribbon import Ribbon, Steps, day_ribbons, setpoint_points, steps
 from mushroom_assets.domain.sensors import (
@@ -64,8 +64,7 @@ def read_course(connection: sa.Connection, day: Window, farm: Farm) -> Course:
     until = day.after(dt.timedelta(seconds=around.after))
     samples = read_samples(connection, point_ids(sources), since, until)
     setting = [point.point_id for point in chain.from_iterable(watched.values())]
-    carried = day.before(setpoints.LOOKBACK)
-    moves = read_samples(connection, setting, day.start, day.end, carried_since=carried)
+    moves = read_samples(connection, setting, day.start, day.end, carried=True)
     lines = {key: steps(moves, found, farm) for key, found in watched.items()}
     return Course(day, farm, samples, sources, lines, read_batches(connection))
 

@@ -95,12 +95,6 @@ def find_changes(
     """Find the changes of consecutive hours in the stored samples, by the hours' keys."""
     points = read_points(connection)
     watched = setpoints.watched_points(points, farm)
-    samples = read_samples(
-        connection,
-        list(watched),
-        hours[0].start,
-        hours[-1].end,
-        carried_since=hours[0].before(setpoints.LOOKBACK),
-    )
+    samples = read_samples(connection, list(watched), hours[0].start, hours[-1].end, carried=True)
     changes = setpoints.detect(samples, watched)
     return setpoints.records(changes, hours, points, farm, read_batches(connection))

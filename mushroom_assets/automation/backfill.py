@@ -6,18 +6,20 @@ The UI's backfills do the same at any time, in runs of the daemon.
 import contextlib
 import datetime as dt
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import dagster as dg
 
+from mushroom_assets.automation.schedules import FEEDS_JOB, STANDING_JOB
 from mushroom_assets.automation.timetable import PARTITIONED
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.partitions import windows
 
 # The bar is on the console; the UI has it all.
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+CHECK_JOBS = (STANDING_JOB, FEEDS_JOB)
 Bars = Callable[[int, str, str], Any]  # a progress bar of (total, what, unit), a context manager
 Runs = dict[str, list[Sequence[str]]]  # by asset the partitions of each run
 
@@ -59,6 +61,8 @@ def materialize_missing(
                     lacking.add(asset)
                     break
                 bar.update(len(keys))
+        if total:  # no check is left "Not evaluated" until its schedule ticks
+            failures += worker.submit(_evaluate, defs, instance).result()
     return failures
 
 
@@ -109,12 +113,28 @@ def _materialize(
     first = keys[0]
     last = keys[-1]
     job = defs.resolve_job_def(f"{asset}_job")
-    tags = range_tags(first, last)
+    failure = _execute(job, instance, range_tags(first, last))
+    return failure and f"{asset} for {first} to {last} {failure}"
+
+
+def _evaluate(defs: dg.Definitions, instance: dg.DagsterInstance) -> list[str]:
+    """Run the jobs of checks; what failed."""
+    failures = []
+    for name in CHECK_JOBS:
+        failure = _execute(defs.resolve_job_def(name), instance, {})
+        if failure:
+            failures.append(f"{name} {failure}")
+    return failures
+
+
+def _execute(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Mapping[str, str]
+) -> str | None:
     result = job.execute_in_process(QUIET, instance=instance, tags=tags, raise_on_error=False)
     if result.success:
         return None
     reasons = "; ".join(_reason(event) for event in result.get_step_failure_events())
-    return f"{asset} for {first} to {last} failed in run {result.run_id}: {reasons}"
+    return f"failed in run {result.run_id}: {reasons}"
 
 
 def _reason(event: dg.DagsterEvent) -> str:

@@ -1,31 +1,21 @@
-"""Subcommands about data: `simulate`, `load`, `label`, `similar`.
+"""Subcommands about data: `simulate`, `similar`. Those that take files are in `load`.
 
 They read arguments and print what comes back. What they call lives in `ingestion` and `similar`.
 """
 
 import datetime as dt
-from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
 from mushroom_assets.cli import options, similar
 from mushroom_assets.cli.ground import machine, open_database
 from mushroom_assets.cli.progress import progress_bar
-from mushroom_assets.domain import reach
-from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.reach import Touched
 from mushroom_assets.ingestion import simulated
-from mushroom_assets.ingestion.batches import load_batches
-from mushroom_assets.ingestion.files import LoadReport, bad_rows_file
-from mushroom_assets.ingestion.labels import load_labels, progress_lines
-from mushroom_assets.ingestion.samples import load_samples
 from mushroom_assets.resources import ImageStore
 from mushroom_assets.settings import load_settings
-from mushroom_assets.storage.inputs import own_reach
 
 
-@click.command()
+@click.command(short_help="Let a simulated plant deliver samples and images.")
 @click.option(
     "--days",
     default=14,
@@ -68,101 +58,7 @@ def simulate(days: int, rooms: int | None, seed: int, images: bool, image_days: 
         simulated.deliver(database, store, farm, state, now, rooms=names, bars=progress_bar)
 
 
-@click.group()
-def load() -> None:
-    """Load files into the plant's tables; loading one again changes nothing."""
-
-
-@load.command("samples")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--skip-bad", is_flag=True, help="Load the good rows, and write the bad ones to FILE.bad.csv."
-)
-def samples_command(file: Path, skip_bad: bool) -> None:
-    """CSV or Parquet with one sample a row.
-
-    Columns: room_id, device_type, device_alias, point_alias, sampled_at (ISO 8601), value.
-    """
-    farm = load_settings().read_farm()
-    with (
-        machine() as settings,
-        open_database(settings) as database,
-        progress_bar(None, "samples", "row") as bar,
-        database.transaction() as connection,
-    ):
-        report = load_samples(
-            connection,
-            file,
-            farm,
-            skip_bad=skip_bad,
-            progress=lambda rows: bar.update(rows - bar.n),
-        )
-        touched = own_reach(connection, farm)
-    _tell(report, file)
-    _tell_touched(touched, farm)
-
-
-@load.command("batches")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--skip-bad", is_flag=True, help="Load the good rows, and write the bad ones to FILE.bad.csv."
-)
-def batches_command(file: Path, skip_bad: bool) -> None:
-    """CSV or Parquet with one batch a row.
-
-    Columns: room_id, in_date (YYYY-MM-DD), bag_count (may be empty).
-    """
-    farm = load_settings().read_farm()
-    with (
-        machine() as settings,
-        open_database(settings) as database,
-        database.transaction() as connection,
-    ):
-        report = load_batches(connection, file, farm, skip_bad=skip_bad)
-        touched = own_reach(connection, farm)
-    _tell(report, file)
-    _tell_touched(touched, farm)
-
-
-def _tell(report: LoadReport, file: Path) -> None:
-    click.echo(report.sentence())
-    if report.bad:
-        click.echo(f"bad rows: {bad_rows_file(file)}")
-    if report.unknown_rooms:
-        rooms = ", ".join(sorted(report.unknown_rooms))
-        click.echo(f"nothing is computed for rooms that the farm file does not list: {rooms}")
-
-
-def _tell_touched(touched: Sequence[Touched], farm: Farm) -> None:
-    """Which partitions are made anew by what was loaded, or made of it: a line an asset."""
-    for asset, (count, first, last) in reach.summed(touched, dt.datetime.now(dt.UTC), farm).items():
-        stretch = first if count == 1 else f"{first} to {last}"
-        click.echo(f"touches {count} of {asset}: {stretch}")
-
-
-@click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--skip-bad", is_flag=True, help="Store the good rows, and write the bad ones to FILE.bad.csv."
-)
-def label(file: Path, skip_bad: bool) -> None:
-    """CSV or Parquet with what growers see on images.
-
-    Columns: image_path, stage and/or condition, labelled_by (may be left out).
-    """
-    farm = load_settings().read_farm()
-    with (
-        machine() as settings,
-        open_database(settings) as database,
-        database.transaction() as connection,
-    ):
-        report = load_labels(connection, file, farm, skip_bad=skip_bad)
-        lines = progress_lines(connection, farm)
-    _tell(report, file)
-    click.echo("\n".join(lines))
-
-
-@click.command("similar")
+@click.command("similar", short_help="Find the stored images most like an image or a text.")
 @click.argument("image_or_text")
 @click.option(
     "--k", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many images."

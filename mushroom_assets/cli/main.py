@@ -25,8 +25,8 @@ SUBCOMMANDS = {
     "diff": ("diff", "diff"),
     "web": ("web", "web"),
     "simulate": ("data", "simulate"),
-    "load": ("data", "load"),
-    "label": ("data", "label"),
+    "load": ("load", "load"),
+    "label": ("load", "label"),
     "similar": ("data", "run_similar"),
 }
 LIGHT = "health"  # tells its faults itself: what tells them for the others knows SQLAlchemy

@@ -56,7 +56,7 @@ OF_THE_CODE_SERVER = click.option(
 )
 
 
-@click.group()
+@click.group(short_help="Run one of the farm's programs alone, for containers.")
 def serve() -> None:
     """One of the farm's programs alone, for a container or a machine of its own.
 
@@ -64,7 +64,7 @@ def serve() -> None:
     """
 
 
-@serve.command("code-server")
+@serve.command("code-server", short_help="Holds the definitions and the processes of runs.")
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -100,7 +100,7 @@ def serve_daemon(code_server: Endpoint) -> None:
         _keep(settings, programs.daemon(settings, workspace))
 
 
-@serve.command("page")
+@serve.command("page", short_help="`mushroom web`: tells what is wrong.")
 @click.option(
     "--host",
     default="127.0.0.1",

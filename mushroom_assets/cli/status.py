@@ -25,7 +25,7 @@ BY = "itself (follow_days): launch a backfill in the UI"
 HEAD = LINE.format("asset", "made until", "missing", "failed", "outdated", "next")
 
 
-@click.command()
+@click.command(short_help="Show what is made of each asset, and what is lacking.")
 def status() -> None:
     """Show each asset's newest partition, what is lacking of the last 30 days, and when it ticks.
 

@@ -1,27 +1,16 @@
 """`mushroom up`: everything on one machine.
 
-How processes are kept running lives in `service`.
+How processes are kept running lives in `service`, its demo farm in `demo`.
 """
 
 import contextlib
-import datetime as dt
-import time
 
 import click
-import dagster as dg
-import psycopg
-import sqlalchemy as sa
 
-from mushroom_assets.automation import backfill
-from mushroom_assets.cli import options
-from mushroom_assets.cli.command import EXPECTED, log
+from mushroom_assets.cli import demo, options
+from mushroom_assets.cli.command import log
 from mushroom_assets.cli.ground import machine, open_database, tables_or_report
-from mushroom_assets.cli.progress import progress_bar
-from mushroom_assets.domain.farm import Farm
-from mushroom_assets.faults.database import first_line
 from mushroom_assets.faults.retry import Retry
-from mushroom_assets.ingestion import simulated
-from mushroom_assets.resources import ImageStore
 from mushroom_assets.service import interrupts
 from mushroom_assets.service.claim import farm_claimed, home_claimed
 from mushroom_assets.service.guard import Ward
@@ -40,11 +29,9 @@ from mushroom_assets.service.programs import of_one_machine
 from mushroom_assets.service.supervisor import Round, Supervisor
 from mushroom_assets.service.ui import Door, reachable, wait_for_ui
 from mushroom_assets.settings import Settings, load_settings
-from mushroom_assets.storage.connection import Database
 
 # 14 days of 4 rooms: 0.6 GB of samples, as much of write-ahead log, and the images
 DEMO_BYTES = 3_000_000_000
-MINUTE_S = 60.0
 CLAIM_S = 5.0  # how long a restart of the database may leave the farm unclaimed
 
 
@@ -108,11 +95,13 @@ def up(door: Door, with_demo: bool, days: int, seed: int, page_port: int, attemp
         prepare_dagster_home(settings)
         settings = tables_or_report(settings, database, farm)
         load_run_launcher(settings)  # the UI needs Dagster's storage even to show an error
-        state = None
+        farm_rounds = [Round(CLAIM_S, make_sure)]
         if settings.startup_error is None and with_demo:
-            state = _demo_farm(settings, database, farm, days, seed)
+            settings, state = demo.begin(settings, database, days=days, seed=seed)
+            if state is not None:
+                state = demo.fill(settings, database, state)
+                farm_rounds.append(demo.deliveries(settings, database, state))
         interrupts.check()
-        farm_rounds = [Round(CLAIM_S, make_sure), *_deliveries(settings, database, farm, state)]
         _serve(settings, guarding, postgres, door, page_port, farm_rounds)
 
 
@@ -135,46 +124,6 @@ def _own_postgres(settings: Settings, guarding: Guarding) -> Postmaster | None:
         guarding.ward = Ward(groups=[], server=postgres.cluster.server())
     guarding.start()
     return postgres
-
-
-def _demo_farm(
-    settings: Settings, database: Database, farm: Farm, days: int, seed: int
-) -> simulated.Demo | None:
-    """Begin or resume the demo farm with all its results.
-
-    None where the database has samples of its own.
-    """
-    from mushroom_assets.definitions import defs  # 2 s, and it reads the farm file: only here
-
-    now = dt.datetime.now(farm.zone)
-    state = simulated.Demo.resume(settings.home, database, farm, seed=seed, days=days, now=now)
-    if state is None:
-        return None
-    log.info("demo farm: rooms %s, simulated from %s on", ", ".join(farm.rooms), state.first_day)
-    store = ImageStore().images()
-    state = simulated.deliver(database, store, farm, state, now, bars=progress_bar)
-    state.save(settings.home)
-    with dg.DagsterInstance.get() as instance:
-        for failure in backfill.materialize_missing(
-            defs, instance, state.first_day, now, progress_bar
-        ):
-            log.error("%s", failure)
-    return state
-
-
-def _deliveries(
-    settings: Settings, database: Database, farm: Farm, state: simulated.Demo | None
-) -> list[Round]:
-    """A demo farm, if there is any, delivers each minute."""
-    if state is None:
-        return []
-
-    def deliver() -> None:
-        nonlocal state
-        if state is not None:
-            state = _deliver_due(settings, database, farm, state)
-
-    return [Round(MINUTE_S, deliver, due=time.monotonic() + MINUTE_S)]
 
 
 def _serve(
@@ -204,22 +153,6 @@ def _serve(
             click.echo("stopping")
         finally:
             supervisor.stop()
-
-
-def _deliver_due(
-    settings: Settings, database: Database, farm: Farm, state: simulated.Demo
-) -> simulated.Demo:
-    """Deliver what the simulated plant has by now, and tell how far that is; a fault is logged."""
-    now = dt.datetime.now(farm.zone)
-    try:
-        state = simulated.deliver(database, ImageStore().images(), farm, state, now)
-        state.save(settings.home)
-    except (*EXPECTED, sa.exc.DBAPIError, psycopg.Error, OSError) as error:  # psycopg: from COPY
-        log.error(
-            "the simulated plant could not deliver: %s; what is due comes with the next minute",
-            first_line(error),
-        )
-    return state
 
 
 def _welcome(settings: Settings, door: Door, page_port: int) -> str:

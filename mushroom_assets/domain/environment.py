@@ -121,32 +121,32 @@ def summarise_day(
             helds[name] = hold(series, day.start_us, day.end_us, farm.max_hold_s)
             found.sensors.extend(_sensor_days(room, name, sensors, helds[name], farm))
         for name, held in helds.items():
-            row = _row(day.date, room, name, measured[name], held, growth, farm)
-            found.rows.append(row)
+            key = _Key(day.date, room, name)
+            found.rows.append(_row(key, measured[name], held, growth, farm))
         _tell_wetness(found.rows, room, helds)
     return found
 
 
+class _Key(NamedTuple):
+    day: dt.date
+    room_id: str
+    quantity: str
+
+
 def _row(
-    day: dt.date,
-    room: str,
-    quantity: str,
-    sensors: Sequence[Sensor],
-    held: Held,
-    growth: Growth,
-    farm: Farm,
+    key: _Key, sensors: Sequence[Sensor], held: Held, growth: Growth, farm: Farm
 ) -> DailyEnvStats:
-    series = [sensor.series for sensor in sensors]
-    counts = count(series, held.start, held.end)
-    values = spread_out(series, held.start, held.end)
-    band = farm.band(quantity, growth.growth_day)
+    own = [sensor.series.within(held.start, held.end) for sensor in sensors]
+    counts = count(own)
+    values = spread_out(own)
+    band = farm.band(key.quantity, growth.growth_day)
     beside = None if band is None else held.beside(band)
     steepest = held.steepest()
     return {
-        "stat_date": day,
-        "room_id": room,
-        "quantity": quantity,
-        "unit": farm.units()[quantity],
+        "stat_date": key.day,
+        "room_id": key.room_id,
+        "quantity": key.quantity,
+        "unit": farm.units()[key.quantity],
         "sensor_count": counts.sensors,
         "sample_count": counts.samples,
         "rejected_count": counts.rejected,
@@ -195,7 +195,7 @@ def _sensor_days(
     found = []
     for sensor in sensors:
         held = hold([sensor.series], start, end, farm.max_hold_s)
-        counts = count([sensor.series], start, end)
+        counts = count([sensor.series.within(start, end)])
         figures = (counts, held.coverage, held.mean(), together.mean())
         found.append(SensorDay(room, quantity, sensor.name, *figures))
     return found

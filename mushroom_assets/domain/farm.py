@@ -6,19 +6,21 @@ file and reports mistakes.
 
 import datetime as dt
 import itertools
+import re
 import zoneinfo
 from collections import Counter
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
     field_validator,
     model_validator,
 )
+
+from mushroom_assets.domain.zones import UnusableZone, exists, require_whole_jumps
 
 Language = Literal["en", "zh"]
 ChangeType = Literal["digital_on_off", "enum_state", "analog_value"]
@@ -37,28 +39,12 @@ def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
     return pair
 
 
-def _on_off(word: Any) -> Any:
-    """YAML 1.1 reads an unquoted `on` or `off` as a boolean; here both are words."""
-    return ("on" if word else "off") if isinstance(word, bool) else word
-
-
-def _text_keys(mapping: object) -> object:
-    """Room ids and aliases are text, even if YAML reads a number (`611:`) or a boolean (`on:`).
-
-    Pydantic checks values that are not mappings.
-    """
-    if not isinstance(mapping, dict):
-        return mapping
-    return {str(_on_off(key)): value for key, value in mapping.items()}
-
-
-Text = Annotated[str | dict[Language, str], BeforeValidator(_on_off)]
-Alias = Annotated[str, BeforeValidator(_on_off)]
-_TextKeys = BeforeValidator(_text_keys)
+# Texts as they are written: `farm_yaml` makes no number and no boolean of `010`, `6.10` or `on`
+Text = str | dict[Language, str]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Room(_Model):
@@ -82,7 +68,7 @@ class Quantity(_Model):
     spike: float | None = Field(default=None, gt=0)
     stuck_s: int | None = Field(default=None, gt=0)
     full_scale: float | None = None
-    setpoints: Annotated[dict[str, list[Alias]], _TextKeys] = {}
+    setpoints: dict[str, list[str]] = {}
     text: Text | None = None
     decimals: int | None = Field(default=None, ge=0, le=9)
 
@@ -92,7 +78,8 @@ class Quantity(_Model):
 class WatchedPoint(_Model):
     """A setpoint whose changes are recorded.
 
-    `threshold` is the smallest step of an analog value, in `unit`.
+    `threshold` is the resolution of an analog value, in `unit`: the smallest step that counts.
+    Without one every difference does.
     """
 
     change_type: ChangeType
@@ -100,14 +87,6 @@ class WatchedPoint(_Model):
     unit: str | None = None
     description: Text | None = None
     labels: dict[int, Text] = {}
-
-    @model_validator(mode="after")
-    def _analog_needs_threshold(self) -> Self:
-        if self.change_type == "analog_value" and self.threshold is None:
-            raise ValueError(
-                "an analog_value point needs a threshold (the smallest step that counts)"
-            )
-        return self
 
 
 class Stage(_Model):
@@ -217,10 +196,10 @@ class Farm(_Model):
     cycle_days: int = Field(gt=0)
     max_hold_s: int = Field(gt=0)
     pair_within_s: int = Field(ge=0)
-    rooms: Annotated[dict[str, Room], _TextKeys] = Field(min_length=1)
+    rooms: dict[str, Room] = Field(min_length=1)
     quantities: dict[str, Quantity]
-    points: dict[str, Annotated[dict[str, WatchedPoint], _TextKeys]]
-    devices: Annotated[dict[str, Text], _TextKeys]
+    points: dict[str, dict[str, WatchedPoint]]
+    devices: dict[str, Text]
     stages: list[Stage]
     report: ReportRules
     vision: Vision
@@ -236,6 +215,21 @@ class Farm(_Model):
             raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Asia/Shanghai")
         return name
 
+    @field_validator("first_day", mode="before")
+    @classmethod
+    def _is_a_day(cls, day: object) -> object:
+        """A number would be taken for seconds since 1970, a time for its day."""
+        if type(day) is dt.date:
+            return day
+        # Unlike ISO 8601, and like YAML, with or without zeros
+        match = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", str(day))
+        try:
+            return dt.date(*map(int, match.groups() if match else ()))
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{day} is no day; write it as year-month-day, such as 2026-01-31"
+            ) from None
+
     @field_validator("rooms", mode="before")
     @classmethod
     def _room_without_settings(cls, rooms: object) -> object:
@@ -246,11 +240,23 @@ class Farm(_Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         """What holds between keys. A message begins with the key that it is about."""
+        self._check_clock()
         self._check_folders()
         self._check_quantities()
         self._check_stages()
         self._check_keep()
         return self
+
+    def _check_clock(self) -> None:
+        if not exists(self.first_day, self.zone):
+            raise ValueError(
+                f"first_day: {self.timezone} has no {self.first_day}, its clock skipped that day; "
+                "take the next one"
+            )
+        try:
+            require_whole_jumps(self.zone, self.first_day)
+        except UnusableZone as error:
+            raise ValueError(f"timezone: {error}") from error
 
     def _check_folders(self) -> None:
         counts = Counter(self.folder(room) for room in self.rooms)

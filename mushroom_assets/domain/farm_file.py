@@ -3,14 +3,15 @@
 `farm` defines what the keys mean, `settings` where the file lies (`MUSHROOM_CONFIG`).
 """
 
+import difflib
 from importlib import resources
-from typing import Any
+from typing import Any, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.packaged import read_yaml
+from mushroom_assets.domain.farm_yaml import DoubledKeys, line_of, read_written
 
 REQUIRED = ("timezone", "first_day", "rooms")  # keys that no reference value can replace
 
@@ -36,10 +37,12 @@ def parse_farm(text: str, *, source: str = "farm.yaml") -> Farm:
             line and key.
     """
     try:
-        given = read_yaml(text)
-        reference = read_yaml(reference_farm_text())
+        given, node = read_written(text)
     except yaml.YAMLError as error:
         raise FarmFileError(f"{source} is not valid YAML: {error}") from error
+    except DoubledKeys as error:
+        raise FarmFileError(f"{source} cannot be used:\n{error}") from error
+    reference, _ = read_written(reference_farm_text())
     if not isinstance(given, dict):
         raise FarmFileError(f"{source} must be a mapping with the keys {', '.join(REQUIRED)}")
     defaults = {key: value for key, value in reference.items() if key not in REQUIRED}
@@ -48,44 +51,32 @@ def parse_farm(text: str, *, source: str = "farm.yaml") -> Farm:
     try:
         return Farm.model_validate(defaults | given)
     except ValidationError as error:
-        mistakes = [_explain(mistake, text) for mistake in error.errors()]
+        mistakes = [_explain(mistake, node) for mistake in error.errors()]
         raise FarmFileError(f"{source} cannot be used:\n" + "\n".join(mistakes)) from error
 
 
-def _explain(mistake: Any, text: str) -> str:
+def _explain(mistake: Any, node: Any) -> str:
     path = [str(part) for part in mistake["loc"]]
     message = mistake["msg"].removeprefix("Value error, ")
     key, _, rest = message.partition(": ")
-    if not path and key in Farm.model_fields:  # a rule of the whole file names its key itself
+    if mistake["type"] == "extra_forbidden":
+        message = _unknown(path)
+    elif not path and key in Farm.model_fields:  # a rule of the whole file names its key itself
         path = [key]
         message = rest
-    line = _line_of(path, text)
+    line = line_of(path, node)
     where = (f"line {line}, " if line else "") + (".".join(path) or "the file")
     return f"  {where}: {message}"
 
 
-def _line_of(path: list[str], text: str) -> int | None:
-    """Line (from 1) of the deepest key of `path` that the document has.
-
-    None if it has none of them.
-    """
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    line = None
-    for part in path:
-        found = _under(node, part)
-        if found is None:
-            break
-        line, node = found
-    return line
-
-
-def _under(node: Any, key: str) -> tuple[int, Any] | None:
-    """Line and value of a key in a mapping, or of an element in a list; None where it has none."""
-    if isinstance(node, yaml.MappingNode):
-        for name, value in node.value:
-            if name.value == key:
-                return name.start_mark.line + 1, value
-    elif isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
-        value = node.value[int(key)]
-        return value.start_mark.line + 1, value
-    return None
+def _unknown(path: list[str]) -> str:
+    """What is said of a key that no model has: the nearest that its model has, or all of them."""
+    kind: Any = Farm
+    for part in path[:-1]:
+        # A model's field, a mapping's value or a list's element
+        is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
+        kind = kind.model_fields[part].annotation if is_model else get_args(kind)[-1]
+    known = list(kind.model_fields)
+    near = difflib.get_close_matches(path[-1], known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    return f"unknown key; {hint}"

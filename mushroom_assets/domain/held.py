@@ -7,11 +7,12 @@ half-open [start, end).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from mushroom_assets.domain.series import DECIMALS, SECOND, Series, Times, Values
+from mushroom_assets.domain.series import DECIMALS, SECOND, Flags, Series, Times, Values
 
 HOUR = 3600 * SECOND
 NO_TIMES: Times = np.empty(0, np.int64)
@@ -28,7 +29,8 @@ class Held:
         since: first instant of each stretch, ascending, shape (k,).
         until: first instant after each, later than `since`, shape (k,).
         value: mean of the sensors that are known then, in the quantity's unit, shape (k,).
-        spread: largest minus smallest of them; NaN where fewer than two are known, shape (k,).
+        spread: largest minus smallest of them; NaN where fewer than two are known, shape (k,); None
+            where there is one sensor.
     """
 
     start: int
@@ -36,9 +38,9 @@ class Held:
     since: Times
     until: Times
     value: Values
-    spread: Values
+    spread: Values | None = None
 
-    @property
+    @cached_property
     def known(self) -> Times:
         """How long each stretch lasts."""
         return self.until - self.since
@@ -54,6 +56,8 @@ class Held:
 
     def mean_spread(self) -> float | None:
         """How far the sensors differ: the time-weighted mean over where two or more are known."""
+        if self.spread is None:
+            return None
         several = ~np.isnan(self.spread)
         return _mean(self.spread[several], self.known[several])
 
@@ -92,8 +96,8 @@ class Held:
 
     def steepest(self) -> "Steepest | None":
         """The steepest rise and fall; None where no two instants an hour apart are known."""
-        later = _differences(self, self.since, self.value, -HOUR)
-        earlier = -_differences(self, self.since, self.value, HOUR)
+        later = self._differences(-HOUR)
+        earlier = -self._differences(HOUR)
         found = np.concatenate((later, earlier))
         if not found.size:
             return None
@@ -101,11 +105,23 @@ class Held:
 
     def at(self, instants: Times) -> Values:
         """The value at some instants; NaN where it is unknown."""
+        found = np.full(instants.size, np.nan)
+        is_known, place = self._places(instants)
+        found[is_known] = self.value[place]
+        return found
+
+    def _differences(self, shift: int) -> Values:
+        """Each value minus that `shift` later than its first instant, where that is known."""
+        is_known, place = self._places(self.since + shift)
+        return self.value[is_known] - self.value[place]
+
+    def _places(self, instants: Times) -> tuple[Flags, Times]:
+        """Which of the instants are known, and the stretches in which those lie."""
         if not self.since.size:
-            return np.full(instants.size, np.nan)
+            return np.zeros(instants.size, dtype=bool), NO_TIMES
         place = np.searchsorted(self.since, instants, side="right") - 1
         is_known = (place >= 0) & (instants < self.until[place])
-        return np.where(is_known, self.value[place], np.nan)
+        return is_known, place[is_known]
 
 
 class Beside(NamedTuple):
@@ -139,11 +155,11 @@ def hold(sensors: Sequence[Series], start: int, end: int, max_hold_s: int) -> He
         max_hold_s: how long a value counts without a newer sample.
     """
     if not sensors:
-        return Held(start, end, NO_TIMES, NO_TIMES, NO_VALUES, NO_VALUES)
+        return Held(start, end, NO_TIMES, NO_TIMES, NO_VALUES)
     parts = [_of_one(series, start, end, max_hold_s * SECOND) for series in sensors]
     if len(parts) == 1:
         since, until, value = parts[0]
-        return Held(start, end, since, until, value, np.full(value.size, np.nan))
+        return Held(start, end, since, until, value)
     return _together(parts, start, end)
 
 
@@ -158,11 +174,11 @@ def _of_one(series: Series, start: int, end: int, longest: int) -> tuple[Times, 
 
 def _together(parts: Sequence[tuple[Times, Times, Values]], start: int, end: int) -> Held:
     """The mean and the spread of those known, from edge to edge."""
-    edges = np.unique(np.concatenate([np.append(since, until) for since, until, _ in parts]))
+    edges = _distinct(np.concatenate([np.append(since, until) for since, until, _ in parts]))
     since = edges[:-1]
     values = np.full((len(parts), since.size), np.nan)
     for row, (first, last, value) in enumerate(parts):
-        part = Held(start, end, first, last, value, value)
+        part = Held(start, end, first, last, value)
         values[row] = part.at(since)
     count = np.sum(~np.isnan(values), axis=0)
     known = count > 0
@@ -173,6 +189,12 @@ def _together(parts: Sequence[tuple[Times, Times, Values]], start: int, end: int
     extremes = values[:, several]
     spread[several] = np.nanmax(extremes, axis=0) - np.nanmin(extremes, axis=0)
     return Held(start, end, since[known], edges[1:][known], mean, spread)
+
+
+def _distinct(instants: Times) -> Times:
+    """Sorted, each once; `np.unique` hashes integers first, which is slower."""
+    ordered = np.sort(instants)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if ordered.size else ordered
 
 
 def _mean(value: Values, known: Times) -> float | None:
@@ -188,9 +210,3 @@ def _longest(since: Times, until: Times) -> int:
     first = since[np.append(0, apart + 1)]
     last = until[np.append(apart, until.size - 1)]
     return int((last - first).max())
-
-
-def _differences(held: Held, instants: Times, value: Values, shift: int) -> Values:
-    """The value minus that `shift` later, where both are known."""
-    found = value - held.at(instants + shift)
-    return found[~np.isnan(found)]

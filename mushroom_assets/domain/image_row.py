@@ -18,7 +18,7 @@ from mushroom_assets.domain.image_key import ImageKeyError, parse_image_key
 from mushroom_assets.domain.marks import neighbour_s
 from mushroom_assets.domain.probe import Probe, ProbeColumns, probe_columns
 from mushroom_assets.domain.sensors import SPIKE_REACH, Around, RoomQuantity
-from mushroom_assets.domain.series import Series, known_at
+from mushroom_assets.domain.series import Series, last_known
 from mushroom_assets.domain.vision import (
     CLIMATE_COLUMNS,
     CLIMATE_MAX_AGE_S,
@@ -188,7 +188,7 @@ def circumstances(
     for quantity, column in CLIMATE_COLUMNS.items():
         if (room, quantity) in climate:
             sensors = climate[room, quantity]
-            found[column] = known_at(sensors, to_us(captured_at), CLIMATE_MAX_AGE_S)
+            found[column] = last_known(sensors, to_us(captured_at), CLIMATE_MAX_AGE_S)
     return found
 
 

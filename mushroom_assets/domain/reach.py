@@ -73,7 +73,8 @@ def of_samples(samples: pd.DataFrame, points: Sequence[Point], farm: Farm) -> li
     of_images = climate_span(farm)
     of_report = report.climate_span(farm)
     found = [
-        # A change compares a sample with the one before: the next one has a new one before it
+        # A change compares a sample with the one before: the next one, however far ahead, has a
+        # new one before it
         (SETPOINTS, moves[["first", "last", "next"]].to_numpy().ravel()),
         (ENVIRONMENT, _until(climate, of_day)),
         (VISION, _until(climate, of_images)),
@@ -86,7 +87,7 @@ def of_span(span: Span, assets: Sequence[str], source: str, farm: Farm) -> list[
     """Every partition of the assets that a stretch of time touches; none if it ends before."""
     if span.first > span.last:
         return []
-    # An hour's step meets every hour, but where a clock jumps by half of one (Lord Howe)
+    # An hour's step meets every hour: clocks jump by whole ones (`zones`)
     steps = np.arange(span.first, span.last, 3600 * SECOND, dtype=np.int64)
     instants = np.append(steps, span.last)
     return [_touched(asset, source, instants, farm) for asset in assets]

@@ -17,8 +17,9 @@ Flags = npt.NDArray[np.bool_]
 
 SECOND = 1_000_000  # microseconds
 # Compared with a limit to so many decimals. The mean of three sensors at 10.7 lies inside a band
-# that begins there, and 8.3 is not more than 2 above 6.3; but in binary (10.7 + 10.7 + 10.7) / 3 is
-# 10.699999999999998 and 8.3 - 6.3 is 2.000000000000001
+# that begins there, so does the dew point of saturated air at 17.6 °C in one that begins there, and
+# 8.3 is not more than 2 above 6.3; but in binary they are 10.699999999999998, 17.599999999999998
+# and 2.000000000000001
 DECIMALS = 9
 
 
@@ -58,15 +59,16 @@ class Series:
         )
 
 
-def known_at(sensors: Sequence[Series], at: int, max_age_s: int) -> float | None:
-    """What is known at an instant: the mean over the sensors; None if none of them knows.
+def last_known(sensors: Sequence[Series], at: int, max_age_s: int) -> float | None:
+    """The last value before an instant: the mean over the sensors; None where none has one.
 
-    A sensor knows its last sample at or before the instant, if that is accepted and at most
-    `max_age_s` old.
+    That of a sensor is its last accepted sample at or before the instant, at most `max_age_s` old.
+    A glitch since then does not hide it, as it does in `held`.
     """
     values = []
     for series in sensors:
-        last = int(np.searchsorted(series.at, at, side="right")) - 1
-        if last >= 0 and at - series.at[last] <= max_age_s * SECOND and series.accepted[last]:
-            values.append(float(series.value[last]))
+        accepted = series.at[series.accepted]
+        last = int(np.searchsorted(accepted, at, side="right")) - 1
+        if last >= 0 and at - accepted[last] <= max_age_s * SECOND:
+            values.append(float(series.value[series.accepted][last]))
     return sum(values) / len(values) if values else None

@@ -1,8 +1,8 @@
 """`hourly_setpoint_changes`: what counts as a change, what its record says, and how people put it.
 
-A change compares a sample with the same point's previous finite sample, wherever that lies, at most
-`LOOKBACK` back. Because the rule looks at pairs of neighbours alone, the changes of consecutive
-windows put together are those of one pass over the whole span. Nothing is read or written here.
+A change compares a sample with the same point's previous finite sample, wherever that lies. Because
+the rule looks at pairs of neighbours alone, the changes of consecutive windows put together are
+those of one pass over the whole span. Nothing is read or written here.
 """
 
 import datetime as dt
@@ -16,20 +16,13 @@ import pandas as pd
 from mushroom_assets.domain.farm import ChangeType, Farm, WatchedPoint
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.points import Point
+from mushroom_assets.domain.steps import reaches
 from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.windows import Window, to_instant
 
-VERSION = 1  # of the code: raise it when the rows' meaning changes, see `versions`
-LOOKBACK = dt.timedelta(days=7)
+VERSION = 2  # of the code: raise it when the rows' meaning changes, see `versions`
 CHANGE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "mushroom_assets/hourly_setpoint_changes")
-
-# A step counts from `threshold` on, in decimal: 12.6 - 12.5 is 0.0999999999999996 in binary, and
-# 17.8 - 17.7 is 0.0999985 where the feed stores 4-byte floats. The error of the latter stays below
-# 1e-4 of a 0.1 step up to 100. Large thresholds are met within half of the third decimal, so that
-# 49.999 is not a step of 50.
-_STEP_TOLERANCE = 1e-4
-_LARGEST_TOLERANCE = 5e-4
 
 
 class HourlySetpointChanges(TypedDict):
@@ -93,13 +86,12 @@ def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.Dat
     moved = moved[np.isin(point[moved], list(watched))]
     ids, rows = np.unique(point[moved], return_inverse=True)
     rules = [watched[int(key)] for key in ids]
-    smallest = np.array([_smallest_step(rule) for rule in rules], dtype=np.float64)[rows]
+    least = np.array([_least(rule) for rule in rules], dtype=np.float64)[rows]
     analog = np.array([rule.change_type == "analog_value" for rule in rules], dtype=bool)[rows]
     before = value[moved]
     after = value[moved + 1]
-    step = np.where(analog, np.abs(after - before), np.abs(np.rint(after) - np.rint(before)))
-    near = at[moved + 1] - at[moved] <= LOOKBACK // dt.timedelta(microseconds=1)
-    changed = moved[near & (step >= smallest)]
+    states_differ = np.rint(after) != np.rint(before)
+    changed = moved[np.where(analog, reaches(before, after, least), states_differ)]
     columns = {
         "point_id": point[changed + 1],
         "changed_at": at[changed + 1],
@@ -110,12 +102,9 @@ def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.Dat
     return pd.DataFrame(columns)
 
 
-def _smallest_step(rule: WatchedPoint) -> float:
-    """Two states differ by 1 or more; an analog value by its threshold."""
-    if rule.change_type != "analog_value":
-        return 0.5
-    threshold = rule.threshold or 1.0
-    return threshold - min(_STEP_TOLERANCE * threshold, _LARGEST_TOLERANCE)
+def _least(rule: WatchedPoint) -> float:
+    """The smallest step that counts; 0 where every difference does."""
+    return rule.threshold or 0.0
 
 
 def records(
@@ -201,9 +190,13 @@ def change_text(change: Change, farm: Farm) -> str:
 
     It does not name room and time.
     """
-    colon = say("colon", farm)
+    return f"{point_text(change, farm)} {_move_text(change, farm)}"
+
+
+def point_text(change: Change, farm: Farm) -> str:
+    """What people call the point of a row, without its room: `air cooler: temperature setpoint`."""
     name = change["point_description"] or change["point_alias"]
-    return f"{device_text(change, farm)}{colon}{name} {_move_text(change, farm)}"
+    return f"{device_text(change, farm)}{say('colon', farm)}{name}"
 
 
 def _move_text(change: Change, farm: Farm) -> str:

@@ -37,9 +37,8 @@ class Quantiles:
     max: float | None = None
 
 
-def count(sensors: Sequence[Series], start: int, end: int) -> Counts:
-    """Count the samples of [start, end)."""
-    own = [series.within(start, end) for series in sensors]
+def count(own: Sequence[Series]) -> Counts:
+    """Count the samples of a window, by sensor."""
     return Counts(
         samples=sum(int((~series.rejected).sum()) for series in own),
         rejected=sum(int(series.rejected.sum()) for series in own),
@@ -48,9 +47,8 @@ def count(sensors: Sequence[Series], start: int, end: int) -> Counts:
     )
 
 
-def spread_out(sensors: Sequence[Series], start: int, end: int) -> Quantiles:
-    """Quantiles of the accepted samples of [start, end)."""
-    own = [series.within(start, end) for series in sensors]
+def spread_out(own: Sequence[Series]) -> Quantiles:
+    """Quantiles of the accepted samples of a window, by sensor."""
     values = [series.value[series.accepted] for series in own]
     value = np.concatenate([np.empty(0), *values])
     return Quantiles(*quantiles(value, (0, 0.25, 0.5, 0.75, 1))) if value.size else Quantiles()

@@ -1,7 +1,7 @@
 """Files of growers' labels into `image_label`: every row is examined, all or nothing is stored.
 
-`files` reads the files and reports on them. What a label is worth to a probe is the business of
-`domain.probe`.
+`files` reads the files, `report` has what was done. What a label is worth to a probe is the
+business of `domain.probe`.
 """
 
 from pathlib import Path
@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.probe import KINDS, MIN_LABELS, class_names, missing_labels
-from mushroom_assets.ingestion.files import LoadError, LoadReport, blocks, columns_of, keep, settle
+from mushroom_assets.ingestion.files import blocks, examined
+from mushroom_assets.ingestion.report import LoadError, LoadReport, keep, settle
 from mushroom_assets.storage.vision.labels import count_labels, seen_contents, store_labels
 
 OPTIONAL = (*KINDS, "labelled_by")
@@ -38,13 +39,16 @@ def load_labels(
     Raises:
         LoadError: not such a file, or bad rows that are not to be skipped.
     """
-    report = LoadReport()
+    table = examined(path, ["image_path"])
+    report = LoadReport(notes=table.notes())
     names = class_names(farm.vision)
-    there = columns_of(path, ["image_path"])
-    columns = ["image_path", *(name for name in OPTIONAL if name in there)]
+    columns = ["image_path", *(name for name in OPTIONAL if name in table.names)]
     if not set(KINDS) & set(columns):
-        raise LoadError(f"{path} lacks a column stage or condition. It has: {', '.join(there)}")
-    for block in blocks(path, columns, report):
+        found = ", ".join(table.names)
+        raise LoadError(
+            f"{path} lacks a column stage or condition. It has: {found}. Remedy: add one of them"
+        )
+    for block in blocks(table, columns, report):
         rows = block.reindex(columns=["image_path", *OPTIONAL], fill_value="")
         content = rows["image_path"].map(seen_contents(connection, set(rows["image_path"])))
         parsed = rows.astype(object).where(rows != "", None).assign(content_sha256=content)

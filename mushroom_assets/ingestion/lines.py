@@ -15,12 +15,17 @@ SHOWN = 2000  # bytes of a longer one that are told
 class Lines(io.RawIOBase):
     """The file as a stream, in which an overlong line is empty; `tell` is told its number and text.
 
-    Lines count from 1. A line ends as CSV has it: LF, CR LF or CR.
+    Lines count from 1. A line ends as CSV has it: LF, CR LF or CR. The bytes are UTF-8, whatever
+    the file's encoding.
     """
 
-    def __init__(self, path: Path, tell: Callable[[int, str], None]) -> None:
+    def __init__(
+        self, path: Path, tell: Callable[[int, str], None], encoding: str = "utf-8"
+    ) -> None:
         super().__init__()
         self._file = path.open("rb")
+        is_utf8 = encoding.startswith("utf-8")  # a mark of its order is no trouble to who reads it
+        self._text = None if is_utf8 else io.TextIOWrapper(self._file, encoding, newline="")
         self._tell = tell
         self._pieces = self._bounded()
         self._rest = b""
@@ -54,7 +59,8 @@ class Lines(io.RawIOBase):
         lines = 0
         begun = b""  # of a line whose end was not read yet
         while piece := self._piece():
-            if not _ends(piece):
+            # A shorter piece is the last one: the file ends without the end of a line
+            if not _ends(piece) and len(begun + piece) >= LONGEST_LINE:
                 self._tell(lines + 1, (begun + piece)[:SHOWN].decode("utf-8", "replace"))
                 begun = b""
                 piece = self._after_the_line()
@@ -68,8 +74,12 @@ class Lines(io.RawIOBase):
 
     def _piece(self) -> bytes:
         """The next bytes; a CR is not parted from its LF."""
-        piece = self._file.read(LONGEST_LINE)
-        return piece + self._file.read(1) if piece.endswith(b"\r") else piece
+        piece = self._bytes(LONGEST_LINE)
+        return piece + self._bytes(1) if piece.endswith(b"\r") else piece
+
+    def _bytes(self, count: int) -> bytes:
+        """So many of the file, or of its characters where they are decoded."""
+        return self._file.read(count) if self._text is None else self._text.read(count).encode()
 
     def _after_the_line(self) -> bytes:
         """What follows the line that is being read, from its end on."""

@@ -1,25 +1,32 @@
 """Files of samples into `sample` and `point`: every row is examined, all or nothing is stored.
 
-`files` reads the files and reports on them.
+`files` reads the files, `report` has what was done, `doubts` names what was loaded and may be a
+mistake.
 """
 
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.ingestion.files import LoadReport, Progress, blocks, keep, settle
-from mushroom_assets.storage.points import register_points
-from mushroom_assets.storage.samples import insert_samples
+from mushroom_assets.ingestion.doubts import SampleDoubts
+from mushroom_assets.ingestion.files import blocks, examined
+from mushroom_assets.ingestion.report import LoadReport, Progress, keep, settle
+from mushroom_assets.ingestion.times import read_instants
+from mushroom_assets.storage.points import read_points, register_points
+from mushroom_assets.storage.samples import correct_samples, insert_samples
 
 POINT = ["room_id", "device_alias", "point_alias"]
 # What a clock that is off by years says is no sample; each month of it would be a table
 EARLIEST = pd.Timestamp("2000-01-01", tz="UTC")
 AHEAD = pd.Timedelta(days=2)
 SAMPLE_COLUMNS = ["room_id", "device_type", "device_alias", "point_alias", "sampled_at", "value"]
+REPEATED = "another value for the same point and time earlier in the file"
+DECIMAL_COMMA = r"[+-]?\d+,\d+(?:e[+-]?\d+)?"
+# What a sheet in English writes for 2256 in a file of tabs, and one in German for 2.256
+THOUSANDS = r"[+-]?[1-9]\d{0,2}(?:,\d{3})+"
 
 
 def load_samples(
@@ -28,95 +35,127 @@ def load_samples(
     farm: Farm,
     *,
     skip_bad: bool = False,
+    correct: bool = False,
     progress: Progress = lambda rows: None,
 ) -> LoadReport:
     """Load samples inside the caller's transaction; points not known yet are registered.
 
     Args:
         connection: a connection in a transaction, which the caller rolls back on any error.
-        path: CSV or Parquet with the columns room_id, device_type, device_alias, point_alias,
-            sampled_at (ISO 8601; without an offset it is farm time; from 2000 to the day after
-            tomorrow) and value.
+        path: CSV or Parquet with the columns `SAMPLE_COLUMNS`; a time (ISO 8601) without an offset
+            is the farm's, and lies between 2000 and the day after tomorrow.
         farm: time zone and rooms.
         skip_bad: load the rest when rows are bad, and write the bad ones to a file beside this one.
+        correct: replace values that are stored and differ.
         progress: told the rows read so far.
 
     Raises:
         LoadError: not such a file, or bad rows that are not to be skipped.
     """
-    report = LoadReport()
+    table = examined(path, SAMPLE_COLUMNS)
+    report = LoadReport(correct=correct, notes=table.notes())
     now = pd.Timestamp.now(tz="UTC").as_unit("us")
-    for block in blocks(path, SAMPLE_COLUMNS, report):
-        good = _samples_in(block, farm, now, report)
-        report.unknown_rooms |= set(good["room_id"]) - set(farm.rooms)
-        if not report.bad or skip_bad:
-            point_id = _point_ids(connection, good)
-            rows = good.assign(point_id=point_id, received_at=now)
-            added, different = insert_samples(connection, rows)
-            report.added += added
-            report.different += different
+    doubts = SampleDoubts(farm, now)
+    for block in blocks(table, SAMPLE_COLUMNS, report):
+        rows, reasons = _parsed(block, farm, now, table.separator)
+        _find_points(connection, rows, reasons)
+        _find_repeated(rows, reasons)
+        good = keep(rows, block, reasons, report)
+        report.unknown_rooms |= set(good["room_id"].unique()) - set(farm.rooms)
+        doubts.look_at(good)
+        if not report.bad or skip_bad or correct:  # it is then that other bad rows come to light
+            _store(connection, good.assign(received_at=now), block, report)
         progress(report.read)
     settle(report, path, skip_bad)
+    report.warnings += doubts.sentences()
     return report
 
 
-def _point_ids(connection: sa.Connection, samples: pd.DataFrame) -> npt.NDArray[np.int32]:
-    """The point of each sample; points not known yet are registered."""
-    points = samples[[*POINT, "device_type"]].drop_duplicates(POINT)
-    ids = register_points(connection, points)
-    by_name = ids.set_axis(pd.MultiIndex.from_frame(points[POINT]))
-    return by_name.reindex(pd.MultiIndex.from_frame(samples[POINT])).to_numpy()
-
-
-def _samples_in(
-    block: pd.DataFrame, farm: Farm, now: pd.Timestamp, report: LoadReport
-) -> pd.DataFrame:
-    """The rows that can be loaded, with instants and numbers; the others go to the report."""
-    instants, time_faults = _instants(block["sampled_at"], farm)
-    value = pd.to_numeric(block["value"].str.lower(), errors="coerce")
-    not_a_number = value.isna() & ~block["value"].str.lower().isin(["nan"])
-    parsed = block.assign(sampled_at=instants, value=value)
-    reasons = pd.Series("", index=block.index)
-    reasons[not_a_number] = "value is no number"
+def _parsed(
+    block: pd.DataFrame, farm: Farm, now: pd.Timestamp, separator: str
+) -> tuple[pd.DataFrame, pd.Series]:
+    """The rows with instants and numbers, and what is wrong with each, "" where nothing is."""
+    instants, faults = read_instants(block["sampled_at"], farm)
+    value, value_faults = _numbers(block["value"], separator)
+    reasons = value_faults
     reasons[instants < EARLIEST] = f"sampled_at is before {EARLIEST:%Y}"
     reasons[instants > now + AHEAD] = f"sampled_at is over {AHEAD.days} days ahead"
-    reasons[time_faults != ""] = time_faults
+    wrong = faults != ""
+    reasons[wrong] = "sampled_at " + faults[wrong]
     for name in ("room_id", "device_type", "device_alias", "point_alias"):
         reasons[block[name] == ""] = f"{name} is empty"
-    good = parsed[reasons == ""]
-    same_time = good.duplicated([*POINT, "sampled_at"])
-    same_value = good.duplicated([*POINT, "sampled_at", "value"])
-    again = same_time & ~same_value
-    reasons[again[again].index] = "another value for the same point and time earlier in the file"
-    return keep(parsed, block, reasons, report)
+    return block.assign(sampled_at=instants, value=value), reasons
 
 
-def _instants(texts: pd.Series, farm: Farm) -> tuple[pd.Series, pd.Series]:
-    """UTC instants of ISO 8601 texts or Parquet timestamps, and what is wrong with each.
+def _numbers(cells: pd.Series, separator: str) -> tuple[pd.Series, pd.Series]:
+    """Numbers of texts, and what is wrong with each, "" where nothing is."""
+    texts = cells.str.lower()
+    values = pd.to_numeric(texts, errors="coerce")
+    reasons = pd.Series("", index=cells.index, dtype=object)
+    no_number = values.isna() & (texts != "nan")
+    if not no_number.any():
+        return values, reasons
+    reasons[no_number] = "value is no number"
+    comma = no_number & texts.str.fullmatch(DECIMAL_COMMA)
+    if separator == ",":
+        reasons[comma] = "value has a comma: write a decimal point"
+    elif texts[~no_number].str.contains(".", regex=False).any():
+        reasons[comma] = "value has a comma, where others have a point: write a decimal point"
+    else:
+        if separator == "\t":
+            either = comma & texts.str.fullmatch(THOUSANDS)
+            reasons[either] = "value can be of thousands or decimals: write a decimal point or none"
+            comma &= ~either
+        values[comma] = pd.to_numeric(texts[comma].str.replace(",", "."))
+        reasons[comma] = ""
+    return values, reasons
 
-    "" means that nothing is wrong.
+
+def _find_points(connection: sa.Connection, rows: pd.DataFrame, reasons: pd.Series) -> None:
+    """Give each row its `point_id`, -1 to bad ones; points not known yet are registered.
+
+    A row whose device type is not that of its point, known from the database or from an earlier
+    row, is bad: two devices are not one point.
     """
-    faults = pd.Series("", index=texts.index)
-    if isinstance(texts.dtype, pd.DatetimeTZDtype):
-        return texts.dt.tz_convert("UTC").dt.as_unit("us"), faults
-    offset = pd.Series(False, index=texts.index)
-    naive = aware = texts
-    if not pd.api.types.is_datetime64_any_dtype(texts):
-        texts = texts.str.upper()
-        # Pandas knows "now" and "2026" too
-        dated = texts.where(texts.str.match(r"\d{4}-?\d{2}-?\d{2}"), None)
-        offset = texts.str.contains(r"[T ]\d.*(?:Z|[+-]\d{2}(?::?\d{2})?)$", regex=True)
-        # Naive ones as if they were UTC
-        aware = pd.to_datetime(dated, format="ISO8601", errors="coerce", utc=True)
-        naive = aware.where(~offset).dt.tz_localize(None)
-    in_farm_time = naive.dt.tz_localize(farm.timezone, ambiguous="NaT", nonexistent="NaT")
-    instants = in_farm_time.dt.tz_convert("UTC")
-    if offset.any():
-        instants = aware.where(offset, instants)
-    instants = instants.dt.as_unit("us")
-    faults[instants.isna()] = "sampled_at is no ISO 8601 time"
-    faults[instants.isna() & naive.notna()] = (
-        f"sampled_at occurs twice or not at all in {farm.timezone} (clock change): "
-        "write it with its offset"
-    )
-    return instants, faults
+    rows["point_id"] = np.int32(-1)
+    good = rows[reasons == ""]
+    numbers = good.groupby([*POINT, "device_type"], sort=False).ngroup()
+    kinds = good.loc[~numbers.duplicated(), [*POINT, "device_type"]]
+    first = kinds.drop_duplicates(POINT)
+    ids = register_points(connection, first).set_axis(pd.MultiIndex.from_frame(first[POINT]))
+    point_id = ids.reindex(pd.MultiIndex.from_frame(kinds[POINT])).to_numpy(copy=True)
+    types = {point.point_id: point.device_type for point in read_points(connection)}
+    for number, (point, kind) in enumerate(zip(point_id, kinds["device_type"], strict=True)):
+        if types[point] != kind:
+            reasons[numbers.index[numbers == number]] = (
+                f"device_type is {kind}, and this point's is {types[point]}: two devices need two "
+                "device_alias"
+            )
+            point_id[number] = -1
+    rows.loc[good.index, "point_id"] = point_id[numbers.to_numpy()]
+
+
+def _find_repeated(rows: pd.DataFrame, reasons: pd.Series) -> None:
+    """A row that says something else than the first of its point and time is bad."""
+    key = ["point_id", "sampled_at"]
+    again = rows.duplicated(key) & (reasons == "")
+    if again.any():
+        of_them = rows[rows.duplicated(key, keep=False) & (reasons == "")]
+        value = of_them["value"].fillna(np.inf)
+        differs = value != value.groupby([of_them[name] for name in key]).transform("first")
+        reasons[differs.index[differs]] = REPEATED
+
+
+def _store(
+    connection: sa.Connection, samples: pd.DataFrame, block: pd.DataFrame, report: LoadReport
+) -> None:
+    """Store a block's samples; a correction that contradicts an earlier block is bad."""
+    if not report.correct:
+        added, different = insert_samples(connection, samples)
+    else:
+        added, different, repeated = correct_samples(connection, samples)
+        keys = pd.MultiIndex.from_frame(samples[["point_id", "sampled_at"]])
+        again = samples.index[keys.isin(repeated)]
+        keep(samples.loc[again], block.loc[again], pd.Series(REPEATED, again), report)
+    report.added += added
+    report.different += different

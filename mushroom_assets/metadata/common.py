@@ -6,6 +6,8 @@ from typing import Any
 import dagster as dg
 
 Metadata = dict[str, Any]
+# Dagster plots a number under its key, without a unit: the key ends in it where it is no count
+SHARE = "(0-1)"
 
 
 def mean(numbers: Sequence[float]) -> float:

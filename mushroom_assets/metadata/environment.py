@@ -15,13 +15,14 @@ from mushroom_assets.domain.texts import (
     say,
     share_text,
 )
-from mushroom_assets.metadata.common import Metadata, mean
+from mushroom_assets.metadata.common import SHARE, Metadata, mean
 from mushroom_assets.metadata.pictures import inline, markdown_table, plain
 
 Rows = Sequence[DailyEnvStats]
 SENSOR_COLUMNS = (
     "room", "quantity", "sensor", "mean", "off", "known", "samples", "rejected", "suspect"
 )  # fmt: skip
+SERIES = 40  # plotted at most: eight rooms of five quantities; of more rooms, their mean
 
 
 def environment_metadata(
@@ -44,16 +45,25 @@ def environment_metadata(
         "samples": sum(row["sample_count"] for row in rows),
         "rejected": sum(row["rejected_count"] for row in rows),
         "suspect": sum(row["suspect_count"] for row in rows),
-        "coverage": mean([row["coverage"] for row in rows]),
+        f"coverage {SHARE}": mean([row["coverage"] for row in rows]),
         "rooms_without_data": len(rooms - {row["room_id"] for row in measured}),
     }
-    by_quantity: dict[str, list[float]] = {}
-    for row in measured:
-        if row["mean"] is not None:
-            by_quantity.setdefault(row["quantity"], []).append(row["mean"])
     if day.sensors:
         shown["sensors"] = dg.MetadataValue.md(_sensors(day.sensors, farm))
-    return shown | {f"mean_{name}": mean(means) for name, means in by_quantity.items()}
+    return shown | _series(rows, farm)
+
+
+def _series(rows: Rows, farm: Farm) -> Metadata:
+    """The day's means to plot: `temperature 607 (°C)`, of many rooms `temperature (°C)`."""
+    units = farm.units()
+    of_each_room = len(farm.rooms) * len(units) <= SERIES
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row["mean"] is not None:
+            room = f" {row['room_id']}" if of_each_room else ""
+            key = f"{quantity_name(row['quantity'], farm)}{room} ({row['unit']})"
+            found.setdefault(key, []).append(row["mean"])
+    return {key: mean(found[key]) for key in sorted(found)[:SERIES]}
 
 
 def _picture(ribbons: Sequence[Ribbon] | None, farm: Farm) -> str:
@@ -67,7 +77,7 @@ def _picture(ribbons: Sequence[Ribbon] | None, farm: Farm) -> str:
 
 
 def _rooms(rows: Rows, farm: Farm) -> str:
-    """A line a room.
+    """A line a room, and what the numbers of a cell are.
 
     Markdown: Dagster takes 30 us to record a cell of its own tables, and a year has 365 of these.
     """
@@ -80,7 +90,7 @@ def _rooms(rows: Rows, farm: Farm) -> str:
         room = (plain(row["room_id"]), growth_day)
         cells.setdefault(room, {})[row["quantity"]] = _cell(row, farm)
     lines = [[*room, *_in_order(found, units)] for room, found in cells.items()]
-    return markdown_table(headings, lines)
+    return f"{markdown_table(headings, lines)}\n\n*{say('cell_key', farm)}*"
 
 
 def _sensors(sensors: Sequence[SensorDay], farm: Farm) -> str:

@@ -8,7 +8,7 @@ import dagster as dg
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.probe import MIN_LABELS, ProbeFit, missing_labels
 from mushroom_assets.domain.texts import say
-from mushroom_assets.metadata.common import Metadata, table
+from mushroom_assets.metadata.common import SHARE, Metadata, table
 
 COLUMNS = (
     "model",
@@ -59,9 +59,9 @@ def _accuracy(fit: ProbeFit, farm: Farm) -> Metadata:
     found = fit.evaluation
     if found is None:
         return {}
-    shown: Metadata = {f"{fit.kind}_accuracy": round(found.accuracy, 4)}
+    shown: Metadata = {f"{fit.kind}_accuracy {SHARE}": round(found.accuracy, 4)}
     if found.zero_shot_accuracy is not None:
-        shown[f"{fit.kind}_zero_shot_accuracy"] = round(found.zero_shot_accuracy, 4)
+        shown[f"{fit.kind}_zero_shot_accuracy {SHARE}"] = round(found.zero_shot_accuracy, 4)
     labelled = _column("labelled", farm)
     rows = []
     for label, counts in zip(found.classes, found.confusion.tolist(), strict=True):

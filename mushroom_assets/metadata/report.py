@@ -1,10 +1,16 @@
-"""What a day of `daily_room_report` shows: each room at a glance, and a card a room on one page.
+"""What a day of `daily_room_report` shows: all rooms in a line each, and a card a room.
+
+Rooms that need somebody come first. The UI opens a text at its end, with the button that closes it
+in sight: so each card has an entry of its own, its picture comes before the verdict, and what is
+read more rarely has another entry.
 
 `domain.card` writes a card's words, `plots` draws its ribbons, `contact_sheet` shows its photos.
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import dagster as dg
 
@@ -17,11 +23,12 @@ from mushroom_assets.domain.texts import quantity_name, say, share_text
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.contact_sheet import Draw, room_pictures
 from mushroom_assets.metadata.links import link
-from mushroom_assets.metadata.pictures import inline
+from mushroom_assets.metadata.pictures import inline, plain
 
 # Characters of all pictures of a day. A card has 30,000 of ribbons and 20,000 of photos; a dozen
 # rooms have both; if there are more rooms, those with the gravest verdicts have them.
 PICTURES = 700_000
+APART = ("peers", "images")  # parts of a card in an entry of their own
 SHOWN_AT_ONCE = 900  # characters; the UI hides Markdown of 1,000 and more behind a click
 
 
@@ -32,7 +39,7 @@ def report_metadata(
     ribbons: Mapping[str, Sequence[Ribbon]] | None = None,
     draw: Draw | None = None,
 ) -> Metadata:
-    """One day of `daily_room_report`: rooms by verdict, each room at a glance, and the cards.
+    """One day of `daily_room_report`: an overview, the cards, each room at a glance, and counts.
 
     Args:
         cards: the day's, in the order of the rooms.
@@ -42,19 +49,28 @@ def report_metadata(
         ribbons: the day's course by room; without it the cards are words and numbers alone.
         draw: small camera pictures by path; without it the cards have none.
     """
-    verdicts = [card.verdict for card in cards]
-    pictures = _pictures(cards, farm, ribbons or {}, draw)
-    written = [
-        _with_pictures(card, pictures.get(card.room_day.room_id, {}), farm) for card in cards
-    ]
+    worst_first = sorted(cards, key=lambda card: -SEVERITY.index(card.verdict))
+    pictures = _pictures(worst_first, farm, ribbons or {}, draw)
     shown: Metadata = {}
     if newest > cards[0].room_day.day:
         shown["newest"] = dg.MetadataValue.md(_link(newest, farm))
-    shown["report"] = dg.MetadataValue.md("\n\n---\n\n".join(written))
-    for card in cards:
+    lines = [_line(card, farm) for card in worst_first]
+    shown["overview"] = dg.MetadataValue.md("\n".join(lines))
+    for card in worst_first:
+        shown |= _written(card, pictures.get(card.room_day.room_id), farm)
+    for card in worst_first:
         shown[f"room_{card.room_day.room_id}"] = dg.MetadataValue.md(_glance(card, farm))
     shown["dagster/partition_row_count"] = len(cards)
-    return shown | {verdict: verdicts.count(verdict) for verdict in SEVERITY}
+    verdicts = Counter(card.verdict for card in cards)
+    return shown | {verdict: verdicts[verdict] for verdict in SEVERITY}
+
+
+def _line(card: Card, farm: Farm) -> str:
+    """`**611** ‼ act: CO2 in its band of 1500 to 3800 ppm for 30% of the known time`."""
+    told = f"- **{plain(card.room_day.room_id)}** {verdict_text(card.verdict, farm)}"
+    if not card.reasons:
+        return told
+    return f"{told}{say('colon', farm)}{card.reasons[0]['text']}"
 
 
 def _glance(card: Card, farm: Farm) -> str:
@@ -87,38 +103,45 @@ def _link(day: dt.date, farm: Farm) -> str:
     return say("newest", farm, link=link(f"{day}", "daily_room_report", f"{day}"))
 
 
+class Pictures(NamedTuple):
+    """Markdown of a room's pictures: the day's course, and photos."""
+
+    course: str
+    photos: str
+
+
 def _pictures(
     cards: Sequence[Card], farm: Farm, ribbons: Mapping[str, Sequence[Ribbon]], draw: Draw | None
-) -> dict[str, dict[str, str]]:
-    """Markdown to follow the parts of a card, by room.
-
-    As many rooms as `PICTURES` has room for, the gravest verdicts first.
-    """
-    found: dict[str, dict[str, str]] = {}
+) -> dict[str, Pictures]:
+    """The pictures of as many rooms as `PICTURES` has room for."""
+    found: dict[str, Pictures] = {}
     left = PICTURES
-    for card in sorted(cards, key=lambda card: -SEVERITY.index(card.verdict)):
+    for card in cards:
         day = card.room_day
         if day.room_id not in ribbons:
             continue
         # Brings matplotlib: half a second
         from mushroom_assets.metadata.plots import ribbons as drawing
 
-        picture = drawing.card(ribbons[day.room_id], farm)
-        own = {"head": inline(picture, f"{day.room_id} {day.day}")}
+        course = inline(drawing.card(ribbons[day.room_id], farm), f"{day.room_id} {day.day}")
+        photos = ""
         if draw:
-            own["images"] = room_pictures(day.images, farm, draw, trained=day.images_trained)
-        left -= sum(map(len, own.values()))
+            photos = room_pictures(day.images, farm, draw, trained=day.images_trained)
+        left -= len(course) + len(photos)
         if left < 0:
             break
-        found[day.room_id] = own
+        found[day.room_id] = Pictures(course, photos)
     return found
 
 
-def _with_pictures(card: Card, pictures: Mapping[str, str], farm: Farm) -> str:
-    written = [
-        f"{part}\n\n{pictures[name]}" if name in pictures else part
-        for name, part in card.parts.items()
-    ]
-    if "head" not in pictures:
-        written.append(f"*{say('not_drawn', farm)}*")
-    return "\n\n".join(written)
+def _written(card: Card, pictures: Pictures | None, farm: Farm) -> Metadata:
+    """The two entries of a room: its card, and what earlier batches and the cameras say to it."""
+    room = card.room_day.room_id
+    above = pictures.course if pictures else f"*{say('not_drawn', farm)}*"
+    below = pictures.photos if pictures else ""
+    first = [part for name, part in card.parts.items() if name not in APART]
+    more = [card.parts[name] for name in APART]
+    return {
+        f"card_{room}": dg.MetadataValue.md("\n\n".join([above, *first])),
+        f"more_{room}": dg.MetadataValue.md("\n\n".join(filter(None, [*more, below]))),
+    }

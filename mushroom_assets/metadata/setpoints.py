@@ -6,18 +6,29 @@ from collections.abc import Sequence
 import dagster as dg
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.setpoints import HourlySetpointChanges, change_text, device_text
+from mushroom_assets.domain.setpoints import (
+    HourlySetpointChanges,
+    change_text,
+    device_text,
+    point_text,
+)
 from mushroom_assets.domain.texts import say
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.links import link
 from mushroom_assets.metadata.pictures import markdown_table, plain
 
+# Dagster keeps what is shown here for ever. 5 to 10 changes a room and day are usual; a relay that
+# flaps each second would be 160 kB an hour.
+SHOWN = 100
+BUSIEST = 10
+
 
 def setpoint_metadata(rows: Sequence[HourlySetpointChanges], farm: Farm) -> Metadata:
     """One hour of `hourly_setpoint_changes`: how many changes in how many rooms, and which.
 
-    Changes are told in words and farm time. An hour without changes has the two numbers alone: a
-    year has 8,760 hours. Tables are Markdown: Dagster takes 30 us to record a cell of its own.
+    Changes are told in words and farm time; of very many the first ones, and which points moved
+    most. An hour without changes has the two numbers alone: a year has 8,760 hours. Tables are
+    Markdown: Dagster takes 30 us to record a cell of its own.
     """
     counted: Metadata = {
         "dagster/partition_row_count": len(rows),
@@ -28,12 +39,25 @@ def setpoint_metadata(rows: Sequence[HourlySetpointChanges], farm: Farm) -> Meta
 
 def _told(rows: Sequence[HourlySetpointChanges], farm: Farm) -> Metadata:
     ordered = sorted(rows, key=lambda row: (row["changed_at"], row["point_id"]))
-    sentences = [(plain(_sentence(row, farm)),) for row in ordered]
-    changes = markdown_table((say("change_heading", farm),), sentences)
+    sentences = [(plain(_sentence(row, farm)),) for row in ordered[:SHOWN]]
+    told = [markdown_table((say("change_heading", farm),), sentences)]
+    if len(ordered) > SHOWN:
+        told += [say("more", farm, count=len(ordered) - SHOWN), _busiest(ordered, farm)]
     return {
-        "changes": dg.MetadataValue.md(changes),
+        "changes": dg.MetadataValue.md("\n\n".join(told)),
         "rooms": dg.MetadataValue.md(f"{_counts(ordered, farm)}\n\n{_day_link(ordered[0], farm)}"),
     }
+
+
+def _busiest(rows: Sequence[HourlySetpointChanges], farm: Farm) -> str:
+    """The points that changed most often, and how often: a relay that chatters shows itself."""
+    counts = Counter(row["point_id"] for row in rows)
+    one = {row["point_id"]: row for row in rows}
+    lines = []
+    for point_id, count in counts.most_common(BUSIEST):
+        row = one[point_id]
+        lines.append((plain(f"{row['room_id']} {point_text(row, farm)}"), str(count)))
+    return markdown_table([say("busiest_heading", farm), say("changes_heading", farm)], lines)
 
 
 def _counts(rows: Sequence[HourlySetpointChanges], farm: Farm) -> str:

@@ -14,7 +14,7 @@ from mushroom_assets.domain.image_row import DailyClipInference
 from mushroom_assets.domain.strays import stray_text
 from mushroom_assets.domain.texts import say, share_text
 from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text
-from mushroom_assets.metadata.common import Metadata, table
+from mushroom_assets.metadata.common import SHARE, Metadata, table
 from mushroom_assets.metadata.contact_sheet import Draw, contact_sheet, least_certain
 from mushroom_assets.metadata.pictures import plain
 from mushroom_assets.storage.vision.relabel import DayCount
@@ -151,7 +151,8 @@ def _mixture(kind: Kind, names: Sequence[str], farm: Farm) -> str:
 def _shares(kind: Kind, names: Sequence[str], ok: Rows) -> Metadata:
     """The farm's share of every label, the same keys each day, to plot."""
     counts = Counter(row[kind] for row in ok)
-    return {f"{kind}_{name}": round(counts[name] / len(ok), 4) for name in (*names, UNKNOWN)}
+    shares = {name: round(counts[name] / len(ok), 4) for name in (*names, UNKNOWN)}
+    return {f"{kind}_{name} {SHARE}": share for name, share in shares.items()}
 
 
 def _named(reasons: Sequence[tuple[str, str]], farm: Farm) -> dg.MarkdownMetadataValue:

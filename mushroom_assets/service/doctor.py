@@ -5,6 +5,7 @@ Nothing is mended here, and nothing printed.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import dagster as dg
@@ -12,12 +13,13 @@ import sqlalchemy as sa
 from dagster_postgres.utils import DagsterPostgresException
 
 from mushroom_assets.automation.targets import NotDelivered, Target
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import FarmFileError
 from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
-from mushroom_assets.faults.image_store import ImageStoreRefused
+from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
 from mushroom_assets.faults.retry import Retry
 from mushroom_assets.resources import ClipResource, ImageStore
-from mushroom_assets.service import asking
+from mushroom_assets.service import asking, deliveries
 from mushroom_assets.service.home import ServerError
 from mushroom_assets.service.launcher import examine_run_launcher, instance_of
 from mushroom_assets.settings import Settings, SettingsError
@@ -33,10 +35,14 @@ MODEL_REMEDY = (
 
 @dataclass(frozen=True)
 class Finding:
-    """What one examination found; `skip`: it could not be made, for a fault that another tells."""
+    """What one examination found.
+
+    `warn`: nothing is broken, and yet to be seen; `skip`: it could not be made, for a fault that
+    another tells.
+    """
 
     subject: str
-    verdict: Literal["ok", "FAIL", "skip"]
+    verdict: Literal["ok", "warn", "FAIL", "skip"]
     text: str
 
     def line(self) -> str:
@@ -57,12 +63,16 @@ def examine(settings: Settings) -> Iterator[Finding]:
     database = Database(
         settings.require_database_url(), retry=Retry(attempts=1), application_name="mushroom doctor"
     )
+    store = ImageStore(attempts=1)
     examinations: dict[str, Callable[[], str]] = {
         "farm file": lambda: _farm(settings),
         "database": lambda: _database(database),
         "tables": lambda: _tables(database),
         "vector extension": lambda: _extension(database),
-        "image store": lambda: _images(settings),
+        "image store": lambda: deliveries.folders(store, _read_farm(settings)),
+        "batches": lambda: _rooms(settings, "database", partial(deliveries.batches, database)),
+        "samples": lambda: _rooms(settings, "database", partial(deliveries.samples, database)),
+        "images": lambda: _rooms(settings, "image store", partial(deliveries.images, store)),
         "model": _model,
         "dagster storage": lambda: _dagster(settings),
         "run launcher": lambda: _launcher(settings),
@@ -90,6 +100,8 @@ def _finding(subject: str, examination: Callable[[], str]) -> Finding:
     )
     try:
         return Finding(subject, "ok", examination())
+    except deliveries.Doubt as error:
+        return Finding(subject, "warn", str(error))
     except NotExamined as error:
         return Finding(subject, "skip", str(error))
     except known as error:
@@ -140,20 +152,27 @@ def _extension(database: Database) -> str:
     return f"pgvector {version}"
 
 
-def _images(settings: Settings) -> str:
+def _read_farm(settings: Settings) -> Farm:
     try:
-        farm = settings.read_farm()
+        return settings.read_farm()
     except FarmFileError as error:
         raise NotExamined("not examined, since the farm file cannot be used: see there") from error
-    store = ImageStore(attempts=1).images()
-    folders = {farm.folder(room) for room in farm.rooms}
-    present = folders & store.folders()
-    text = f"{store.url}: {len(present)} of {len(folders)} room folders"
-    strays = store.strays(farm)
-    if strays:
-        path, reason = strays[0]
-        text += f"; {len(strays)} where no day looks, the first {path}: {reason}"
-    return text
+
+
+def _rooms(settings: Settings, door: str, look: Callable[[Farm], str]) -> str:
+    """A look at what the rooms deliver, through a door that has an examination of its own."""
+    farm = _read_farm(settings)
+    try:
+        return look(farm)
+    except (
+        DatabaseRefused,
+        DatabaseUnavailable,
+        ImageStoreRefused,
+        ImageStoreUnavailable,
+        OSError,
+        sa.exc.SQLAlchemyError,
+    ) as error:
+        raise NotExamined(f"not examined, since the {door} cannot be used: see there") from error
 
 
 def _model() -> str:

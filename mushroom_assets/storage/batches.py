@@ -1,4 +1,4 @@
-"""The plant's batches: read them, add and correct them."""
+"""The plant's batches: read them, add them, correct them."""
 
 import datetime as dt
 
@@ -18,22 +18,35 @@ def read_batches(connection: sa.Connection) -> dict[str, list[dt.date]]:
     return batches
 
 
-def insert_batches(connection: sa.Connection, batches: pd.DataFrame) -> int:
-    """Add or correct batches; returns how many rows are new or changed.
+def insert_batches(
+    connection: sa.Connection, batches: pd.DataFrame, *, correct: bool = False
+) -> tuple[int, int]:
+    """Add the batches that are not there yet; one that is stays as it is, or is corrected.
 
-    `batches` has the columns room_id, in_date and bag_count.
+    Args:
+        connection: in a transaction.
+        batches: columns room_id, in_date and bag_count.
+        correct: give those that are stored with another bag_count this one.
+
+    Returns:
+        rows added, and rows that are, or until they were corrected were, stored with another count.
     """
-    if batches.empty:
-        return 0
     bags = [None if pd.isna(count) else int(count) for count in batches["bag_count"].tolist()]
-    rows = [
-        {"room_id": room, "in_date": day, "bag_count": count}
-        for room, day, count in zip(batches["room_id"], batches["in_date"], bags, strict=True)
-    ]
-    new = insert(batch)
-    statement = new.on_conflict_do_update(
-        index_elements=[batch.c.room_id, batch.c.in_date],
-        set_={"bag_count": new.excluded.bag_count},
-        where=batch.c.bag_count.is_distinct_from(new.excluded.bag_count),
-    ).returning(batch.c.room_id)
-    return sum(len(connection.execute(statement, row).all()) for row in rows)
+    rows = zip(batches["room_id"], batches["in_date"], bags, strict=True)
+    added = 0
+    different = 0
+    for room_id, in_date, count in rows:
+        given = {"room_id": room_id, "in_date": in_date, "bag_count": count}
+        new = insert(batch).values(given).on_conflict_do_nothing().returning(batch.c.room_id)
+        is_new = connection.scalar(new) is not None
+        added += is_new
+        if not is_new:
+            same = (batch.c.room_id == room_id) & (batch.c.in_date == in_date)
+            other = same & batch.c.bag_count.is_distinct_from(count)
+            if correct:
+                change = sa.update(batch).where(other).values(bag_count=count)
+                different += connection.execute(change).rowcount
+            else:
+                found = connection.scalar(sa.select(sa.func.count()).where(other))
+                different += found or 0
+    return added, different

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,22 +34,54 @@ _READ = """
 # The server's workers save a tenth of that, but they take the cores that compute the piece before,
 # and they mix the order.
 _NO_WORKERS = "SET LOCAL max_parallel_workers_per_gather = 0"
-# One backward step in the primary key per point, instead of a scan of the days before the window.
+# One backward step in the primary key per point, however long ago its last sample is: the newest
+# month first, and no other once one is found.
 _READ_LAST = """
     SELECT p.point_id, timestamptz_send(s.sampled_at) || float8send(s.value)
     FROM unnest(%s::int[]) AS p (point_id)
     CROSS JOIN LATERAL (
         SELECT sampled_at, value FROM farm.sample
-        WHERE point_id = p.point_id AND sampled_at >= %s AND sampled_at < %s
+        WHERE point_id = p.point_id AND sampled_at < %s
           AND value NOT IN ('NaN', 'Infinity', '-Infinity')
         ORDER BY sampled_at DESC LIMIT 1) AS s"""
 _ANY = "SELECT EXISTS (SELECT 1 FROM farm.sample)"
 _LOAD = """
     INSERT INTO farm.sample (point_id, sampled_at, value, received_at)
     SELECT point_id, sampled_at, value, received_at FROM loaded ON CONFLICT DO NOTHING"""
-_LOAD_DIFFERENT = """
+# Bounds spare the months that have none of the rows
+_DIFFERENT = """
     SELECT count(*) FROM loaded JOIN farm.sample AS s USING (point_id, sampled_at)
-    WHERE s.value IS DISTINCT FROM loaded.value"""
+    WHERE s.sampled_at BETWEEN %(first)s AND %(last)s AND s.value IS DISTINCT FROM loaded.value"""
+# What a transaction corrects comes in parts: of two values for a sample the first is meant
+_MEANT = """
+    CREATE TEMP TABLE IF NOT EXISTS meant (
+        point_id int, sampled_at timestamptz, value float8, PRIMARY KEY (point_id, sampled_at)
+    ) ON COMMIT DROP"""
+_MEAN = """
+    INSERT INTO meant SELECT point_id, sampled_at, value FROM loaded ON CONFLICT DO NOTHING"""
+_REPEATED = """
+    SELECT point_id, sampled_at FROM loaded JOIN meant USING (point_id, sampled_at)
+    WHERE meant.value IS DISTINCT FROM loaded.value"""
+_CORRECT = """
+    UPDATE farm.sample AS s SET value = meant.value, received_at = loaded.received_at
+    FROM loaded JOIN meant USING (point_id, sampled_at)
+    WHERE s.point_id = loaded.point_id AND s.sampled_at = loaded.sampled_at
+      AND s.sampled_at BETWEEN %(first)s AND %(last)s AND s.value IS DISTINCT FROM meant.value"""
+
+
+class Corrected(NamedTuple):
+    """What became of rows that were to correct what is stored.
+
+    Attributes:
+        added: rows that were not there.
+        corrected: rows that were stored with another value.
+        repeated: points and times of rows that were not taken, since the same transaction has added
+            or corrected them with another value.
+    """
+
+    added: int
+    corrected: int
+    repeated: Sequence[tuple[int, dt.datetime]]
 
 
 def read_samples(
@@ -58,7 +90,7 @@ def read_samples(
     start: dt.datetime,
     end: dt.datetime,
     *,
-    carried_since: dt.datetime | None = None,
+    carried: bool = False,
 ) -> pd.DataFrame:
     """Samples of the points in [start, end), ordered by point and time.
 
@@ -67,7 +99,7 @@ def read_samples(
         points: their point_ids.
         start: first instant.
         end: first instant after the window.
-        carried_since: each point's last finite sample in [carried_since, start) too.
+        carried: each point's last finite sample before the window too, wherever it lies.
 
     Returns:
         columns `point_id` int32, `at` int64 (microseconds since 1970 UTC), `value` float64.
@@ -76,9 +108,8 @@ def read_samples(
         RowsRemoved: samples from `start` on were removed. What is carried is there in any case.
     """
     packed = _packed(connection, _READ, points, start, end)
-    if carried_since is not None:
-        carried = _packed(connection, _READ_LAST, points, carried_since, start)
-        for point, sample in carried.items():
+    if carried:
+        for point, sample in _packed(connection, _READ_LAST, points, start).items():
             packed[point] = sample + packed.get(point, b"")
     require_kept(connection, "sample", start)
     order = sorted(packed)
@@ -136,11 +167,7 @@ def _one_ahead(reads: Iterable[Future[pd.DataFrame]]) -> Iterator[pd.DataFrame]:
 
 
 def _packed(
-    connection: sa.Connection,
-    query: str,
-    points: Sequence[int],
-    since: dt.datetime,
-    before: dt.datetime,
+    connection: sa.Connection, query: str, points: Sequence[int], *bounds: dt.datetime
 ) -> dict[int, bytes]:
     """The samples of a query by point, in the server's bytes.
 
@@ -148,7 +175,7 @@ def _packed(
     """
     driver: Any = connection.connection.driver_connection
     driver.execute(_NO_WORKERS)
-    given = (list(points), since, before)
+    given = (list(points), *bounds)
     return dict(driver.execute(query, given, prepare=False, binary=True).fetchall())
 
 
@@ -158,7 +185,7 @@ def has_samples(connection: sa.Connection) -> bool:
 
 
 def insert_samples(connection: sa.Connection, samples: pd.DataFrame) -> tuple[int, int]:
-    """Add the samples that are not there yet; a sample once stored is never overwritten.
+    """Add the samples that are not there yet; a sample that is stored stays as it is.
 
     `samples` has the columns point_id, sampled_at (datetime64, UTC), value, received_at
     (datetime64, UTC).
@@ -168,6 +195,31 @@ def insert_samples(connection: sa.Connection, samples: pd.DataFrame) -> tuple[in
     """
     if samples.empty:
         return 0, 0
+    with _loaded(connection, samples) as added:
+        if added == len(samples):
+            return added, 0
+        return added, connection.exec_driver_sql(_DIFFERENT, _bounds(samples)).scalar_one()
+
+
+def correct_samples(connection: sa.Connection, samples: pd.DataFrame) -> Corrected:
+    """Add the samples that are not there yet, and give the others this value, if it differs.
+
+    With the value goes when it was received. `samples` is as in `insert_samples`; of two rows for a
+    sample that come in one transaction the first is meant.
+    """
+    if samples.empty:
+        return Corrected(0, 0, [])
+    with _loaded(connection, samples) as added:
+        for statement in (_MEANT, _MEAN):
+            connection.exec_driver_sql(statement)
+        repeated = connection.exec_driver_sql(_REPEATED).tuples().all()
+        corrected = connection.exec_driver_sql(_CORRECT, _bounds(samples)).rowcount
+        return Corrected(added, corrected, repeated)
+
+
+@contextmanager
+def _loaded(connection: sa.Connection, samples: pd.DataFrame) -> Iterator[int]:
+    """The samples in the temporary table `loaded`, and how many of them were added."""
     # Month by month: one sample of a controller whose clock is off by centuries must not make
     # thousands of tables.
     for month in samples["sampled_at"].dt.tz_convert(None).dt.to_period("M").unique():
@@ -180,12 +232,13 @@ def insert_samples(connection: sa.Connection, samples: pd.DataFrame) -> tuple[in
         Column("received_at", "timestamptz", _microseconds(samples["received_at"])),
     ]
     stage(connection, "loaded", columns)
-    added = connection.exec_driver_sql(_LOAD).rowcount
-    different = 0
-    if added < len(samples):
-        different = connection.exec_driver_sql(_LOAD_DIFFERENT).scalar_one()
+    yield connection.exec_driver_sql(_LOAD).rowcount
     connection.exec_driver_sql("DROP TABLE loaded")
-    return added, different
+
+
+def _bounds(samples: pd.DataFrame) -> dict[str, pd.Timestamp]:
+    at = samples["sampled_at"]
+    return {"first": at.min(), "last": at.max()}
 
 
 def _microseconds(instants: pd.Series) -> pd.Series:

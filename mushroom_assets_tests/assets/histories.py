@@ -126,7 +126,8 @@ class History:
         for _ in range(self.chance.randrange(1, 4)):
             point = self.chance.choice(list(POINTS))
             room = self.chance.choice("AB")
-            at = self.instant()
+            # What was left long ago is what the next one changes
+            at = self.instant() - self.chance.choice([0, 0, 0, 40]) * DAY
             for minute in range(self.chance.choice([1, 1, 20])):
                 value = float(self.chance.choice(POINTS[point]))
                 rows.append((room, point, at + dt.timedelta(minutes=minute), value))

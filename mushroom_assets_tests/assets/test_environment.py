@@ -50,9 +50,13 @@ def test_a_days_numbers_arrive_in_the_table(small: SmallFarm) -> None:
     )
     result = small.run(ASSET, "2026-01-05")
     row = by_key(small.rows(ASSET, provenance=True))["2026-01-05", "A", "temperature"]
-    known = 12 * 3600 - 600 + 900 + 900  # the last value of each stretch holds 900 s
-    assert row["mean"] == pytest.approx((18.0 * (known - 900) + 20.0 * 900) / known, rel=1e-12)
-    assert row["in_range"] == pytest.approx((known - 900) / known, rel=1e-12)
+    # The last value of the first stretch holds 900 s, that of the second to the rejected one
+    known = 12 * 3600 - 600 + 900 + 360
+    assert row["mean"] == pytest.approx((18.0 * (known - 360) + 20.0 * 360) / known, rel=1e-12)
+    assert row["in_range"] == pytest.approx((known - 360) / known, rel=1e-12)
+    assert (row["below"], row["above"]) == (0, pytest.approx(360 / known))
+    assert row["longest_out_s"] == 360
+    assert row["sensor_count"] == 1
     assert row["coverage"] == pytest.approx(known / 86400, rel=1e-12)
     assert row["longest_gap_s"] == 8 * 3600 - 300  # 12:05 to 20:00
     assert (row["sample_count"], row["rejected_count"]) == (73, 2)

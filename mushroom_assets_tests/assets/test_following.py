@@ -71,6 +71,29 @@ def test_a_late_setpoint_changes_its_hour_and_the_hour_of_the_next_sample(
     assert change["changed_at"] == at + dt.timedelta(hours=1, minutes=58)
 
 
+def test_a_late_setpoint_changes_the_hour_of_the_next_sample_however_far_ahead(
+    followed: Followed,
+) -> None:
+    small = followed.small
+    at = small.at(day(3), 8)
+    ago = at - dt.timedelta(days=60)
+    small.put([("A", "set", ago, 18.0), ("A", "set", at, 17.0)])
+    make_all(followed, 4)
+    assert followed.settle() == []
+    (change,) = small.rows(HOURLY)
+    assert (change["previous_at"], change["previous_value"]) == (ago, 18.0)
+    late = ago + dt.timedelta(days=20)
+    small.put([("A", "set", late, 16.0)])
+    # Its own hour was never made: nobody asked for it
+    again = [(HOURLY, hour(3, 8), hour(3, 8)), (REPORT, day(3), day(3))]
+    assert followed.settle() == again
+    (change,) = small.rows(HOURLY)
+    assert (change["previous_at"], change["previous_value"]) == (late, 16.0)
+    small.execute(f"DELETE FROM farm.sample WHERE sampled_at IN ('{ago}', '{late}')")
+    assert followed.settle() == again
+    assert small.rows(HOURLY) == []  # the first sample ever
+
+
 def test_many_stretches_are_one_run_but_for_what_is_not_made(followed: Followed) -> None:
     small = followed.small
     lost = [small.at(day(3), 3 * number + 0.5) for number in range(6)]

@@ -94,8 +94,8 @@ def test_the_result_says_how_right_probe_and_zero_shot_are_by_class(small: Small
         "dagster/row_count",
         "labels",
         "labels_without_vector",
-        "stage_accuracy",
-        "stage_zero_shot_accuracy",
+        "stage_accuracy (0-1)",
+        "stage_zero_shot_accuracy (0-1)",
     )
     assert [found[name] for name in numbers] == [1, 43, 0, 1.0, 0.5]
     classes = {(row["kind"], row["class"]): row for row in found["classes"]}
@@ -199,7 +199,7 @@ def test_every_model_with_vectors_of_the_labelled_images_gets_its_probe(small: S
     assert found["dagster/row_count"] == 2
     assert [row["model"] for row in found["classes"]][-1] == newer
     # That of the newest model, which has judged nothing yet
-    assert "stage_zero_shot_accuracy" not in found
+    assert "stage_zero_shot_accuracy (0-1)" not in found
 
 
 def test_labels_without_a_vector_are_counted_and_fit_nothing(small: SmallFarm) -> None:

@@ -19,6 +19,7 @@ from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.months import ensure_months, old_months, remove_month
 from mushroom_assets.storage.schema import image_label
 from mushroom_assets_tests.instance.events import FARM as STORAGE
+from mushroom_assets_tests.kit.evaluations import checks_only, failing
 from mushroom_assets_tests.kit.plant import write_farm
 from mushroom_assets_tests.kit.runs import failure_message, run_job
 from mushroom_assets_tests.kit.small import FARM, SmallFarm
@@ -115,6 +116,26 @@ def test_months_go_but_for_the_last_sample_of_each_point_and_no_result_changes(
         kept.run(asset, key)
     assert {asset: kept.rows(asset) for asset in (STATS, CHANGES)} == before
     assert kept.done(STATS) == {OLD_DAY, NEW_DAY}
+
+
+def test_what_was_kept_of_a_removed_month_is_what_a_later_change_left_however_long_ago(
+    kept: SmallFarm,
+) -> None:
+    old = kept.at("2025-01-10")
+    kept.put([("A", "set", old - dt.timedelta(days=1), 16), ("A", "set", old, 17)])
+    late = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
+    kept.put([("A", "set", late, 18)])
+    for key in ("2025-01-10-00:00", "2025-06-01-08:00"):
+        kept.run(CHANGES, key)
+    before = kept.rows(CHANGES)
+    told = [(row["previous_value"], row["current_value"]) for row in before]
+    assert told == [(16, 17), (17, 18)]
+    assert before[1]["previous_at"] == old
+    list(retention.samples(kept.database, dt.datetime(2025, 5, 2, tzinfo=dt.UTC), "a run"))
+    kept.run(CHANGES, "2025-06-01-08:00")
+    assert kept.rows(CHANGES) == before
+    # What is left of the hour does not say where its change came from
+    assert failing(checks_only(kept, CHANGES, "2025-01-10-00:00"), "2025-01-10-00:00") == set()
 
 
 @pytest.mark.parametrize(

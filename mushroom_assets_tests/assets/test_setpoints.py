@@ -124,8 +124,8 @@ def test_states_have_labels_and_growth_days(small: SmallFarm) -> None:
     assert (row["growth_day"], row["batch_date"]) == (4, dt.date(2026, 1, 2))
 
 
-@pytest.mark.parametrize(("days", "count"), [(6.99, 1), (7, 1), (7.01, 0)])
-def test_a_gap_is_bridged_for_up_to_seven_days(small: SmallFarm, days: float, count: int) -> None:
+@pytest.mark.parametrize("days", [7.01, 370])
+def test_a_gap_however_long_is_bridged(small: SmallFarm, days: float) -> None:
     small.put(
         [
             ("A", "set", small.at("2026-01-20", 9.5 - 24 * days), 18.0),
@@ -133,20 +133,28 @@ def test_a_gap_is_bridged_for_up_to_seven_days(small: SmallFarm, days: float, co
         ]
     )
     small.run(ASSET, "2026-01-20-09:00")
-    assert len(small.rows(ASSET)) == count
+    (row,) = small.rows(ASSET)
+    assert row["previous_at"] == small.at("2026-01-20", 9.5 - 24 * days)
 
 
-def test_seven_days_are_seven_days_also_across_a_change_of_the_clocks(build: Build) -> None:
-    small = build("Europe/Brussels")
-    now = small.at("2025-04-01", 0.25)  # the clocks changed on 30 March
-    small.put(
-        [
-            ("A", "set", now - dt.timedelta(days=6, hours=23, minutes=45), 18.0),
-            ("A", "set", now, 17.0),
-        ]
-    )
-    small.run(ASSET, "2025-04-01-00:00")
-    assert len(small.rows(ASSET)) == 1
+def test_a_device_that_is_loaded_under_another_name_begins_anew(small: SmallFarm) -> None:
+    small.put([("A", "set", small.at(DAY, 8), 18.0), ("A", "set", small.at(DAY, 9), 18.0)])
+    small.execute("UPDATE farm.point SET device_alias = 'cooler_old'")
+    small.put([("A", "set", small.at(DAY, 9.5), 16.0), ("A", "set", small.at(DAY, 9.9), 17.0)])
+    small.run(ASSET, hour(9))
+    assert noted(small.rows(ASSET)) == [
+        ("A", "set", small.at(DAY, 9.9), small.at(DAY, 9.5), 16.0, 17.0)
+    ]
+
+
+def test_a_device_that_is_renamed_in_its_point_goes_on(small: SmallFarm) -> None:
+    small.put([("A", "set", small.at(DAY, 8), 18.0)])
+    small.execute("UPDATE farm.point SET device_alias = 'cooler_A', device_name = 'TD9'")
+    small.put([("A", "set", small.at(DAY, 9.5), 16.0)])
+    small.run(ASSET, hour(9))
+    assert noted(small.rows(ASSET)) == [
+        ("A", "set", small.at(DAY, 9.5), small.at(DAY, 8), 18.0, 16.0)
+    ]
 
 
 def test_the_last_number_counts_and_not_a_later_nan(small: SmallFarm) -> None:

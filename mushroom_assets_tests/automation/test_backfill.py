@@ -4,6 +4,7 @@ import datetime as dt
 import threading
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from mushroom_assets.automation.backfill import materialize_missing
@@ -29,12 +30,33 @@ def fill(small: SmallFarm, images: Path, clip: ClipResource) -> list[str]:
     return materialize_missing(defs, small.instance, first_day, now, progress_bar)
 
 
+def evaluated(small: SmallFarm) -> set[tuple[str, str]]:
+    """The checks that were evaluated by the jobs of their schedules, and of which asset."""
+    kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    found = set()
+    for run in small.instance.get_runs():
+        if run.job_name in ("standing_checks_job", "feeds_job"):
+            for record in small.instance.all_logs(run.run_id, kind):
+                assert record.dagster_event is not None
+                told = record.dagster_event.asset_check_evaluation_data
+                found.add((told.check_name, told.asset_key.to_user_string()))
+    return found
+
+
 def test_every_closed_partition_is_made_once(small: SmallFarm, tmp_path: Path) -> None:
     assert fill(small, tmp_path, ClipResource()) == []
     for asset in ("daily_env_stats", "daily_clip_inference", "daily_room_report"):
         assert small.done(asset) == {DAY}
     hours = {f"{DAY}-{hour:02}:00" for hour in range(24)}
     assert small.done("hourly_setpoint_changes") == hours | {f"{NEXT}-00:00"}
+    assert evaluated(small) == {
+        ("partitions_complete", "daily_env_stats"),
+        ("partitions_complete", "hourly_setpoint_changes"),
+        ("partitions_complete", "daily_clip_inference"),
+        ("partitions_complete", "daily_room_report"),
+        ("feed_alive", "sample"),
+        ("feed_alive", "room_images"),
+    }
     runs = small.instance.get_runs_count()
     assert fill(small, tmp_path, ClipResource()) == []
     assert small.instance.get_runs_count() == runs

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from mushroom_assets_tests.browser.chromium import picture
 from mushroom_assets_tests.browser.clicks import go_to, open_partition
@@ -46,14 +46,17 @@ def test_was_room_611_within_its_band_yesterday_and_what_changed_takes_three_cli
     page: Page, farm: RunningFarm
 ) -> None:
     yesterday = farm.partitions(REPORT)[-1]
-    listed = re.compile(r"^\d\. \*\*(.+?)\*\*", flags=re.MULTILINE)
-    clicks = listed.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert len(clicks) == 3
-    assert listed.findall((ROOT / "README.zh.md").read_text(encoding="utf-8")) == clicks
-    for click in clicks:
-        page.get_by_text(click, exact=True).locator("visible=true").first.click()
-    answer = page.get_by_role("heading", name=re.compile("611")).first
+    catalog, asset, card = clicks_of("README.md")
+    assert clicks_of("README.zh.md") == [catalog, asset, card]
+    page.get_by_text(*catalog, exact=True).locator("visible=true").first.click()
+    page.get_by_text(*asset, exact=True).locator("visible=true").first.click()
+    button, name = card
+    entry = page.get_by_role("row").filter(has=page.get_by_text(name, exact=True))
+    entry.get_by_text(button).click()
+    answer = page.get_by_role("heading", name=re.compile("Room 611"))
     answer.wait_for()
+    # Nothing has scrolled since: the dialog opens on the verdict, whichever end of it that is
+    expect(answer).to_be_in_viewport(ratio=1)
     (report,) = of_room_611(farm, REPORT, "stat_date", yesterday)
     assert re.search(f"{yesterday}.* {report['verdict'].replace('_', ' ')}$", answer.inner_text())
     shown = page.get_by_role("dialog").inner_text()
@@ -65,7 +68,13 @@ def test_was_room_611_within_its_band_yesterday_and_what_changed_takes_three_cli
     assert changes, "of a simulated day"
     for row in changes[:3]:
         assert f"{row['changed_at'].astimezone(farm.zone):%H:%M}" in shown
-    picture(page, "report", answer)
+    picture(page, "report", page.get_by_role("dialog").locator("img").first)
+
+
+def clicks_of(readme: str) -> list[list[str]]:
+    """What each line of its list says in bold: where to click, and in which row."""
+    lines = re.findall(r"^\d\. .+", (ROOT / readme).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [re.findall(r"\*\*(.+?)\*\*", line) for line in lines]
 
 
 def of_room_611(farm: RunningFarm, table: str, when: str, day: str) -> list[dict[str, Any]]:

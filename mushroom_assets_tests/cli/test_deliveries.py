@@ -8,7 +8,7 @@ from typing import NoReturn
 import psycopg
 import pytest
 
-from mushroom_assets.cli import up
+from mushroom_assets.cli import demo
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.faults.database import DatabaseUnavailable
 from mushroom_assets.ingestion import simulated
@@ -42,7 +42,7 @@ def test_a_delivery_that_fails_is_one_line_and_is_made_up_for(
     before = simulated.Demo.begin(0, dt.date(2026, 1, 1), None)
     database = Database("postgresql://nobody@127.0.0.1:1/farm")
     with caplog.at_level(logging.ERROR):
-        after = up._deliver_due(load_settings(), database, farm, before)
+        after = demo.deliver_due(load_settings(), database, farm, before)
     assert after is before  # so the next minute delivers what is due since then
     (record,) = caplog.records
     assert f"could not deliver: {fault}; what is due comes with the next" in record.getMessage()

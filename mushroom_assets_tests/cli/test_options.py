@@ -1,7 +1,10 @@
 """Numbers that make no sense are refused before any work, with the range that they must be in."""
 
+import re
+
 import pytest
 
+from mushroom_assets.cli.main import SUBCOMMANDS
 from mushroom_assets_tests.kit.command import mushroom
 
 OUTSIDE = [
@@ -39,3 +42,12 @@ def test_a_number_outside_its_bounds_is_refused_with_them(command: str, bounds: 
 
 def test_the_help_of_an_option_names_its_bounds() -> None:
     assert "1<=x<=65535" in mushroom("up", "--help").output
+
+
+@pytest.mark.parametrize("group", ["", "serve", "load"])
+def test_the_list_of_subcommands_says_a_whole_sentence_of_each_in_a_line(group: str) -> None:
+    told = mushroom(*group.split(), "--help", COLUMNS=80).output.split("Commands:\n")[1]
+    lines = told.splitlines()
+    assert [line for line in lines if "..." in line] == []
+    assert [line for line in lines if not re.match(r"  [a-z-]+ +[A-Z`].*[.?]$", line)] == []
+    assert len(lines) == {"": len(SUBCOMMANDS), "serve": 4, "load": 2}[group]

@@ -16,6 +16,8 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
+from mushroom_assets.automation.timetable import PARTITIONED
+from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.service.ui import ask_ui, ui_fault
 from mushroom_assets.storage import migrations
@@ -43,6 +45,15 @@ LOADED = """{
   }}
   instance {daemonHealth {allDaemonStatuses {healthy}}}
 }"""
+STANDING = """{
+  assetNodes {
+    assetKey {path}
+    partitionKeys
+    assetChecksOrError {... on AssetChecks {
+      checks {name executionForLatestMaterialization {status}}
+    }}
+  }
+}"""
 COUNTS = """
 SELECT (SELECT count(*) FROM farm.sample) AS samples,
        (SELECT count(*) FROM farm.daily_env_stats) AS statistics,
@@ -50,8 +61,11 @@ SELECT (SELECT count(*) FROM farm.sample) AS samples,
 
 
 def up(home: Path, port: int) -> tuple[list[str], dict[str, str]]:
-    """The command on a day of the farm beside its home, and its environment."""
-    settings = {"MUSHROOM_HOME": str(home), "MUSHROOM_CONFIG": str(home.parent / "farm.yaml")}
+    """The command on a day of the farm beside its home, if there is any, and its environment."""
+    settings = {"MUSHROOM_HOME": str(home)}
+    own = home.parent / "farm.yaml"
+    if own.exists():
+        settings["MUSHROOM_CONFIG"] = str(own)
     command = command_line("up", "--days", 1, "--port", port, "--page-port", free_port())
     return command, os.environ | settings
 
@@ -160,6 +174,34 @@ def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path)
     assert first.samples <= second.samples <= first.samples + late
     # More only if a farm day ended in between
     assert second.statistics in (first.statistics, first.statistics + 10)
+
+
+def test_a_demo_of_the_packaged_farm_is_whole_when_the_ui_is_up(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    port = free_port()
+    with running(home, port) as (lines, _):
+        nodes = ask_ui("127.0.0.1", port, STANDING)["assetNodes"]
+        stats = partition_stats(port)
+        status = subprocess.run(
+            command_line("status"),
+            env=os.environ | {"MUSHROOM_HOME": str(home)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    file = home / "demo-farm.yaml"
+    first_day = parse_farm(file.read_text(encoding="utf-8")).first_day
+    assert f"simulated from {first_day} on, by {file}" in "".join(lines)
+    for node in nodes:
+        asset = node["assetKey"]["path"][0]
+        if asset in PARTITIONED:
+            assert node["partitionKeys"][0].startswith(f"{first_day}")
+            # The hour that has closed since is the schedule's
+            made = stats[asset]["numMaterialized"]
+            assert made >= max(1, stats[asset]["numPartitions"] - 1), asset
+            checks = {check["name"]: check for check in node["assetChecksOrError"]["checks"]}
+            assert checks["partitions_complete"]["executionForLatestMaterialization"] is not None
+    assert status.returncode == 0, status.stdout
 
 
 def test_ctrl_c_while_results_are_made_stops_all_and_the_next_start_goes_on(

@@ -24,7 +24,7 @@ from mushroom_assets.domain.marks import mark
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.psychrometrics import derive
 from mushroom_assets.domain.sensors import find_sources, neighbourhood
-from mushroom_assets.domain.series import SECOND, Series, known_at
+from mushroom_assets.domain.series import SECOND, Series, last_known
 from mushroom_assets.domain.statistics import count, spread_out
 from mushroom_assets.domain.wetness import wet_hours
 from mushroom_assets.domain.windows import Window, to_us
@@ -99,10 +99,11 @@ def of_sensors(
     """What several sensors say of the window [0, length) in seconds."""
     end = round(length * SECOND)
     held = hold(sensors, 0, end, max_hold_s)
-    counts = count(sensors, 0, end)
+    own = [series.within(0, end) for series in sensors]
+    counts = count(own)
     beside = None if band is None else held.beside(band)
     return SimpleNamespace(
-        **vars(spread_out(sensors, 0, end)),
+        **vars(spread_out(own)),
         sample_count=counts.samples,
         rejected_count=counts.rejected,
         suspect_count=counts.suspect,
@@ -486,6 +487,14 @@ def test_humidity_above_100_percent_is_saturated_air() -> None:
     assert found["dew_point"].value[0] == pytest.approx(18.0, abs=1e-9)
 
 
+def test_saturated_air_at_the_band_s_end_is_inside_it() -> None:
+    dew_point = humid({0: 17.6}, {0: 100.0})["dew_point"]
+    assert dew_point.value[0] < 17.6  # in binary
+    beside = hold([dew_point], 0, HOLD * SECOND, HOLD).beside((17.6, 20))
+    assert beside is not None
+    assert (beside.below, beside.inside) == (0, 1)
+
+
 def test_air_without_water_has_a_deficit_and_no_dew_point() -> None:
     found = humid({0: 16.0}, {0: 0.0})
     assert found["vpd"].value[0] == pytest.approx(psychrolib.GetSatVapPres(16.0) / 1000, rel=3e-3)
@@ -720,11 +729,21 @@ def test_five_sensors_of_97_percent_on_average_are_wet() -> None:
 
 @pytest.mark.parametrize(
     ("second", "value"),
-    [(-1, None), (0, 1.0), (59, 1.0), (60, 2.0), (119, 2.0), (120, None), (400, 3.0), (701, None)],
+    [(-1, None), (0, 1.0), (59, 1.0), (60, 2.0), (130, 2.0), (360, 2.0), (361, None), (701, None)],
     ids=lambda number: str(number),
 )
 def test_the_value_known_at_an_instant_is_the_last_accepted_one_up_to_an_age(
     second: int, value: float | None
 ) -> None:
-    found = series({0: 1.0, 60: 2.0, 120: math.nan, 400: 3.0})
-    assert known_at([found], second * SECOND, 300) == value
+    found = series({0: 1.0, 60: 2.0, 120: math.nan})
+    assert last_known([found], second * SECOND, 300) == value
+    nothing = series({0: math.nan})
+    assert last_known([found, nothing], second * SECOND, 300) == value
+
+
+def test_what_two_sensors_knew_last_is_the_mean_of_those_that_are_not_too_old() -> None:
+    one = series({0: 1.0})
+    other = series({200: 2.0})
+    seconds = (100, 250, 350, 501)
+    found = [last_known([one, other], second * SECOND, 300) for second in seconds]
+    assert found == [1.0, 1.5, 2.0, None]

@@ -39,6 +39,7 @@ def test_the_reference_farm_is_the_plant_of_the_contract() -> None:
         "dew_point": "°C",
     }
     assert farm.points["air_cooler"]["temp_set"].threshold == 0.1
+    assert farm.points["fresh_air_fan"]["co2_on"].threshold == 1  # ppm: setpoints do not jitter
     assert farm.quantities["co2"].plausible == (150, 50000)
     assert {"on", "off"} <= farm.points["fresh_air_fan"].keys()
 
@@ -55,10 +56,10 @@ def test_a_required_key_is_missed_by_its_name(key: str) -> None:
     ("addition", "line", "key", "reason"),
     [
         (
-            "points:\n  cooler:\n    set:\n      change_type: analog_value\n",
-            6,
-            "points.cooler.set",
-            "needs a threshold",
+            "points:\n  cooler:\n    set:\n      change_type: analog_value\n      threshold: 0\n",
+            8,
+            "points.cooler.set.threshold",
+            "greater than 0",
         ),
         (
             "points:\n  cooler:\n    set: {change_type: analogue}\n",
@@ -66,7 +67,21 @@ def test_a_required_key_is_missed_by_its_name(key: str) -> None:
             "points.cooler.set.change_type",
             "analog_value",
         ),
-        ("cycle_dyas: 30\n", 4, "cycle_dyas", "not permitted"),
+        ("cycle_dyas: 30\n", 4, "cycle_dyas", "unknown key; did you mean cycle_days?"),
+        ("xyz: 30\n", 4, "xyz", "unknown key; known are timezone, first_day, language, "),
+        (
+            "points:\n  cooler:\n    set: {change_type: enum_state, treshold: 1}\n",
+            6,
+            "points.cooler.set.treshold",
+            "unknown key; did you mean threshold?",
+        ),
+        ("keep: {sample_days: 99}\n", 4, "keep.sample_days", "did you mean samples_days?"),
+        (
+            "stages:\n  - {name: one, days: [1, 8], band: {}}\n",
+            5,
+            "stages.0.band",
+            "unknown key; did you mean bands?",
+        ),
         ("cycle_days: 0\n", 4, "cycle_days", "greater than 0"),
         ("language: fr\n", 4, "language", "'en' or 'zh'"),
         ("report: {min_coverage: 70}\n", 4, "report.min_coverage", "less than or equal to 1"),
@@ -120,6 +135,50 @@ def test_an_unknown_time_zone_is_named_with_an_example_of_a_known_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("zone", "first_day", "told"),
+    [
+        ("Australia/Lord_Howe", "2026-01-01", "by -30 minutes on 2026-04-05"),
+        ("Asia/Pyongyang", "2017-01-01", "by +30 minutes on 2018-05-05"),
+        ("Asia/Pyongyang", "2018-05-06", ""),
+        ("America/Caracas", "2016-05-01", "by +30 minutes on 2016-05-01"),
+        ("America/Caracas", "2016-05-02", ""),
+        ("Pacific/Apia", "2011-01-01", "skips or repeats a whole day on 2011-12-31"),
+        ("Pacific/Apia", "2011-12-31", ""),
+        ("Antarctica/Troll", "2020-01-01", ""),  # by two hours
+        ("Asia/Kathmandu", "2020-01-01", ""),  # 5:45, for ever
+        ("Africa/Casablanca", "2019-01-01", ""),  # for each Ramadan
+    ],
+)
+def test_a_zone_needs_hours_and_days_that_a_clock_can_tell_apart(
+    zone: str, first_day: str, told: str
+) -> None:
+    text = SMALL.replace("Asia/Shanghai", zone).replace("2026-01-01", first_day)
+    if told:
+        assert f"  line 1, timezone: the clock of {zone} " in mistakes(text)
+        assert told in mistakes(text)
+    else:
+        assert parse_farm(text).timezone == zone
+
+
+def test_a_first_day_that_the_zone_skipped_is_refused() -> None:
+    text = SMALL.replace("Asia/Shanghai", "Pacific/Apia").replace("2026-01-01", "2011-12-30")
+    assert "  line 2, first_day: Pacific/Apia has no 2011-12-30, " in mistakes(text)
+
+
+@pytest.mark.parametrize(
+    "written", ["10.10.2026", "20261010", "1767225600", "2026-13-01", "2026-01", "soon", "[]", ""]
+)
+def test_a_first_day_that_is_none_is_told_with_an_example(written: str) -> None:
+    message = mistakes(SMALL.replace("2026-01-01", written))
+    assert "  line 2, first_day: " in message
+    assert "is no day; write it as year-month-day, such as 2026-01-31" in message
+
+
+def test_a_first_day_needs_no_zeros() -> None:
+    assert parse_farm(SMALL.replace("2026-01-01", "2026-1-2")).first_day == dt.date(2026, 1, 2)
+
+
+@pytest.mark.parametrize(
     "rooms", ["{'607': {folder: '7'}, '7': {}}", "{A: {folder: x}, B: {folder: x}}"]
 )
 def test_two_rooms_cannot_share_a_folder(rooms: str) -> None:
@@ -156,26 +215,110 @@ def farm(addition: str = "", rooms: str = "{A: {}}") -> Farm:
     return parse_farm(SMALL.replace("{A: {}}", rooms) + addition)
 
 
-def test_room_ids_are_text_also_where_yaml_reads_numbers() -> None:
-    found = farm(rooms="{607: {folder: 7}, 611: }")
-    assert list(found.rooms) == ["607", "611"]
-    assert (found.folder("607"), found.folder("611")) == ("7", "611")
-
-
-def test_unquoted_on_and_off_are_words_as_keys_and_as_labels() -> None:
+@pytest.mark.parametrize(
+    "name",
+    "07 010 012 08 1_0 0x1F 0o17 12:30 6.10 1e3 on off yes no true null ~ 2026-01-01 .inf".split(),
+)
+def test_names_are_texts_as_they_are_written(name: str) -> None:
+    value = f'"{name}"' if name in ("null", "~") else name  # which is nothing where a value stands
     found = farm(
-        "points:\n  fan:\n"
-        "    on: {change_type: analog_value, threshold: 1}\n"
-        "    off: {change_type: analog_value, threshold: 1}\n"
-        "    power: {change_type: digital_on_off, labels: {0: off, 1: on}}\n"
+        "quantities:\n"
+        f"  {name}: {{device_type: {value}, point_alias: {value}, unit: {value}, "
+        f"setpoints: {{{name}: [{value}]}}}}\n"
+        "points:\n"
+        f"  {name}:\n"
+        f"    {name}: {{change_type: enum_state, description: {value}, labels: {{0: {value}}}}}\n"
+        f"devices: {{{name}: {value}}}\n"
+        "stages:\n"
+        f"  - {{name: one, days: [1, 2], bands: {{{name}: [1, 2]}}}}\n",
+        rooms=f"{{{name}: {{folder: {name}x}}, {name}y: }}",
     )
-    assert list(found.points["fan"]) == ["on", "off", "power"]
-    assert found.points["fan"]["power"].labels == {0: "off", 1: "on"}
+    assert list(found.rooms) == [name, f"{name}y"]
+    assert [found.folder(room) for room in found.rooms] == [f"{name}x", f"{name}y"]
+    measured = found.quantities[name]
+    assert (measured.device_type, measured.point_alias, measured.unit) == (name, name, name)
+    assert measured.setpoints == {name: [name]}
+    watched = found.points[name][name]
+    assert (watched.description, watched.labels, found.devices) == (name, {0: name}, {name: name})
+    assert found.band(name, 1) == (1, 2)
+
+
+def test_an_unquoted_null_is_nothing_where_a_value_stands() -> None:
+    found = farm("points: {null: {~: {change_type: enum_state, unit: null}}}\n")
+    assert found.points["null"]["~"].unit is None
+    assert "line 4, devices.a.str: " in mistakes(SMALL + "devices: {a: null}\n")
+
+
+def test_rooms_with_leading_zeros_have_folders_with_them() -> None:
+    found = farm(rooms="{01: {}, 07: {folder: 07}, 08: {}, 010: {folder: 0010}, 8: {}}")
+    folders = {room: found.folder(room) for room in found.rooms}
+    assert folders == {"01": "01", "07": "07", "08": "08", "010": "0010", "8": "8"}
+
+
+def test_numbers_are_numbers_still() -> None:
+    found = farm(
+        "cycle_days: 30\nmax_hold_s: 1_000\n"
+        "quantities:\n"
+        "  co2: {device_type: e, point_alias: c, unit: ppm, plausible: [-1e3, .5], spike: 1.5}\n"
+        "points: {fan: {on: {change_type: analog_value, threshold: 0.1, labels: {0: off}}}}\n"
+        "keep: {samples_days: 90, events_days: null}\n"
+    )
+    assert (found.cycle_days, found.max_hold_s) == (30, 1000)
+    assert found.quantities["co2"].plausible == (-1000.0, 0.5)
+    assert found.quantities["co2"].spike == 1.5
+    assert found.points["fan"]["on"].threshold == 0.1
+    assert found.points["fan"]["on"].labels == {0: "off"}
+    assert (found.keep.samples_days, found.keep.events_days) == (90, None)
+    told = mistakes(f"{SMALL}cycle_days: 0x10\nmax_hold_s: 5 min\n")
+    assert told.count("valid integer") == 2
+
+
+def test_anchors_and_merges_are_followed_and_are_no_doubled_keys() -> None:
+    found = farm(
+        "points:\n"
+        "  a: &a\n"
+        "    x: &x {change_type: digital_on_off, labels: {0: off, 1: on}}\n"
+        "  b:\n"
+        "    <<: *a\n"
+        "    y: {<<: *x, labels: {0: no}}\n"
+        "  c: *a\n"
+    )
+    labels = {0: "off", 1: "on"}
+    assert found.points["b"]["x"].labels == labels
+    assert found.points["b"]["y"].labels == {0: "no"}
+    assert found.points["c"] == found.points["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            SMALL.replace("{A: {}}", '\n  607: {folder: 7}\n  611: {}\n  "607": {}'),
+            ["line 6, rooms.607: stands twice, first in line 4"],
+        ),
+        (SMALL + "rooms: {B: {}}\n", ["line 4, rooms: stands twice, first in line 3"]),
+        (
+            f"{SMALL}points:\n  fan:\n    on: {{threshold: 1, threshold: 2}}\n    on: {{}}\n",
+            [
+                "line 6, points.fan.on.threshold: stands twice, first in line 6",
+                "line 7, points.fan.on: stands twice, first in line 6",
+            ],
+        ),
+        (
+            f"{SMALL}stages:\n  - {{name: a,\n     bands: {{t: [1, 2], t: [2, 3]}}}}\n",
+            ["line 6, stages.0.bands.t: stands twice, first in line 6"],
+        ),
+    ],
+    ids=["rooms", "top", "several", "list"],
+)
+def test_a_key_that_stands_twice_is_named_with_both_lines(text: str, told: list[str]) -> None:
+    expected = [f"  {line}; keep one" for line in told]
+    assert sorted(mistakes(text).splitlines()[1:]) == expected
 
 
 def test_a_mistake_under_an_unquoted_on_is_found_too() -> None:
-    message = mistakes(SMALL + "points:\n  fan:\n    on: {change_type: analog_value}\n")
-    assert "  line 6, points.fan.on: " in message
+    message = mistakes(SMALL + "points:\n  fan:\n    on: {change_type: analogue}\n")
+    assert "  line 6, points.fan.on.change_type: " in message
 
 
 @pytest.mark.parametrize(("language", "said"), [("en", "on"), ("zh", "开")])

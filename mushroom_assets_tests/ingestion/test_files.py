@@ -6,63 +6,16 @@ No part of a file is left out without a word.
 import datetime as dt
 import math
 from pathlib import Path
-from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
-from click.testing import Result
 
 from mushroom_assets.ingestion import files
 from mushroom_assets.storage.connection import Database
 from mushroom_assets_tests.kit.command import mushroom
-
-HEADER = "room_id,device_type,device_alias,point_alias,sampled_at,value"
-SENSOR = "611,mushroom_env_status,env_611,temperature"
-IN_CYCLES = ["daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"]
-FARM = 'timezone: {}\nfirst_day: 2025-10-01\nrooms: {{"611": {{}}, "612": {{}}}}\n'
-
-
-class Load(Protocol):
-    def __call__(
-        self, what: str, file: Path, *options: str, timezone: str = "Asia/Shanghai"
-    ) -> Result: ...
-
-
-@pytest.fixture
-def load(database_url: str, tmp_path: Path) -> Load:
-    def run(what: str, file: Path, *options: str, timezone: str = "Asia/Shanghai") -> Result:
-        farm_file = tmp_path / "farm.yaml"
-        farm_file.write_text(FARM.format(timezone), encoding="utf-8")
-        where = {
-            "MUSHROOM_HOME": tmp_path / "home",
-            "MUSHROOM_CONFIG": farm_file,
-            "DATABASE_URL": database_url,
-        }
-        return mushroom("load", what, file, *options, **where)
-
-    return run
-
-
-def write(path: Path, *lines: str, end: str = "\n", encoding: str = "utf-8") -> Path:
-    path.write_bytes("".join(line + end for line in lines).encode(encoding))
-    return path
-
-
-def utc(*parts: int) -> dt.datetime:
-    return dt.datetime(*parts, tzinfo=dt.UTC)  # type: ignore[misc,arg-type]
-
-
-def stored(database: Database) -> list[tuple[Any, ...]]:
-    """(room, device_type, device_alias, point_alias, instant, value) of every sample."""
-    statement = """
-        SELECT room_id, device_type, device_alias, point_alias, sampled_at, value
-        FROM farm.sample JOIN farm.point USING (point_id)
-        ORDER BY room_id, point_alias, sampled_at"""
-    with database.transaction() as connection:
-        return [tuple(row) for row in connection.execute(sa.text(statement))]
+from mushroom_assets_tests.kit.loads import HEADER, SENSOR, Load, stored, utc, write
 
 
 def instants(database: Database) -> list[dt.datetime]:
@@ -156,7 +109,11 @@ BAD = [
     (4, "expected 6 cells, found 7", f"{SENSOR},2026-01-05T10:00:00Z,17.5,"),
     (5, "value is no number", f"{SENSOR},2026-01-05T10:01:00Z,warm"),
     (6, "value is no number", f"{SENSOR},2026-01-05T10:02:00Z,"),
-    (7, "sampled_at is no ISO 8601 time", f"{SENSOR},05.01.2026 10:00,17.5"),
+    (
+        7,
+        "sampled_at begins with a day or a month, and nothing says which",
+        f"{SENSOR},05.01.2026 10:00,17.5",
+    ),
     (8, "sampled_at is no ISO 8601 time", f"{SENSOR},,17.5"),
     (9, "sampled_at is no ISO 8601 time", f"{SENSOR},2026-02-30T10:00:00Z,17.5"),
     (10, "sampled_at is no ISO 8601 time", f"{SENSOR},now,17.5"),
@@ -341,13 +298,18 @@ def test_rooms_that_the_farm_file_does_not_list_are_loaded_and_named(
         ),
         (
             "s.csv",
-            (HEADER + "\n").encode() + "鹿茸菇,t,d,p,2026-01-05,1\n".encode("gbk"),
-            "cannot be read: 'utf-8' codec",
+            (HEADER + "\n").encode() + "Lüfter,t,d,p,2026-01-05,1\n".encode("latin-1"),
+            "cannot be read: it is neither UTF-8 nor Chinese text in GB18030 (GBK). Remedy: ",
         ),
-        ("s.csv", HEADER.encode("utf-16"), "cannot be read: 'utf-8' codec"),
+        (
+            "s.csv",
+            (HEADER + "\n").encode() + "鹿茸菇房,t,d,p,2026-01-05,1\n".encode()[1:],
+            "cannot be read: it is neither UTF-8 nor ",
+        ),
+        ("s.csv", (HEADER + "\n").encode("utf-16-le"), "cannot be read: it is neither UTF-8 nor "),
         ("s.parquet", b"no parquet at all", "cannot be read: Parquet"),
     ],
-    ids=["empty", "columns", "gbk", "utf-16", "no parquet"],
+    ids=["empty", "columns", "latin-1", "torn", "no mark", "no parquet"],
 )
 def test_a_file_that_is_no_such_table_is_refused_in_one_message(
     load: Load, tmp_path: Path, name: str, content: bytes, told: str
@@ -419,87 +381,6 @@ def test_parquet_rows_are_numbered_from_one_and_judged_like_lines(
     assert [row[5] for row in stored(database)] == [1.0, 3.0]
 
 
-def batches(database: Database) -> list[tuple[Any, ...]]:
-    with database.transaction() as connection:
-        return [
-            tuple(row)
-            for row in connection.execute(sa.text("SELECT * FROM farm.batch ORDER BY 1, 2"))
-        ]
-
-
-def test_batches_are_added_then_corrected_and_a_repeated_load_changes_nothing(
-    load: Load, tmp_path: Path, database: Database
-) -> None:
-    file = write(
-        tmp_path / "b.csv",
-        "room_id,in_date,bag_count",
-        "611,2026-01-05,9800",
-        "612,2026-01-06,",
-        "",
-    )
-    first, *touched = load("batches", file).output.splitlines()
-    assert first == "2 rows read: 2 added, 0 already there, 0 bad"
-    # In force to this day
-    today = f"{dt.datetime.now(ZoneInfo('Asia/Shanghai')).date()}"
-    assert [line.split(":")[0].split(" of ")[1] for line in touched] == IN_CYCLES
-    assert touched[0].startswith("touches ") and f": 2026-01-05 to {today[:8]}" in touched[0]
-    again = load("batches", file).output.splitlines()
-    assert again == ["2 rows read: 0 added, 2 already there, 0 bad"]
-    write(
-        file,
-        "room_id,in_date,bag_count",
-        "611,2026-01-05,9750",
-        "612,2026-01-06,",
-        "700,2026-01-05 00:00:00,1.0",
-    )
-    result = load("batches", file)
-    assert "3 rows read: 2 added, 1 already there, 0 bad" in result.output
-    assert "does not list: 700" in result.output
-    days = [dt.date(2026, 1, day) for day in (5, 6, 5)]
-    assert batches(database) == list(zip(("611", "612", "700"), days, (9750, None, 1), strict=True))
-
-
-def test_bad_batches_are_listed_with_their_lines_and_the_others_can_be_loaded(
-    load: Load, tmp_path: Path, database: Database
-) -> None:
-    lines = [
-        "611,2026-01-05,9800", "611,5.1.2026,1", ",2026-01-05,1", "611,2026-01-07,some",
-        "611,2026-01-08,1.5", "611,2026-01-09,-1", "611",
-        "611,2026-01-05,9900", "611,2026-01-05,9800",
-    ]  # fmt: skip
-    file = write(tmp_path / "b.csv", "room_id,in_date,bag_count", *lines)
-    refused = load("batches", file)
-    assert refused.exit_code == 1
-    assert [
-        line.split(": ")[:2] for line in refused.output.splitlines() if line.startswith("  line")
-    ] == [
-        ["  line 3", "in_date is no date (YYYY-MM-DD)"],
-        ["  line 4", "room_id is empty"],
-        ["  line 5", "bag_count is no whole number"],
-        ["  line 6", "bag_count is no whole number"],
-        ["  line 7", "bag_count is no whole number"],
-        ["  line 8", "expected 3 cells, found 1"],
-        ["  line 9", "another bag_count for the same room and date earlier in the file"],
-    ]
-    assert batches(database) == []
-    assert load("batches", file, "--skip-bad").exit_code == 0
-    assert batches(database) == [("611", dt.date(2026, 1, 5), 9800)]
-
-
-def test_batches_come_from_parquet_with_dates_and_numbers_too(
-    load: Load, tmp_path: Path, database: Database
-) -> None:
-    day = dt.date(2026, 1, 5)
-    columns = {
-        "room_id": ["611", "612"],
-        "in_date": pa.array([day, day]),
-        "bag_count": pa.array([9800, None], pa.int32()),
-    }
-    pq.write_table(pa.table(columns), tmp_path / "b.parquet")
-    assert load("batches", tmp_path / "b.parquet").exit_code == 0
-    assert batches(database) == [("611", day, 9800), ("612", day, None)]
-
-
 def test_without_tables_the_remedy_is_told(empty_database_url: str, tmp_path: Path) -> None:
     file = write(tmp_path / "s.csv", HEADER, f"{SENSOR},2026-01-05T10:00:00Z,1")
     result = mushroom(
@@ -554,7 +435,7 @@ def test_names_that_no_index_could_hold_and_clocks_off_by_years_are_bad_rows(
     ]
     assert told == [
         ["  line 3", "device_alias has over 200 characters"],
-        ["  line 4", "device_alias contains the character NUL"],
+        ["  line 4", "device_alias contains a control character"],
         ["  line 5", "sampled_at is before 2000"],
         ["  line 6", "sampled_at is before 2000"],
         ["  line 9", "sampled_at is over 2 days ahead"],

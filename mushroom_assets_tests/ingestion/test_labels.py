@@ -162,10 +162,15 @@ def test_an_image_that_could_not_be_used_has_no_label(growers: Growers) -> None:
 @pytest.mark.parametrize(
     ("header", "told"),
     [
-        ("stage,condition", "lacks the columns image_path. It has: stage, condition"),
+        (
+            "stage,condition",
+            "lacks the columns image_path. It has: stage, condition (UTF-8, cells separated by "
+            "commas). Remedy: let its first line name the columns",
+        ),
         (
             "image_path,labelled_by",
-            "lacks a column stage or condition. It has: image_path, labelled_by",
+            "lacks a column stage or condition. It has: image_path, labelled_by. "
+            "Remedy: add one of them",
         ),
     ],
 )

@@ -44,6 +44,34 @@ def test_shorter_lines_pass_whatever_the_pieces(
         assert through(path, 7) == (content, [])
 
 
+def test_a_last_line_without_its_end_passes_wherever_a_piece_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "LONGEST_LINE", 10)
+    path = tmp_path / "f.csv"
+    for before in range(12):
+        content = b"x" * (before % 9) + b"\n" + b"y" * (before // 9) + b"\nlast one"
+        path.write_bytes(content)
+        assert through(path, 7) == (content, [])
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+def test_lines_of_another_encoding_come_as_utf_8(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, end: str
+) -> None:
+    monkeypatch.setattr(lines, "LONGEST_LINE", 10)
+    monkeypatch.setattr(lines, "SHOWN", 6)  # two of them
+    given = ["温度", "菇" * 9, "", "房" * 21, "end"]
+    path = tmp_path / "f.csv"
+    path.write_bytes(end.join(given).encode(encoding))
+    told: list[tuple[int, str]] = []
+    with Lines(path, lambda line, text: told.append((line, text)), encoding=encoding) as stream:
+        read = b"".join(iter(lambda: stream.read(7), b"")).decode()
+    assert told == [(4, "房房")]
+    assert read == end.join([*given[:3], "", "end"])
+
+
 def test_a_line_of_60_mb_takes_few_of_them(tmp_path: Path) -> None:
     path = tmp_path / "f.csv"
     with path.open("wb") as file:

@@ -19,7 +19,12 @@ CHECKS = {
         "samples_trusted",
         "sensors_move",
     },
-    "hourly_setpoint_changes": {"steps_consistent", "values_chain", "points_known"},
+    "hourly_setpoint_changes": {
+        "steps_consistent",
+        "values_chain",
+        "points_known",
+        "moves_recorded",
+    },
     "daily_clip_inference": {
         "images_readable",
         "labels_complete",

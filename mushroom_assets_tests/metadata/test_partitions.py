@@ -50,10 +50,16 @@ def test_each_day_of_a_range_run_has_its_own_numbers(small: SmallFarm) -> None:
         (8, 3, 1, 0),
         (8, 0, 0, 2),
     ]
-    assert found[DAYS[0]]["mean_temperature"].value == 18
-    assert found[DAYS[1]]["mean_temperature"].value == 20  # rooms at 19 and 21
-    assert "mean_temperature" not in found[DAYS[2]]
-    assert found[DAYS[0]]["coverage"].value == pytest.approx(900 / 86400 / 8, abs=1e-4)
+    plotted = [
+        {name: shown.value for name, shown in found[day].items() if name.startswith("temperature")}
+        for day in DAYS
+    ]
+    assert plotted == [
+        {"temperature A (°C)": 18},
+        {"temperature A (°C)": 19, "temperature B (°C)": 21},
+        {},
+    ]
+    assert found[DAYS[0]]["coverage (0-1)"].value == pytest.approx(900 / 86400 / 8, abs=1e-4)
 
 
 def test_each_hour_of_a_range_run_has_its_own_count(small: SmallFarm) -> None:
@@ -85,7 +91,7 @@ def test_a_single_days_run_has_the_same_numbers_as_the_range(small: SmallFarm) -
         for name in single
         if not name.startswith("dagster/") or name == "dagster/partition_row_count"
     }
-    assert {"samples", "statistics", "mean_temperature"} < own
+    assert {"samples", "statistics", "temperature A (°C)"} < own
     assert {name: single[name] for name in own} == {name: ranged[name] for name in own}
 
 
@@ -95,7 +101,7 @@ def test_reports_are_counted_by_verdict_and_can_be_read(small: SmallFarm) -> Non
     names = ("dagster/partition_row_count", "good", "watch", "act", "insufficient_data")
     assert [numbers(found[day], *names) for day in DAYS[:2]] == [(2, 0, 0, 0, 2)] * 2
     for day in DAYS[:2]:
-        text = str(found[day]["report"].value)
+        text = "".join(str(found[day][f"card_{room}"].value) for room in "AB")
         assert [f"Room {room}, {day}: ? insufficient data" in text for room in "AB"] == [True, True]
 
 

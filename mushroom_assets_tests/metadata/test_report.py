@@ -1,4 +1,4 @@
-"""The report's page: rooms at a glance without a click, cards with pictures within a budget.
+"""The report's page: rooms in a line and at a glance, cards with pictures within a budget.
 
 An older day leads to the newest.
 """
@@ -6,12 +6,13 @@ An older day leads to the newest.
 import datetime as dt
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from mushroom_assets.domain.card import Card, card
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
-from mushroom_assets.domain.report import RoomDay
+from mushroom_assets.domain.report import SEVERITY, RoomDay
 from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.metadata.report import PICTURES, report_metadata
 from mushroom_assets_tests.kit.ribbons import ribbons
@@ -43,7 +44,7 @@ def cards(of: Farm, *, bad: tuple[str, ...] = (), moves: int = 3) -> list[Card]:
 def test_each_room_is_told_at_a_glance() -> None:
     of = farm(2)
     shown = report_metadata(cards(of, bad=("601",)), of, DAY)
-    assert [name for name in shown if name.startswith("room_")] == ["room_600", "room_601"]
+    assert [name for name in shown if name.startswith("room_")] == ["room_601", "room_600"]
     assert shown["room_600"].value.splitlines() == [
         "**✓ good** growth day 11, batch of 2026-01-10",
         "",
@@ -58,6 +59,46 @@ def test_each_room_is_told_at_a_glance() -> None:
         "- CO2 in its band of 1500 to 3800 ppm for 30% of the known time" in shown["room_601"].value
     )
     assert (shown["good"], shown["act"], shown["watch"], shown["insufficient_data"]) == (1, 1, 0, 0)
+
+
+def test_the_rooms_that_need_somebody_come_first() -> None:
+    of = farm(5)
+    days: list[Any] = [
+        stats(),
+        stats(humidity={"in_range": 0.8}),
+        stats(),
+        stats(co2={"in_range": 0.3}),
+        stats(temperature={"coverage": 0.1}),
+    ]
+    made = [
+        card(RoomDay(room, DAY, day, [], [], True), of)
+        for room, day in zip(of.rooms, days, strict=True)
+    ]
+    verdicts = {made.room_day.room_id: made.verdict for made in made}
+    assert list(verdicts.values()) == ["good", "watch", "good", "act", "insufficient_data"]
+    shown = report_metadata(made, of, DAY)
+    order = sorted(of.rooms, key=lambda room: -SEVERITY.index(verdicts[room]))
+    assert order[-2:] == ["600", "602"]  # of one verdict in the farm file's order
+    for kind in ("card_", "room_"):
+        assert [name for name in shown if name.startswith(kind)] == [kind + room for room in order]
+    lines = shown["overview"].value.splitlines()
+    assert [line.split()[1] for line in lines] == [f"**{room}**" for room in order]
+    assert "- **603** ‼ act: CO2 in its band of 1500 to 3800 ppm for 30% of the known time" in lines
+    assert lines[-1] == "- **602** ✓ good"
+
+
+def test_a_card_has_the_days_course_above_its_verdict_and_the_rest_apart() -> None:
+    of = farm(1)
+    shown = report_metadata(cards(of), of, DAY, {"600": ribbons(of)})
+    picture, *words = shown["card_600"].value.split("\n\n")
+    assert picture.startswith("![600 2026-01-20](data:image/png;base64,")
+    assert words[0] == "### Room 600, 2026-01-20: ✓ good"
+    assert "| quantity |" in shown["card_600"].value
+    assert "Setpoint changes: 3" in words[-2]
+    assert shown["more_600"].value.split("\n\n") == [
+        "No earlier batch was recorded at growth day 11.",
+        "No images",
+    ]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -86,11 +127,14 @@ def test_of_many_rooms_those_that_need_action_have_their_pictures() -> None:
     by_room: dict[str, list[Ribbon]] = {}
     for ribbon in ribbons(of):
         by_room.setdefault(ribbon.room_id, []).append(ribbon)
-    page = report_metadata(cards(of, bad=bad), of, DAY, by_room)["report"].value
-    parts = page.split("\n\n---\n\n")
-    pictured = {part.split()[2].rstrip(",") for part in parts if "data:image/png;base64," in part}
+    shown = report_metadata(cards(of, bad=bad), of, DAY, by_room)
+    parts = {name: entry.value for name, entry in shown.items() if name.startswith("card_")}
+    pictured = {name for name, part in parts.items() if part.startswith("![")}
     assert len(parts) == 40
-    assert set(bad) < pictured < set(of.rooms)
-    assert 0.8 * PICTURES < len(page) < 1_000_000
-    without = [part for part in parts if "data:image" not in part]
-    assert all(part.endswith("*") and "Materialize this day alone" in part for part in without)
+    assert {"card_611", "card_639"} < pictured < set(parts)
+    # Those of the worst rooms, then in the order of the rooms
+    assert [name for name in parts if name in pictured] == list(parts)[: len(pictured)]
+    told = [entry.value for entry in shown.values() if isinstance(entry, dg.MarkdownMetadataValue)]
+    assert 0.8 * PICTURES < sum(map(len, told)) < 1_000_000
+    without = [part for name, part in parts.items() if name not in pictured]
+    assert all(part.startswith("*A long run does not draw") for part in without)

@@ -107,3 +107,38 @@ def test_what_is_plotted_has_the_same_keys_every_hour() -> None:
         values = {key: value.value for key, value in hour.metadata.items()}
         plotted = {key for key, value in values.items() if isinstance(value, int | float)}
         assert plotted == {"dagster/partition_row_count", "rooms_changed"}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_of_very_many_changes_few_are_shown_and_all_are_counted(language: str) -> None:
+    known = farm(language)
+    points = [
+        change(0, room, "air_cooler", point, "temperature setpoint", point_id=number)
+        for number, (room, point) in enumerate(
+            (room, point) for room in ("607", "611") for point in ("on_off", "temp_set")
+        )
+    ]
+    # Of each ten the first point has seven, the others one
+    turns = [0] * 7 + [1, 2, 3]
+    second = dt.timedelta(microseconds=36_000)
+    rows = [
+        points[turns[number % 10]] | {"changed_at": points[0]["changed_at"] + number * second}
+        for number in range(100_000)
+    ]
+    found = setpoint_metadata(rows, known)
+    assert found["dagster/partition_row_count"] == 100_000
+    told, busiest = tables(found["changes"].value)
+    assert len(told) == 1 + 100
+    assert {"en": "and 99900 more", "zh": "另有 99900 次"}[language] in found["changes"].value
+    assert [row[1] for row in texts(busiest)[1:]] == ["70000", "10000", "10000", "10000"]
+    assert texts(busiest)[1][0].startswith("607 ")
+    (counts,) = tables(found["rooms"].value)
+    assert [row[:2] for row in texts(counts)[1:]] == [["607", "80000"], ["611", "20000"]]
+    shown = dg.AssetMaterialization("a", metadata=found).metadata.values()
+    assert sum(len(f"{value.value}".encode()) for value in shown) < 20_000
+
+
+def test_a_hundred_changes_are_all_shown() -> None:
+    rows = [change(0, "611", "air_cooler", "on_off", "power") for _ in range(100)]
+    (told,) = tables(setpoint_metadata(rows, farm())["changes"].value)
+    assert len(told) == 1 + 100

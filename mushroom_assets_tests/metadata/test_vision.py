@@ -255,11 +255,11 @@ def test_shares_of_the_farm_are_those_counted_by_hand() -> None:
     found = shown(counted_day())
     stages = {"substrate": 3, "primordia": 0, "fruiting": 3, "harvest": 1, "harvested": 0}
     stages["unknown"] = 1
-    assert {name: found[f"stage_{name}"] for name in stages} == {
+    assert {name: found[f"stage_{name} (0-1)"] for name in stages} == {
         name: count / 8 for name, count in stages.items()
     }
     conditions = {
-        name: found[f"condition_{name}"] for name in (*farm().vision.conditions, "unknown")
+        name: found[f"condition_{name} (0-1)"] for name in (*farm().vision.conditions, "unknown")
     }
     assert {name: share for name, share in conditions.items() if share} == {
         "healthy": 7 / 8,

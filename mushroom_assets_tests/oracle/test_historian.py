@@ -54,8 +54,9 @@ def test_good_time_and_good_samples_are_the_published_ones(
     start = first * SECOND
     end = start + 16 * SECOND
     held = hold([SERIES], start, end, HOLD_S)
-    values = spread_out([SERIES], start, end)
-    found = (held.coverage * 16, count([SERIES], start, end).samples, values.min, values.max)
+    own = [SERIES.within(start, end)]
+    values = spread_out(own)
+    found = (held.coverage * 16, count(own).samples, values.min, values.max)
     assert found == (good_s, samples, least, most)
     oracle = statistics([JUDGED], HOLD_S, start, end, None)
     counted = (oracle["coverage"] * 16, oracle["sample_count"], oracle["min"], oracle["max"])

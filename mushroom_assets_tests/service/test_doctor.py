@@ -1,7 +1,9 @@
 """`mushroom doctor` examines every door and says what to do."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import Result
@@ -11,6 +13,7 @@ from mushroom_assets.storage.connection import Database
 from mushroom_assets_tests.kit.command import mushroom
 from mushroom_assets_tests.kit.contract import TABLES, WORK_TABLES
 from mushroom_assets_tests.kit.databases import uri_of
+from mushroom_assets_tests.kit.plant import put_batch, put_samples, write_farm
 
 SUBJECTS = [
     "farm file",
@@ -18,6 +21,9 @@ SUBJECTS = [
     "tables",
     "vector extension",
     "image store",
+    "batches",
+    "samples",
+    "images",
     "model",
     "dagster storage",
     "run launcher",
@@ -36,7 +42,7 @@ def own_dagster(tmp_path: Path) -> Path:
 
 def findings(result: Result) -> dict[str, tuple[str, str]]:
     """Verdict and text by subject, in the order of the lines."""
-    verdicts = ("ok  ", "FAIL", "skip")
+    verdicts = ("ok  ", "warn", "FAIL", "skip")
     lines = [line for line in result.output.splitlines() if line.startswith(verdicts)]
     return {line[5:].split(": ")[0]: (line[:4].strip(), line.split(": ", 1)[1]) for line in lines}
 
@@ -57,7 +63,10 @@ def test_where_all_is_well_every_door_has_a_line_and_the_exit_code_is_0(
     assert told["farm file"].startswith("the packaged farm.yaml: 4 rooms, ")
     assert told["tables"] == f"revision {migrations.head()}, {len(TABLES | WORK_TABLES)} tables"
     assert "PostgreSQL 18" in told["database"]
-    assert told["image store"] == f"{tmp_path}/images: 1 of 4 room folders"
+    assert told["image store"] == (
+        f"{tmp_path}/images: 1 of 4 room folders; none for room 607 (folder 7), 608 (folder 8), 612"
+        ". Remedy: let cameras write there, or give the room its `folder` in the farm file"
+    )
     assert told["dagster storage"].endswith(", 0 runs")
     assert told["notifications"].startswith("off; set MUSHROOM_NOTIFY")
     assert (tmp_path / "dagster" / "dagster.yaml").exists()
@@ -146,7 +155,7 @@ def test_what_no_day_will_look_at_is_counted_and_the_first_one_named(
         "doctor", DATABASE_URL=database_url, MUSHROOM_HOME=tmp_path, DAGSTER_HOME=own_dagster
     )
     verdict, told = findings(result)["image store"]
-    assert verdict == "ok"
+    assert verdict == "warn"
     assert told.startswith(
         f"{tmp_path}/images: 1 of 4 room folders;"
         " 2 where no day looks, the first 611/january/: the "
@@ -192,3 +201,58 @@ def test_a_model_or_device_that_is_not_there_is_told_with_a_remedy(
         ". Remedy: correct the MUSHROOM_CLIP_ settings; "
         "without any the packaged model is used, which needs neither download nor GPU"
     )
+
+
+FARM = """
+timezone: Asia/Shanghai
+first_day: 2026-01-01
+rooms: {A: {}, B: {}, C: {folder: 03}}
+feeds: {samples_late_s: 3600, images_late_s: 3600}
+"""
+
+
+def test_rooms_without_folder_batch_or_fresh_data_are_warnings_and_no_fault(
+    database: Database, database_url: str, tmp_path: Path, own_dagster: Path
+) -> None:
+    write_farm(tmp_path / "farm.yaml", FARM)
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    ages = {"A": dt.timedelta(minutes=20), "B": dt.timedelta(hours=3), "C": dt.timedelta(days=8)}
+    rooms = {"A": "A", "B": "B", "C": "03"}
+
+    def examine() -> dict[str, tuple[str, str]]:
+        result = mushroom(
+            "doctor", DATABASE_URL=database_url, MUSHROOM_HOME=tmp_path, DAGSTER_HOME=own_dagster,
+            MUSHROOM_CONFIG=tmp_path / "farm.yaml",
+        )  # fmt: skip
+        assert (result.exit_code, failing(result)) == (0, [])
+        return findings(result)
+
+    def deliver(room: str, at: dt.datetime) -> None:
+        local = at.astimezone(ZoneInfo("Asia/Shanghai"))
+        put_samples(database, [(room, "mushroom_env_status", f"e{room}", "temperature", at, 18.0)])
+        folder = tmp_path / "images" / rooms[room] / f"{local:%Y%m%d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{room}_1_20260101_{local:%Y%m%d%H%M%S}.jpg").touch()
+
+    for room, age in ages.items():
+        deliver(room, now - age)
+    put_batch(database, "B", dt.date(2026, 1, 5))
+    found = examine()
+    since = (now - ages["B"]).astimezone(ZoneInfo("Asia/Shanghai"))
+    told = (
+        f"1 of 3 rooms delivered within 60 min; stopped: B (since {since:%Y-%m-%d %H:%M}); "
+        "nothing for 7 days: C. Remedy: see its "
+    )
+    assert found["samples"] == ("warn", f"{told}collector")
+    assert found["images"] == ("warn", f"{told}cameras")
+    assert found["image store"] == ("ok", f"{tmp_path}/images: 3 of 3 room folders")
+    verdict, text = found["batches"]
+    assert verdict == "warn"
+    assert text.startswith("none for room A, C: ")
+    for room in rooms:
+        deliver(room, now - dt.timedelta(minutes=1))
+        put_batch(database, room, dt.date(2026, 1, 6))
+    found = examine()
+    assert found["samples"] == ("ok", "3 of 3 rooms delivered within 60 min")
+    assert found["images"] == ("ok", "3 of 3 rooms delivered within 60 min")
+    assert found["batches"] == ("ok", "every room has one, the newest of 2026-01-06")

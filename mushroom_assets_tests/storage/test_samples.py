@@ -16,10 +16,17 @@ from mushroom_assets.storage.batches import insert_batches, read_batches
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.months import ensure_months
 from mushroom_assets.storage.points import read_points, register_points
-from mushroom_assets.storage.samples import has_samples, insert_samples, read_samples
+from mushroom_assets.storage.samples import (
+    correct_samples,
+    has_samples,
+    insert_samples,
+    read_samples,
+)
 
 DAY = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
+MAY = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)  # a month that is not there yet
+DAY_LONG = dt.timedelta(days=1)
 Triple = tuple[int, dt.datetime, float]
 
 
@@ -159,6 +166,30 @@ def test_another_value_for_a_stored_sample_is_counted_and_the_first_stays(
     assert [row[2] for row in stored(database)] == [1.0, 2.0, 3.0]
 
 
+def test_a_correction_replaces_value_and_time_of_receipt_of_what_differs(
+    database: Database,
+) -> None:
+    put(database, (1, DAY, 1.0), (1, DAY + MINUTE, math.nan), (2, DAY, 2.0), (2, MAY, 2.0))
+    later = DAY + 9 * MINUTE
+    given = [(1, DAY, 9.0), (1, DAY + MINUTE, math.nan), (1, MAY, 3.0), (2, MAY, math.inf)]
+    with database.transaction() as connection:
+        assert correct_samples(connection, frame([])) == (0, 0, [])
+        assert correct_samples(connection, frame(given, received=later)) == (1, 2, [])
+        # Of two values that one transaction brings, the first
+        again = frame([(1, DAY, 8.0), (1, DAY + MINUTE, math.nan), (2, DAY, 5.0)], received=later)
+        assert correct_samples(connection, again) == (0, 1, [(1, DAY)])
+    rows = {row[:2]: row[2:] for row in stored(database)}
+    assert repr(rows[1, DAY + MINUTE][0]) == "nan" and rows[1, DAY + MINUTE][1] != later
+    del rows[1, DAY + MINUTE]
+    assert {key: value for key, (value, _) in rows.items()} == {
+        (1, DAY): 9.0,
+        (1, MAY): 3.0,
+        (2, DAY): 5.0,
+        (2, MAY): math.inf,
+    }
+    assert {received for _, received in rows.values()} == {later}
+
+
 def test_two_loads_in_one_transaction_and_none_at_all(database: Database) -> None:
     with database.transaction() as connection:
         assert insert_samples(connection, frame([])) == (0, 0)
@@ -182,23 +213,29 @@ def test_reading_is_half_open_ordered_and_of_the_points_asked_for(database: Data
     assert triples(read) == first + third
 
 
-def test_the_last_sample_is_the_last_finite_one_of_each_point_within_the_bounds(
+def test_what_is_carried_is_the_last_finite_sample_of_each_point_however_long_ago(
     database: Database,
 ) -> None:
     before = DAY
-    since = DAY - 60 * MINUTE
+    years_ago = dt.datetime(2019, 2, 3, tzinfo=dt.UTC)
     put(
         database,
         (1, DAY - 2 * MINUTE, 10.0), (1, DAY - MINUTE, 11.0), (1, DAY, 12.0),  # before is exclusive
         (2, DAY - 3 * MINUTE, 20.0), (2, DAY - 2 * MINUTE, math.nan), (2, DAY - MINUTE, math.inf),
-        (3, since, 30.0),  # since is inclusive
-        (4, since - dt.timedelta(microseconds=1), 40.0),
+        (3, years_ago, 30.0), (3, years_ago - 400 * DAY_LONG, 31.0), (3, DAY + MINUTE, 32.0),
+        (4, years_ago, 40.0), (4, years_ago + 200 * DAY_LONG, math.nan),
         (5, DAY - MINUTE, -math.inf),
         (6, DAY - MINUTE, 60.0),  # not asked for
+        (7, DAY, 70.0),  # its first
     )  # fmt: skip
     with database.transaction() as connection:
-        read = read_samples(connection, [5, 4, 3, 2, 1], before, before, carried_since=since)
-    assert triples(read) == [(1, DAY - MINUTE, 11.0), (2, DAY - 3 * MINUTE, 20.0), (3, since, 30.0)]
+        read = read_samples(connection, [7, 5, 4, 3, 2, 1], before, before, carried=True)
+    assert triples(read) == [
+        (1, DAY - MINUTE, 11.0),
+        (2, DAY - 3 * MINUTE, 20.0),
+        (3, years_ago, 30.0),
+        (4, years_ago, 40.0),
+    ]
 
 
 def points(*rows: tuple[str, str, str, str], **more: Any) -> pd.DataFrame:
@@ -278,12 +315,16 @@ def test_a_batch_is_added_corrected_and_otherwise_left_alone(
     january = dt.date(2026, 1, 5)
     february = dt.date(2026, 2, 1)
     with database.transaction() as connection:
-        assert insert_batches(connection, batches()) == 0
+        assert insert_batches(connection, batches()) == (0, 0)
         given = batches(("611", february, 9800), ("611", january, unknown))
-        assert insert_batches(connection, given) == 2
+        assert insert_batches(connection, given) == (2, 0)
         same = batches(("611", january, unknown), ("611", february, 9800.0))
-        assert insert_batches(connection, same) == 0
-        assert insert_batches(connection, batches(("611", january, 9750), ("612", january, 1))) == 2
+        assert insert_batches(connection, same) == (0, 0)
+        assert insert_batches(connection, same, correct=True) == (0, 0)
+        other = batches(("611", january, 9750), ("612", january, 1))
+        assert insert_batches(connection, other) == (1, 1)
+        assert insert_batches(connection, other, correct=True) == (0, 1)
+        assert insert_batches(connection, other, correct=True) == (0, 0)
         assert read_batches(connection) == {"611": [january, february], "612": [january]}
         counts = connection.scalars(
             sa.text("SELECT bag_count FROM farm.batch ORDER BY room_id, in_date")

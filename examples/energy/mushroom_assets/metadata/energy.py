@@ -9,4 +9,4 @@ from mushroom_assets.metadata.common import Metadata, mean
 def energy_metadata(rows: Sequence[DailyEnergy]) -> Metadata:
     """One day of `daily_energy`: numbers to plot."""
     known = [row["hours_on"] for row in rows if row["hours_on"] is not None]
-    return {"dagster/partition_row_count": len(rows), "mean_hours_on": mean(known)}
+    return {"dagster/partition_row_count": len(rows), "mean hours on (h)": mean(known)}
