@@ -12,12 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mushroom_assets.domain.series import SECOND, Flags, Series, Times, Values
+from mushroom_assets.domain.series import DECIMALS, SECOND, Flags, Series, Times, Values
 
 HOUR = 3600 * SECOND
-# Compared with a band to so many decimals: the mean of three sensors at 10.7 lies inside one that
-# begins there, but (10.7 + 10.7 + 10.7) / 3 is 10.699999999999998 in binary
-DECIMALS = 9
 NO_TIMES: Times = np.empty(0, np.int64)
 NO_VALUES: Values = np.empty(0)
 
@@ -84,7 +81,7 @@ class Held:
         if not total:
             return None
         low, high = band
-        value = self.value if self.spread is None else np.round(self.value, DECIMALS)
+        value = np.round(self.value, DECIMALS)
         below = value < low
         above = value > high
         outside = below | above

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mushroom_assets.domain.farm import Quantity
-from mushroom_assets.domain.series import SECOND, Flags, Series, Times, Values
+from mushroom_assets.domain.series import DECIMALS, SECOND, Flags, Series, Times, Values
 
 # Spikes are told by neighbours at most an hour away, however long a value holds: the run of a day,
 # which begins at 01:03, has them all
@@ -77,8 +77,8 @@ def _flag_excursions(flags: Flags, value: Values, near: Flags, spike: float, len
         lowest = np.minimum(lowest, second)
         highest = np.maximum(highest, second)
         together &= near[1 : count + 1]
-    above = lowest - np.maximum(left, right) > spike
-    below = np.minimum(left, right) - highest > spike
+    above = np.round(lowest - np.maximum(left, right), DECIMALS) > spike
+    below = np.round(np.minimum(left, right) - highest, DECIMALS) > spike
     places = np.flatnonzero((above | below) & together) + 1
     for offset in range(length):
         flags[places + offset] = True

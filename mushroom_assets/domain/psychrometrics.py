@@ -17,7 +17,9 @@ def derive(temperature: Series, humidity: Series, pair_within_s: int) -> dict[st
     A temperature sample pairs with the nearest humidity sample at most `pair_within_s` away; the
     pair is rejected, a spike or stuck if either is. Humidity above 100 %, which a sensor may show
     in fog, is 100 %. Magnus form over water, also below 0 °C, coefficients of Sonntag (1990) as in
-    WMO-No. 8, annex 4.B: e_s(T) = 0.6112 exp(17.62 T / (243.12 + T)) kPa.
+    WMO-No. 8, annex 4.B: e_s(T) = 0.6112 exp(17.62 T / (243.12 + T)) kPa. From -20 to 60 °C that is
+    at most 0.3 % off Hyland and Wexler. The dew point is off by 0.03 K at most from 4 to 26 °C and
+    40 % on, by 0.09 K at 60 °C, and by 0.3 K at -20 °C and 1 %.
     """
     t, h = _pairs(temperature.at, humidity.at, pair_within_s * SECOND)
     rejected = temperature.rejected[t] | humidity.rejected[h]

@@ -16,6 +16,11 @@ Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 SECOND = 1_000_000  # microseconds
+# Compared with a limit to so many decimals. The mean of three sensors at 10.7 lies inside a band
+# that begins there, so does the dew point of saturated air at 17.6 °C in one that begins there, and
+# 8.3 is not more than 2 above 6.3; but in binary they are 10.699999999999998, 17.599999999999998
+# and 2.000000000000001
+DECIMALS = 9
 
 
 @dataclass(frozen=True)

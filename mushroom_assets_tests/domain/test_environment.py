@@ -26,6 +26,7 @@ from mushroom_assets.domain.psychrometrics import derive
 from mushroom_assets.domain.sensors import find_sources, neighbourhood
 from mushroom_assets.domain.series import SECOND, Series, last_known
 from mushroom_assets.domain.statistics import count, spread_out
+from mushroom_assets.domain.wetness import wet_hours
 from mushroom_assets.domain.windows import Window, to_us
 
 HOLD = 300
@@ -268,6 +269,13 @@ def test_what_is_no_spike_is_not_suspect(samples: dict[float, float]) -> None:
     assert not series(samples, spike=5).suspect.any()
 
 
+def test_more_than_the_limit_counts_in_decimal() -> None:
+    assert 8.3 - 6.3 > 2  # in binary
+    for samples in ({0: 6.3, 60: 8.3, 120: 6.3}, {0: 8.3, 60: 6.3, 120: 6.3, 180: 8.3}):
+        assert not series(samples, spike=2).suspect.any()
+    assert series({0: 6.3, 60: 8.31, 120: 6.3}, spike=2).spike.tolist() == [False, True, False]
+
+
 def test_a_dip_is_a_spike_too_and_a_rejected_neighbour_is_skipped() -> None:
     found = series({0: 90.0, 60: 80.0, 90: math.nan, 120: 90.0}, spike=5)
     assert found.suspect.tolist() == [False, True, False, False]
@@ -477,6 +485,14 @@ def test_humidity_above_100_percent_is_saturated_air() -> None:
     found = humid({0: 18.0}, {0: 100.4})
     assert found["vpd"].value[0] == pytest.approx(0, abs=1e-12)
     assert found["dew_point"].value[0] == pytest.approx(18.0, abs=1e-9)
+
+
+def test_saturated_air_at_the_band_s_end_is_inside_it() -> None:
+    dew_point = humid({0: 17.6}, {0: 100.0})["dew_point"]
+    assert dew_point.value[0] < 17.6  # in binary
+    beside = hold([dew_point], 0, HOLD * SECOND, HOLD).beside((17.6, 20))
+    assert beside is not None
+    assert (beside.below, beside.inside) == (0, 1)
 
 
 def test_air_without_water_has_a_deficit_and_no_dew_point() -> None:
@@ -700,6 +716,15 @@ def test_wet_hours_are_those_of_fog_and_those_near_the_dew_point(two_rooms: Farm
     warm = pd.concat([minutes(1, start, [8.0] * 60), minutes(2, start, [96.8] * 60)])
     assert 8 - psychrolib.GetTDewPointFromRelHum(8.0, 0.968) == pytest.approx(0.476, abs=5e-3)
     assert rows_of(warm, two_rooms)["A", "humidity"]["wet_hours"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_five_sensors_of_97_percent_on_average_are_wet() -> None:
+    percents = [96.96, 97.07, 97.41, 96.64, 96.92]
+    assert sum(percents) / 5 < 97  # in binary
+    held = hold([series({0: percent}) for percent in percents], 0, HOLD * SECOND, HOLD)
+    cold, warm = (hold([series({0: value})], 0, HOLD * SECOND, HOLD) for value in (10.0, 18.0))
+    assert wet_hours(warm, held, cold) == HOLD / 3600
+    assert wet_hours(warm, hold([series({0: 96.9})], 0, HOLD * SECOND, HOLD), cold) == 0
 
 
 @pytest.mark.parametrize(
