@@ -22,9 +22,10 @@ from mushroom_assets.assets.windows import RunPolicy
 from mushroom_assets.automation import schedules, sensors, timetable
 from mushroom_assets.automation.following import RELABEL_JOB
 from mushroom_assets.automation.timetable import TIMETABLE
-from mushroom_assets.checks import environment, report, setpoints, vision
+from mushroom_assets.checks import environment, morning, report, setpoints, vision
 from mushroom_assets.checks.evaluation import table_checks
 from mushroom_assets.checks.feeds import image_check, sample_check
+from mushroom_assets.checks.morning import morning_check
 from mushroom_assets.checks.standing import standing_check
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.instance import run_log
@@ -115,6 +116,7 @@ def _policy(asset: str) -> RunPolicy:
 def _checks(clock: FarmClock, farm: Farm) -> list[dg.AssetChecksDefinition]:
     """The checks of every result table's rows, one step a table, and those without a partition."""
     retry = timetable.RETRY
+    watched = {one.asset.to_user_string(): one for one in timetable.watched(clock)}
     return [
         table_checks(environment.RULES, clock.daily, farm, retry),
         table_checks(setpoints.RULES, clock.hourly, farm, retry),
@@ -122,7 +124,8 @@ def _checks(clock: FarmClock, farm: Farm) -> list[dg.AssetChecksDefinition]:
         table_checks(report.RULES, clock.daily, farm, retry),
         sample_check(farm, retry),
         image_check(farm, retry),
-        *(standing_check(watched, farm, retry) for watched in timetable.watched(clock)),
+        *(standing_check(one, farm, retry) for one in watched.values()),
+        morning_check(watched[morning.ASSET], farm, retry),
     ]
 
 

@@ -123,7 +123,8 @@ def test_the_standing_checks_have_a_job_and_a_schedule_of_their_own(defs: dg.Def
     assert job.partitions_def is None
     keys = job.asset_layer.asset_graph.asset_check_keys
     assert {(key.asset_key.to_user_string(), key.name) for key in keys} == {
-        (name, "partitions_complete") for name in ASSETS
+        *((name, "partitions_complete") for name in ASSETS),
+        ("daily_room_report", "this_morning"),
     }
     schedule = defs.resolve_schedule_def("standing_checks_schedule")
     assert (schedule.job_name, schedule.cron_schedule) == ("standing_checks_job", "10 * * * *")

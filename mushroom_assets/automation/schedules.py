@@ -14,7 +14,7 @@ import dagster as dg
 from mushroom_assets.automation.demand import Past, wanted
 from mushroom_assets.automation.following import out_of_date
 from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED, TIMETABLE
-from mushroom_assets.checks import feeds, standing
+from mushroom_assets.checks import feeds, morning, standing
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
 from mushroom_assets.instance.outstanding import range_tags
@@ -32,7 +32,8 @@ Jobs = dict[str, Any]  # Dagster's type of an unresolved job is private
 def jobs() -> Jobs:
     """`<asset>_job` by asset, and those of the standing checks and of the feeds."""
     watched = [dg.AssetCheckKey(dg.AssetKey(asset), standing.NAME) for asset in PARTITIONED]
-    checks = dg.AssetSelection.checks(*watched)
+    today = dg.AssetCheckKey(dg.AssetKey(morning.ASSET), morning.NAME)
+    checks = dg.AssetSelection.checks(*watched, today)
     found: Jobs = {}
     for asset in TIMETABLE:
         own = dg.AssetSelection.assets(asset) - checks

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from mushroom_assets.checks.rule import ERROR, WARN, Rule, of_days, rows_missing
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.verdict import INTAKE
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.storage.schema import daily_env_stats as table
 
@@ -45,21 +46,30 @@ def _days_uncovered(window: Window, farm: Farm) -> sa.Select[Any]:
 
 def _climates_out_of_band(window: Window, farm: Farm) -> sa.Select[Any]:
     little = row.in_range < farm.report.act_below
+    is_judged = row.growth_day != INTAKE  # the room stands empty until the afternoon
     found = sa.select(*KEY, row.in_range.label("share"))
-    return found.where(of_days(row.stat_date, window), little).order_by("share")
+    return found.where(of_days(row.stat_date, window), little, is_judged).order_by("share")
 
 
 def _samples_doubtful(window: Window, farm: Farm) -> sa.Select[Any]:
     delivered = sa.func.nullif(row.sample_count + row.rejected_count, 0)
     share = (row.suspect_count + row.rejected_count) / sa.cast(delivered, sa.Double)
     many = share > farm.report.watch_suspect_share
-    found = sa.select(*KEY, share.label("share"))
+    found = sa.select(*KEY, share.label("bad_share"))
     return found.where(of_days(row.stat_date, window), many).order_by(share.desc())
 
 
 def _sensors_still(window: Window, farm: Farm) -> sa.Select[Any]:
+    resting = [
+        sa.and_(row.quantity == name, row.max >= quantity.full_scale)
+        for name, quantity in farm.quantities.items()
+        if quantity.full_scale is not None  # at the end of its scale a sensor may rest
+    ]
     still = sa.and_(
-        row.min == row.max, row.sample_count >= MOVES_FROM, row.quantity.in_(farm.quantities)
+        row.min == row.max,
+        row.sample_count >= MOVES_FROM,
+        row.quantity.in_(farm.quantities),
+        ~sa.or_(sa.false(), *resting),
     )
     return sa.select(*KEY, row.min.label("value")).where(of_days(row.stat_date, window), still)
 

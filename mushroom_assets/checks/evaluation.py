@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from mushroom_assets.checks.rule import ERROR, Rule
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.texts import quantity_name, say, share_text
+from mushroom_assets.domain.texts import at_least, quantity_name, say, share_text
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.instance.reporting import Target, latest_materializations, together
@@ -146,6 +146,8 @@ def _value_text(name: str, value: Any, farm: Farm) -> str:
         return f"{value.astimezone(farm.zone):%Y-%m-%d %H:%M:%S}"
     if name == "share":
         return share_text(value)
+    if name == "bad_share":
+        return share_text(at_least(value))
     if name == "quantity":
         return quantity_name(value, farm)
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -67,10 +67,7 @@ def standing_check(
         context: dg.AssetCheckExecutionContext, postgres: PostgresResource, farm_file: FarmFile
     ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
         farm = farm_file.read()
-        # Dagster plans the check for every partition of a run that has some, and waits for each.
-        with together(context.instance):
-            for key in keys_of(context.run, watched.partitions):
-                yield dg.AssetCheckEvaluation(watched.asset, NAME, passed=True, partition=key)
+        yield from planned(context, watched, NAME)
         due_by = dt.datetime.now(farm.zone) - watched.due_after
         with permanent_faults_fail_at_once():
             follow(postgres.database(), farm)
@@ -79,6 +76,15 @@ def standing_check(
         yield dg.AssetCheckResult(**completeness(context.instance, watched, due_by, farm, marks))
 
     return check
+
+
+def planned(
+    context: dg.AssetCheckExecutionContext, watched: Watched, name: str
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """What Dagster waits for in a run of partitions: it plans a check for each of them."""
+    with together(context.instance):
+        for key in keys_of(context.run, watched.partitions):
+            yield dg.AssetCheckEvaluation(watched.asset, name, passed=True, partition=key)
 
 
 def completeness(

@@ -123,13 +123,19 @@ def _wetness(room_day: RoomDay, farm: Farm) -> str:
     return say("wet", farm, time=duration_text(3600 * wet[0], farm)) if wet else ""
 
 
+def _measured(room_day: RoomDay, farm: Farm) -> list[DailyEnvStats]:
+    """The rows of the measured quantities, in the farm's order."""
+    rows = {row["quantity"]: row for row in room_day.statistics}
+    return [rows[name] for name in farm.quantities if name in rows]
+
+
 def _moves(room_day: RoomDay, farm: Farm) -> str:
     """The steepest rise and fall of an hour of each quantity: `temperature +1.2 −0.8 °C`."""
     parts = []
-    for row in room_day.statistics:
+    for row in _measured(room_day, farm):
         rise = row["steepest_rise"]
         fall = row["steepest_fall"]
-        if row["quantity"] in farm.quantities and rise is not None and fall is not None:
+        if rise is not None and fall is not None:
             places = decimals(row["quantity"], row["unit"], farm)
             name = quantity_name(row["quantity"], farm)
             parts.append(f"{name} +{rise:.{places}f} −{fall:.{places}f} {row['unit']}")
@@ -139,8 +145,8 @@ def _moves(room_day: RoomDay, farm: Farm) -> str:
 def _spreads(room_day: RoomDay, farm: Farm) -> str:
     """How far several sensors of a quantity differ: `temperature 0.4 °C`."""
     parts = []
-    for row in room_day.statistics:
-        if row["quantity"] in farm.quantities and row["spread"] is not None:
+    for row in _measured(room_day, farm):
+        if row["spread"] is not None:
             places = decimals(row["quantity"], row["unit"], farm)
             apart = number_text(row["spread"], places, row["unit"])
             parts.append(f"{quantity_name(row['quantity'], farm)} {apart}")

@@ -206,11 +206,13 @@ def doors(small: SmallFarm) -> dict[str, Any]:
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def test_the_job_evaluates_all_four(build: Build) -> None:
+def test_the_job_evaluates_that_of_every_asset(build: Build) -> None:
     small, farm = young(build)
     job = build_definitions(farm, doors(small)).resolve_job_def("standing_checks_job")
     result = job.execute_in_process(QUIET, instance=small.instance)
-    found = {each.asset_key.to_user_string(): each for each in result.get_asset_check_evaluations()}
+    evaluations = result.get_asset_check_evaluations()
+    own = [each for each in evaluations if each.check_name == NAME]
+    found = {each.asset_key.to_user_string(): each for each in own}
     assert result.success
     assert set(found) == set(PARTITIONED)
     # The first three days are due whatever the hour is; the fourth by six in the morning at the

@@ -83,18 +83,18 @@ def test_the_whole_summary_in_chinese() -> None:
     # full-width punctuation aside
     lines = unicodedata.normalize("NFKC", row["summary_md"]).splitlines()
     assert lines[:6] == [
-        "### 611 库 2026-01-20:? 数据不足",
+        "### 611 库 2026-01-20:!! 需处理",
         "",
         "生长第 11 天,2026-01-10 入库",
         "",
-        "- 湿度全天仅 50% 的时间有数据(至少需要 70%)",
         "- 温度处于目标区间 17~19.5 °C 的时间占 50%",
+        "- 湿度全天仅 50% 的时间有数据(至少需要 70%)",
     ]
     assert lines[7] == "| 指标 | 均值 | 最小 | 最大 | 达标 | 有数据 |"
     assert "**设定变更:1 次**" in lines
     assert lines[-1] == "图像:2 张,多为子实体生长期"
     # Codes are no texts
-    assert [reason["code"] for reason in row["reasons"]] == ["coverage", "in_range"]
+    assert [reason["code"] for reason in row["reasons"]] == ["in_range", "coverage"]
 
 
 def test_every_text_exists_in_both_languages() -> None:

@@ -27,7 +27,8 @@ def checks_only(
         "farm_file": FarmFile(path=str(small.path)),
     }
     key = dg.AssetKey(asset)
-    standing = dg.AssetSelection.checks(dg.AssetCheckKey(key, "partitions_complete"))
+    names = ["partitions_complete", "this_morning"] if asset == REPORT else ["partitions_complete"]
+    standing = dg.AssetSelection.checks(*(dg.AssetCheckKey(key, name) for name in names))
     selection: dg.AssetSelection = dg.AssetSelection.checks_for_assets(asset) - standing
     if only:
         selection = dg.AssetSelection.checks(dg.AssetCheckKey(key, only))

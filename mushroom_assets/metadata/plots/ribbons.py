@@ -14,7 +14,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.held import Beside
 from mushroom_assets.domain.ribbon import BIN, Ribbon
 from mushroom_assets.domain.series import Values
-from mushroom_assets.domain.texts import known_text, quantity_name, say, share_text
+from mushroom_assets.domain.texts import at_most, known_text, quantity_name, say, share_text
 from mushroom_assets.domain.windows import to_instant
 from mushroom_assets.metadata.plots import canvas
 
@@ -39,6 +39,12 @@ HATCHED: dict[str, Any] = {
     "facecolor": canvas.GROUND_OF_GAP,
     "edgecolor": canvas.GAP,
     "hatch": "////",
+}
+SPIKES: dict[str, Any] = {
+    "linestyle": "none",
+    "marker": "x",
+    "markersize": 4,
+    "color": canvas.SPIKE,
 }
 SETPOINT_LINE: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.1}
 
@@ -101,7 +107,7 @@ def _title(ribbon: Ribbon, farm: Farm) -> str:
     """
     name = f"{quantity_name(ribbon.quantity, farm)} {ribbon.unit}"
     if ribbon.shares:
-        return f"{name}   {say('in_band', farm, share=ribbon.shares.inside)}"
+        return f"{name}   {say('in_band', farm, share=at_most(ribbon.shares.inside))}"
     return f"{name}   {known_text(ribbon.coverage, farm)}".rstrip()
 
 
@@ -122,6 +128,7 @@ def _draw(axes: "Axes", ribbon: Ribbon, farm: Farm, colours: Mapping[str, str], 
     _gaps(axes, ribbon, farm)
     axes.set_xlim(ribbon.start, ribbon.end)
     axes.set_ylim(*_limits(ribbon))
+    _marks(axes, ribbon)
     _hours(axes, ribbon, farm, every)
     axes.locator_params(axis="y", nbins=4)
 
@@ -151,6 +158,23 @@ def _limits(ribbon: Ribbon) -> tuple[float, float]:
 def _ends(values: Values) -> Values:
     """All but the two farthest at either end: half an hour of spikes."""
     return np.sort(values[~np.isnan(values)])[2:-2]
+
+
+def _marks(axes: "Axes", ribbon: Ribbon) -> None:
+    """A cross at each spike, and a tip at the edge where the picture cuts spike or extreme."""
+    bottom, top = axes.get_ylim()
+    low, _, _, _, high = ribbon.quantiles
+    middles = ribbon.bins + BIN / 2
+    at = np.concatenate([ribbon.spikes[0], middles, middles])
+    value = np.concatenate([ribbon.spikes[1], low, high])
+    is_spike = np.arange(at.size) < ribbon.spikes[0].size
+    with np.errstate(invalid="ignore"):
+        above = value > top
+        below = value < bottom
+    inside = is_spike & ~above & ~below
+    for shape, edge, chosen in (("x", None, inside), ("^", top, above), ("v", bottom, below)):
+        height = value[chosen] if edge is None else np.full(int(chosen.sum()), edge)
+        axes.plot(at[chosen], height, clip_on=False, **(SPIKES | {"marker": shape}))
 
 
 def _gaps(axes: "Axes", ribbon: Ribbon, farm: Farm) -> None:
@@ -209,6 +233,7 @@ def _legend(figure: "Figure", farm: Farm, colours: Mapping[str, str]) -> None:
         Patch(color=canvas.EXTREMES, label=say("extremes", farm)),
         Patch(facecolor=canvas.BAND, alpha=0.25, label=say("band", farm)),
         Patch(label=say("no_data", farm), **HATCHED),
+        Line2D([], [], label=say("spikes", farm), **SPIKES),
     ]
     for name, colour in colours.items():
         marks.append(Line2D([], [], color=colour, label=name, **SETPOINT_LINE))
