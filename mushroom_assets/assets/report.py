@@ -14,7 +14,7 @@ from mushroom_assets.domain.card import Card, card
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.image_row import DailyClipInference
-from mushroom_assets.domain.report import Likeness, RoomDay, effects
+from mushroom_assets.domain.report import Likeness, RoomDay, effects, first_moves
 from mushroom_assets.domain.setpoints import HourlySetpointChanges
 from mushroom_assets.domain.verdict import condition_shares
 from mushroom_assets.domain.windows import Window
@@ -154,7 +154,7 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
             images=_of_room(seen, room),
             images_trained=model is not None and "/random-" not in model,
             alike=_alike(connection, model, room, day.date),
-            effects=effects(own, felt, course.farm),
+            effects=effects(first_moves(own), felt, course.farm),
             peers=[row for row in peers if row["growth_day"] == growth_days.get(room)],
             conditions_before=condition_shares(before.get(room, [])),
         )

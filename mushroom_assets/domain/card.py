@@ -15,12 +15,14 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.peers import RoomAge, quoted
 from mushroom_assets.domain.report import (
     ALIKE_FROM,
+    EVENTS_SHOWN,
     DailyRoomReport,
     Likeness,
     Means,
     Reason,
     RoomDay,
     Verdict,
+    first_moves,
     growth_text,
 )
 from mushroom_assets.domain.setpoints import change_text
@@ -34,7 +36,6 @@ from mushroom_assets.domain.texts import (
 )
 from mushroom_assets.domain.verdict import assess, unjudged
 
-EVENTS_SHOWN = 12  # setpoint moves; 5-10 a room and day are usual
 NOTHING: Means = (None, None)  # nothing is known of what followed
 MARKS = {"good": "✓", "watch": "!", "act": "‼", "insufficient_data": "?"}
 
@@ -159,8 +160,8 @@ def _changes(room_day: RoomDay, farm: Farm) -> str:
     title = f"**{say('changes', farm, count=len(changes))}**"
     if not changes:
         return title
-    effects = room_day.effects or [{}] * len(changes)
-    moved = sorted(zip(changes, effects, strict=True), key=lambda move: move[0]["changed_at"])
+    moved = first_moves(changes)
+    effects = room_day.effects or [{}] * len(moved)
     names = [name for name in farm.quantities if _is_known(name, effects)]
     lines = [
         title,
@@ -168,7 +169,7 @@ def _changes(room_day: RoomDay, farm: Farm) -> str:
         _line(say("time", farm), say("move", farm), *_headings(names, farm)),
         _rule(2 + len(names)),
     ]
-    for change, effect in moved[:EVENTS_SHOWN]:
+    for change, effect in zip(moved, effects, strict=True):
         at = change["changed_at"].astimezone(farm.zone)
         followed = [_followed(name, effect.get(name, NOTHING), farm) for name in names]
         lines.append(_line(f"{at:%H:%M}", change_text(change, farm), *followed))

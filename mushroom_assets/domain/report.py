@@ -30,6 +30,7 @@ VERSION = 3  # of the code: raise it when the rows' meaning changes, see `versio
 Verdict = Literal["good", "watch", "act", "insufficient_data"]
 # The worst reason decides: what is known to be wrong is said even if something else is unknown
 SEVERITY: tuple[Verdict, ...] = ("good", "watch", "insufficient_data", "act")
+EVENTS_SHOWN = 12  # setpoint moves; 5-10 a room and day are usual
 EFFECT_S = 3600  # before and after a move
 EFFECT_COVERAGE = 0.5  # share of each hour; below it, the report says nothing of the hour
 # Two days are called alike from this cosine of their mean vectors on. In the simulated plant, a
@@ -100,7 +101,7 @@ class RoomDay:
             of one model, and their vectors may be left out.
         images_trained: whether the model's labels and vectors mean anything.
         alike: the past day that looked most like it.
-        effects: what followed each of the changes.
+        effects: what followed each of the `first_moves`.
         peers: rows of earlier days at the same growth day, of any room.
         conditions_before: shares of the images of the day before, by condition.
     """
@@ -121,6 +122,11 @@ def climate_span(farm: Farm) -> Around:
     """Seconds around a day that its effects and its ribbons are computed from."""
     before, after = neighbourhood(farm)
     return Around(before + EFFECT_S, max(after, EFFECT_S))
+
+
+def first_moves(changes: Sequence[HourlySetpointChanges]) -> list[HourlySetpointChanges]:
+    """The changes of a day that are shown, in time: of a relay that flaps there are thousands."""
+    return sorted(changes, key=lambda change: change["changed_at"])[:EVENTS_SHOWN]
 
 
 def effects(

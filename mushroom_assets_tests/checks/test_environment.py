@@ -154,6 +154,26 @@ def test_few_samples_of_one_value_are_no_stuck_sensor(small: SmallFarm) -> None:
     assert not verdicts(small.run(ENV, DAY))["sensors_move"].passed
 
 
+def test_a_sensor_may_rest_at_the_end_of_its_scale_all_day(build: Build) -> None:
+    small = build()
+    text = small.path.read_text(encoding="utf-8")
+    text = text.replace("plausible: [0, 100]", "plausible: [0, 105], full_scale: 99.9")
+    small.path.write_text(text, encoding="utf-8")
+    fogged = replace(small, farm=parse_farm(text))
+    fogged.put([("A", "h", small.at(DAY, tenth / 6), 100.0) for tenth in range(144)])
+    fogged.put([("B", "h", small.at(DAY, tenth / 6), 99.8) for tenth in range(144)])
+    found = verdicts(fogged.run(ENV, DAY))["sensors_move"]
+    assert examples(found) == [f"{DAY}, B, humidity, 99.8"]
+
+
+def test_the_day_of_intake_is_not_held_against_its_band(covered: SmallFarm) -> None:
+    covered.execute("UPDATE farm.sample SET value = value + 5")
+    put_batch(covered.database, "A", dt.date.fromisoformat(DAY))
+    result = covered.run(ENV, DAY, NEXT)
+    assert "climate_in_band" not in failing(result)
+    assert "climate_in_band" in failing(result, NEXT)
+
+
 def test_a_farm_without_quantities_has_nothing_to_complain_of(build: Build) -> None:
     small = build()
     text = small.path.read_text(encoding="utf-8")

@@ -4,8 +4,7 @@ import datetime as dt
 import unicodedata
 from typing import Any
 
-from mushroom_assets.domain.card import EVENTS_SHOWN
-from mushroom_assets.domain.report import Likeness
+from mushroom_assets.domain.report import EVENTS_SHOWN, Likeness
 from mushroom_assets_tests.kit.room_days import BATCH, DAY, change, farm, image, stats, write
 
 
