@@ -20,7 +20,7 @@ from mushroom_assets.metadata.pictures import inline, markdown_table, plain
 
 Rows = Sequence[DailyEnvStats]
 SENSOR_COLUMNS = (
-    "room", "quantity", "sensor", "mean", "off", "known", "samples", "rejected", "suspect"
+    "room", "quantity", "sensor", "mean", "against", "known", "samples", "rejected", "suspect"
 )  # fmt: skip
 SERIES = 40  # plotted at most: eight rooms of five quantities; of more rooms, their mean
 

@@ -322,6 +322,15 @@ def test_the_mean_of_two_sensors_does_not_depend_on_when_they_are_read(second: i
     assert (found.coverage, found.in_range, found.min, found.max) == (1, 1, 18, 22)
 
 
+def test_a_sensor_read_a_second_after_another_does_not_take_its_place() -> None:
+    minutes = range(-5, 1440)
+    low = series({60 * minute: 90 + minute % 3 * 0.04 for minute in minutes}, spike=5)
+    high = series({60 * minute + 1: 97.0 for minute in minutes}, spike=5)
+    found = of_sensors([low, high], 86400)
+    assert found.mean == pytest.approx((90.04 + 97) / 2, abs=1e-9)  # each of the low ones a third
+    assert found.suspect_count == 0
+
+
 def test_each_sensor_holds_by_itself() -> None:
     # 10 is known 0-300, 20 from 200-500: their mean is 10, 15 and 20
     found = of_sensors([series({0: 10.0}), series({200: 20.0})], 1000, band=(12, 20))

@@ -14,6 +14,7 @@ from mushroom_assets.domain.environment import EnvironmentDay
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.metadata.environment import environment_metadata
 from mushroom_assets_tests.kit.markdown import tables, texts
+from mushroom_assets_tests.kit.plant import put_samples
 from mushroom_assets_tests.kit.room_days import stats
 from mushroom_assets_tests.kit.small import SmallFarm
 
@@ -88,6 +89,26 @@ def test_a_cell_says_how_much_of_the_day_is_known(small: SmallFarm) -> None:
     assert statistics(small, DAYS[0])[1][2] == "17.0 (17.0–17.0), 25% known"
     key = "*mean (min–max), share of the known time in band, and how much is known where"
     assert key in str(shown(small)[DAYS[0]]["statistics"].value)
+
+
+def test_of_several_sensors_each_is_shown_and_how_far_it_is_off(small: SmallFarm) -> None:
+    at = [small.at(DAYS[0], tenth / 6) for tenth in range(144)]
+    put_samples(
+        small.database,
+        [
+            ("A", "env", device, "t", instant, value)
+            for device, value in (("high", 19.0), ("low", 17.0))
+            for instant in at
+        ],
+    )
+    small.run(ASSET, DAYS[0])
+    (table,) = tables(str(shown(small)[DAYS[0]]["sensors"].value))
+    heading, high, low = texts(table)
+    assert heading[2:5] == ["sensor", "mean", "against the room"]
+    assert high[:6] == ["A", "temperature °C", "high", "19.0", "+1.0", "100%"]
+    assert low[:6] == ["A", "temperature °C", "low", "17.0", "-1.0", "100%"]
+    (row,) = [row for row in small.rows(ASSET) if row["mean"] and row["quantity"] == "temperature"]
+    assert (row["mean"], row["spread"], row["sensor_count"]) == (18.0, 2.0, 2)
 
 
 def statistics(small: SmallFarm, day: str) -> list[list[str]]:

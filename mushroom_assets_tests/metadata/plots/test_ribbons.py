@@ -7,6 +7,7 @@ import io
 import itertools
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -120,6 +121,20 @@ def test_the_share_of_time_in_the_band_is_drawn_beside_it() -> None:
     orange = tuple(round(255 + 0.75 * (colour - 255)) for colour in (0xD9, 0x72, 0x2E))
     assert share(pixels(plots.card(inside, of)), orange) < 0.0005
     assert share(pixels(plots.card(above, of)), orange) > 0.005
+
+
+def test_spikes_are_marked_also_where_the_picture_cuts_them() -> None:
+    of = farm(rooms=1)
+    plain = ribbons(of)
+    at = np.array([plain[0].start + 5 * 3_600_000_000])
+    purple = (0x8A, 0x2B, 0xE2)
+    shares = []
+    for value in ([], [18.5], [40.0]):
+        spikes = (at[: len(value)], np.array(value))
+        marked = [replace(plain[0], spikes=spikes), *plain[1:]]
+        shares.append(share(pixels(plots.card(marked, of)), purple))
+    assert 0 < shares[0] < shares[1]  # the legend has one
+    assert shares[0] < shares[2]
 
 
 def test_a_room_without_any_sample_is_a_panel_without_data() -> None:
