@@ -79,6 +79,8 @@ def texts_of(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str
     """
     for name, value in document.items():
         key = f"{above}{name}"
+        if not isinstance(name, str):
+            raise ValueError(f"text {key!r}: YAML reads its key as no text; write another word")
         if isinstance(value, dict) and all(isinstance(part, dict) for part in value.values()):
             yield from texts_of(value, f"{key}.")
         else:

@@ -114,6 +114,8 @@ def test_a_text_that_not_every_farm_can_read_is_refused(
 
 def test_nested_texts_have_dotted_keys() -> None:
     text = {"en": "{share:.0%} of {total}", "zh": "{total} 的 {share:.0%}"}
+    with pytest.raises(ValueError, match=r"text 'a.False': YAML reads its key as no text"):
+        dict(texts_of(yaml.safe_load("a: {off: {en: x, zh: x}}")))
     assert dict(texts_of({"a": {"b": {"c": text}}, "d": text})) == {"a.b.c": text, "d": text}
 
 
