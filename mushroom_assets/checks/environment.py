@@ -24,7 +24,10 @@ def _quantiles_out_of_order(window: Window, farm: Farm) -> sa.Select[Any]:
         row.min <= row.q25, row.q25 <= row.median, row.median <= row.q75, row.q75 <= row.max
     )
     broken = ordered.is_not(sa.true())  # a missing number is out of order too
-    return sa.select(*KEY).where(of_days(row.stat_date, window), row.sample_count > 0, broken)
+    # Where every sample is a spike there are none
+    are_none = sa.and_(row.min.is_(None), row.max.is_(None), row.sample_count == row.suspect_count)
+    measured = row.sample_count > 0
+    return sa.select(*KEY).where(of_days(row.stat_date, window), measured, broken, ~are_none)
 
 
 def _values_implausible(window: Window, farm: Farm) -> sa.Select[Any]:

@@ -72,6 +72,16 @@ def test_a_room_that_the_farm_got_since_has_no_rows_yet(covered: SmallFarm) -> N
     assert offending(found) == 4
 
 
+def test_a_day_of_spikes_alone_has_no_quantiles_and_is_no_error(small: SmallFarm) -> None:
+    flips = [("A", "t", small.at(DAY, tenth / 6), 18.0 + tenth % 2 * 9) for tenth in range(-9, 160)]
+    small.put(flips)
+    result = small.run(ENV, DAY)
+    assert result.success
+    assert verdicts(result)["quantiles_in_order"].passed
+    (row,) = [row for row in small.rows(ENV) if row["suspect_count"] and row["coverage"] == 0][:1]
+    assert (row["sample_count"], row["suspect_count"], row["median"]) == (144, 144, None)
+
+
 @pytest.mark.parametrize(("column", "value"), [("min", -20.1), ("max", 60.1), ("mean", 61)])
 def test_a_number_outside_the_plausible_range_is_an_error(
     covered: SmallFarm, column: str, value: float
