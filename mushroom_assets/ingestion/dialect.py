@@ -8,6 +8,7 @@ import codecs
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,8 +98,7 @@ def _unreadable(path: Path) -> LoadError:
 def _pieces(path: Path) -> Iterator[bytes]:
     """The file's bytes; the last piece is empty."""
     with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            yield piece
+        yield from iter(partial(file.read, PIECE), b"")
     yield b""
 
 

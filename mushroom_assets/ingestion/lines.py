@@ -58,7 +58,7 @@ class Lines(io.RawIOBase):
         """The bytes, cut at ends of lines."""
         lines = 0
         begun = b""  # of a line whose end was not read yet
-        while piece := self._piece():
+        for piece in iter(self._piece, b""):
             # A shorter piece is the last one: the file ends without the end of a line
             if not _ends(piece) and len(begun + piece) >= LONGEST_LINE:
                 self._tell(lines + 1, (begun + piece)[:SHOWN].decode("utf-8", "replace"))
@@ -83,7 +83,7 @@ class Lines(io.RawIOBase):
 
     def _after_the_line(self) -> bytes:
         """What follows the line that is being read, from its end on."""
-        while piece := self._piece():
+        for piece in iter(self._piece, b""):
             begin = min((piece.find(mark) for mark in ENDS if mark in piece), default=None)
             if begin is not None:
                 return piece[begin:]
