@@ -165,7 +165,7 @@ def test_missing_tables_fail_the_run_at_once(empty_database_url: str, farm: Farm
         ),
         (
             'timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nrooms: {"611": {}}\n'
-            "points:\n  air_cooler:\n    temp_set: {change_type: analog_value}\n",
+            "points:\n  air_cooler:\n    temp_set: {change_type: analog_value, threshold: 0}\n",
             "points.air_cooler.temp_set",
         ),
     ],

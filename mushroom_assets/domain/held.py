@@ -101,7 +101,7 @@ class Held:
         found = np.concatenate((later, earlier))
         if not found.size:
             return None
-        return Steepest(max(float(found.max()), 0.0), max(-float(found.min()), 0.0))
+        return Steepest(max(0.0, float(found.max())), max(0.0, -float(found.min())))
 
     def at(self, instants: Times) -> Values:
         """The value at some instants; NaN where it is unknown."""

@@ -125,12 +125,15 @@ def test_a_corrected_sample_changes_its_row_alone(
         "    mean  18.05 -> 18.0569  (+0.00694)",
         "    median  18.05 -> 18.1  (+0.05)",
         "    max  18.1 -> 19  (+0.9)",
+        "    steepest_rise  0 -> 1  (+1)",
+        "    steepest_fall  0 -> 1  (+1)",
     ]
     assert result.exit_code == 1
     (line,) = found(diff(DAILY, "--since", DAY, "--until", NEXT, "--json"))
     assert (line["asset"], line["change"]) == (DAILY, "change")
     assert line["key"] == {"stat_date": NEXT, "room_id": "B", "quantity": "temperature"}
-    assert set(line["columns"]) == {"mean", "median", "max"}
+    moved = {"steepest_rise", "steepest_fall"}
+    assert set(line["columns"]) == {"mean", "median", "max"} | moved
     mean = line["columns"]["mean"]
     assert mean["stored"] == pytest.approx(18.05, rel=1e-12)
     assert mean["difference"] == pytest.approx(600 / 86400, rel=1e-9)  # 1 °C for ten minutes
@@ -146,7 +149,8 @@ def test_another_band_changes_the_time_within_it_alone(small: SmallFarm, diff: D
     result = diff(DAILY, "--since", DAY, "--until", DAY, "--json", MUSHROOM_CONFIG=other)
     (line,) = found(result)
     assert line["key"]["quantity"] == "temperature"
-    assert line["columns"] == {"in_range": {"stored": 1.0, "new": 0.5, "difference": -0.5}}
+    assert line["columns"]["in_range"] == {"stored": 1.0, "new": 0.5, "difference": -0.5}
+    assert set(line["columns"]) == {"in_range", "above", "longest_out_s", "out_integral"}
     assert diff(DAILY, "--since", DAY, "--until", DAY).exit_code == 0
 
 

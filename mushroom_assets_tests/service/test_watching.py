@@ -19,7 +19,7 @@ from mushroom_assets_tests.kit.page import Metrics
 from mushroom_assets_tests.kit.servers import free_port
 
 pytestmark = pytest.mark.long
-SCHEDULES = 5  # that never ticked
+SCHEDULES = 6  # that never ticked
 
 
 @pytest.fixture
