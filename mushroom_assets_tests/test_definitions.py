@@ -115,7 +115,8 @@ def test_jobs_run_their_assets_checks_too(defs: dg.Definitions) -> None:
         }
         for name in ASSETS
     }
-    assert checks == CHECKS
+    today = {"daily_room_report": CHECKS["daily_room_report"] | {"this_morning"}}
+    assert checks == CHECKS | today
 
 
 def test_the_standing_checks_have_a_job_and_a_schedule_of_their_own(defs: dg.Definitions) -> None:

@@ -40,6 +40,7 @@ REMEMBERED = dt.timedelta(days=2)
 # Partitions that failed, in a run: no more than it gives up after (assets.windows), so that each is
 # tried and no bad one holds up a good one
 FAILED_TOGETHER = 10
+MADE_FOR = "mushroom/version"  # tag of a run: the version that it was asked for
 WEEK_OF_HOURS = 7 * 24
 Range = tuple[str, str]  # first and last key
 Judge = Callable[[Attempt], bool]
@@ -148,10 +149,12 @@ def triable(
     asset: dg.AssetKey,
     definition: dg.TimeWindowPartitionsDefinition,
     found: Mapping[str, Stale],
+    version: str,
 ) -> set[str]:
     """Those partitions out of date that may be computed anew now.
 
-    Not those on their way, nor those that failed since and wait.
+    Not those on their way, nor those that failed since and wait: since an input changed, or when
+    they were asked for because they are of another `version`.
     """
     keys = set(found) - on_their_way(past.instance, asset, definition, past.now)
     keys -= past.promised(asset, definition)
@@ -159,7 +162,11 @@ def triable(
     for attempt in past.of(asset, definition):
         for key in keys.intersection(attempt.keys):
             latest = found[key].latest
-            if latest is None or attempt.ended > latest:
+            if latest is None:
+                is_since = attempt.run.tags.get(MADE_FOR) == version
+            else:
+                is_since = attempt.ended > latest
+            if is_since:
                 failures[key].append(attempt)
     for key, failed in failures.items():
         due_again, _ = try_again(failed, past.is_outage)

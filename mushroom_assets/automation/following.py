@@ -20,7 +20,7 @@ from typing import NamedTuple
 import dagster as dg
 
 from mushroom_assets.automation.catching_up import is_near_its_tick, switch, switched_off
-from mushroom_assets.automation.demand import Past, triable, wait_after_failures
+from mushroom_assets.automation.demand import MADE_FOR, Past, triable, wait_after_failures
 from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.reach import PROBE, VISION, of_days
@@ -60,7 +60,6 @@ AFTER_TICK = dt.timedelta(minutes=1)
 STRETCHES = 5
 BETWEEN = dt.timedelta(days=1)
 REASON = "mushroom/follows"  # tag of a run: the inputs that changed
-MADE_FOR = "mushroom/version"  # tag of a run: the version that it was asked for
 IMAGES = "room_images"
 RELABEL_JOB = "relabel_images_job"
 BEHIND_ALL = {"dagster/priority": "-5"}
@@ -111,7 +110,9 @@ def out_of_date(past: Past, asset: str, clock: FarmClock) -> set[str]:
     finally:
         database.dispose()
     changed = {key: each for key, each in found.items() if each.sources != {VERSION}}
-    return triable(past, dg.AssetKey(asset), PARTITIONED[asset].partitions(clock), changed)
+    version = code_version(PARTITIONED[asset].noun, farm)
+    partitions = PARTITIONED[asset].partitions(clock)
+    return triable(past, dg.AssetKey(asset), partitions, changed, version)
 
 
 def look(past: Past, database: Database, clock: FarmClock, farm: Farm) -> Iterator[Asked]:
@@ -143,7 +144,7 @@ def _asked(
     version: str,
 ) -> Iterator[Asked]:
     """The run for the oldest stretch, if there is one."""
-    due = triable(past, dg.AssetKey(asset), definition, found)
+    due = triable(past, dg.AssetKey(asset), definition, found, version)
     due -= _made_in_vain(past.instance, asset, found, version)
     tags = {**BEHIND_ALL, REASON: reasons(found), MADE_FOR: version}
     if due and all(found[key].sources == {PROBE} for key in due):

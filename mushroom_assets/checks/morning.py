@@ -1,8 +1,8 @@
 """`this_morning`: does a room need somebody, by the newest day that has reports?
 
 Dagster adds up the evaluations of all partitions of a check: one bad day keeps it amber for good.
-This one has no partition, so that its light is today's. It stands among the standing checks, whose
-schedule evaluates it.
+This one has no partition, so that its light is today's. The runs of its asset evaluate it, and so
+does the schedule of the standing checks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -3,6 +3,7 @@
 What that means is the business of the standing checks; `service.record` reads it.
 """
 
+import contextlib
 import datetime as dt
 import sys
 
@@ -12,13 +13,13 @@ import psycopg
 from mushroom_assets.automation.catching_up import next_tick, switch, switched_off
 from mushroom_assets.automation.timetable import TIMETABLE
 from mushroom_assets.cli.command import fail
-from mushroom_assets.cli.ground import addressed
+from mushroom_assets.cli.ground import addressed, machine
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.service import asking
 from mushroom_assets.service.home import prepare_dagster_home
 from mushroom_assets.service.launcher import instance_of
 from mushroom_assets.service.record import AssetState, RecordReader
-from mushroom_assets.settings import Settings
+from mushroom_assets.settings import Settings, load_settings
 
 LINE = "{:<24} {:<16} {:>8} {:>7} {:>9}  {}"
 BY = "itself (follow_days): launch a backfill in the UI"
@@ -31,11 +32,20 @@ def status() -> None:
 
     Exit code 1 where something is lacking or a schedule does not tick.
     """
-    settings = addressed()
+    given = load_settings()
+    # A database of its own that stands still is started; one that was never there is not made
+    is_ours = given.database_url is None and given.postgres_dir.exists()
+    with machine() if is_ours else contextlib.nullcontext(addressed()) as settings:
+        is_well = _tell(settings)
+    sys.exit(0 if is_well else 1)
+
+
+def _tell(settings: Settings) -> bool:
+    """Print the record; whether nothing is lacking in it."""
     prepare_dagster_home(settings)
     farm = settings.read_farm()
     _require_database(settings)
-    record = RecordReader(settings).read()
+    record = RecordReader(settings).read(fresh=True)
     if not record.assets:
         fail("; ".join(str(fault) for fault in record.faults))
     with instance_of(settings) as instance:
@@ -51,7 +61,7 @@ def status() -> None:
     for fault in record.faults:
         click.echo(f"{fault}")
     lacking = any(state.missing or state.failed for state in record.assets)
-    sys.exit(1 if lacking or record.faults else 0)
+    return not (lacking or record.faults)
 
 
 def _require_database(settings: Settings) -> None:

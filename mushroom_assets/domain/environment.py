@@ -188,12 +188,13 @@ def _sensor_days(
     room: str, quantity: str, sensors: Sequence[Sensor], together: Held, farm: Farm
 ) -> list[SensorDay]:
     """Each of several sensors by itself; one alone is the room's row."""
-    if len(sensors) < 2:
-        return []
     start = together.start
     end = together.end
+    delivering = [sensor for sensor in sensors if sensor.series.within(start, end).at.size]
+    if len(delivering) < 2:
+        return []
     found = []
-    for sensor in sensors:
+    for sensor in delivering:
         held = hold([sensor.series], start, end, farm.max_hold_s)
         counts = count([sensor.series.within(start, end)])
         figures = (counts, held.coverage, held.mean(), together.mean())

@@ -43,8 +43,11 @@ def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
 Text = str | dict[Language, str]
 
 
+NO_PLACES = {"localtime", "Factory"}  # of the zones: the machine's own, and one without a clock
+
+
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Room(_Model):
@@ -201,10 +204,10 @@ class Farm(_Model):
     """One farm, as its file describes it."""
 
     timezone: str
-    first_day: dt.date
+    first_day: dt.date = Field(ge=dt.date(1970, 1, 1), le=dt.date(2100, 1, 1))
     language: Language
     cycle_days: int = Field(gt=0)
-    max_hold_s: int = Field(gt=0)
+    max_hold_s: int = Field(gt=0, le=31 * 86_400)
     pair_within_s: int = Field(ge=0)
     rooms: dict[str, Room] = Field(min_length=1)
     quantities: dict[str, Quantity]
@@ -221,7 +224,7 @@ class Farm(_Model):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        if name not in zoneinfo.available_timezones():
+        if name in NO_PLACES or name not in zoneinfo.available_timezones():
             raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Asia/Shanghai")
         return name
 
@@ -269,6 +272,12 @@ class Farm(_Model):
             raise ValueError(f"timezone: {error}") from error
 
     def _check_folders(self) -> None:
+        for room in self.rooms:
+            folder = self.folder(room)
+            if not room or room != room.strip():
+                raise ValueError(f"rooms: {room!r} is empty or has blanks around it")
+            if folder != folder.strip().strip("/") or {"", ".", ".."} & set(folder.split("/")):
+                raise ValueError(f"rooms: {room}: {folder!r} names no folder in the image store")
         counts = Counter(self.folder(room) for room in self.rooms)
         shared = sorted(folder for folder, count in counts.items() if count > 1)
         if shared:

@@ -143,10 +143,14 @@ def _derived(
 def _pairs(
     measured: Mapping[str, Sequence[Sensor]], room: str, farm: Farm
 ) -> list[tuple[str, Series, Series]]:
-    """Temperature and humidity of each device that has both; else the room's."""
+    """Temperature and humidity of each device that knows both; else the room's.
+
+    To have a point is not enough: a device that was renamed, or whose sensor is dead, has it too.
+    """
     temperature = dict(measured["temperature"])
     humidity = dict(measured["humidity"])
-    both = [name for name in temperature if name in humidity]
+    felt = {name for name, series in temperature.items() if series.accepted.any()}
+    both = [name for name in humidity if name in felt and humidity[name].accepted.any()]
     if both:
         return [(name, temperature[name], humidity[name]) for name in both]
     if not temperature or not humidity:

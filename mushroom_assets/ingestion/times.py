@@ -15,6 +15,9 @@ from mushroom_assets.domain.farm import Farm
 # Pandas knows "now" and "2026" too
 _DATED = r"\d{4}-?\d{2}-?\d{2}"
 _OFFSET = r"[T ]\d.*(?:Z|[+-]\d{2}(?::?\d{2})?)$"
+# Of an offset pandas reads one digit too, and of a time the hour alone: `09-10` could be either
+_SIGNED = r"[T ]\d.*[+-]"
+_TIME_AND_OFFSET = r"[T ](?:\d{1,2}:\d{2}|\d{4})[\d:.,]* ?[+-]\d{2}(?::?\d{2})?$"
 _DATE_ALONE = r"\d{4}-?\d{2}-?\d{2}"
 # With the year first, with or without zeros; 24:00 is the end of the day
 _YEAR_FIRST = re.compile(r"(\d{4})([/-])(\d{1,2})\2(\d{1,2})(?:[T ]+(\d{1,2})(:\d{2}.*))?")
@@ -96,7 +99,7 @@ def _days(cells: pd.Series, farm: Farm) -> Read:
         "is a time without an offset, of which the day is not sure in another time zone: "
         "write the date alone (2026-01-31), or the time with its offset"
     )
-    return Read(wall.dt.date, faults)
+    return Read(wall.dt.date.astype(object), faults)  # of no date at all pandas makes no objects
 
 
 def _times(cells: pd.Series) -> _Times:
@@ -106,13 +109,20 @@ def _times(cells: pd.Series) -> _Times:
     if pd.api.types.is_datetime64_any_dtype(cells):
         return _Times(cells.dt.tz_localize("UTC"), no, no)
     texts = cells.str.upper()
-    at = _iso(texts)
+    at = _iso(texts.where(~_has_odd_offset(texts), None))
     rest = at.isna() & (texts != "")
     if rest.any():
         mended = texts[rest].map(_mended)
         texts = texts.where(~rest, mended.str[0])
-        at = at.where(~rest, _iso(texts[rest]) + pd.to_timedelta(mended.str[1], unit="D"))
+        even = texts[rest].where(~_has_odd_offset(texts[rest]), None)
+        at = at.where(~rest, _iso(even) + pd.to_timedelta(mended.str[1], unit="D"))
     return _Times(at, texts.str.contains(_OFFSET, regex=True), texts.str.fullmatch(_DATE_ALONE))
+
+
+def _has_odd_offset(texts: pd.Series) -> pd.Series:
+    """Whether what follows the time has a sign and is no offset of two digits or four."""
+    signed = texts.str.contains(_SIGNED, regex=True)
+    return signed & ~texts.str.contains(_TIME_AND_OFFSET, regex=True)
 
 
 def _iso(texts: pd.Series) -> pd.Series:
@@ -141,6 +151,9 @@ def _faults(cells: pd.Series, at: pd.Series) -> pd.Series:
     faults = pd.Series("", cells.index, dtype=object)
     bad = cells[at.isna()].astype(str)
     faults[bad.index] = "is no ISO 8601 time"
+    faults[bad.index[_has_odd_offset(bad.str.upper())]] = (
+        "has an offset that can mean two things: write it as in 2026-01-31 10:00:00+08:00"
+    )
     for pattern, told in _OTHER.items():
         faults[bad.index[bad.str.fullmatch(pattern)]] = told
     return faults

@@ -32,6 +32,7 @@ from mushroom_assets.service.home import ServerError
 from mushroom_assets.service.launcher import instance_of
 from mushroom_assets.settings import Settings
 from mushroom_assets.storage.connection import Database, Limits
+from mushroom_assets.storage.inputs import follow
 from mushroom_assets.storage.outdated import Marks, read_marks
 
 PART = "timetable"
@@ -91,12 +92,17 @@ class RecordReader:
             retry=Retry(attempts=1),
         )
 
-    def read(self) -> Record:
-        """The record as it is now, by the farm file as it is now."""
+    def read(self, *, fresh: bool = False) -> Record:
+        """The record as it is now, by the farm file as it is now.
+
+        With `fresh` also what changed since the sensor looked; it waits for others that look.
+        """
         try:
             farm = self._settings.read_farm()
             now = dt.datetime.now(farm.zone)
             instance = self._open()
+            if fresh:
+                follow(self._database, farm)
             with self._database.transaction() as connection:
                 marks = {asset: read_marks(connection, asset) for asset in PARTITIONED}
             states = [

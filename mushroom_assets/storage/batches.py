@@ -26,7 +26,7 @@ def insert_batches(
     Args:
         connection: in a transaction.
         batches: columns room_id, in_date and bag_count.
-        correct: give those that are stored with another bag_count this one.
+        correct: give those that are stored with another bag_count this one; none says nothing.
 
     Returns:
         rows added, and rows that are, or until they were corrected were, stored with another count.
@@ -40,7 +40,7 @@ def insert_batches(
         new = insert(batch).values(given).on_conflict_do_nothing().returning(batch.c.room_id)
         is_new = connection.scalar(new) is not None
         added += is_new
-        if not is_new:
+        if not is_new and count is not None:
             same = (batch.c.room_id == room_id) & (batch.c.in_date == in_date)
             other = same & batch.c.bag_count.is_distinct_from(count)
             if correct:

@@ -167,6 +167,20 @@ def test_an_edit_of_the_farm_file_that_comes_and_goes_is_followed_each_time(
         assert shares["A", "temperature"] == share
 
 
+def test_a_failure_that_was_made_good_holds_no_edit_up(followed: Followed) -> None:
+    small = followed.small
+    small.put(minutely(small, "t", 18.0, 3))
+    small.execute(f"ALTER TABLE farm.{DAILY} ADD CONSTRAINT refused CHECK (mean < 0)")
+    assert not small.run(DAILY, day(2), raise_on_error=False).success
+    small.execute(f"ALTER TABLE farm.{DAILY} DROP CONSTRAINT refused")
+    make_all(followed, 3)
+    followed.settle()
+    text = small.path.read_text(encoding="utf-8")
+    farm = write_farm(small.path, text.replace("max_hold_s: 900", "max_hold_s: 600"))
+    followed.small = replace(followed.small, farm=farm)
+    assert (DAILY, day(3), day(1)) in followed.settle()
+
+
 def test_what_is_made_in_vain_is_not_asked_for_again(followed: Followed) -> None:
     small = followed.small
     small.put(minutely(small, "t", 18.0, 3))

@@ -713,6 +713,24 @@ def test_where_no_device_measures_both_the_rooms_values_are_taken(two_rooms: Far
     assert [(sensor.name, sensor.mean) for sensor in of_room] == [("one_A", 15.0), ("two_A", 17.0)]
 
 
+@pytest.mark.parametrize("dead", [None, math.nan])
+def test_a_device_that_lost_one_of_its_sensors_leaves_the_room_to_the_others(
+    two_rooms: Farm, dead: float | None
+) -> None:
+    start = day(two_rooms).start
+    points = [*POINTS, Point(7, "A", "env", "new_A", "h")]
+    parts = [minutes(1, start, [16.0] * 60), minutes(7, start, [90.0] * 60)]
+    if dead is not None:  # else the point stands there, and delivered nothing
+        parts.append(minutes(2, start, [dead] * 60))
+    samples = pd.concat(parts).sort_values(["point_id", "at"])
+    sources = find_sources(points, two_rooms)
+    found = environment.summarise_day(samples, day(two_rooms), sources, two_rooms, {})
+    rows = {(row["room_id"], row["quantity"]): row for row in found.rows}
+    assert rows["A", "vpd"]["mean"] == pytest.approx(0.1818, rel=3e-3)
+    assert rows["A", "dew_point"]["coverage"] == rows["A", "humidity"]["coverage"]
+    assert rows["A", "humidity"]["rejected_count"] == (0 if dead is None else 60)
+
+
 def test_wet_hours_are_those_of_fog_and_those_near_the_dew_point(two_rooms: Farm) -> None:
     start = day(two_rooms).start
     humid = [90.0] * 60 + [97.0] * 60 + [96.8] * 60 + [90.0] * 60

@@ -187,6 +187,41 @@ def test_two_rooms_cannot_share_a_folder(rooms: str) -> None:
     assert f"  line 3, rooms: two rooms share the image folder '{folder}'" in message
 
 
+@pytest.mark.parametrize(
+    ("rooms", "told"),
+    [
+        ('{"": {}}', "rooms: '' is empty or has blanks around it"),
+        ('{" 611": {}}', "rooms: ' 611' is empty or has blanks around it"),
+        ('{A: {folder: ".."}}', "rooms: A: '..' names no folder in the image store"),
+        ('{A: {folder: "a/"}}', "rooms: A: 'a/' names no folder in the image store"),
+        ('{A: {folder: "a/../b"}}', "rooms: A: 'a/../b' names no folder in the image store"),
+    ],
+)
+def test_rooms_and_folders_have_names_that_can_be_found(rooms: str, told: str) -> None:
+    assert f"  line 3, {told}" in mistakes(SMALL.replace("{A: {}}", rooms))
+
+
+@pytest.mark.parametrize(
+    ("was", "written", "told"),
+    [
+        ("2026-01-01", "9999-12-31", "line 2, first_day: Input should be less than"),
+        ("2026-01-01", "0001-01-01", "line 2, first_day: Input should be greater than"),
+        ("Asia/Shanghai", "localtime", "unknown time zone 'localtime'"),
+        ("Asia/Shanghai", "Factory", "unknown time zone 'Factory'"),
+    ],
+)
+def test_a_day_or_a_zone_that_no_farm_has_is_refused(was: str, written: str, told: str) -> None:
+    assert told in mistakes(SMALL.replace(was, written))
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", ".nan"])
+def test_what_is_no_number_is_none(number: str) -> None:
+    added = f"max_hold_s: 99999999999\nreport: {{min_coverage: {number}}}\n"
+    message = mistakes(SMALL + added)
+    assert "max_hold_s: Input should be less than or equal to" in message
+    assert "report.min_coverage: Input should be a " in message
+
+
 def test_every_mistake_of_a_file_is_named_at_once() -> None:
     message = mistakes("timezone: nowhere\nfirst_day: soon\nrooms: {}\nextra: 1\n")
     starts = [line.split(":")[0] for line in message.splitlines()[1:]]

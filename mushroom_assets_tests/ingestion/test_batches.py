@@ -56,6 +56,10 @@ def test_batches_are_added_and_corrected_only_where_that_is_asked_for(
     assert [bags for _, _, bags in batches(database)] == [9750, None, 1]
     result = load("batches", file, "--correct")
     assert "3 rows read: 0 added, 3 already there, 0 bad\n" in result.output
+    write(file, "room_id,in_date,bag_count", "611,2026-01-05,")  # says nothing of the bags
+    result = load("batches", file, "--correct")
+    assert "1 rows read: 0 added, 1 already there, 0 bad\n" in result.output
+    assert [bags for _, _, bags in batches(database)] == [9750, None, 1]
 
 
 def test_bad_batches_are_listed_with_their_lines_and_the_others_can_be_loaded(
@@ -154,6 +158,17 @@ def test_what_is_no_day_is_told_with_what_to_write(
     expected = [[f"{number}", told] for number, (_, told) in enumerate(NO_DAYS, 2)]
     assert faults(result) == expected
     assert batches(database) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [*NO_DAYS, ("2026-01-05 10:00+8", "in_date has an offset that can mean two things")],
+)
+def test_a_file_of_nothing_but_such_days_is_told_like_any_other(
+    load: Load, tmp_path: Path, written: str, told: str
+) -> None:
+    result = load("batches", write(tmp_path / "b.csv", HEADER, f"611,{written},1"))
+    assert (result.exit_code, faults(result)) == (1, [["2", told]])
 
 
 @pytest.mark.parametrize(

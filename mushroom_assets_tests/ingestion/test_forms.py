@@ -197,6 +197,22 @@ NO_TIMES = [
 ]
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(f"2026-01-05 10:00{offset}" for offset in ("+8", " +8", "+8:00", "-3", "+080", "+08:0")),
+        "2026-01-05T10:00:01+8", "2026/1/5 10:00 +8", "2026-01-05 09-10",
+    ],
+)  # fmt: skip
+def test_an_offset_of_one_digit_is_told_and_not_guessed(
+    load: Load, tmp_path: Path, database: Database, written: str
+) -> None:
+    result = load("samples", write(tmp_path / "s.csv", HEADER, f"{SENSOR},{written},1"))
+    assert result.exit_code == 1
+    assert "sampled_at has an offset that can mean two things: write it as in" in result.output
+    assert stored(database) == []
+
+
 def test_times_that_can_mean_more_are_told_with_what_to_write(load: Load, tmp_path: Path) -> None:
     rows = [f"611,env,e,{n},{text},1" for n, (text, _) in enumerate(NO_TIMES)]
     result = load("samples", write(tmp_path / "s.csv", HEADER, *rows))

@@ -68,12 +68,13 @@ def both(
     start: int,
     end: int,
 ) -> list[tuple[list[Judged], list[Judged]]]:
-    """Temperature and humidity of each device that has both; of the room where none has."""
+    """Temperature and humidity of each device that knows both; of the room where none does."""
     by_device: dict[str, dict[str, list[Judged]]] = {}
     for sensor in sensors:
         if sensor.quantity in ("temperature", "humidity"):
             row = judge(sensor.samples, rules[sensor.quantity], start, end)
-            by_device.setdefault(sensor.device, {})[sensor.quantity] = row
+            if any(kind in ("ok", "stuck") for _, _, kind in row):
+                by_device.setdefault(sensor.device, {})[sensor.quantity] = row
     found = [(d["temperature"], d["humidity"]) for d in by_device.values() if len(d) == 2]
     hold = rules["temperature"].max_hold_s * SECOND
     return found or [(of_room(rows["temperature"], hold), of_room(rows["humidity"], hold))]
