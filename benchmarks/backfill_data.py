@@ -5,7 +5,6 @@ them is not here.
 """
 
 import datetime as dt
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from mushroom_assets.domain.environment import sources
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.domain.sensors import find_sources, point_ids
 from mushroom_assets.domain.setpoints import watched_points
 from mushroom_assets.simulation.batch import batches
 from mushroom_assets.simulation.plant import points
@@ -91,7 +90,7 @@ class Case:
         known = read_points(connection)
         if self.kind == "setpoints":
             return list(watched_points(known, self.farm))
-        return list(itertools.chain.from_iterable(sources(known, self.farm).values()))
+        return point_ids(find_sources(known, self.farm))
 
 
 def fill(database: Database, case: Case) -> int:

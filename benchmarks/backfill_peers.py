@@ -113,11 +113,11 @@ def ours(
         drawn = environment.drawn_days(keys, farm) if pictures else frozenset[str]()
         for chunk in chunks(everything, environment.CHUNK_DAYS):
             with database.transaction() as connection:
-                rows = environment.replace_days(connection, chunk, farm, "benchmark")
+                found = environment.replace_days(connection, chunk, farm, "benchmark")
                 ribbons = read_ribbons(connection, chunk, drawn, farm)
-            for key, part in rows.items():
-                environment_metadata(part, farm, ribbons.get(key))
-                measured = [row for row in part if row["quantity"] in farm.quantities]
+            for key, day in found.items():
+                environment_metadata(day, farm, ribbons.get(key))
+                measured = [row for row in day.rows if row["quantity"] in farm.quantities]
                 total += sum(row["median"] for row in measured)
         return total
 

@@ -8,7 +8,6 @@ more than the seconds, machines differ.
 """
 
 import datetime as dt
-import itertools
 import statistics
 import tempfile
 import time
@@ -22,8 +21,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from mushroom_assets.definitions import build_definitions
-from mushroom_assets.domain.environment import sources
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
+from mushroom_assets.domain.sensors import find_sources, point_ids
 from mushroom_assets.domain.setpoints import watched_points
 from mushroom_assets.ingestion import simulated
 from mushroom_assets.resources import PostgresResource
@@ -123,7 +122,7 @@ def main() -> None:
             connection.execute(sa.text("ANALYZE farm.sample"))
             points = read_points(connection)
         start = dt.datetime.combine(DAY, dt.time(), FARM.zone)
-        sensors = list(itertools.chain.from_iterable(sources(points, FARM).values()))
+        sensors = point_ids(find_sources(points, FARM))
         setpoints = list(watched_points(points, FARM))
         hour = dt.timedelta(hours=1)
         print(f"4 rooms, embedded PostgreSQL, medians of {RUNS} runs, seconds")
