@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How many random histories of a farm are played."""
-    parser.addoption("--histories", type=int, default=6, help="random histories of a farm")
+    parser.addoption("--histories", type=int, default=3, help="random histories of a farm")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
