@@ -94,12 +94,14 @@ def _unrecorded(spans: sa.Select[Any]) -> sa.Select[Any]:
     descending = ascending.order_by(None).order_by(sample.c.sampled_at.desc())
     inside = sa.and_(sample.c.sampled_at >= own.since, sample.c.sampled_at < own.until)
     last = descending.where(inside).lateral("last")
-    before = descending.where(sample.c.sampled_at < own.since).lateral("before")
+    earlier = descending.with_only_columns(value).where(sample.c.sampled_at < own.since)
+    # Without a bound every month is looked into: 13 for a year, where mostly one will do
+    near = earlier.where(sample.c.sampled_at >= own.since - DAY)
+    before = sa.func.coalesce(near.scalar_subquery(), earlier.scalar_subquery())
     first = ascending.where(inside).lateral("first")
     moved = _sum_of_changes(span).lateral("moved")
-    joined = span.join(last, sa.true()).outerjoin(before, sa.true())
-    joined = joined.join(first, sa.true()).join(moved, sa.true())
-    recorded = sa.func.coalesce(before.c.value, first.c.value) + moved.c.by
+    joined = span.join(last, sa.true()).join(first, sa.true()).join(moved, sa.true())
+    recorded = sa.func.coalesce(before, first.c.value) + moved.c.by
     return (
         sa.select(*own, *last.c, recorded.label("recorded"))
         .select_from(joined)
