@@ -145,10 +145,11 @@ def _pairs(
 ) -> list[tuple[str, Series, Series]]:
     """Temperature and humidity of each device that knows both; else the room's.
 
-    To have a point is not enough: a device that was renamed, or whose sensor is dead, has it too.
+    To have a point is not enough: a device that was renamed, or whose sensor is dead, has it too. A
+    point without samples changes nothing: it may be of another time.
     """
-    temperature = dict(measured["temperature"])
-    humidity = dict(measured["humidity"])
+    temperature = _delivering(measured["temperature"])
+    humidity = _delivering(measured["humidity"])
     felt = {name for name, series in temperature.items() if series.accepted.any()}
     both = [name for name in humidity if name in felt and humidity[name].accepted.any()]
     if both:
@@ -159,6 +160,11 @@ def _pairs(
     return [(room, room_temperature, _together(list(humidity.values()), farm.max_hold_s))]
 
 
+def _delivering(sensors: Sequence[Sensor]) -> dict[str, Series]:
+    """The sensors that have samples, by device."""
+    return {sensor.name: sensor.series for sensor in sensors if sensor.series.at.size}
+
+
 def _together(sensors: Sequence[Series], max_hold_s: int) -> Series:
     """The room's value at each instant at which a sensor reports; rejected where none knows."""
     if len(sensors) == 1:
@@ -166,11 +172,10 @@ def _together(sensors: Sequence[Series], max_hold_s: int) -> Series:
     at = np.unique(np.concatenate([series.at for series in sensors]))
     values = np.full((len(sensors), at.size), np.nan)
     for row, series in enumerate(sensors):
-        if series.at.size:
-            last = np.searchsorted(series.at, at, side="right") - 1
-            is_young = at - series.at[last] < max_hold_s * SECOND
-            known = (last >= 0) & is_young & series.accepted[last]
-            values[row, known] = series.value[last[known]]
+        last = np.searchsorted(series.at, at, side="right") - 1
+        is_young = at - series.at[last] < max_hold_s * SECOND
+        known = (last >= 0) & is_young & series.accepted[last]
+        values[row, known] = series.value[last[known]]
     count = np.sum(~np.isnan(values), axis=0)
     unmarked = np.zeros(at.size, dtype=bool)
     mean = np.nansum(values, axis=0) / np.maximum(count, 1)

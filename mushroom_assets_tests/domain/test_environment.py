@@ -731,6 +731,24 @@ def test_a_device_that_lost_one_of_its_sensors_leaves_the_room_to_the_others(
     assert rows["A", "humidity"]["rejected_count"] == (0 if dead is None else 60)
 
 
+def test_a_point_without_samples_changes_nothing(two_rooms: Farm) -> None:
+    start = day(two_rooms).start
+    points = [Point(1, "A", "env", "one_A", "t"), Point(2, "A", "env", "two_A", "h")]
+    spiky = [16.0] * 30 + [26.0] + [16.0] * 29
+    samples = pd.concat([minutes(1, start, spiky), minutes(2, start, [90.0] * 60)])
+    empty = [Point(3, "A", "env", "new_A", "t"), Point(4, "A", "env", "new_A", "h")]
+    found = [
+        environment.summarise_day(
+            samples, day(two_rooms), find_sources(known, two_rooms), two_rooms, {}
+        )
+        for known in (points, points + empty)
+    ]
+    assert found[0] == found[1]
+    rows = {(row["room_id"], row["quantity"]): row for row in found[0].rows}
+    # A spike of the only thermometer is one of the vapour pressure deficit
+    assert (rows["A", "vpd"]["suspect_count"], rows["A", "vpd"]["sample_count"]) == (1, 60)
+
+
 def test_wet_hours_are_those_of_fog_and_those_near_the_dew_point(two_rooms: Farm) -> None:
     start = day(two_rooms).start
     humid = [90.0] * 60 + [97.0] * 60 + [96.8] * 60 + [90.0] * 60

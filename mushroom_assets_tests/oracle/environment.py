@@ -77,7 +77,8 @@ def both(
                 by_device.setdefault(sensor.device, {})[sensor.quantity] = row
     found = [(d["temperature"], d["humidity"]) for d in by_device.values() if len(d) == 2]
     hold = rules["temperature"].max_hold_s * SECOND
-    return found or [(of_room(rows["temperature"], hold), of_room(rows["humidity"], hold))]
+    room = {name: [row for row in rows[name] if row] for name in ("temperature", "humidity")}
+    return found or [(of_room(room["temperature"], hold), of_room(room["humidity"], hold))]
 
 
 def of_room(rows: Sequence[Sequence[Judged]], hold: int) -> list[Judged]:
