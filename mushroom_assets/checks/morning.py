@@ -5,19 +5,19 @@ This one has no partition, so that its light is today's. The runs of its asset e
 does the schedule of the standing checks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
 
 from mushroom_assets.checks.rule import WARN
-from mushroom_assets.checks.standing import Watched, planned
+from mushroom_assets.checks.standing import Told, Watched, unpartitioned_check
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.report import SEVERITY
 from mushroom_assets.domain.texts import say
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
-from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.resources import PostgresResource
 from mushroom_assets.storage.schema import daily_room_report as table
 
 NAME = "this_morning"
@@ -29,27 +29,18 @@ def morning_check(
     watched: Watched, farm: Farm, retry_policy: dg.RetryPolicy
 ) -> dg.AssetChecksDefinition:
     """The check of `daily_room_report`; its description is in the farm's language."""
-    description = say("this_morning.holds", farm)
-    spec = dg.AssetCheckSpec(NAME, asset=watched.asset, description=description)
 
-    @dg.multi_asset_check(
-        name=spec.get_python_identifier(), specs=[spec], retry_policy=retry_policy
-    )
-    def check(
-        context: dg.AssetCheckExecutionContext, postgres: PostgresResource, farm_file: FarmFile
-    ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
-        farm = farm_file.read()
-        yield from planned(context, watched, NAME)
+    def judge(_: dg.DagsterInstance, postgres: PostgresResource, farm: Farm) -> Told:
         newest = sa.select(sa.func.max(table.c.stat_date)).scalar_subquery()
         reports = sa.select(table).where(table.c.stat_date == newest)
         with permanent_faults_fail_at_once(), postgres.transaction() as connection:
             rows = [dict(row) for row in connection.execute(reports).mappings()]
-        yield dg.AssetCheckResult(**told(rows, farm))
+        return told(rows, farm)
 
-    return check
+    return unpartitioned_check(NAME, watched, say("this_morning.holds", farm), retry_policy, judge)
 
 
-def told(rows: Sequence[Mapping[str, Any]], farm: Farm) -> dict[str, Any]:
+def told(rows: Sequence[Mapping[str, Any]], farm: Farm) -> Told:
     """What the check says of a day's reports: the rooms that are not well, worst first."""
     if not rows:
         return {"passed": True, "description": say("this_morning.nothing", farm)}

@@ -11,7 +11,7 @@ timetable's runs do not: they have other things to do. What is due when is the b
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import dagster as dg
@@ -35,6 +35,8 @@ NAME = "partitions_complete"
 DAYS = 30
 NOTHING = Marks()
 SHOWN = 10  # ranges of each kind
+Told = dict[str, Any]  # what an evaluation is made of
+Judge = Callable[[dg.DagsterInstance, PostgresResource, Farm], Told]
 
 
 class Watched(NamedTuple):
@@ -57,8 +59,32 @@ def standing_check(
     watched: Watched, farm: Farm, retry_policy: dg.RetryPolicy
 ) -> dg.AssetChecksDefinition:
     """The check of an asset; its description is in the farm's language."""
+
+    def judge(instance: dg.DagsterInstance, postgres: PostgresResource, farm: Farm) -> Told:
+        due_by = dt.datetime.now(farm.zone) - watched.due_after
+        with permanent_faults_fail_at_once():
+            follow(postgres.database(), farm)
+            with postgres.transaction() as connection:
+                marks = read_marks(connection, watched.asset.to_user_string())
+        return completeness(instance, watched, due_by, farm, marks)
+
     holds = say("partitions_complete.holds", farm, days=DAYS)
-    spec = dg.AssetCheckSpec(NAME, asset=watched.asset, description=holds)
+    return unpartitioned_check(NAME, watched, holds, retry_policy, judge)
+
+
+def unpartitioned_check(
+    name: str, watched: Watched, holds: str, retry_policy: dg.RetryPolicy, judge: Judge
+) -> dg.AssetChecksDefinition:
+    """A check of an asset without a partition.
+
+    Args:
+        name: the check's.
+        watched: the asset.
+        holds: what must hold, in words.
+        retry_policy: of its step.
+        judge: says what an evaluation tells.
+    """
+    spec = dg.AssetCheckSpec(name, asset=watched.asset, description=holds)
 
     @dg.multi_asset_check(
         name=spec.get_python_identifier(), specs=[spec], retry_policy=retry_policy
@@ -67,24 +93,13 @@ def standing_check(
         context: dg.AssetCheckExecutionContext, postgres: PostgresResource, farm_file: FarmFile
     ) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
         farm = farm_file.read()
-        yield from planned(context, watched, NAME)
-        due_by = dt.datetime.now(farm.zone) - watched.due_after
-        with permanent_faults_fail_at_once():
-            follow(postgres.database(), farm)
-            with postgres.transaction() as connection:
-                marks = read_marks(connection, watched.asset.to_user_string())
-        yield dg.AssetCheckResult(**completeness(context.instance, watched, due_by, farm, marks))
+        # Dagster plans the check for every partition of a run that has some, and waits for each.
+        with together(context.instance):
+            for key in keys_of(context.run, watched.partitions):
+                yield dg.AssetCheckEvaluation(watched.asset, name, passed=True, partition=key)
+        yield dg.AssetCheckResult(**judge(context.instance, postgres, farm))
 
     return check
-
-
-def planned(
-    context: dg.AssetCheckExecutionContext, watched: Watched, name: str
-) -> Iterator[dg.AssetCheckEvaluation]:
-    """What Dagster waits for in a run of partitions: it plans a check for each of them."""
-    with together(context.instance):
-        for key in keys_of(context.run, watched.partitions):
-            yield dg.AssetCheckEvaluation(watched.asset, name, passed=True, partition=key)
 
 
 def completeness(
@@ -93,7 +108,7 @@ def completeness(
     due_by: dt.datetime,
     farm: Farm,
     marks: Marks = NOTHING,
-) -> dict[str, Any]:
+) -> Told:
     """What the check says of the windows that closed by `due_by`; `marks` are the asset's.
 
     Only a failed partition is an error.
