@@ -7,7 +7,9 @@ revision = "0007"
 down_revision = "0006"
 
 TABLE = "daily_clip_inference"
-COMMENT = "share of like pictures the model learned that are as odd; null: weights do not say [0..1]"
+COMMENT = (
+    "share of like pictures the model learned that are as odd; null: weights do not say [0..1]"
+)
 # Before and after
 COMMENTS = {
     "stage": (
