@@ -17,7 +17,7 @@ from mushroom_assets.storage.answering import be_patient
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import SCHEMA, image_embedding
 from mushroom_assets.storage.vision.index import (
-    INDEX_FROM,
+    NEAREST,
     configure,
     distances,
     index_name,
@@ -28,6 +28,7 @@ from mushroom_assets.storage.vision.index import (
 
 log = logging.getLogger(__name__)
 
+INDEX_FROM = 2_000
 MAX_DIMENSIONS = 2_000  # pgvector does not index longer ones; they are scanned
 # pgvector's own. 100,000 vectors of 512 dimensions: 35 s to build, 260 MB. With 32 and 200 the
 # build was not done after 9 minutes, and a farm's vectors do not need it
@@ -42,7 +43,6 @@ EF_SEARCH = (200, 400, 1_000)
 # Measured share of the 10 nearest; 0.98 is promised, the rest is the error of a sample of 100
 RECALL = 0.985
 SAMPLE = 100
-NEAREST = 10
 MEMORY_KB = 1_048_576  # at most, for a build: a larger graph is finished on disk, more slowly
 # A build waits for older transactions to end; somebody's forgotten one must not hold it for ever
 LOCK_TIMEOUT_S = 600
