@@ -18,6 +18,7 @@ from mushroom_assets.storage.vision.index import (
     NEAREST,
     configured,
     distances,
+    finds_itself,
     through_index,
     usable_ef_search,
 )
@@ -26,8 +27,6 @@ from mushroom_assets.storage.vision.index import (
 # set, and a few vectors are of images that are gone. Then of MORE times as many
 CANDIDATES = 4
 MORE = 8
-# Cosine distance of a vector to itself: 1e-7 in single precision
-SAME = 1e-6
 # To compile a scan's expressions takes PostgreSQL longer than they do
 SCAN = {"jit": "off"}
 
@@ -170,17 +169,17 @@ def _by_index(
 ) -> Sequence[str]:
     """The contents nearest to a stored vector through the index; none where it is not to be used.
 
-    The index was measured with stored vectors, and each finds itself. A vector that does not is
-    either unlike all of them, as texts and new pictures are, of which the index found 0.4, or lies
-    where the index does not lead.
+    It was measured with stored vectors. A vector that does not find itself is unlike all of them,
+    as texts and new pictures are, of whose nearest the index found 0.4, or the index does not lead
+    to it.
     """
     ef_search = usable_ef_search(connection, encoder)
     if ef_search is None:
         return []
     with through_index(connection, ef_search):
         near = connection.execute(distances(encoder, vector, exact=False).limit(count)).all()
-    is_stored = bool(near) and near[0].distance < SAME
-    return [row.content_sha256 for row in near] if is_stored else []
+    is_there = finds_itself([row.distance for row in near])
+    return [row.content_sha256 for row in near] if is_there else []
 
 
 def _of_images(
