@@ -94,13 +94,13 @@ def spreading(random: np.random.Generator) -> Callable[[int, float], Floats]:
 
 
 def rooms(count: int, random: np.random.Generator) -> Floats:
-    """Eight cameras in turn, far apart, each of which drifts from day to day; 192 pictures a day.
+    """Eight cameras far apart, each of which drifts from day to day, in the order of their rows.
 
     The variances are shares of the squared length of what all pictures have in common.
     """
     spread = spreading(random)
     number = np.arange(count)
-    camera = number % CAMERAS
+    camera = camera_of(number)
     day = number // A_DAY
     days = int(day[-1]) + 1
     drift = spread(CAMERAS * days, 0.0005).reshape(CAMERAS, days, DIMENSIONS).cumsum(axis=1)
@@ -146,9 +146,14 @@ def content(number: int) -> str:
     return hashlib.sha256(b"%d" % number).hexdigest()
 
 
+def camera_of(number: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """A day's rows lie by path: room, camera, hour."""
+    return number % A_DAY // 24
+
+
 def room_of(number: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Two cameras a room."""
-    return number % CAMERAS // 2
+    return camera_of(number) // 2
 
 
 def store_vectors(connection: sa.Connection, encoder: str, vectors: Floats) -> None:
@@ -182,11 +187,11 @@ def store_images(
     with raw.cursor().copy(statement) as copy:
         copy.set_types(list(types.values()))
         for number, vector in enumerate(vectors):
-            room = ROOMS[number % CAMERAS // 2]
-            camera = f"19216812{number % CAMERAS}"
+            of = number % A_DAY // 24
+            room = ROOMS[of // 2]
+            camera = f"19216812{of}"
             day = FIRST + dt.timedelta(days=number // A_DAY)
-            hour = number % A_DAY // CAMERAS
-            taken = dt.datetime(day.year, day.month, day.day, hour, 1, 30, tzinfo=dt.UTC)
+            taken = dt.datetime(day.year, day.month, day.day, number % 24, 1, 30, tzinfo=dt.UTC)
             path = f"{room}/{day:%Y%m%d}/{room}_{camera}_202615_{taken:%Y%m%d%H%M%S}.jpg"
             copy.write_row((
                 path, f"{encoder}/prompts-{prompts}", room, day, camera, taken, FIRST, 5, "ok",
@@ -297,7 +302,7 @@ def queries_of(vectors: Floats, count: int, random: np.random.Generator) -> dict
 def measure_rooms(database: Database, count: int) -> bool:
     """The table of filters and queries, first alone, then with others' rows beside."""
     random = np.random.default_rng(0)
-    vectors = rooms(count + 2 * QUERIES + CAMERAS, random)
+    vectors = rooms(count + 2 * A_DAY, random)
     queries = queries_of(vectors, count, random)
     vectors = vectors[:count]
     store(database, MODEL, vectors)
