@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,13 @@ from click.testing import Result
 from PIL import Image
 
 from mushroom_assets.cli.similar import encoder_name
+from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.inference.images import content_sha256
+from mushroom_assets.metadata.alike import Asked, alike_page
 from mushroom_assets.resources import ClipResource
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.schema import image_embedding
 from mushroom_assets.storage.vision.search import NearImage
 from mushroom_assets_tests.kit.cameras import FARM, picture
 from mushroom_assets_tests.kit.command import mushroom
@@ -149,11 +154,43 @@ def test_the_page_speaks_the_farms_language(run: Run, folder: Path) -> None:
     assert "已不在图像库中，或无法读取" in page.texts
 
 
-def test_a_query_whose_picture_is_gone_and_one_from_disk(run: Run, folder: Path) -> None:
+def test_a_query_whose_picture_is_gone_is_shown_as_gone(run: Run, folder: Path) -> None:
     run(path_of(2), "--html", folder / "gone.html")
     page = Page((folder / "gone.html").read_text(encoding="utf-8"))
     assert page.texts.count("no longer in the store, or not to be read") == 2  # query and tile
     assert len(page.pictures) == 3
+
+
+def test_a_file_on_disk_stands_on_its_page(run: Run, folder: Path, database: Database) -> None:
+    wide = io.BytesIO()
+    Image.open(io.BytesIO(picture(7))).resize((320, 80)).save(wide, "JPEG")
+    (folder / "mine.jpg").write_bytes(wide.getvalue())
+    measures = {"width": 8, "height": 8, "sharpness": 1.0, "brightness": 0.5}
+    known = {"content_sha256": content_sha256(wide.getvalue()), "encoder": NAME}
+    with database.transaction() as connection:
+        row = known | measures | {"embedding": VECTORS[1]}
+        connection.execute(image_embedding.insert(), row)
+    result = run(folder / "mine.jpg", "--k", 1, "--html", folder / "a.html")
+    assert result.output.startswith(f"{folder / 'mine.jpg'}: a file on disk, by {NAME}\n")
+    page = Page((folder / "a.html").read_text(encoding="utf-8"))
+    assert [size_of(source) for source in page.pictures] == [(144, 36), (144, 108)]
+    assert f"Most like {folder / 'mine.jpg'}" in page.texts
+    assert path_of(1) in page.texts
+
+
+def test_words_have_no_picture_of_their_own_and_are_no_markup() -> None:
+    farm = parse_farm(FARM)
+    row = image(0, VECTORS[0], image_path=path_of(0), camera="cam1", scores=SCORES)
+    found = NearImage(**{"similarity": 0.25, **row_of(row)})
+    asked = Asked("<b>brown</b> & spots", is_words=True, encoder="ViT-B-32/laion")
+    page = Page(alike_page(asked, [found], {}, farm))
+    assert "Most like the words “<b>brown</b> & spots”" in page.texts
+    assert "1. similarity 0.2500" in page.texts
+    assert (page.pictures, page.tags.count("b")) == ([], 1)  # the rank
+
+
+def row_of(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in NearImage._fields if name != "similarity"}
 
 
 def test_random_weights_show_no_labels(
