@@ -8,7 +8,7 @@ stored pictures (`own`), new pictures of another room than the filter's (`other`
 like no picture, as texts are (`words`). `rendered`: the spread of pictures that the simulated
 cameras draw, as ViT-B-32 with random weights sees them. `farm`: cameras hardly apart, and a wide
 spread of each picture's own. `isotropic`: without any structure, the worst there is. The last three
-are asked without a filter, to see what the index finds of them.
+are asked without a filter, to see whether their index is used.
 
 Recall is by numpy, of what a search serves: through the index or not, as it decides. Beside the
 farm's own rows lie those of another model and of a former prompt set, where the table says so.
@@ -236,8 +236,11 @@ class Answers(NamedTuple):
 
     def columns(self) -> str:
         """Mean and least recall with its limit, median and 95th percentile with its limit."""
-        times = f"{np.median(self.ms):8.1f}{np.quantile(self.ms, 0.95):8.1f}"
-        return f"{self.recall.mean():8.4f}{self.recall.min():7.2f}{LIMIT:7.2f}{times}{LIMIT_MS:7d}"
+        slow = np.quantile(self.ms, 0.95)
+        recall = f"{self.recall.mean():8.4f}{self.recall.min():7.2f}{LIMIT:7.2f}"
+        times = f"{np.median(self.ms):8.1f}{slow:8.1f}{LIMIT_MS:7d}"
+        missed = "  MISSED" if self.recall.mean() < LIMIT or slow >= LIMIT_MS else ""
+        return f"{recall}{times}{missed}"
 
 
 def ask(
@@ -299,7 +302,7 @@ def queries_of(vectors: Floats, count: int, random: np.random.Generator) -> dict
     return {"own": stored, "other": other, "words": isotropic(QUERIES, random)}
 
 
-def measure_rooms(database: Database, count: int) -> bool:
+def measure_rooms(database: Database, count: int) -> None:
     """The table of filters and queries, first alone, then with others' rows beside."""
     random = np.random.default_rng(0)
     vectors = rooms(count + 2 * A_DAY, random)
@@ -309,17 +312,14 @@ def measure_rooms(database: Database, count: int) -> bool:
     print(f"\n{index_line(database, MODEL)}")
     heading = f"{'beside':8}{'filter':13}{'images':>8} {'query':6}{'recall':>8}{'least':>7}"
     print(f"{heading}{'limit':>7}{'median':>8}{'p95 ms':>8}{'limit':>7}")
-    good = True
     for beside in ("nothing", "others"):
         if beside == "others":
             put_beside(database, vectors)
         for name, told, keep in filters_of(count):
             for kind, asked in queries.items():
                 got = ask(database, MODEL, vectors, asked, keep, **told)
-                good &= got.recall.mean() >= LIMIT and np.quantile(got.ms, 0.95) < LIMIT_MS
                 line = f"{beside:8}{name:13}{keep.sum():8d} {kind:6}{got.columns()}"
                 print(line, flush=True)
-    return bool(good)
 
 
 def index_line(database: Database, encoder: str) -> str:
@@ -342,16 +342,16 @@ def index_line(database: Database, encoder: str) -> str:
 def measure_kind(
     database: Database, count: int, draw: Callable[[int, np.random.Generator], Floats]
 ) -> None:
-    """A line: what a search finds of one kind of vectors, asked with stored ones."""
+    """Two lines: what a search finds of one kind of vectors, asked with stored ones and words."""
     name = f"bench/{draw.__name__}"
     random = np.random.default_rng(0)
     vectors = draw(count, random)
     store(database, name, vectors)
-    told = index_line(database, name)
+    print(index_line(database, name))
     stored = vectors[random.choice(count, QUERIES, replace=False)]
-    got = ask(database, name, vectors, stored, np.ones(count, dtype=bool))
-    truth = ask(database, name, vectors, stored, np.ones(count, dtype=bool), exact=True)
-    print(f"{told}\n{'':16}served{got.columns()}\n{'':17}exact{truth.columns()}", flush=True)
+    for kind, asked in (("own", stored), ("words", isotropic(QUERIES, random))):
+        got = ask(database, name, vectors, asked, np.ones(count, dtype=bool))
+        print(f"{'nothing':8}{'none':13}{count:8d} {kind:6}{got.columns()}", flush=True)
 
 
 def load() -> str:
@@ -369,11 +369,10 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def main() -> int:
-    """Print the tables; 1 where a limit of `rooms` was missed."""
+def main() -> None:
+    """Print the tables."""
     warnings.filterwarnings("ignore")
     asked = arguments(sys.argv[1:])
-    good = True
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as home,
         embedded_postgres(Path(home) / "pg") as url,
@@ -384,7 +383,7 @@ def main() -> int:
         print(f"recall@{NEAREST} of {QUERIES} queries a line, each asked once; {load()}")
         for count in asked.sizes:
             print(f"\n{count:,} vectors of {DIMENSIONS}", end="")
-            good &= measure_rooms(database, count)
+            measure_rooms(database, count)
             print(load())
         if not asked.rooms_only:
             print()
@@ -392,8 +391,7 @@ def main() -> int:
                 measure_kind(database, max(asked.sizes), draw)
         print(f"at the end {load()}")
         database.dispose()
-    return 0 if good else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

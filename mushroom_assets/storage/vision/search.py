@@ -100,7 +100,6 @@ def nearest_images(
     rooms: Collection[str] | None = None,
     since: dt.date | None = None,
     until: dt.date | None = None,
-    exact: bool = False,
 ) -> list[NearImage]:
     """The k images most similar to a vector, in that order; fewer only if there are no more.
 
@@ -116,14 +115,13 @@ def nearest_images(
         rooms: only these rooms.
         since: from this farm day on.
         until: up to this farm day, included.
-        exact: scan even where the index would answer.
     """
     image = daily_clip_inference.c
     filters: list[sa.ColumnElement[bool]] = [] if rooms is None else [image.room_id.in_(rooms)]
     filters += [] if since is None else [image.image_date >= since]
     filters += [] if until is None else [image.image_date <= until]
 
-    if not (exact or filters) and k <= NEAREST:
+    if not filters and k <= NEAREST:
         contents = _by_index(connection, encoder, vector, CANDIDATES * k)
         found = _images(connection, encoder, vector, k, contents, filters)
         if len(found) == k:
