@@ -65,8 +65,10 @@ def image(
         "condition_probability": 0.88,
         "brightness": 0.4,
         "scores": {"stage": stages, "condition": {"healthy": 0.88, "blotch": 0.05}},
+        "familiarity": None,
         "probe_stage": None,
         "probe_stage_probability": None,
+        "probe_id": None,
     }
     return cast(DailyClipInference, row | changed)
 
