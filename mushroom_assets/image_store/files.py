@@ -66,9 +66,8 @@ def _fingerprint(entry: dict[str, Any]) -> Fingerprint:
 
 
 def listed_size(fingerprint: Fingerprint) -> int | None:
-    """A file's bytes, None where the store does not list them: the first mark, the only integer."""
-    size = next(iter(fingerprint), None)
-    return size if isinstance(size, int) else None
+    """The bytes of a file as its listing tells them; None where it does not."""
+    return next((mark for mark in fingerprint if isinstance(mark, int)), None)
 
 
 def bytes_of(filesystem: fsspec.AbstractFileSystem, path: str, at_most: int | None = None) -> bytes:
