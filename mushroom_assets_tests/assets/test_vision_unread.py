@@ -59,7 +59,7 @@ def film(cameras: Cameras, path: str, size: int) -> None:
 
 def judged(cameras: Cameras) -> dict[str, dict[str, Any]]:
     store = Recording(root=str(cameras.store))
-    assert cameras.judge(images=None, resources={"image_store": store, "clip": RANDOM}).success
+    assert cameras.judge(resources={"image_store": store, "clip": RANDOM}).success
     return cameras.found()
 
 
