@@ -59,7 +59,7 @@ def test_where_most_pictures_are_foreign_the_verdict_is_said_to_leave_labels_out
     )
     chinese = write(images=pictures, model_id=RENDERS, of=farm("zh"))["summary_md"].splitlines()
     assert chinese[-1] == (
-        "标签来源：随附模型，只学过绘制的图像，从未见过照片。5 张图像中有 2 张与其所学相似。"
+        "标签来源：随包模型，只学过渲染图，从未见过照片。5 张图像中有 2 张与其所学相似。"
         "结论不采用其标签。"
     )
 
