@@ -67,13 +67,14 @@ class Cameras:
         # With the encoder comes torch: only for inference
         from mushroom_assets.inference.pipeline import embed
 
-        sizes = {path: listed_size(mark) for path, (_, mark) in files.items()}
-        refused = {path: refused_unread(path, size, self.farm) for path, size in sizes.items()}
+        told = {path: listed_size(fingerprint) for path, (_, fingerprint) in files.items()}
+        sizes = {path: size for path, size in told.items() if size is not None}
+        refused = {path: refused_unread(path, sizes.get(path), self.farm) for path in files}
         outcomes = {path: outcome for path, outcome in refused.items() if outcome}
         rest = [path for path in files if path not in outcomes]
 
         def read(path: str) -> bytes:
-            if sizes[path] is not None:
+            if path in sizes:
                 return self.store.read(path)
             return self.store.read_start(path, MAX_BYTES + 1)  # enough to see that it is too large
 
