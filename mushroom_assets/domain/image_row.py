@@ -117,7 +117,7 @@ class Outcome:
     computed: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class Refusal:
     """A fault of a file that was not read, so that nothing else is known of it."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mushroom_assets.image_store import store as image_store
+from mushroom_assets.image_store.files import files_in
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import image_embedding
@@ -87,12 +87,10 @@ def test_what_its_name_or_its_size_refuses_is_a_row_that_nobody_read(cameras: Ca
 def test_of_a_file_whose_size_is_not_listed_no_more_is_read_than_shows_that_it_is_too_large(
     cameras: Cameras, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = image_store.files_in
-
     def without_sizes(*asked: Any) -> list[Any]:
-        return [file._replace(fingerprint=("a tag",)) for file in listed(*asked)]
+        return [file._replace(fingerprint=("a tag",)) for file in files_in(*asked)]
 
-    monkeypatch.setattr(image_store, "files_in", without_sizes)
+    monkeypatch.setattr("mushroom_assets.image_store.store.files_in", without_sizes)
     cameras.shoot(GOOD, picture(1))
     film(cameras, LARGE, 1_200_000_000)
     rows = judged(cameras)
