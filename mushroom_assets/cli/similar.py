@@ -15,6 +15,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm, Label
+from mushroom_assets.domain.image_row import MAX_BYTES
 from mushroom_assets.domain.vision import label_vectors
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.service.doctor import model_fault
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 Vector = npt.NDArray[np.float32]  # of length 1
 
+ENOUGH = MAX_BYTES + 1  # bytes: what has so many is too large to be looked at
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
 
@@ -122,7 +124,7 @@ def find_query(connection: sa.Connection, name: str, farm: Farm, argument: str) 
     """
     # Path.is_file would raise where words are longer than a file's name may be
     if os.path.isfile(argument):  # noqa: PTH113
-        vector = _of_picture(connection, name, Path(argument).read_bytes)
+        vector = _of_picture(connection, name, lambda: _start_of(Path(argument)))
         return Query("a file on disk", "file", vector)
     stored = stored_vector(connection, name, image_path=argument)
     if stored is not None:
@@ -130,12 +132,18 @@ def find_query(connection: sa.Connection, name: str, farm: Farm, argument: str) 
     if not argument.lower().endswith(PICTURES):
         return Query("words (no such file or image)", "words", _of_words(farm, argument))
     try:
-        vector = _of_picture(connection, name, lambda: ImageStore().read(argument))
+        vector = _of_picture(connection, name, lambda: ImageStore().read_start(argument, ENOUGH))
     except FileNotFoundError as error:
         fault = f"{argument} is neither a file on disk nor in the image store"
         remedy = "correct the path; the store's are FOLDER/YYYYMMDD/FILE, without its URL"
         raise SimilarError(f"{fault}. Remedy: {remedy}") from error
     return Query("an image of the store", "image", vector)
+
+
+def _start_of(file: Path) -> bytes:
+    """A file's bytes, or of a video or a disk image no more than shows that it is too large."""
+    with file.open("rb") as opened:
+        return opened.read(ENOUGH)
 
 
 def _of_words(farm: Farm, words: str) -> Vector:

@@ -153,8 +153,8 @@ class Images:
             strays += room_strays(folder, entries(folder))
         return sorted(root_strays(entries(""), farm) + strays)
 
-    def read(self, path: str) -> bytes:
-        """The bytes of a file, by its path relative to the root.
+    def read(self, path: str, at_most: int | None = None) -> bytes:
+        """The bytes of a file, or its first `at_most`, by its path relative to the root.
 
         Raises:
             FileNotFoundError: the file has vanished; the store itself is still there.
@@ -167,7 +167,7 @@ class Images:
             raise NoBytes(errno.EISDIR, "a folder, not a file", path)
         target = f"{store.root}/{path}"
         try:
-            return self._tried(f"read {path}", lambda: bytes_of(store.filesystem, target))
+            return self._tried(f"read {path}", lambda: bytes_of(store.filesystem, target, at_most))
         except FileNotFoundError:
             self._require_root()
             raise

@@ -35,6 +35,7 @@ def test_an_object_store_lists_reads_and_knows_its_strays(
         head["ETag"],
     )
     assert store.read(f"{DAY}/a b'%+é.jpg") == f"{DAY}/a b'%+é.jpg".encode()
+    assert store.read(f"{DAY}/a b'%+é.jpg", 8) == DAY[:8].encode()
     assert [path for path, _ in store.strays(farm)] == ["608/", "7/2026/", "7/y.jpg", "x.jpg"]
     object_store.put(f"farm/{DAY}/a b'%+é.jpg", b"other bytes")
     assert store.listing(DAY)[f"{DAY}/a b'%+é.jpg"] != listing[f"{DAY}/a b'%+é.jpg"]
@@ -50,6 +51,8 @@ def test_a_root_that_was_made_is_there_though_nothing_lies_in_it(
     assert (store.listing(DAY), store.folders(), store.strays(farm)) == ({}, set(), [])
     store.write(f"{DAY}/a.jpg", b"x")
     assert (store.read(f"{DAY}/a.jpg"), store.folders()) == (b"x", {"7"})
+    store.write(f"{DAY}/empty.jpg", b"")  # of which no range of bytes may be asked
+    assert [store.read(f"{DAY}/empty.jpg", at_most) for at_most in (None, 9)] == [b"", b""]
 
 
 def test_an_object_that_vanished_is_told_from_a_bucket_that_did(object_store: ObjectStore) -> None:
