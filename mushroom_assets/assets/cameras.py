@@ -23,6 +23,7 @@ from mushroom_assets.domain.image_row import (
 )
 from mushroom_assets.domain.sensors import climate, find_sources, point_ids
 from mushroom_assets.domain.windows import Window
+from mushroom_assets.image_store.files import listed_size
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.storage.batches import read_batches
 from mushroom_assets.storage.connection import Database
@@ -64,7 +65,9 @@ class Cameras:
         from mushroom_assets.inference.pipeline import embed
 
         judged = {}
-        for outcome in embed(list(files), self.store.read, self.encoder, self.memory):
+        told = {path: listed_size(fingerprint) for path, (_, fingerprint) in files.items()}
+        sizes = {path: size for path, size in told.items() if size is not None}
+        for outcome in embed(list(files), self.store.read, self.encoder, self.memory, sizes):
             room, _ = files[outcome.path]
             judged[outcome.path] = judged_image(outcome, room, day.date, self.farm)
         return judged

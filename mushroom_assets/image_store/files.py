@@ -65,6 +65,11 @@ def _fingerprint(entry: dict[str, Any]) -> Fingerprint:
     return tuple(mark.isoformat() if isinstance(mark, dt.datetime) else mark for mark in marks)
 
 
+def listed_size(fingerprint: Fingerprint) -> int | None:
+    """The bytes of a file as its listing tells them; None where it does not."""
+    return next((mark for mark in fingerprint if isinstance(mark, int)), None)
+
+
 def bytes_of(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
     """A file's bytes.
 
