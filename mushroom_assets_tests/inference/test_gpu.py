@@ -44,7 +44,9 @@ class FakeCuda:
             yield
             self.notes.append("back")
 
-        record = lambda tensor, stream: self.notes.append(f"used by {stream.name}")  # noqa: E731
+        def record(tensor: Any, stream: Any) -> None:
+            self.notes.append(f"used by {stream.name}")
+
         monkeypatch.setattr(torch, "empty", pinned)
         monkeypatch.setattr(torch.Tensor, "record_stream", record)
         monkeypatch.setattr(torch.cuda, "stream", within)

@@ -240,7 +240,8 @@ def test_who_stops_asking_leaves_no_thread(on_cores: bool) -> None:
     """A cancelled run ends so: an interrupt strikes while it waits for the next outcome."""
     ahead = Ahead()
     before = threading.active_count()
-    outcomes = embed([str(n) for n in range(500)], ahead.read, Model(on_cores=on_cores), Kept())
+    model: Any = Model(on_cores=on_cores)
+    outcomes = embed([str(n) for n in range(500)], ahead.read, model, Kept())
     assert next(outcomes).path == "0"
     outcomes.close()  # type: ignore[attr-defined]
     assert ahead.asked < 500
