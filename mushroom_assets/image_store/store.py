@@ -247,7 +247,7 @@ def _options(root: str) -> dict[str, Any]:
     protocol = root.partition("://")[0]
     if protocol not in ("s3", "s3a"):
         return {}
-    given = fsspec.config.conf.get(protocol, {})
+    given: dict[str, Any] = fsspec.config.conf.get(protocol, {})
     connections = {"max_pool_connections": CONNECTIONS} | given.get("config_kwargs", {})
     # With more than one request at a time for a file, s3fs asks for each one's size before it
     return {"max_concurrency": 1} | given | {"config_kwargs": connections}
