@@ -22,8 +22,9 @@ from mushroom_assets.assets.windows import RunPolicy
 from mushroom_assets.automation import schedules, sensors, timetable
 from mushroom_assets.automation.following import RELABEL_JOB
 from mushroom_assets.automation.timetable import TIMETABLE
-from mushroom_assets.checks import environment, morning, report, setpoints, vision
+from mushroom_assets.checks import environment, familiar, morning, report, setpoints, vision
 from mushroom_assets.checks.evaluation import table_checks
+from mushroom_assets.checks.familiar import familiar_check
 from mushroom_assets.checks.feeds import image_check, sample_check
 from mushroom_assets.checks.morning import morning_check
 from mushroom_assets.checks.standing import standing_check
@@ -126,6 +127,7 @@ def _checks(clock: FarmClock, farm: Farm) -> list[dg.AssetChecksDefinition]:
         image_check(farm, retry),
         *(standing_check(one, farm, retry) for one in watched.values()),
         morning_check(watched[morning.ASSET], farm, retry),
+        familiar_check(watched[familiar.ASSET], farm, retry),
     ]
 
 

@@ -115,7 +115,10 @@ def test_jobs_run_their_assets_checks_too(defs: dg.Definitions) -> None:
         }
         for name in ASSETS
     }
-    today = {"daily_room_report": CHECKS["daily_room_report"] | {"this_morning"}}
+    today = {
+        "daily_room_report": CHECKS["daily_room_report"] | {"this_morning"},
+        "daily_clip_inference": CHECKS["daily_clip_inference"] | {"pictures_familiar"},
+    }
     assert checks == CHECKS | today
 
 
@@ -126,6 +129,7 @@ def test_the_standing_checks_have_a_job_and_a_schedule_of_their_own(defs: dg.Def
     assert {(key.asset_key.to_user_string(), key.name) for key in keys} == {
         *((name, "partitions_complete") for name in ASSETS),
         ("daily_room_report", "this_morning"),
+        ("daily_clip_inference", "pictures_familiar"),
     }
     schedule = defs.resolve_schedule_def("standing_checks_schedule")
     assert (schedule.job_name, schedule.cron_schedule) == ("standing_checks_job", "10 * * * *")

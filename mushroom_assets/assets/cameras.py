@@ -105,7 +105,9 @@ def open_cameras(
     """The cameras of a run; with `forget` images are computed again whose vectors are kept."""
     encoder = clip.encoder()
     memory = EmbeddingMemory(database, encoder.name, forget=forget)
-    labeller = vision.Labeller(farm.vision, encoder.encode_texts, encoder.logit_scale)
+    labeller = vision.Labeller(
+        farm.vision, encoder.encode_texts, encoder.logit_scale, encoder.known
+    )
     return Cameras(store, encoder, memory, labeller, farm)
 
 

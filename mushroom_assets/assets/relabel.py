@@ -126,7 +126,9 @@ def relabelling(farm: Farm, encoder: "ClipEncoder", run_id: str) -> Relabelling:
         encoder=encoder.name,
         dimensions=encoder.dimensions,
         trained=encoder.trained,
-        labeller=vision.Labeller(farm.vision, encoder.encode_texts, encoder.logit_scale),
+        labeller=vision.Labeller(
+            farm.vision, encoder.encode_texts, encoder.logit_scale, encoder.known
+        ),
         model_id=vision.model_id(encoder.name, farm.vision),
         version=code_version(vision, farm),
         run_id=run_id,

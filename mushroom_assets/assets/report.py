@@ -152,7 +152,7 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
             statistics=_of_room(statistics, room),
             changes=own,
             images=_of_room(seen, room),
-            images_trained=model is not None and "/random-" not in model,
+            model_id=model,
             alike=_alike(connection, model, room, day.date),
             effects=effects(first_moves(own), felt, course.farm),
             peers=[row for row in peers if row["growth_day"] == growth_days.get(room)],

@@ -14,7 +14,7 @@ import dagster as dg
 from mushroom_assets.automation.demand import Past, wanted
 from mushroom_assets.automation.following import out_of_date
 from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED, TIMETABLE
-from mushroom_assets.checks import feeds, morning, standing
+from mushroom_assets.checks import familiar, feeds, morning, standing
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
 from mushroom_assets.instance.outstanding import range_tags
@@ -34,8 +34,8 @@ def jobs() -> Jobs:
     watched = [dg.AssetCheckKey(dg.AssetKey(asset), standing.NAME) for asset in PARTITIONED]
     complete = dg.AssetSelection.checks(*watched)
     # This one is evaluated by the runs of its asset too: Dagster shows no light of before them
-    today = dg.AssetCheckKey(dg.AssetKey(morning.ASSET), morning.NAME)
-    checks = complete | dg.AssetSelection.checks(today)
+    today = [dg.AssetCheckKey(dg.AssetKey(of.ASSET), of.NAME) for of in (morning, familiar)]
+    checks = complete | dg.AssetSelection.checks(*today)
     found: Jobs = {}
     for asset in TIMETABLE:
         own = dg.AssetSelection.assets(asset) - complete

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.origin import may_judge, origin_text
 from mushroom_assets.domain.peers import RoomAge, quoted
 from mushroom_assets.domain.report import (
     ALIKE_FROM,
@@ -24,6 +25,7 @@ from mushroom_assets.domain.report import (
     Verdict,
     first_moves,
     growth_text,
+    is_trained,
 )
 from mushroom_assets.domain.setpoints import change_text
 from mushroom_assets.domain.texts import (
@@ -35,6 +37,7 @@ from mushroom_assets.domain.texts import (
     share_text,
 )
 from mushroom_assets.domain.verdict import assess, unjudged
+from mushroom_assets.domain.vision import label_text
 
 NOTHING: Means = (None, None)  # nothing is known of what followed
 MARKS = {"good": "✓", "watch": "!", "act": "‼", "insufficient_data": "?"}
@@ -193,10 +196,16 @@ def _followed(name: str, means: Means, farm: Farm) -> str:
 
 def _images(room_day: RoomDay, farm: Farm) -> str:
     lines = [_seen(room_day, farm)]
+    usable = [image for image in room_day.images if image["status"] == "ok"]
+    if room_day.model_id is not None and is_trained(room_day) and usable:
+        told = [origin_text(room_day.model_id, usable, farm)]
+        if not may_judge(room_day.model_id, usable, farm):
+            told.append(say("origin_not_judging", farm))
+        lines += ["", say("sentence_gap", farm).join(told)]
     # Random weights see little but the light: among 694 rendered pictures, the most similar ones
     # were not nearer in growth day (7 days apart in the middle) than any two (8).
     alike = room_day.alike
-    if alike is not None and room_day.images_trained and alike.similarity >= ALIKE_FROM:
+    if alike is not None and is_trained(room_day) and alike.similarity >= ALIKE_FROM:
         lines += ["", _alike(alike, farm)]
     return "\n".join(lines)
 
@@ -206,12 +215,10 @@ def _seen(room_day: RoomDay, farm: Farm) -> str:
     if not count:
         return say("no_images", farm)
     stages = Counter(image["stage"] for image in room_day.images if image["stage"])
-    if not room_day.images_trained or not stages:
+    if not is_trained(room_day) or not stages:
         return say("untrained", farm, count=count)
     commonest, _ = stages.most_common(1)[0]
-    label = farm.vision.stages.get(commonest)
-    name = farm.say(label.text) if label else None
-    return say("images", farm, count=count, stage=name or commonest)
+    return say("images", farm, count=count, stage=label_text("stage", commonest, farm))
 
 
 def _alike(alike: Likeness, farm: Farm) -> str:

@@ -138,11 +138,13 @@ class Label(_Model):
 class Vision(_Model):
     """Zero-shot labels of the camera images.
 
-    `unknown_margin` is a difference of probabilities. `sound` is the condition of a crop that has
-    nothing wrong with it: the report does not warn of it.
+    `unknown_margin` is a difference of probabilities. `unfamiliar_below` is a share, see
+    `familiarity.Known`: a picture below it has no label. `sound` is the condition of a crop that
+    has nothing wrong with it: the report does not warn of it.
     """
 
     unknown_margin: float = Field(ge=0, le=1)
+    unfamiliar_below: float = Field(default=0.05, ge=0, lt=1)
     templates: list[str] = Field(min_length=1)
     stages: dict[str, Label] = Field(min_length=2)
     conditions: dict[str, Label] = Field(min_length=2)

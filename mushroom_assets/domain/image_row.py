@@ -56,6 +56,7 @@ class DailyClipInference(ProbeColumns):
     condition: str | None
     condition_probability: float | None
     scores: dict[str, dict[str, float]] | None
+    familiarity: float | None
     temperature_c: float | None
     humidity_pct: float | None
     co2_ppm: float | None
@@ -89,6 +90,7 @@ class ImageLabels(ProbeColumns):
     condition: str
     condition_probability: float
     scores: dict[str, dict[str, float]]
+    familiarity: float | None
 
 
 class Fault(Protocol):
@@ -218,5 +220,6 @@ def _labels(score: ImageScores, columns: ProbeColumns) -> ImageLabels:
         "condition": score.condition,
         "condition_probability": score.condition_probability,
         "scores": score.scores,
+        "familiarity": score.familiarity,
         **columns,
     }

@@ -12,6 +12,7 @@ from typing import Literal, NotRequired, TypedDict
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm, Quantity
 from mushroom_assets.domain.image_row import DailyClipInference
+from mushroom_assets.domain.origin import origin
 from mushroom_assets.domain.sensors import Around, neighbourhood
 from mushroom_assets.domain.series import SECOND, Series
 from mushroom_assets.domain.setpoints import HourlySetpointChanges
@@ -26,7 +27,7 @@ from mushroom_assets.domain.texts import (
 from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.windows import to_us
 
-VERSION = 3  # of the code: raise it when the rows' meaning changes, see `versions`
+VERSION = 4  # of the code: raise it when the rows' meaning changes, see `versions`
 Verdict = Literal["good", "watch", "act", "insufficient_data"]
 # The worst reason decides: what is known to be wrong is said even if something else is unknown
 SEVERITY: tuple[Verdict, ...] = ("good", "watch", "insufficient_data", "act")
@@ -99,7 +100,7 @@ class RoomDay:
     Attributes:
         statistics, changes, images: rows of the three result tables, in key order; images are those
             of one model, and their vectors may be left out.
-        images_trained: whether the model's labels and vectors mean anything.
+        model_id: of the images; None without any.
         alike: the past day that looked most like it.
         effects: what followed each of the `first_moves`.
         peers: rows of earlier days at the same growth day, of any room.
@@ -111,11 +112,16 @@ class RoomDay:
     statistics: Sequence[DailyEnvStats]
     changes: Sequence[HourlySetpointChanges]
     images: Sequence[DailyClipInference]
-    images_trained: bool
+    model_id: str | None
     alike: Likeness | None = None
     effects: Sequence[Effect] = ()
     peers: Sequence[DailyEnvStats] = ()
     conditions_before: Mapping[str, float] = field(default_factory=dict)
+
+
+def is_trained(room_day: RoomDay) -> bool:
+    """Whether a model that has learned something looked at the day's images."""
+    return room_day.model_id is not None and origin(room_day.model_id) != "random"
 
 
 def climate_span(farm: Farm) -> Around:
@@ -170,6 +176,7 @@ def depends_on(farm: Farm) -> list[Parts]:
     stages = {name: farm.say(label.text) for name, label in farm.vision.stages.items()}
     conditions = {name: farm.say(label.text) for name, label in farm.vision.conditions.items()}
     images: Parts = {"stages": stages, "conditions": conditions}
+    images["unfamiliar_below"] = farm.vision.unfamiliar_below
     contagious = [name for name, label in farm.vision.conditions.items() if label.contagious]
     if contagious:
         images["contagious"] = sorted(contagious)

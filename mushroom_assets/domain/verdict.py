@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Band, Farm
+from mushroom_assets.domain.origin import may_judge
 from mushroom_assets.domain.report import SEVERITY, Reason, RoomDay, Verdict, growth_text
 from mushroom_assets.domain.texts import at_least, at_most, duration_text, quantity_name, say
 from mushroom_assets.domain.vision import UNKNOWN
@@ -128,7 +129,7 @@ def _image_reasons(room_day: RoomDay, farm: Farm) -> list[Reason]:
     if broken / len(images) > farm.report.watch_unreadable_share:
         counts = {"count": broken, "total": len(images)}
         found.append(_reason(farm, "watch", "unreadable", counts))
-    if room_day.images_trained:
+    if room_day.model_id is not None and may_judge(room_day.model_id, usable, farm):
         shares = condition_shares([image["condition"] for image in usable])
         found += _condition_reasons(shares, room_day, farm)
     return found

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mushroom_assets.domain.familiarity import Known
 from mushroom_assets.domain.farm import Farm, Label, Vision
 from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.versions import Parts
@@ -22,8 +23,10 @@ from mushroom_assets.domain.versions import Parts
 Array = npt.NDArray[np.floating]
 Encode = Callable[[Sequence[str]], Array]  # n texts to n vectors: `ClipEncoder.encode_texts`
 Kind = Literal["stage", "condition"]
-VERSION = 1  # of the code: raise it when the rows' meaning changes, see `versions`
-UNKNOWN = "unknown"  # stored instead of a label that hardly leads the next
+VERSION = 2  # of the code: raise it when the rows' meaning changes, see `versions`
+# Stored instead of a label that hardly leads the next, and of all labels of a picture that is
+# unlike what the model learned
+UNKNOWN = "unknown"
 # The reason in a row whose file was listed but was gone when it should be read
 VANISHED = "the file vanished"
 # Decimals kept of a probability: finer than any image's noise, and short in jsonb.
@@ -167,24 +170,33 @@ class Judgement(NamedTuple):
     scores: npt.NDArray[np.float64]
 
 
-def judge(probabilities: npt.ArrayLike, names: Sequence[str], unknown_margin: float) -> Judgement:
+def judge(
+    probabilities: npt.ArrayLike,
+    names: Sequence[str],
+    unknown_margin: float,
+    foreign: npt.NDArray[np.bool_] | None = None,
+) -> Judgement:
     """Decisions and rounded scores for rows of probabilities.
 
-    A label whose lead is smaller than `unknown_margin` becomes "unknown" and keeps its probability
-    and margin.
+    A label whose lead is smaller than `unknown_margin`, or that a foreign picture got, becomes
+    "unknown" and keeps its probability and margin.
 
     Args:
         probabilities: shape (n, labels), two labels at least.
         names: of the labels.
         unknown_margin: a difference of probabilities.
+        foreign: shape (n,): pictures unlike all that the model learned; None where nobody can tell.
     """
     scores = np.asarray(probabilities, dtype=np.float64)
     second, first = np.argsort(scores, axis=1)[:, -2:].T
     leading = np.take_along_axis(scores, first[:, None], axis=1)[:, 0]
     margin = leading - np.take_along_axis(scores, second[:, None], axis=1)[:, 0]
+    is_unknown = margin < unknown_margin
+    if foreign is not None:
+        is_unknown |= foreign
     return Judgement(
         names=[*names, UNKNOWN],
-        number=np.where(margin < unknown_margin, len(names), first),
+        number=np.where(is_unknown, len(names), first),
         probability=leading.round(PROBABILITY_DECIMALS),
         margin=margin.round(PROBABILITY_DECIMALS),
         scores=scores.round(PROBABILITY_DECIMALS),
@@ -208,7 +220,8 @@ def _decisions(found: Judgement) -> list[Decision]:
 class ImageScores:
     """The label columns of one row of `daily_clip_inference`.
 
-    `scores` holds every label's probability.
+    `scores` holds every label's probability; `familiarity` is None where the weights do not say
+    what they learned.
     """
 
     stage: str
@@ -217,16 +230,33 @@ class ImageScores:
     condition: str
     condition_probability: float
     scores: dict[str, dict[str, float]]
+    familiarity: float | None = None
+
+
+class Judged(NamedTuple):
+    """What a model says of n images: by kind, "stage" and "condition", and how like it knows them.
+
+    `familiarity` has shape (n,), see `familiarity.Known`; None where the weights do not say what
+    they learned.
+    """
+
+    kinds: Mapping[str, Judgement]
+    familiarity: npt.NDArray[np.float64] | None
 
 
 class Labeller:
     """A farm's labels as one model sees them.
 
-    Texts are encoded once; images then cost a matrix product.
+    Texts are encoded once; images then cost a matrix product. Without `known` no picture is
+    foreign.
     """
 
-    def __init__(self, vision: Vision, encode: Encode, logit_scale: float) -> None:
+    def __init__(
+        self, vision: Vision, encode: Encode, logit_scale: float, known: Known | None = None
+    ) -> None:
         self._unknown_margin = vision.unknown_margin
+        self._unfamiliar_below = vision.unfamiliar_below
+        self._known = known
         self._logit_scale = logit_scale
         kinds = {"stage": vision.stages, "condition": vision.conditions}
         self._names = {kind: list(labels) for kind, labels in kinds.items()}
@@ -234,18 +264,27 @@ class Labeller:
             kind: label_vectors(labels, vision.templates, encode) for kind, labels in kinds.items()
         }
 
-    def judge(self, embeddings: npt.ArrayLike) -> dict[str, Judgement]:
-        """Judge n unit vectors, shape (n, d), by kind, "stage" and "condition"."""
-        exact = np.asarray(embeddings, dtype=np.float64)  # once for both
+    def judge(self, embeddings: npt.ArrayLike) -> Judged:
+        """Judge n unit vectors, shape (n, d)."""
+        exact = np.asarray(embeddings, dtype=np.float64)  # once for all
+        familiarity = None
+        foreign = None
+        if self._known is not None:
+            familiarity = self._known.familiarity(exact)
+            foreign = familiarity < self._unfamiliar_below
         found = {}
         for kind, vectors in self._vectors.items():
             probabilities = zero_shot(exact, vectors, self._logit_scale)
-            found[kind] = judge(probabilities, self._names[kind], self._unknown_margin)
-        return found
+            found[kind] = judge(probabilities, self._names[kind], self._unknown_margin, foreign)
+        return Judged(found, familiarity)
 
     def score(self, embeddings: npt.ArrayLike) -> list[ImageScores]:
         """The scores of n images, in order, from their unit vectors, shape (n, d)."""
-        found = self.judge(embeddings)
+        judged = self.judge(embeddings)
+        found = judged.kinds
+        familiarity: Sequence[float | None] = [None] * len(found["stage"].number)
+        if judged.familiarity is not None:
+            familiarity = judged.familiarity.tolist()
         stages = _decisions(found["stage"])
         conditions = _decisions(found["condition"])
         stage_scores = _by_name(found["stage"])
@@ -254,7 +293,13 @@ class Labeller:
         for number, condition in enumerate(conditions):
             both = {"stage": stage_scores[number], "condition": condition_scores[number]}
             scores.append(
-                ImageScores(*stages[number], condition.label, condition.probability, both)
+                ImageScores(
+                    *stages[number],
+                    condition.label,
+                    condition.probability,
+                    both,
+                    familiarity[number],
+                )
             )
         return scores
 
@@ -290,5 +335,6 @@ def depends_on(farm: Farm) -> list[Parts]:
         "rooms": {room: farm.folder(room) for room in farm.rooms},
         "quantities": {name: farm.quantities[name].model_dump(include=read) for name in climate},
     }
-    labels = {"vision": [prompt_set_version(farm.vision), farm.vision.unknown_margin]}
+    of = farm.vision
+    labels = {"vision": [prompt_set_version(of), of.unknown_margin, of.unfamiliar_below]}
     return [rows, labels]

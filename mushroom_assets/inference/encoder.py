@@ -18,6 +18,7 @@ from PIL import Image
 
 from mushroom_assets.inference.golden import GOLDEN_BOUND, golden_images
 from mushroom_assets.inference.gpu import Feed, memory_told, with_less_memory
+from mushroom_assets.inference.known import known_of
 from mushroom_assets.inference.weights import Weights
 
 Floats = npt.NDArray[np.float32]
@@ -50,6 +51,7 @@ class ClipEncoder:
     Attributes:
         name: "<model>/<weights>", the weights as in `Weights.name`.
         trained: False for random weights, whose labels mean nothing.
+        known: what the model learned, where its weights say so.
         logit_scale: what cosines are multiplied by before the softmax; 100 for OpenAI's CLIP.
         image_size: side of the model's square input, px.
         dimensions: length of a vector.
@@ -64,6 +66,7 @@ class ClipEncoder:
     ) -> None:
         self.name = f"{weights.model}/{weights.name}"
         self.trained = weights.path is not None
+        self.known = known_of(weights)
         self.device = device
         self.precision = "fp32"
         self.workers = workers

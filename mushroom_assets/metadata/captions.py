@@ -10,6 +10,7 @@ from typing import Literal, cast
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.image_row import DailyClipInference
+from mushroom_assets.domain.origin import is_known
 from mushroom_assets.domain.texts import say, share_text
 from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text, leading_two
 from mushroom_assets.metadata.pictures import plain
@@ -22,11 +23,16 @@ PROBABILITY: dict[Kind, Literal["stage_probability", "condition_probability"]] =
 
 
 def label_caption(kind: Kind, row: Row, farm: Farm) -> str:
-    """`fruiting 97%`; for an image without a clear lead `unknown (fruiting 41%)`."""
+    """`fruiting 97%`; for an image without a clear lead `unknown (fruiting 41%)`.
+
+    Of a picture that is unlike all that the model learned, a guess would say nothing.
+    """
     name = cast(str, row[kind])
     share = share_text(row[PROBABILITY[kind]])
     if name != UNKNOWN:
         return f"{label_name(kind, name, farm)} {share}"
+    if row["familiarity"] is not None and not is_known(row, farm):
+        return say("foreign_label", farm, unknown=label_name(kind, UNKNOWN, farm))
     leading = leading_two(scores_of(kind, row))[0][0]
     likeliest = f"{label_name(kind, leading, farm)} {share}"
     return say("unsure_label", farm, unknown=label_name(kind, UNKNOWN, farm), likeliest=likeliest)

@@ -16,7 +16,7 @@ import dagster as dg
 
 from mushroom_assets.domain.card import Card, verdict_text
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.report import SEVERITY, growth_text
+from mushroom_assets.domain.report import SEVERITY, growth_text, is_trained
 from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.domain.setpoints import change_text
 from mushroom_assets.domain.texts import quantity_name, say, share_text
@@ -126,7 +126,7 @@ def _pictures(
         course = inline(drawing.card(ribbons[day.room_id], farm), f"{day.room_id} {day.day}")
         photos = ""
         if draw:
-            photos = room_pictures(day.images, farm, draw, trained=day.images_trained)
+            photos = room_pictures(day.images, farm, draw, trained=is_trained(day))
         left -= len(course) + len(photos)
         if left < 0:
             break

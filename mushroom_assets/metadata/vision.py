@@ -11,6 +11,7 @@ import dagster as dg
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.image_row import DailyClipInference
+from mushroom_assets.domain.origin import origin_text
 from mushroom_assets.domain.strays import stray_text
 from mushroom_assets.domain.texts import say, share_text
 from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text
@@ -45,6 +46,8 @@ def vision_metadata(
     """
     ok = [row for row in rows if row["status"] == "ok"]
     shown: Metadata = {} if trained else _untrained_note(farm)
+    if trained and ok:
+        shown["labels_from"] = dg.MetadataValue.md(plain(origin_text(model_id, ok, farm)))
     shown |= _pictures(ok, farm, draw, trained=trained) if ok else {}
     shown |= _rooms(rows, farm, trained=trained)
     shown |= _unusable(rows, strays, farm)

@@ -55,6 +55,7 @@ def test_every_closed_partition_is_made_once(small: SmallFarm, tmp_path: Path) -
         ("partitions_complete", "daily_clip_inference"),
         ("partitions_complete", "daily_room_report"),
         ("this_morning", "daily_room_report"),
+        ("pictures_familiar", "daily_clip_inference"),
         ("feed_alive", "sample"),
         ("feed_alive", "room_images"),
     }

@@ -5,11 +5,21 @@ import unicodedata
 from typing import Any
 
 from mushroom_assets.domain.report import EVENTS_SHOWN, Likeness
-from mushroom_assets_tests.kit.room_days import BATCH, DAY, change, farm, image, stats, write
+from mushroom_assets_tests.kit.room_days import (
+    BATCH,
+    DAY,
+    RANDOM,
+    RENDERS,
+    change,
+    farm,
+    image,
+    stats,
+    write,
+)
 
 
 def test_labels_of_an_untrained_model_are_never_judged_or_shown() -> None:
-    row = write(images=[image("green_mould", "harvest")] * 48, trained=False)
+    row = write(images=[image("green_mould", "harvest")] * 48, model_id=RANDOM)
     assert (row["verdict"], row["reasons"]) == ("good", [])
     assert "Images: 48, not judged (the CLIP model has random weights)" in row["summary_md"]
     assert "mould" not in row["summary_md"]
@@ -18,8 +28,40 @@ def test_labels_of_an_untrained_model_are_never_judged_or_shown() -> None:
 
 def test_the_summary_names_the_commonest_stage_and_a_day_without_images() -> None:
     seen = write(images=[image(stage="harvest")] * 3 + [image(stage="fruiting")] * 2)
-    assert seen["summary_md"].endswith("Images: 5, mostly harvest")
+    told = seen["summary_md"].splitlines()[-3:]
+    assert told == [
+        "Images: 5, mostly harvest",
+        "",
+        "Labels: ViT-B-32/laion2b_s34b_b79k by the farm file's prompts; "
+        "how right they are here was not measured.",
+    ]
     assert write()["summary_md"].endswith("No images")
+
+
+def test_drawings_are_told_and_how_many_pictures_are_like_them() -> None:
+    foreign = image("unknown", "unknown", familiarity=0.0499)
+    known = image(familiarity=0.05, probe_id="stage-1 condition-2")
+    told = write(images=[known] * 3 + [foreign], model_id=RENDERS)["summary_md"].splitlines()
+    assert told[-1] == (
+        "Labels: the packaged model, which learned from drawings and never saw a photograph. "
+        "3 of 4 pictures are like what it learned. "
+        "Beside them those of the farm's own probe: stage-1 condition-2."
+    )
+
+
+def test_where_most_pictures_are_foreign_the_verdict_is_said_to_leave_labels_out() -> None:
+    foreign = image("unknown", "unknown", familiarity=0.0)
+    pictures = [foreign] * 3 + [image("blotch", familiarity=0.4)] * 2
+    lines = write(images=pictures, model_id=RENDERS)["summary_md"].splitlines()
+    assert "Images: 5, mostly unknown" in lines
+    assert lines[-1].endswith(
+        "2 of 5 pictures are like what it learned. The verdict leaves its labels out."
+    )
+    chinese = write(images=pictures, model_id=RENDERS, of=farm("zh"))["summary_md"].splitlines()
+    assert chinese[-1] == (
+        "标签来源：随包模型，只学过渲染图，从未见过照片。5 张图像中有 2 张与其所学相似。"
+        "结论不采用其标签。"
+    )
 
 
 def test_changes_are_listed_in_order_of_time_in_farm_time() -> None:
@@ -91,7 +133,10 @@ def test_the_whole_summary_in_chinese() -> None:
     ]
     assert lines[7] == "| 指标 | 均值 | 最小 | 最大 | 达标 | 有数据 |"
     assert "**设定变更:1 次**" in lines
-    assert lines[-1] == "图像:2 张,多为子实体生长期"
+    assert lines[-3] == "图像:2 张,多为子实体生长期"
+    assert lines[-1] == (
+        "标签来源:ViT-B-32/laion2b_s34b_b79k,依据农场文件的提示词;在本农场的准确率未经测量。"
+    )
     # Codes are no texts
     assert [reason["code"] for reason in row["reasons"]] == ["in_range", "coverage"]
 
@@ -129,7 +174,7 @@ def test_a_day_that_is_merely_the_least_unlike_is_not_told() -> None:
 
 
 def test_likeness_in_the_eyes_of_an_untrained_model_is_not_told() -> None:
-    assert write(alike=ALIKE, trained=False) == write(trained=False)
+    assert write(alike=ALIKE, model_id=RANDOM) == write(model_id=RANDOM)
 
 
 def test_the_day_most_alike_in_chinese() -> None:

@@ -9,7 +9,17 @@ import pytest
 from mushroom_assets.domain.marks import mark
 from mushroom_assets.domain.report import effects
 from mushroom_assets.domain.windows import to_us
-from mushroom_assets_tests.kit.room_days import DAY, change, codes, farm, image, stats, write
+from mushroom_assets_tests.kit.room_days import (
+    DAY,
+    RANDOM,
+    RENDERS,
+    change,
+    codes,
+    farm,
+    image,
+    stats,
+    write,
+)
 
 
 def test_a_flawless_day_is_good_without_any_reason() -> None:
@@ -259,6 +269,23 @@ def test_images_that_nobody_can_name_are_no_condition() -> None:
     assert write(images=[image("unknown")] * 48)["verdict"] == "good"
 
 
+def test_a_model_of_drawings_does_not_judge_pictures_that_it_does_not_know() -> None:
+    known = image("blotch", familiarity=0.4)
+    foreign = image("unknown", "unknown", familiarity=0.01)
+    assert write(images=[known] * 4 + [foreign] * 5, model_id=RENDERS)["verdict"] == "good"
+    half = write(images=[known] * 5 + [foreign] * 5, model_id=RENDERS)
+    assert codes(half) == [("watch", "condition")]
+
+
+def test_drawings_without_a_word_on_familiarity_judge_nothing() -> None:
+    assert write(images=[image("blotch")] * 48, model_id=RENDERS)["verdict"] == "good"
+
+
+def test_other_weights_judge_whether_or_not_they_say_what_they_learned() -> None:
+    assert write(images=[image("blotch")] * 48)["verdict"] == "act"
+    assert write(images=[image("blotch", familiarity=0.2)] * 48)["verdict"] == "act"
+
+
 def test_the_share_of_a_condition_is_among_the_images_that_could_be_judged() -> None:
     broken = image(None, None, "unreadable")
     row = write(images=[broken] * 20 + [image("blotch")] * 2 + [image()] * 2)
@@ -270,7 +297,7 @@ def test_the_share_of_a_condition_is_among_the_images_that_could_be_judged() -> 
 
 
 def test_unreadable_files_are_told_also_with_an_untrained_model() -> None:
-    assert codes(write(images=[image(), image(None, None, "rejected")], trained=False)) == [
+    assert codes(write(images=[image(), image(None, None, "rejected")], model_id=RANDOM)) == [
         ("watch", "unreadable")
     ]
 

@@ -147,7 +147,7 @@ def test_the_farm_file_says_the_decimals_and_else_the_unit_does() -> None:
 def test_a_report_shows_a_quantity_as_the_farm_file_says() -> None:
     of = with_oxygen(", text: oxygen, decimals: 2")
     row: Any = stat("humidity") | {"quantity": "o2", "mean": 20.946, "min": 20.0, "max": 21.0}
-    summary = card(RoomDay("A", DAY, [row], [], [], True), of).parts["statistics"]
+    summary = card(RoomDay("A", DAY, [row], [], [], None), of).parts["statistics"]
     assert "| oxygen | 20.95 % | 20.00 % | 21.00 % | 100% | 100% |" in summary
 
 

@@ -26,6 +26,7 @@ FARM = 'timezone: Asia/Shanghai\nfirst_day: 2025-12-01\nrooms: {"607": {folder: 
 # To be added to FARM: other prompts than its own
 OTHER_PROMPTS = """vision:
   unknown_margin: 0.001
+  unfamiliar_below: 0
   templates: ['{}', 'a photo of {}']
   stages:
     "it's %s": {prompts: [soil]}

@@ -14,6 +14,8 @@ SETPOINTS = "hourly_setpoint_changes"
 VISION = "daily_clip_inference"
 REPORT = "daily_room_report"
 ERROR = dg.AssetCheckSeverity.ERROR
+# Checks of the newest day, which have no partition
+TODAY = {"daily_room_report": ["this_morning"], "daily_clip_inference": ["pictures_familiar"]}
 WARN = dg.AssetCheckSeverity.WARN
 Evaluations = dict[str, dg.AssetCheckEvaluation]
 
@@ -27,7 +29,7 @@ def checks_only(
         "farm_file": FarmFile(path=str(small.path)),
     }
     key = dg.AssetKey(asset)
-    names = ["partitions_complete", "this_morning"] if asset == REPORT else ["partitions_complete"]
+    names = ["partitions_complete", *TODAY.get(asset, [])]
     standing = dg.AssetSelection.checks(*(dg.AssetCheckKey(key, name) for name in names))
     selection: dg.AssetSelection = dg.AssetSelection.checks_for_assets(asset) - standing
     if only:

@@ -10,6 +10,9 @@ from mushroom_assets.domain.report import Likeness, RoomDay
 
 DAY = dt.date(2026, 1, 20)
 BATCH = dt.date(2026, 1, 10)  # growth day 11: fruiting
+MODEL = "ViT-B-32/laion2b_s34b_b79k/prompts-117ed1b8"
+RENDERS = "mushroom-tiny/renders-9d437a11/prompts-117ed1b8"
+RANDOM = "mushroom-tiny/random-seed0/prompts-117ed1b8"
 
 
 def farm(language: str = "en", addition: str = "") -> Farm:
@@ -56,10 +59,15 @@ def stats(**changed: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def image(
-    condition: str | None = "healthy", stage: str | None = "fruiting", status: str = "ok"
+    condition: str | None = "healthy",
+    stage: str | None = "fruiting",
+    status: str = "ok",
+    familiarity: float | None = None,
+    probe_id: str | None = None,
 ) -> dict[str, Any]:
     """What the report reads of a row of `daily_clip_inference`."""
-    return {"status": status, "stage": stage, "condition": condition}
+    row: dict[str, Any] = {"status": status, "stage": stage, "condition": condition}
+    return row | {"familiarity": familiarity, "probe_id": probe_id}
 
 
 def change(minute: int, **changed: Any) -> dict[str, Any]:
@@ -85,13 +93,13 @@ def write(
     *,
     changes: list[Any] | None = None,
     images: list[Any] | None = None,
-    trained: bool = True,
+    model_id: str | None = MODEL,
     alike: Likeness | None = None,
     of: Farm | None = None,
     **known: Any,
 ) -> dict[str, Any]:
     given: list[Any] = stats() if statistics is None else statistics
-    room_day = RoomDay("611", DAY, given, changes or [], images or [], trained, alike, **known)
+    room_day = RoomDay("611", DAY, given, changes or [], images or [], model_id, alike, **known)
     return dict(card(room_day, of or farm()).row())
 
 

@@ -37,7 +37,7 @@ def cards(of: Farm, *, bad: tuple[str, ...] = (), moves: int = 3) -> list[Card]:
             change(minute, room_id=room, device_alias=f"air_cooler_{room}")
             for minute in range(moves)
         ]
-        found.append(card(RoomDay(room, DAY, statistics, changes, [], True), of))
+        found.append(card(RoomDay(room, DAY, statistics, changes, [], None), of))
     return found
 
 
@@ -71,7 +71,7 @@ def test_the_rooms_that_need_somebody_come_first() -> None:
         stats(temperature={"coverage": 0.1}),
     ]
     made = [
-        card(RoomDay(room, DAY, day, [], [], True), of)
+        card(RoomDay(room, DAY, day, [], [], None), of)
         for room, day in zip(of.rooms, days, strict=True)
     ]
     verdicts = {made.room_day.room_id: made.verdict for made in made}

@@ -30,6 +30,7 @@ from mushroom_assets.metadata.contact_sheet import (
 )
 from mushroom_assets.metadata.vision import NAMED, vision_metadata
 from mushroom_assets_tests.kit.markdown import pictures, tables, texts
+from mushroom_assets_tests.kit.room_days import MODEL, RENDERS
 
 DAY = dt.date(2026, 1, 10)
 ZONE = zoneinfo.ZoneInfo("Asia/Shanghai")
@@ -65,8 +66,10 @@ def image(
         "condition_probability": 0.88,
         "brightness": 0.4,
         "scores": {"stage": stages, "condition": {"healthy": 0.88, "blotch": 0.05}},
+        "familiarity": None,
         "probe_stage": None,
         "probe_stage_probability": None,
+        "probe_id": None,
     }
     return cast(DailyClipInference, row | changed)
 
@@ -276,7 +279,7 @@ def plotted(day: dict[str, Any]) -> set[str]:
 
 def test_what_is_plotted_has_the_same_keys_every_day() -> None:
     first = plotted(shown([image(2)]))
-    unsure = image(3, shares={"harvest": 0.5, "fruiting": 0.45})
+    unsure = image(9, shares={"harvest": 0.5, "fruiting": 0.45})
     assert first == plotted(shown([unsure, broken(1)], draw=None))
     assert len(first) == 5 + len(STAGES) + len(farm().vision.conditions) + 2
 
@@ -295,6 +298,25 @@ def test_files_that_cannot_be_used_are_named_with_their_reason_up_to_a_bound() -
     assert told.startswith("elsewhere/: 没有库房使用文件夹 elsewhere；各库房的文件夹为 607, 611。")
     assert "contact_sheet" not in found  # nothing to be shown
     assert not {"not_ok", "quarantine"} & set(shown([image(2)]))
+
+
+def test_the_day_says_what_its_labels_come_from_and_how_many_pictures_are_known() -> None:
+    rows = [image(2, familiarity=0.3), image(3, familiarity=0.02), image(4, familiarity=0.05)]
+    found = vision_metadata(rows, RENDERS, trained=True, farm=farm())["labels_from"].value
+    assert found == (
+        "Labels: the packaged model, which learned from drawings and never saw a photograph. "
+        "2 of 3 pictures are like what it learned."
+    )
+    own = vision_metadata([image(2)], MODEL, trained=True, farm=farm("zh"))["labels_from"].value
+    assert own.startswith("标签来源：ViT-B-32/laion2b\\_s34b\\_b79k，")
+
+
+def test_a_foreign_picture_is_not_guessed_at() -> None:
+    foreign = image(2, stage="unknown", condition="unknown", familiarity=0.01)
+    unsure = image(9, shares={"harvest": 0.41, "fruiting": 0.4}, familiarity=0.5)
+    sheet = contact_sheet([foreign, unsure], farm(), Draw(), trained=True)
+    assert sheet.count("unknown (unlike what the model knows)") == 2  # stage and condition
+    assert "unknown (harvest 41%)" in sheet
 
 
 def test_of_random_weights_a_chinese_farm_is_told_in_chinese() -> None:

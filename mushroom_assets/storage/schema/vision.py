@@ -92,8 +92,8 @@ daily_clip_inference = table(
     opt(
         "stage",
         Text,
-        "zero-shot growth stage, unknown below the set margin",
-        "零样本判定的生长阶段，领先幅度不足时为 unknown",
+        "zero-shot growth stage; unknown below the set margin or familiarity",
+        "零样本判定的生长阶段；领先幅度或熟悉度不足时为 unknown",
         origin=ZERO_SHOT,
     ),
     opt(
@@ -115,8 +115,8 @@ daily_clip_inference = table(
     opt(
         "condition",
         Text,
-        "zero-shot condition, unknown below the set margin",
-        "零样本判定的状况，领先幅度不足时为 unknown",
+        "zero-shot condition; unknown below the set margin or familiarity",
+        "零样本判定的状况；领先幅度或熟悉度不足时为 unknown",
         origin=ZERO_SHOT,
     ),
     opt(
@@ -197,6 +197,14 @@ daily_clip_inference = table(
         "the fits these came from, stage and condition, as clip_probe names them",
         "所用探针的编号（阶段与状况），与 clip_probe 一致",
         origin="probe",
+    ),
+    opt(
+        "familiarity",
+        Double,
+        "share of like pictures the model learned that are as odd; null: weights do not say",
+        "模型学过的同类图像中，至少同样少见者所占的份额；权重未说明所学内容时为空",
+        unit="0..1",
+        origin=f"{CONTENT} model",
     ),
     opt("precision", Text, *PRECISION, origin="model"),
     CheckConstraint("status IN ('ok', 'unreadable', 'rejected')", name="status"),

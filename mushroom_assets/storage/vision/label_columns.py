@@ -12,7 +12,7 @@ import numpy.typing as npt
 from psycopg import sql
 
 from mushroom_assets.domain.probe import KINDS, Leading
-from mushroom_assets.domain.vision import Judgement
+from mushroom_assets.domain.vision import Judged, Judgement
 from mushroom_assets.storage.copy import Column
 
 PROBE_COLUMNS = [f"probe_{kind}" for kind in KINDS]
@@ -23,10 +23,10 @@ PROBE_COLUMNS += [f"probe_{kind}_probability" for kind in KINDS]
 class Labels:
     """New labels of n images.
 
-    Zero-shot results by kind, probe results where there are any, and the probes' id.
+    Zero-shot results, probe results by kind where there are any, and the probes' id.
     """
 
-    zero_shot: Mapping[str, Judgement]
+    zero_shot: Judged
     probes: Mapping[str, Leading]
     probe_id: str | None
 
@@ -38,12 +38,14 @@ def columns_of(places: npt.NDArray[np.void], labels: Labels) -> list[Column]:
     """
     columns = [
         Column("source", "tid", places),
-        Column("stage_margin", "float8", labels.zero_shot["stage"].margin),
+        Column("stage_margin", "float8", labels.zero_shot.kinds["stage"].margin),
     ]
+    if labels.zero_shot.familiarity is not None:
+        columns.append(Column("familiarity", "float8", labels.zero_shot.familiarity))
     for name, found in _by_column(labels).items():
         columns.append(Column(name, "int2", found.number + 1))
         columns.append(Column(f"{name}_probability", "float8", found.probability))
-    for kind, judged in labels.zero_shot.items():
+    for kind, judged in labels.zero_shot.kinds.items():
         for number, scores in enumerate(judged.scores.T):
             columns.append(Column(_score(kind, number), "float8", scores))
     return columns
@@ -53,11 +55,14 @@ def values_of(labels: Labels) -> dict[str, sql.Composable]:
     """SQL of each label column by its name; NULL where a row has no labels."""
     values: dict[str, sql.Composable] = dict.fromkeys(PROBE_COLUMNS, sql.NULL)
     values["stage_margin"] = _travelled("stage_margin")
+    values["familiarity"] = sql.NULL
+    if labels.zero_shot.familiarity is not None:
+        values["familiarity"] = _travelled("familiarity")
     for name, found in _by_column(labels).items():
         names = sql.Literal(list(found.names))
         values[name] = sql.SQL("({}::text[])[{}]").format(names, _travelled(name))
         values[f"{name}_probability"] = _travelled(f"{name}_probability")
-    values["scores"] = _scores(labels.zero_shot)
+    values["scores"] = _scores(labels.zero_shot.kinds)
     probe_id = sql.Literal(labels.probe_id)
     values["probe_id"] = sql.SQL("CASE WHEN usable THEN {} END").format(probe_id)
     return values
@@ -66,7 +71,7 @@ def values_of(labels: Labels) -> dict[str, sql.Composable]:
 def _by_column(labels: Labels) -> dict[str, Judgement | Leading]:
     """The results by the column that names the leading label."""
     probes = {f"probe_{kind}": found for kind, found in labels.probes.items()}
-    return {**labels.zero_shot, **probes}
+    return {**labels.zero_shot.kinds, **probes}
 
 
 def _score(kind: str, number: int) -> str:
