@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 WORKERS = {"cpu": 4, "cuda": 16}
 PRECISIONS = ("auto", "fp32", "bf16")
 # Models that `auto` leaves in float32: bfloat16 spares 1.3 ms of mushroom-tiny's 2.7 ms an image,
-# beside 9 ms of decoding, and what ships with the weights was made of float32's vectors: the noise
+# beside 8 ms of decoding, and what ships with the weights was made of float32's vectors: the noise
 # of 8 bits adds 2.5 to a familiarity of 12.9 (squared distance to 44 renders) and up to 0.015 to a
 # probability. ViT-B-32 takes 51 ms instead of 99. Both with AVX512-BF16 (an EPYC of 2022, busy);
 # with AMX ViT-B-32 is 2.6 times as fast as in float32.
