@@ -103,8 +103,8 @@ def _has_bf16(place: str) -> bool:
     """Whether products of bfloat16 are the device's own, not emulated."""
     import torch
 
-    if place == "cuda":
-        return True
+    if place == "cuda":  # from Ampere on; a T4 emulates it
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     has = torch.cpu.get_capabilities()
     return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
 

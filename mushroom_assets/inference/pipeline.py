@@ -55,9 +55,9 @@ def embed(
     """The outcome of every path, in order.
 
     Held in memory are the bytes of at most `reading.BYTES_AHEAD` (300 MB, or one file that is
-    larger), one decoded picture a worker, and the model's input of two batches a worker (for a GPU
-    of four). Neither the number of files nor their size adds to it, but for a file whose size is
-    not told: that counts as 2 MB.
+    larger), one decoded picture a worker, and the model's input of a batch a worker, for a GPU of
+    the files in hand (some 500, of 150 kB each). Neither the number of files nor their size adds to
+    it, but for a file whose size is not told: that counts as 2 MB.
 
     Args:
         paths: files in the store.

@@ -280,16 +280,22 @@ AMX = {"avx512_bf16": False, "amx_bf16": True}
         ("ViT-B-32", "cpu", AMX, True),
         ("ViT-B-32", "cpu", {"avx512_bf16": False, "avx2": True}, False),
         ("ViT-B-32", "cpu", {}, False),
-        ("ViT-B-32", "cuda", {}, True),
+        ("ViT-B-32", "cuda", {"gpu": True}, True),
+        ("ViT-B-32", "cuda", AMX, False),  # a GPU that would emulate it
         # Made of float32's vectors: what ships with the weights
         ("mushroom-tiny", "cpu", AMX, False),
-        ("mushroom-tiny", "cuda", AMX, False),
+        ("mushroom-tiny", "cuda", {"gpu": True}, False),
     ],
 )
 def test_auto_tries_bf16_by_a_fixed_rule(
     model: str, place: str, has: dict[str, bool], expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def gpu_has(*, including_emulation: bool) -> bool:
+        assert not including_emulation
+        return "gpu" in has
+
     monkeypatch.setattr("torch.cpu.get_capabilities", lambda: has)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", gpu_has)
     assert load_module._pays(model, place) is expected
 
 
