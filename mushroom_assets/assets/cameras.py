@@ -78,7 +78,7 @@ class Cameras:
                 return self.store.read(path)
             return self.store.read_start(path, MAX_BYTES + 1)  # enough to see that it is too large
 
-        for outcome in embed(rest, read, self.encoder, self.memory):
+        for outcome in embed(rest, read, self.encoder, self.memory, sizes):
             outcomes[outcome.path] = outcome
         return {
             path: judged_image(outcomes[path], room, day.date, self.farm)

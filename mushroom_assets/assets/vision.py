@@ -154,4 +154,6 @@ def stored_metadata(stored: StoredDay, cameras: Cameras, *, with_pictures: bool)
         strays=stored.strays,
         draw=cameras.thumbnails if with_pictures else None,
     )
-    return shown | {"images_computed": stored.computed}
+    precisions = sorted({row["precision"] for row in stored.rows if row["precision"]})
+    made = {"images_computed": stored.computed, "precision": ", ".join(precisions) or "-"}
+    return shown | made

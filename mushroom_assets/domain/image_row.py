@@ -49,6 +49,7 @@ class DailyClipInference(ProbeColumns):
     width: int | None
     height: int | None
     embedding: npt.NDArray[np.float32] | None
+    precision: str | None
     sharpness: float | None
     brightness: float | None
     stage: str | None
@@ -169,7 +170,7 @@ def judged_image(outcome: Outcome, room: str, day: dt.date, farm: Farm) -> Judge
     try:
         key = parse_image_key(outcome.path, farm)
     except ImageKeyError as error:
-        row |= {"status": "rejected", "error": str(error), "embedding": None}
+        row |= {"status": "rejected", "error": str(error), "embedding": None, "precision": None}
     else:
         row |= {"camera": key.camera, "captured_at": key.captured_at, "batch_date": key.in_date}
     return row
@@ -186,6 +187,7 @@ def _put_fault(row: JudgedImage, fault: Fault) -> None:
 def _put_encoded(row: JudgedImage, encoded: EncodedImage) -> None:
     row["content_sha256"] = encoded.content_sha256
     row["embedding"] = encoded.embedding
+    row["precision"] = encoded.precision
     row["width"] = encoded.width
     row["height"] = encoded.height
     row["sharpness"] = encoded.sharpness

@@ -29,6 +29,10 @@ MINUTES = CLIMATE_MAX_AGE_S // 60  # how old the climate at the capture may be
 # Meanings of columns that `vision_work` has too, in both languages
 SHA256 = ("SHA-256 of the file's bytes, hexadecimal", "文件内容的 SHA-256，十六进制")
 EMBEDDING = ("L2-normalised vector of the image alone", "仅由图像得出的向量，L2 归一化")
+PRECISION = (
+    "fp32 or bf16: what the vector was computed in; null if not recorded",
+    "计算该向量所用的精度：fp32 或 bf16；未记录则为空",
+)
 WIDTH = ("width of the original image", "原图宽度")
 HEIGHT = ("height of the original image", "原图高度")
 SHARPNESS = (
@@ -202,6 +206,7 @@ daily_clip_inference = table(
         unit="0..1",
         origin=f"{CONTENT} model",
     ),
+    opt("precision", Text, *PRECISION, origin="model"),
     CheckConstraint("status IN ('ok', 'unreadable', 'rejected')", name="status"),
     CheckConstraint("(status = 'ok') = (embedding IS NOT NULL)", name="embedding"),
     Index(None, "image_date"),
