@@ -45,10 +45,18 @@ def label_words(kind: Kind, row: Row, farm: Farm) -> str:
 
 
 def probe_caption(row: Row, farm: Farm) -> str:
-    """The stage by the farm's own probe: `harvest 80%`; nothing where there is no probe."""
+    """The stage by the farm's own probe: `harvest 80%`; nothing where there is no probe.
+
+    Where it is unknown, the stages that are left, if any are: `unknown (fruiting, harvest)`.
+    """
     name = row["probe_stage"]
     if not name:
         return ""
+    if name == UNKNOWN:
+        unknown = label_name("stage", name, farm)
+        left = [label_name("stage", one, farm) for one in row["probe_stages"] or ()]
+        listed = say("comma", farm).join(left)
+        return say("unsure_label", farm, unknown=unknown, likeliest=listed) if left else unknown
     return f"{label_name('stage', name, farm)} {share_text(row['probe_stage_probability'])}"
 
 

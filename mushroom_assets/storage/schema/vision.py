@@ -5,7 +5,7 @@ What inference keeps beside it is in `vision_work`.
 
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import CheckConstraint, Date, Double, Index, Integer, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from mushroom_assets.domain.vision import CLIMATE_MAX_AGE_S
 from mushroom_assets.storage.schema.dictionary import (
@@ -164,30 +164,30 @@ daily_clip_inference = table(
     opt(
         "probe_stage",
         Text,
-        "stage by the farm's own probe; null without one",
-        "农场自有探针判定的阶段；没有探针时为空",
+        "stage by the farm's own probe, unknown where it is excluded; null without one",
+        "农场自有探针判定的阶段，已被排除时为 unknown；没有探针时为空",
         origin=PROBED,
     ),
     opt(
         "probe_stage_probability",
         Double,
-        "the probe's probability of it",
-        "探针给出的该阶段的概率",
+        "the probe's probability of the likeliest stage",
+        "探针给出的最可能阶段的概率",
         unit="0..1",
         origin=PROBED,
     ),
     opt(
         "probe_condition",
         Text,
-        "condition by the farm's own probe; null without one",
-        "农场自有探针判定的状况；没有探针时为空",
+        "condition by the farm's own probe, unknown where it is excluded; null without one",
+        "农场自有探针判定的状况，已被排除时为 unknown；没有探针时为空",
         origin=PROBED,
     ),
     opt(
         "probe_condition_probability",
         Double,
-        "the probe's probability of it",
-        "探针给出的该状况的概率",
+        "the probe's probability of the likeliest condition",
+        "探针给出的最可能状况的概率",
         unit="0..1",
         origin=PROBED,
     ),
@@ -207,6 +207,20 @@ daily_clip_inference = table(
         origin=f"{CONTENT} model",
     ),
     opt("precision", Text, *PRECISION, origin="model"),
+    opt(
+        "probe_stages",
+        ARRAY(Text),
+        "stages not excluded, 10 % error a class; empty: unlike all labelled; null: not calibrated",
+        "探针无法排除的阶段，每类误差 10 %；空集表示与所有已标注图像都不像；校准之前为空",
+        origin=PROBED,
+    ),
+    opt(
+        "probe_conditions",
+        ARRAY(Text),
+        "conditions that the probe cannot exclude, as probe_stages; null until it is calibrated",
+        "探针无法排除的状况，同 probe_stages；校准之前为空",
+        origin=PROBED,
+    ),
     CheckConstraint("status IN ('ok', 'unreadable', 'rejected')", name="status"),
     CheckConstraint("(status = 'ok') = (embedding IS NOT NULL)", name="embedding"),
     Index(None, "image_date"),
