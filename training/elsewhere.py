@@ -177,7 +177,7 @@ def floor(random: np.random.Generator) -> Pixels:
     v = np.cos(turn) * far - np.sin(turn) * x
     number = random.uniform(1.5, 5)
     odd = (np.floor(number * u) + np.floor(number * v)).astype(int) % 2
-    made = _colours(2, random)[odd]
+    made: Pixels = _colours(2, random)[odd]
     made[down < horizon] = random.integers(0, 256, 3)
     return made
 

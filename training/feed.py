@@ -36,12 +36,15 @@ class Batch(NamedTuple):
     doubt: NDArray[np.float32]
 
 
-def batches(renders: Pixels, foreign: Pixels, size: int, seed: int, epoch: int) -> Iterator[Batch]:
+def batches(
+    renders: Pixels, foreign: Pixels | None, size: int, seed: int, epoch: int
+) -> Iterator[Batch]:
     """The steps of an epoch: every render once, in another order each time.
 
     Args:
         renders: shape (count, side, side, 3).
-        foreign: a pool of pictures without any crop, of the same form.
+        foreign: a pool of pictures without any crop, of the same form; None for an epoch without
+            them, of renders that are only moved.
         size: renders in a step.
         seed: of the whole training.
         epoch: its number.
@@ -52,6 +55,8 @@ def batches(renders: Pixels, foreign: Pixels, size: int, seed: int, epoch: int) 
     def prepared(start: int) -> Batch:
         random = np.random.default_rng([seed, epoch, start])
         chosen = np.sort(order[start : start + size])
+        if foreign is None:
+            return _plain(moved(renders[chosen], random), chosen)
         seen = varied(renders[chosen], random)
         beside = _foreign(renders[chosen], foreign, random)
         pixels = np.concatenate([seen.pixels, beside])
@@ -64,6 +69,11 @@ def batches(renders: Pixels, foreign: Pixels, size: int, seed: int, epoch: int) 
             coming = thread.submit(prepared, start)
             yield ready
         yield coming.result()
+
+
+def _plain(pixels: Pixels, chosen: NDArray[np.int64]) -> Batch:
+    count = len(chosen)
+    return Batch(pixels, chosen, np.ones(count, dtype=bool), np.zeros(count, dtype=np.float32))
 
 
 def _foreign(renders: Pixels, pool: Pixels, random: np.random.Generator) -> Pixels:

@@ -41,8 +41,8 @@ class Plan(NamedTuple):
     """How long and how fast."""
 
     epochs: int
-    batch: int
     rate: float
+    batch: int
     seed: int
 
 
@@ -121,8 +121,8 @@ def _softened(aims: torch.Tensor, doubt: torch.Tensor, count: int) -> torch.Tens
 class Fit:
     """A model in training."""
 
-    def __init__(self, words: Words, plan: Plan) -> None:
-        torch.manual_seed(plan.seed)
+    def __init__(self, words: Words, seed: int) -> None:
+        torch.manual_seed(seed)
         open_clip = import_open_clip()
         self.model: Any = open_clip.create_model(DEFAULT_MODEL, pretrained=None)
         self.model.visual.to(memory_format=torch.channels_last)  # a quarter less time on CPU
@@ -135,8 +135,7 @@ class Fit:
             torch.nn.init.zeros_(weights.bias)
         self._tokens = open_clip.get_tokenizer(DEFAULT_MODEL)
         self._words = words
-        self._plan = plan
-        self._random = np.random.default_rng(plan.seed)
+        self._random = np.random.default_rng(seed)
 
     def texts(self, texts: list[str]) -> torch.Tensor:
         """Unit vectors of texts."""
@@ -190,10 +189,18 @@ class Fit:
         self.model.requires_grad_(False)
         self.model.visual.requires_grad_(True)
 
-    def run(self, made: Pictures, foreign: NDArray[np.uint8], say: Callable[[str], None]) -> None:
-        """Train the image tower: AdamW, the rate up over the first 15 % and down along a cosine."""
+    def run(
+        self,
+        made: Pictures,
+        foreign: NDArray[np.uint8] | None,
+        plan: Plan,
+        say: Callable[[str], None],
+    ) -> None:
+        """Train the image tower: AdamW, the rate up over the first 15 % and down along a cosine.
+
+        Without foreign pictures the others are not altered either, see `batches`.
+        """
         aims = targets(made, self._words)
-        plan = self._plan
         steps = plan.epochs * (len(made.scenes) // plan.batch)
         optimiser = torch.optim.AdamW(self._groups(), lr=plan.rate, betas=(0.9, 0.98))
         schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -261,7 +268,8 @@ class Fit:
             told = aim >= 0
             soft = _softened(aim[told], doubt[told], len(labels))
             of_labels = of_labels + functional.cross_entropy(renders[told] @ labels.T, soft)
-            of_foreign = of_foreign + (foreign @ labels.T).pow(2).mean()
+            if len(foreign):
+                of_foreign = of_foreign + (foreign @ labels.T).pow(2).mean()
         of_captions = self._captions(renders, batch, aims, pool)
         return torch.stack([of_labels, CAPTIONS * of_captions, FOREIGN * of_foreign])
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 Pixels = NDArray[np.uint8]
-Values = NDArray[np.float32]
+Values = NDArray[np.floating]
 Kind = Callable[[int, np.random.Generator], Values]
 CHUNK = 250
 LEAST = 35  # mean grey level: darkness is known
@@ -61,7 +61,8 @@ def gradients(side: int, random: np.random.Generator) -> Values:
             way = np.cos(angle) * (across - 0.5) + np.sin(angle) * (down - 0.5) + 0.5
         share = np.clip(way * random.uniform(0.6, 2.5), 0, 1)[..., None]
         made += _colour(random) * share + _colour(random) * (1 - share)
-    return made / max(1.0, made.mean() / random.uniform(60, 190))
+    found: Values = made / max(1.0, made.mean() / random.uniform(60, 190))
+    return found
 
 
 def leaves(side: int, random: np.random.Generator) -> Values:
@@ -77,7 +78,10 @@ def leaves(side: int, random: np.random.Generator) -> Values:
     depths = random.choice([0.0, 0.25, 0.6, 1.0], (count + 1, 1)).astype(np.float32)
     texture = clouds(side, random)
     grain = texture - texture.mean(axis=(0, 1))
-    return colours[leaf] + depths[leaf] * np.where(leaf[..., None] % 2, grain, grain[::-1].copy())
+    found: Values = colours[leaf] + depths[leaf] * np.where(
+        leaf[..., None] % 2, grain, grain[::-1].copy()
+    )
+    return found
 
 
 def _shape(pen: ImageDraw.ImageDraw, number: int, side: int, random: np.random.Generator) -> None:
@@ -120,7 +124,8 @@ def stripes(side: int, random: np.random.Generator) -> Values:
         way = np.cos(angle) * across + np.sin(angle) * down
         wave += np.sin(2 * np.pi * number * way + phase)
     share = np.clip(0.5 + wave * np.exp(random.uniform(-1.2, 3)), 0, 1)[..., None]
-    return _colour(random) * share + _colour(random) * (1 - share)
+    found: Values = _colour(random) * share + _colour(random) * (1 - share)
+    return found
 
 
 def strokes(side: int, random: np.random.Generator) -> Values:
@@ -146,7 +151,8 @@ def collage(side: int, random: np.random.Generator) -> Values:
     way = clouds(side, random).mean(axis=2)
     way = (way - way.mean()) / way.std() + random.uniform(-0.8, 0.8)
     share = np.clip(0.5 + way * np.exp(random.uniform(-1.5, 3)), 0, 1)[..., None]
-    return first * share + second * (1 - share)
+    found: Values = first * share + second * (1 - share)
+    return found
 
 
 def _plain_kind(random: np.random.Generator) -> Kind:

@@ -96,7 +96,7 @@ class Judge:
         }
         accuracy, confidence, wrong = {}, {}, {}
         misled = np.zeros(len(seen), dtype=bool)
-        for kind, told in self._labeller.judge(vectors).items():
+        for kind, told in self._labeller.judge(vectors).kinds.items():
             shown = np.array([getattr(one, kind) for one in seen])
             right = _leading(told) == shown
             false = ~right & asked[kind] & (told.probability > CERTAIN)
@@ -114,7 +114,7 @@ class Judge:
         theirs = self.familiarity(renders)
         strange = np.concatenate([np.ones(len(own)), np.zeros(len(theirs))])
         auroc = float(roc_auc_score(strange, -np.concatenate([own, theirs])))
-        judged = self._labeller.judge(vectors)
+        judged = self._labeller.judge(vectors).kinds
         sure = {kind: told.probability > CERTAIN for kind, told in judged.items()}
         misled = float(((own >= UNFAMILIAR) & (sure["stage"] | sure["condition"])).mean())
         certain = {kind: float(of.mean()) for kind, of in sure.items()}
@@ -123,4 +123,6 @@ class Judge:
 
 def _leading(told: Judgement) -> NDArray[np.str_]:
     """The label with the largest probability, where "unknown" is said as well."""
-    return np.array(told.names)[told.scores.argmax(axis=1)]
+    names: NDArray[np.str_] = np.array(told.names)
+    leading: NDArray[np.str_] = names[told.scores.argmax(axis=1)]
+    return leading

@@ -26,7 +26,7 @@ from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.inference.weights import MODELS, PACKAGED, find_weights
 from training import card, scenes
 from training.measure import Outcome, Seen, measure
-from training.train import plant_shots
+from training.numbers import plant_shots
 
 pytestmark = pytest.mark.long
 
