@@ -112,7 +112,7 @@ def _told(losses: list[NDArray[np.float32]]) -> str:
     return f"loss of labels {labels:.3f}, captions {captions:.3f}, foreign {foreign:.3f}"
 
 
-def _softened(aims: torch.Tensor, doubt: torch.Tensor, count: int) -> torch.Tensor:
+def softened(aims: torch.Tensor, doubt: torch.Tensor, count: int) -> torch.Tensor:
     """What to say of n pictures, shape (n, count): their labels, as far as not doubted."""
     sure = functional.one_hot(aims, count).float()
     return (1 - doubt)[:, None] * sure + doubt[:, None] / count
@@ -266,7 +266,7 @@ class Fit:
             labels = self._asked(kind, pool)
             aim = torch.from_numpy(wanted[batch.chosen])
             told = aim >= 0
-            soft = _softened(aim[told], doubt[told], len(labels))
+            soft = softened(aim[told], doubt[told], len(labels))
             of_labels = of_labels + functional.cross_entropy(renders[told] @ labels.T, soft)
             if len(foreign):
                 of_foreign = of_foreign + (foreign @ labels.T).pow(2).mean()
