@@ -18,9 +18,9 @@ Pixels = NDArray[np.uint8]
 Change = Callable[[Pixels, np.random.Generator], Pixels]
 
 SHIFT = 8  # px that a picture is moved at most
-ALTERED = 0.36  # share of the pictures that are altered and still to be read
+ALTERED = 0.25  # share of the pictures that are altered and still to be read
 AGAIN = 0.3  # of those, the share that is altered twice
-WRECKED = 0.07  # share that is altered beyond recognition
+WRECKED = 0.05  # share that is altered beyond recognition
 DARK = 25  # mean grey level below which a picture shows darkness, whatever is done to it
 DOUBT = 0.9  # share of a wrecked picture's aim that is spread over all labels
 FILE = (320, 180)  # px at which a JPEG's blocks have the size that they have in a camera's file
