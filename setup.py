@@ -59,7 +59,8 @@ setup(
         "torch",  # CLIP
         "torchvision",  # open_clip imports it
         "open-clip-torch",  # CLIP models, tokenizer, weights
-        "Pillow",  # JPEG decoding
+        "Pillow",  # image files
+        "simplejpeg",  # JPEG decoding that tells damage, which Pillow lets pass
         "scikit-learn",  # the probe on images that growers labelled
         "threadpoolctl",  # its fits are the same on any number of cores
         "matplotlib",  # the plots in the UI

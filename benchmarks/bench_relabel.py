@@ -107,6 +107,7 @@ def relabel_s(database: Database, dimensions: int, labeller: vision.Labeller) ->
         model_id=new,
         version="1",
         run_id="x",
+        farm=FARM,
     )
     started = time.perf_counter()
     chunks = relabel.relabel(database, task, None, None)

@@ -172,6 +172,10 @@ class ImageStore(dg.ConfigurableResource[Any]):
         """The bytes of a file, as `Images.read` has them."""
         return self.images().read(path)
 
+    def read_start(self, path: str, at_most: int) -> bytes:
+        """The first bytes of a file, as `Images.read` has them."""
+        return self.images().read(path, at_most)
+
 
 class ClipResource(dg.ConfigurableResource[Any]):
     """The CLIP model. Unset fields come from the settings MUSHROOM_CLIP_*."""

@@ -14,15 +14,18 @@ import sqlalchemy as sa
 from mushroom_assets.domain import vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.image_row import (
+    MAX_BYTES,
     Circumstances,
     DailyClipInference,
     JudgedImage,
     circumstances,
     climate_span,
     judged_image,
+    refused_unread,
 )
 from mushroom_assets.domain.sensors import climate, find_sources, point_ids
 from mushroom_assets.domain.windows import Window
+from mushroom_assets.image_store.files import listed_size
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.storage.batches import read_batches
 from mushroom_assets.storage.connection import Database
@@ -58,16 +61,29 @@ class Cameras:
     def judge(self, files: Files, day: Window) -> dict[str, JudgedImage]:
         """What the files say by themselves, a row each, by path.
 
-        `computed`: the model worked on it in this run.
+        Names and sizes are judged first: what they refuse is never read. `computed`: the model
+        worked on it in this run.
         """
         # With the encoder comes torch: only for inference
         from mushroom_assets.inference.pipeline import embed
 
-        judged = {}
-        for outcome in embed(list(files), self.store.read, self.encoder, self.memory):
-            room, _ = files[outcome.path]
-            judged[outcome.path] = judged_image(outcome, room, day.date, self.farm)
-        return judged
+        told = {path: listed_size(fingerprint) for path, (_, fingerprint) in files.items()}
+        sizes = {path: size for path, size in told.items() if size is not None}
+        refused = {path: refused_unread(path, sizes.get(path), self.farm) for path in files}
+        outcomes = {path: outcome for path, outcome in refused.items() if outcome}
+        rest = [path for path in files if path not in outcomes]
+
+        def read(path: str) -> bytes:
+            if path in sizes:
+                return self.store.read(path)
+            return self.store.read_start(path, MAX_BYTES + 1)  # enough to see that it is too large
+
+        for outcome in embed(rest, read, self.encoder, self.memory, sizes):
+            outcomes[outcome.path] = outcome
+        return {
+            path: judged_image(outcomes[path], room, day.date, self.farm)
+            for path, (room, _) in files.items()
+        }
 
     def judge_again(
         self,

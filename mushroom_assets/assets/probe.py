@@ -16,11 +16,12 @@ from mushroom_assets.storage.day_locks import lock_table
 from mushroom_assets.storage.outdated import mark
 from mushroom_assets.storage.schema import clip_probe as table
 from mushroom_assets.storage.vision.labels import (
+    contradictions,
     count_labels,
     labelled_encoders,
     read_labelled,
-    replace_probes,
 )
+from mushroom_assets.storage.vision.probes import replace_probes
 
 # Stands for the model where nothing labelled has a vector: the result still counts the classes
 NO_MODEL = "none"
@@ -43,12 +44,13 @@ def probe_asset(policy: RunPolicy) -> dg.AssetsDefinition:
         with permanent_faults_fail_at_once(), postgres.transaction(run_id) as connection:
             lock_table(connection, table)
             labels = sum(sum(count_labels(connection, kind).values()) for kind in KINDS)
+            against = contradictions(connection)
             fits = fit_probes(connection, names)
             now = dt.datetime.now(dt.UTC)
             if replace_probes(connection, fits, run_id, now):
                 for touched in reach.of_probe(now, farm):
                     mark(connection, touched)
-        return dg.MaterializeResult(metadata=probe_metadata(fits, labels, farm))
+        return dg.MaterializeResult(metadata=probe_metadata(fits, labels, against, farm))
 
     return clip_probe
 

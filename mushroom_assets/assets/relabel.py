@@ -30,7 +30,7 @@ from mushroom_assets.storage.outdated import mark, settle
 from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.schema.dictionary import upstream
 from mushroom_assets.storage.vision.label_columns import Labels
-from mushroom_assets.storage.vision.labels import read_probes
+from mushroom_assets.storage.vision.probes import read_probes
 from mushroom_assets.storage.vision.relabel import (
     DayCount,
     choose_rows,

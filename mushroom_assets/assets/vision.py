@@ -26,8 +26,8 @@ from mushroom_assets.storage.results import replace_rows
 from mushroom_assets.storage.schema import daily_clip_inference as table
 from mushroom_assets.storage.schema import image_quarantine
 from mushroom_assets.storage.vision.index_build import ensure_index
-from mushroom_assets.storage.vision.labels import read_probes
 from mushroom_assets.storage.vision.listings import store_listing
+from mushroom_assets.storage.vision.probes import read_probes
 from mushroom_assets.storage.vision.room_days import likened_to, replace_room_days
 
 
@@ -154,4 +154,6 @@ def stored_metadata(stored: StoredDay, cameras: Cameras, *, with_pictures: bool)
         strays=stored.strays,
         draw=cameras.thumbnails if with_pictures else None,
     )
-    return shown | {"images_computed": stored.computed}
+    precisions = sorted({row["precision"] for row in stored.rows if row["precision"]})
+    made = {"images_computed": stored.computed, "precision": ", ".join(precisions) or "-"}
+    return shown | made

@@ -17,8 +17,10 @@ from mushroom_assets.automation.notification import Reader, tell_failures
 from mushroom_assets.automation.schedules import Jobs, span
 from mushroom_assets.automation.targets import Target
 from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED, TIMETABLE
+from mushroom_assets.domain import probe
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.texts import say
+from mushroom_assets.domain.versions import code_version
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.instance.backfills import continue_backfills
 from mushroom_assets.partitions import FarmClock
@@ -153,6 +155,8 @@ def _watching_labels(job: Any, farm: Farm) -> dg.SensorDefinition:
         # A fault of the database fails the tick and leaves the cursor: the next tick asks again.
         with permanent_faults_fail_at_once(), postgres.transaction() as connection:
             state = label_state(connection)
+        if state != NO_LABELS:  # a release that fits otherwise fits anew
+            state = f"{state} {code_version(probe, farm)}"
         before = context.cursor or NO_LABELS
         if state == before:
             return dg.SkipReason(say("labels_known", farm))

@@ -62,6 +62,14 @@ def listed(name: str, values: Iterable[str]) -> sa.Subquery:
     return sa.select(each.label(name)).subquery(f"{name}s")
 
 
+def pairs(first: str, second: str, values: Mapping[str, str]) -> sa.Subquery:
+    """A mapping of texts as rows of two columns."""
+    texts = ARRAY(sa.Text)
+    keys = sa.func.unnest(sa.cast(list(values), texts))
+    others = sa.func.unnest(sa.cast(list(values.values()), texts))
+    return sa.select(keys.label(first), others.label(second)).subquery("pairs")
+
+
 def rows_missing(
     table: sa.Table, date: sa.ColumnElement[dt.date], window: Window, **keys: Iterable[str]
 ) -> sa.Select[Any]:

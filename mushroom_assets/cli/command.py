@@ -3,9 +3,11 @@
 A fault that nobody foresaw keeps its traceback. The subcommands live in `data` and `server`.
 """
 
+import contextlib
 import errno
 import logging
 import sys
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import click
@@ -53,6 +55,15 @@ class Command(click.Group):
                 raise
             remedy = "make room, or set MUSHROOM_HOME to a larger disk"
             fail(f"the disk is full: {error}. Remedy: {remedy}")
+
+
+@contextlib.contextmanager
+def faults_beside_json() -> Iterator[None]:
+    """Tell on stderr what a user can mend: on stdout a program expects JSON."""
+    try:
+        yield
+    except EXPECTED as error:
+        fail(str(error), err=True)
 
 
 def fail(message: str, code: int = 1, *, err: bool = False) -> NoReturn:

@@ -1,18 +1,25 @@
 """Subcommands about data: `simulate`, `similar`. Those that take files are in `load`.
 
-They read arguments and print what comes back. What they call lives in `ingestion` and `similar`.
+They read arguments and print what comes back. What they call lives in `ingestion`, `similar`
+and `alike`.
 """
 
+import contextlib
 import datetime as dt
+import sys
+from pathlib import Path
 
 import click
 
-from mushroom_assets.cli import options, similar
+from mushroom_assets import logs
+from mushroom_assets.cli import alike, options, similar
+from mushroom_assets.cli.command import faults_beside_json
 from mushroom_assets.cli.ground import machine, open_database
 from mushroom_assets.cli.progress import progress_bar
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.ingestion import simulated
 from mushroom_assets.resources import ImageStore
-from mushroom_assets.settings import load_settings
+from mushroom_assets.settings import load_settings, log_format
 
 
 @click.command(short_help="Let a simulated plant deliver samples and images.")
@@ -66,12 +73,23 @@ def simulate(days: int, rooms: int | None, seed: int, images: bool, image_days: 
 @click.option("--room", "rooms", multiple=True, help="Only this room; may be given more than once.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="From this farm day on.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Up to this farm day.")
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a page with the pictures, for a browser, too.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, nothing else.")
 def run_similar(
     image_or_text: str,
     k: int,
     rooms: tuple[str, ...],
     since: dt.datetime | None,
     until: dt.datetime | None,
+    *,
+    page: Path | None,
+    as_json: bool,
 ) -> None:
     """Find the stored images most like a file, a path in the image store, or else a text.
 
@@ -87,10 +105,21 @@ def run_similar(
         since=since.date() if since else None,
         until=until.date() if until else None,
     )
+    if as_json:
+        logs.configure(log_format(), sys.stderr)
+    with faults_beside_json() if as_json else contextlib.nullcontext():
+        answer = _asked(farm, image_or_text, k, filters)
+        if page is not None:
+            alike.write_page(answer, farm, page)
+    click.echo(alike.as_json(answer, farm) if as_json else "\n".join(alike.as_lines(answer, farm)))
+    if page is not None and not as_json:
+        click.echo(f"with the pictures: {page}")
+
+
+def _asked(farm: Farm, argument: str, k: int, filters: similar.Filters) -> similar.Answer:
     with (
         machine() as settings,
         open_database(settings) as database,
         database.transaction() as connection,
     ):
-        lines = similar.similar(connection, settings, farm, image_or_text, k, filters)
-    click.echo("\n".join(lines))
+        return similar.similar(connection, settings, farm, argument, k, filters)

@@ -11,10 +11,13 @@ import click
 
 from mushroom_assets.cli.ground import machine, open_database
 from mushroom_assets.cli.progress import progress_bar
+from mushroom_assets.cli.similar import encoder_name
 from mushroom_assets.domain import reach
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.label_queue import Queued
 from mushroom_assets.domain.reach import Touched
 from mushroom_assets.ingestion.batches import load_batches
+from mushroom_assets.ingestion.label_queue import label_queue, queue_text
 from mushroom_assets.ingestion.labels import load_labels, progress_lines
 from mushroom_assets.ingestion.report import LoadReport, bad_rows_file
 from mushroom_assets.ingestion.samples import load_samples
@@ -103,21 +106,64 @@ def _tell_touched(touched: Sequence[Touched], farm: Farm) -> None:
         click.echo(f"touches {count} of {asset}: {stretch}")
 
 
-@click.command(short_help="Load a file of what growers see on images.")
-@FILE
+@click.command(short_help="Load a file of what growers see on images, or list what to label.")
+@click.argument(
+    "file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @SKIP_BAD
-def label(file: Path, skip_bad: bool) -> None:
+@click.option(
+    "--queue",
+    "count",
+    type=click.IntRange(1, 10_000),
+    help="List so many images to label next, as a file to fill in; load none.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --queue: the new file to write.",
+)
+def label(file: Path | None, skip_bad: bool, count: int | None, output: Path | None) -> None:
     """CSV or Parquet with what growers see on images.
 
-    Columns: image_path, stage and/or condition, labelled_by (may be left out).
+    Columns: image_path, stage and/or condition (by name, or by the farm file's text in any
+    language), labelled_by (may be left out).
     """
+    if (file is None) == (count is None):
+        raise click.UsageError("give either FILE or --queue N")
+    if count is None and output is not None:
+        raise click.UsageError("-o goes with --queue N")
+    if output is not None and output.exists():
+        message = f"{output} is there already, and may have labels in it; name another file"
+        raise click.BadParameter(message, param_hint="-o")
     farm = load_settings().read_farm()
     with (
         machine() as settings,
         open_database(settings) as database,
         database.transaction() as connection,
     ):
-        report = load_labels(connection, file, farm, skip_bad=skip_bad)
-        lines = progress_lines(connection, farm)
+        if count is not None:
+            found = label_queue(connection, encoder_name(settings), count)
+        if file is not None:
+            report = load_labels(connection, file, farm, skip_bad=skip_bad)
+            lines = progress_lines(connection, farm)
+    if file is None:
+        _write_queue(found, output, farm)
+        return
     _tell(report, file)
     click.echo("\n".join(lines))
+
+
+def _write_queue(found: Sequence[Queued], output: Path | None, farm: Farm) -> None:
+    text = queue_text(found, farm)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        # With a mark of its encoding, or Excel shows no Chinese
+        with output.open("x", encoding="utf-8-sig", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        raise click.BadParameter(f"{output} cannot be written: {error}", param_hint="-o") from error
+    click.echo(f"{len(found)} images to label: {output}")
+    click.echo(f"fill in stage and condition, then: mushroom label {output}")

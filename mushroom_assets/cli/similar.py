@@ -1,20 +1,21 @@
-"""`mushroom similar`: what its argument stands for, its vector, and the images like it as a table.
+"""`mushroom similar`: what its argument stands for, its vector, and the images like it.
 
-The search itself lives in `storage.vision.search`. A model is loaded only where no vector is
-stored: for words, and for pictures that no day has seen.
+The search itself lives in `storage.vision.search`, how its answer is shown in `alike`. A model is
+loaded only where no vector is stored: for words, and for pictures that no day has seen.
 """
 
 import datetime as dt
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm, Label
+from mushroom_assets.domain.image_row import MAX_BYTES
 from mushroom_assets.domain.vision import label_vectors
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.service.doctor import model_fault
@@ -31,17 +32,8 @@ if TYPE_CHECKING:
 
 Vector = npt.NDArray[np.float32]  # of length 1
 
+ENOUGH = MAX_BYTES + 1  # bytes: what has so many is too large to be looked at
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
-COLUMNS: tuple[str, ...] = (
-    "rank",
-    "similarity",
-    "room",
-    "captured",
-    "growth day",
-    "stage",
-    "condition",
-    "path",
-)
 
 
 class SimilarError(RuntimeError):
@@ -57,11 +49,22 @@ class Filters(NamedTuple):
 
 
 class Query(NamedTuple):
-    """What the argument stands for, and its vector, which is of words or of a picture."""
+    """What the argument stands for, in words for people and for programs, and its vector."""
 
     taken_for: str
+    kind: Literal["file", "image", "words"]
     vector: Vector
-    of_words: bool = False
+
+
+class Answer(NamedTuple):
+    """What was asked, of which model, and the images found; there is at least one."""
+
+    argument: str
+    query: Query
+    encoder: str
+    k: int
+    filters: Filters
+    images: Sequence[NearImage]
 
 
 def similar(
@@ -71,8 +74,8 @@ def similar(
     argument: str,
     k: int,
     filters: Filters,
-) -> list[str]:
-    """The k images most like a picture or words, as lines: what the argument is, then a table.
+) -> Answer:
+    """The k images most like a picture or words.
 
     Raises:
         SimilarError: nothing is stored for the model, the picture cannot be used, or no image
@@ -83,8 +86,6 @@ def similar(
         remedy = "materialize daily_clip_inference, for a day with images"
         raise SimilarError(f"no image has a vector of {name} yet. Remedy: {remedy}")
     query = find_query(connection, name, farm, argument)
-    # Words are like no image: an index that finds 0.99 of what is nearest to an image found 0.43 of
-    # what is nearest to words.
     found = nearest_images(
         connection,
         name,
@@ -93,13 +94,11 @@ def similar(
         rooms=filters.rooms or None,
         since=filters.since,
         until=filters.until,
-        exact=query.of_words,
     )
     if not found:
         fault = f"no image with a vector of {name} is in these rooms and days"
         raise SimilarError(f"{fault}. Remedy: more with --room, or wider --since and --until")
-    note = ["random weights: stages and conditions mean nothing"] if "/random-" in name else []
-    return [f"{argument}: {query.taken_for}, by {name}", *note, *table(found, farm)]
+    return Answer(argument, query, name, k, filters, found)
 
 
 def encoder_name(settings: Settings) -> str:
@@ -125,20 +124,26 @@ def find_query(connection: sa.Connection, name: str, farm: Farm, argument: str) 
     """
     # Path.is_file would raise where words are longer than a file's name may be
     if os.path.isfile(argument):  # noqa: PTH113
-        vector = _of_picture(connection, name, Path(argument).read_bytes)
-        return Query("a file on disk", vector)
+        vector = _of_picture(connection, name, lambda: _start_of(Path(argument)))
+        return Query("a file on disk", "file", vector)
     stored = stored_vector(connection, name, image_path=argument)
     if stored is not None:
-        return Query("an image of the store, by its stored vector", stored)
+        return Query("an image of the store, by its stored vector", "image", stored)
     if not argument.lower().endswith(PICTURES):
-        return Query("words (no such file or image)", _of_words(farm, argument), of_words=True)
+        return Query("words (no such file or image)", "words", _of_words(farm, argument))
     try:
-        vector = _of_picture(connection, name, lambda: ImageStore().read(argument))
+        vector = _of_picture(connection, name, lambda: ImageStore().read_start(argument, ENOUGH))
     except FileNotFoundError as error:
         fault = f"{argument} is neither a file on disk nor in the image store"
         remedy = "correct the path; the store's are FOLDER/YYYYMMDD/FILE, without its URL"
         raise SimilarError(f"{fault}. Remedy: {remedy}") from error
-    return Query("an image of the store", vector)
+    return Query("an image of the store", "image", vector)
+
+
+def _start_of(file: Path) -> bytes:
+    """A file's bytes, or of a video or a disk image no more than shows that it is too large."""
+    with file.open("rb") as opened:
+        return opened.read(ENOUGH)
 
 
 def _of_words(farm: Farm, words: str) -> Vector:
@@ -182,34 +187,3 @@ def _loaded() -> "ClipEncoder":
         return ClipResource().encoder()
     except (UnknownModel, WeightsUnavailable) as error:
         raise SimilarError(model_fault(error)) from error
-
-
-def table(images: Sequence[NearImage], farm: Farm) -> list[str]:
-    """The images as lines with aligned columns; captures in the farm's time."""
-    rows = [COLUMNS]
-    rows += [_cells(rank, image, farm) for rank, image in enumerate(images, start=1)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [_aligned(row, widths) for row in rows]
-
-
-def _cells(rank: int, image: NearImage, farm: Farm) -> tuple[str, ...]:
-    """One image, in the order of `COLUMNS`."""
-    return (
-        str(rank),
-        f"{image.similarity:.4f}",
-        image.room_id,
-        f"{image.captured_at.astimezone(farm.zone):%Y-%m-%d %H:%M}",
-        str(image.growth_day or "-"),
-        _label(image.stage, image.stage_probability),
-        _label(image.condition, image.condition_probability),
-        image.image_path,
-    )
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-    return "  ".join(padded).rstrip()
-
-
-def _label(name: str | None, probability: float | None) -> str:
-    return "-" if name is None or probability is None else f"{name} {probability:.0%}"

@@ -25,7 +25,8 @@ class ImageKey:
     """What a path says: `<folder>/<YYYYMMDD>/<room>_<camera>_<inDate>_<YYYYMMDDHHMMSS>.jpg`.
 
     Attributes:
-        room_id: from the folder; the room in the file's name is ignored.
+        room_id: from the folder. The room in the file's name is not asked; where it is another of
+            the farm's, a check says so (`names_of_rooms`).
         camera: the camera's name.
         captured_at: aware, in the farm's zone. A local time that occurs twice means its first
             occurrence.
@@ -101,6 +102,17 @@ def read_in_date(
             readings.append(dt.date(year, int(month), int(day)))
     recent = [date for date in readings if 0 <= (captured_on - date).days <= max_age_days]
     return max(recent, default=None)
+
+
+def names_of_rooms(farm: Farm) -> dict[str, str]:
+    """What a file's name may call a room, its id or its folder, and the room's id.
+
+    A word that is one room's id and another's folder stands for neither.
+    """
+    ids = {room: room for room in farm.rooms}
+    folders = {farm.folder(room): room for room in farm.rooms}
+    both = ids | folders
+    return {word: room for word, room in both.items() if ids.get(word, room) == room}
 
 
 def day_prefixes(farm: Farm, day: dt.date) -> dict[str, str]:

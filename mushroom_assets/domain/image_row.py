@@ -29,6 +29,8 @@ from mushroom_assets.domain.vision import (
 from mushroom_assets.domain.windows import to_us
 
 Status = Literal["ok", "unreadable", "rejected"]
+# Of a file that is read: a 2880x1616 frame has 0.5 MB as a JPEG and 8 as a PNG
+MAX_BYTES = 64_000_000
 
 
 class DailyClipInference(ProbeColumns):
@@ -47,6 +49,7 @@ class DailyClipInference(ProbeColumns):
     width: int | None
     height: int | None
     embedding: npt.NDArray[np.float32] | None
+    precision: str | None
     sharpness: float | None
     brightness: float | None
     stage: str | None
@@ -115,6 +118,43 @@ class Outcome:
     computed: bool = False
 
 
+@dataclass
+class Refusal:
+    """A fault of a file that was not read, so that nothing else is known of it."""
+
+    reason: str
+    status: Literal["unreadable", "rejected"] = "rejected"
+    content_sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+def refused_unread(path: str, size: int | None, farm: Farm) -> Outcome | None:
+    """The outcome of a file that need not be read: its name cannot be, or it is too large.
+
+    None of one that is to be read. What its folder's camera wrote is a picture: a video or a
+    backup beside it costs neither memory nor time.
+
+    Args:
+        path: in the store.
+        size: bytes, as the store lists them, None where it does not.
+        farm: its rooms.
+    """
+    try:
+        parse_image_key(path, farm)
+    except ImageKeyError as error:
+        return Outcome(path, fault=Refusal(str(error)))
+    if size is not None and size > MAX_BYTES:
+        return Outcome(path, fault=Refusal(too_large(size)))
+    return None
+
+
+def too_large(size: int | None = None) -> str:
+    """Why a file of so many bytes is not looked at; without them of one of unknown size."""
+    limit = f"more than {MAX_BYTES // 1_000_000} MB"
+    return limit if size is None else f"{-(-size // 1_000_000)} MB, {limit}"
+
+
 def judged_image(outcome: Outcome, room: str, day: dt.date, farm: Farm) -> JudgedImage:
     """The row of a file in a day's folder, as far as the file tells it; the rest is None.
 
@@ -130,7 +170,7 @@ def judged_image(outcome: Outcome, room: str, day: dt.date, farm: Farm) -> Judge
     try:
         key = parse_image_key(outcome.path, farm)
     except ImageKeyError as error:
-        row |= {"status": "rejected", "error": str(error), "embedding": None}
+        row |= {"status": "rejected", "error": str(error), "embedding": None, "precision": None}
     else:
         row |= {"camera": key.camera, "captured_at": key.captured_at, "batch_date": key.in_date}
     return row
@@ -147,6 +187,7 @@ def _put_fault(row: JudgedImage, fault: Fault) -> None:
 def _put_encoded(row: JudgedImage, encoded: EncodedImage) -> None:
     row["content_sha256"] = encoded.content_sha256
     row["embedding"] = encoded.embedding
+    row["precision"] = encoded.precision
     row["width"] = encoded.width
     row["height"] = encoded.height
     row["sharpness"] = encoded.sharpness

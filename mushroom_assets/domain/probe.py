@@ -1,22 +1,25 @@
 """The farm's own linear probe: labelled vectors, what a fit is and says, how it judges a vector.
 
-Not here: fitting (inference) and tables (storage). A probe, like the zero-shot labels, looks at the
-image alone.
+Not here: fitting (inference), tables (storage), how right a fit is (`evaluation`) and which labels
+it excludes (`label_sets`). A probe, like the zero-shot labels, looks at the image alone.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import compress
 from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
+from mushroom_assets.domain.evaluation import ClassResult, Evaluation
 from mushroom_assets.domain.farm import Farm, Vision
+from mushroom_assets.domain.label_sets import LabelSets, Truths
 from mushroom_assets.domain.versions import Parts
-from mushroom_assets.domain.vision import PROBABILITY_DECIMALS, softmax
+from mushroom_assets.domain.vision import PROBABILITY_DECIMALS, UNKNOWN, softmax
 
-VERSION = 1  # of the code: raise it when the rows' meaning changes, see `versions`
+VERSION = 2  # of the code: raise it when the rows' meaning changes, see `versions`
 KINDS = ("stage", "condition")
 # Images a class needs: with fewer, five folds would judge a class by one or two images at a time
 MIN_LABELS = 16
@@ -27,17 +30,6 @@ Array = npt.NDArray[np.floating]
 def class_names(vision: Vision) -> dict[str, list[str]]:
     """The farm file's labels by kind, in its order."""
     return {"stage": list(vision.stages), "condition": list(vision.conditions)}
-
-
-class ClassResult(TypedDict):
-    """What cross-validation says of one class; a class that the probe never names has no precision.
-
-    Recall and precision are shares from 0 to 1.
-    """
-
-    images: int
-    recall: float
-    precision: float | None
 
 
 class ClipProbe(TypedDict):
@@ -52,29 +44,51 @@ class ClipProbe(TypedDict):
     label_count: int
     accuracy: float
     by_class: dict[str, ClassResult]
+    means: list[float] | None
+    whitening: bytes | None
+    middles: list[float] | None
+    spreads: list[float] | None
+    limits: list[float] | None
+    coverage: float | None
+    accuracy_elsewhere: float | None
     run_id: NotRequired[str]
     fitted_at: NotRequired[dt.datetime]
 
 
 class ProbeColumns(TypedDict):
-    """The columns of `daily_clip_inference` that a farm's probes fill; None without a probe."""
+    """The columns of `daily_clip_inference` that a farm's probes fill; None without a probe.
+
+    `probe_stages` and `probe_conditions` are also None where the probe is not calibrated yet.
+    """
 
     probe_stage: str | None
     probe_stage_probability: float | None
+    probe_stages: list[str] | None
     probe_condition: str | None
     probe_condition_probability: float | None
+    probe_conditions: list[str] | None
     probe_id: str | None
 
 
 class Leading(NamedTuple):
-    """The likeliest of `names` for n vectors, by its number, and its probability, rounded.
+    """What a probe says of n vectors.
 
-    Both arrays have shape (n,).
+    The likeliest of `names` by its number, and its probability, rounded; both have shape (n,).
+    `names` are the classes and, last, "unknown", which leads where the likeliest is excluded.
+    `members`, shape (n, classes), are the labels that cannot be excluded; None where the probe is
+    not calibrated yet.
     """
 
     names: tuple[str, ...]
     number: npt.NDArray[np.intp]
     probability: npt.NDArray[np.float64]
+    members: Truths | None
+
+    def sets(self) -> list[list[str]] | list[None]:
+        """The labels of each vector that cannot be excluded, in the order of the classes."""
+        if self.members is None:
+            return [None] * len(self.number)
+        return [list(compress(self.names, row)) for row in self.members.tolist()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +101,7 @@ class Probe:
         classes: labels, in the order of the rows below.
         coefficients: shape (classes, d).
         intercepts: shape (classes,).
+        label_sets: what excludes a label; None where there are too few room-days.
     """
 
     kind: str
@@ -94,6 +109,7 @@ class Probe:
     classes: tuple[str, ...]
     coefficients: Array
     intercepts: Array
+    label_sets: LabelSets | None = None
 
     def probabilities(self, embeddings: npt.ArrayLike) -> Array:
         """Softmax of the linear scores of n unit vectors, in float64.
@@ -124,27 +140,34 @@ class Probe:
         return softmax(vectors @ coefficients.T + self.intercepts)
 
     def judge(self, embeddings: npt.ArrayLike) -> Leading:
-        """As `predict`, but whole columns.
+        """What n unit vectors, shape (n, d), are likeliest to show, and what they may show.
 
         Raises:
             ValueError: as `probabilities`.
         """
         found = self.probabilities(embeddings)
-        return Leading(
-            self.classes, found.argmax(axis=1), found.max(axis=1).round(PROBABILITY_DECIMALS)
-        )
+        number = found.argmax(axis=1)
+        probability = found.max(axis=1).round(PROBABILITY_DECIMALS)
+        members = None
+        if self.label_sets is not None:
+            members = np.empty(found.shape, dtype=np.bool_)
+            if len(found):
+                members = self.label_sets.members(embeddings, found)
+            is_held = members[np.arange(len(number)), number]
+            number = np.where(is_held, number, len(self.classes))
+        return Leading((*self.classes, UNKNOWN), number, probability, members)
 
     def predict(self, embeddings: npt.ArrayLike) -> list[tuple[str, float]]:
-        """The likeliest label of each of n unit vectors, shape (n, d), and its probability.
+        """The label of each of n unit vectors, shape (n, d), and the likeliest one's probability.
 
         Probabilities are rounded to 6 decimals.
 
         Raises:
             ValueError: as `probabilities`.
         """
-        _, numbers, probabilities = self.judge(embeddings)
-        named = [self.classes[number] for number in numbers]
-        return list(zip(named, probabilities.tolist(), strict=True))
+        found = self.judge(embeddings)
+        named = [found.names[number] for number in found.number.tolist()]
+        return list(zip(named, found.probability.tolist(), strict=True))
 
 
 def probes_id(probes: Mapping[str, Probe]) -> str | None:
@@ -166,29 +189,38 @@ def probe_columns(probes: Mapping[str, Probe], embeddings: npt.ArrayLike) -> lis
     Raises:
         ValueError: as `Probe.probabilities`.
     """
-    stages = _predicted(probes.get("stage"), embeddings)
-    conditions = _predicted(probes.get("condition"), embeddings)
+    stages = _judged(probes.get("stage"), embeddings)
+    conditions = _judged(probes.get("condition"), embeddings)
     probe_id = probes_id(probes)
     return [
         {
-            "probe_stage": stage,
-            "probe_stage_probability": stage_probability,
-            "probe_condition": condition,
-            "probe_condition_probability": condition_probability,
+            "probe_stage": stage.label,
+            "probe_stage_probability": stage.probability,
+            "probe_stages": stage.labels,
+            "probe_condition": condition.label,
+            "probe_condition_probability": condition.probability,
+            "probe_conditions": condition.labels,
             "probe_id": probe_id,
         }
-        for (stage, stage_probability), (condition, condition_probability) in zip(
-            stages, conditions, strict=True
-        )
+        for stage, condition in zip(stages, conditions, strict=True)
     ]
 
 
-def _predicted(
-    probe: Probe | None, embeddings: npt.ArrayLike
-) -> Sequence[tuple[str | None, float | None]]:
+class _Judged(NamedTuple):
+    """What a probe says of one vector."""
+
+    label: str | None = None
+    probability: float | None = None
+    labels: list[str] | None = None
+
+
+def _judged(probe: Probe | None, embeddings: npt.ArrayLike) -> list[_Judged]:
     if probe is None:
-        return [(None, None)] * len(np.asarray(embeddings))
-    return probe.predict(embeddings)
+        return [_Judged()] * len(np.asarray(embeddings))
+    found = probe.judge(embeddings)
+    named = [found.names[number] for number in found.number.tolist()]
+    columns = zip(named, found.probability.tolist(), found.sets(), strict=True)
+    return [_Judged(*column) for column in columns]
 
 
 class Labelled(NamedTuple):
@@ -205,55 +237,25 @@ class Labelled(NamedTuple):
     vector: npt.NDArray[np.float32]
     zero_shot: str | None
 
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """How right a fit was on images that it had not seen.
-
-    Attributes:
-        classes: labels, in the order of rows and columns.
-        confusion: shape (classes, classes): images by grower's label (row) and probe's (column).
-        zero_shot: shape (classes, 2): how many of the same images have a zero-shot label, and for
-            how many it is right.
-        folds: parts of the cross-validation.
-        by_room_day: no room-day had images on both sides of a fold.
-    """
-
-    classes: tuple[str, ...]
-    confusion: npt.NDArray[np.int64]
-    zero_shot: npt.NDArray[np.int64]
-    folds: int
-    by_room_day: bool
-
     @property
-    def accuracy(self) -> float:
-        """Share of right labels, 0 to 1."""
-        return float(np.trace(self.confusion) / self.confusion.sum())
+    def room(self) -> str:
+        """The room's folder."""
+        return room_of(self.room_day)
 
-    @property
-    def zero_shot_accuracy(self) -> float | None:
-        """Share of right zero-shot labels among the same images, None where none has one."""
-        judged, right = self.zero_shot.sum(axis=0)
-        return float(right / judged) if judged else None
 
-    def by_class(self) -> dict[str, ClassResult]:
-        """Images, recall and precision of each class."""
-        right = np.diag(self.confusion)
-        own = self.confusion.sum(axis=1)
-        named = self.confusion.sum(axis=0)
-        return {
-            name: {
-                "images": int(own[row]),
-                "recall": float(right[row] / own[row]),
-                "precision": float(right[row] / named[row]) if named[row] else None,
-            }
-            for row, name in enumerate(self.classes)
-        }
+def room_of(room_day: str) -> str:
+    """The room's folder in that of a room and a day."""
+    return room_day.rpartition("/")[0]
 
-    def zero_shot_recall(self) -> dict[str, float]:
-        """Share of right zero-shot labels by class, without classes whose images have none."""
-        counted = zip(self.classes, self.zero_shot.tolist(), strict=True)
-        return {name: right / judged for name, (judged, right) in counted if judged}
+
+class Contradiction(NamedTuple):
+    """Two labels of the same bytes, at two paths: the later one counts."""
+
+    kind: str
+    image_path: str
+    label: str
+    other_path: str
+    other_label: str
 
 
 @dataclass(frozen=True, eq=False)

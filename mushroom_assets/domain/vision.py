@@ -51,6 +51,8 @@ class EncodedImage:
         height: of the file in px, upright.
         sharpness: variance of the Laplacian of the grey image, grey².
         brightness: mean of the grey image, 0 to 1.
+        precision: "fp32" or "bf16", of the products that gave the vector; None where it was kept
+            before that was recorded. Vectors of both may be compared.
     """
 
     content_sha256: str
@@ -59,6 +61,7 @@ class EncodedImage:
     height: int
     sharpness: float
     brightness: float
+    precision: str | None = None
 
 
 def prompt_set_version(vision: Vision) -> str:

@@ -65,8 +65,13 @@ def _fingerprint(entry: dict[str, Any]) -> Fingerprint:
     return tuple(mark.isoformat() if isinstance(mark, dt.datetime) else mark for mark in marks)
 
 
-def bytes_of(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
-    """A file's bytes.
+def listed_size(fingerprint: Fingerprint) -> int | None:
+    """The bytes of a file as its listing tells them; None where it does not."""
+    return next((mark for mark in fingerprint if isinstance(mark, int)), None)
+
+
+def bytes_of(filesystem: fsspec.AbstractFileSystem, path: str, at_most: int | None = None) -> bytes:
+    """A file's bytes, or its first `at_most`.
 
     Raises:
         FileNotFoundError: it is not there.
@@ -75,8 +80,8 @@ def bytes_of(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
     """
     try:
         if isinstance(filesystem, LocalFileSystem):
-            return _local_bytes(filesystem, path)
-        return _bytes(filesystem, path)
+            return _local_bytes(filesystem, path, at_most)
+        return _bytes(filesystem, path, at_most)
     except PermissionError as error:
         if code(error) == "InvalidObjectState":
             why = "an archived object; restore it to have it read"
@@ -84,18 +89,23 @@ def bytes_of(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
         raise
 
 
-def _bytes(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
-    data: bytes = filesystem.cat_file(path)
-    return data
+def _bytes(filesystem: fsspec.AbstractFileSystem, path: str, at_most: int | None) -> bytes:
+    data: bytes
+    if at_most is None:
+        data = filesystem.cat_file(path)
+        return data
+    with filesystem.open(path, "rb") as file:  # on S3 two requests more
+        data = file.read(at_most)
+        return data
 
 
-def _local_bytes(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
+def _local_bytes(filesystem: fsspec.AbstractFileSystem, path: str, at_most: int | None) -> bytes:
     if not filesystem.lexists(path):
         path = _with_surrogates(path)
     try:
         if filesystem.info(path)["type"] != "file":  # a pipe would wait for its writer for ever
             raise NoBytes(errno.EPERM, "a folder, pipe, socket or device, not a file", path)
-        return _bytes(filesystem, path)
+        return _bytes(filesystem, path, at_most)
     except FileNotFoundError as error:
         if filesystem.lexists(path):
             raise NoBytes(errno.ENOENT, "a link that leads nowhere", path) from error

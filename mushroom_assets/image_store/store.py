@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import fsspec
 
@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 # A request's own wait and deadline: a store answers in a moment or not at all
 RETRY = Retry(attempts=4, base_s=1.0, cap_s=8.0, deadline_s=30.0)
+# Botocore opens 10 connections, which bounds reading at 10 / latency files a second; as many as
+# there are readers at most (`inference.reading`). Other stores' libraries open 100.
+CONNECTIONS = 128
 # A path's own: whoever asked knows what they mean
 OF_THE_PATH = (FileNotFoundError, NotADirectoryError, NoBytes)
 
@@ -153,8 +156,8 @@ class Images:
             strays += room_strays(folder, entries(folder))
         return sorted(root_strays(entries(""), farm) + strays)
 
-    def read(self, path: str) -> bytes:
-        """The bytes of a file, by its path relative to the root.
+    def read(self, path: str, at_most: int | None = None) -> bytes:
+        """The bytes of a file, or its first `at_most`, by its path relative to the root.
 
         Raises:
             FileNotFoundError: the file has vanished; the store itself is still there.
@@ -167,7 +170,7 @@ class Images:
             raise NoBytes(errno.EISDIR, "a folder, not a file", path)
         target = f"{store.root}/{path}"
         try:
-            return self._tried(f"read {path}", lambda: bytes_of(store.filesystem, target))
+            return self._tried(f"read {path}", lambda: bytes_of(store.filesystem, target, at_most))
         except FileNotFoundError:
             self._require_root()
             raise
@@ -186,7 +189,7 @@ class Images:
     def _opened(self) -> _Opened:
         shown = re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", self.root)
         try:
-            filesystem, root = fsspec.core.url_to_fs(self.root)
+            filesystem, root = fsspec.core.url_to_fs(self.root, **_options(self.root))
         except (ImportError, ValueError) as error:
             raise ImageStoreRefused(
                 f"MUSHROOM_IMAGE_ROOT={shown} cannot be opened: {error}. Remedy: correct the URL "
@@ -237,6 +240,17 @@ class Images:
             raise
         except store_errors() as error:
             raise refusal(url, what, error) from error
+
+
+def _options(root: str) -> dict[str, Any]:
+    """What a filesystem is opened with, beside what fsspec's own configuration says."""
+    protocol = root.partition("://")[0]
+    if protocol not in ("s3", "s3a"):
+        return {}
+    given: dict[str, Any] = fsspec.config.conf.get(protocol, {})
+    connections = {"max_pool_connections": CONNECTIONS} | given.get("config_kwargs", {})
+    # With more than one request at a time for a file, s3fs asks for each one's size before it
+    return {"max_concurrency": 1} | given | {"config_kwargs": connections}
 
 
 def _is_worth_it(error: Exception) -> bool:

@@ -7,6 +7,7 @@ for it: see `weights.import_open_clip`.
 
 import contextlib
 import copy
+import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from mushroom_assets.inference.golden import GOLDEN_BOUND, golden_images
+from mushroom_assets.inference.gpu import Feed, memory_told, with_less_memory
 from mushroom_assets.inference.known import known_of
 from mushroom_assets.inference.weights import Weights
 
@@ -23,9 +25,10 @@ Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 # So many images of 224 px are encoded at a time, and twice as many small ones. On CPU each worker
 # has a core of its own, where ViT-B-32 is as quick with 8 as with 32 and mushroom-tiny takes 1.4 ms
-# an image with 8, 1.1 with 16 or 32; a GPU's launches want more. After a crash, one batch for each
-# worker is computed again.
-BATCH = {"cpu": 8, "cuda": 32}
+# an image with 8, 1.1 with 16 or 32 (an EPYC of 2022 with AVX-512). A GPU's launches want more: an
+# H100 makes 8,200 images/s of ViT-B-32 in batches of 32 and 20,000 in batches of 1,024. After a
+# crash, one batch for each worker is computed again, of a GPU those in hand.
+BATCH = {"cpu": 8, "cuda": 128}
 TEXT_BATCH = 256
 DECODE_MARGIN = 1.5  # see `ClipEncoder.min_side`
 _texting = threading.Lock()  # one thread at a time changes a text tower, see `_shortened`
@@ -54,9 +57,8 @@ class ClipEncoder:
         dimensions: length of a vector.
         device: "cpu" or "cuda".
         precision: "fp32" or "bf16", of the image tower's products.
-        workers: threads that should encode at a time, each with batches of its own (see
-            `pipeline`).
-        batch: images that a worker should encode at a time.
+        workers: threads that should decode at a time, and on CPU encode (see `pipeline`).
+        batch: images that should be encoded at a time.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class ClipEncoder:
         size = parts.model.visual.preprocess_cfg["size"]
         self.image_size = int(size if isinstance(size, int) else size[0])
         self.batch = BATCH[device] * max(1, round(224 / self.image_size))
+        self._feed = None if self.on_cores else Feed(device)
         self._texts: dict[str, Floats] = {}  # a farm's 96 prompts cost ViT-B-32 1 s: once a process
         self._model = parts.model
         self._resize = parts.resize
@@ -81,13 +84,18 @@ class ClipEncoder:
         self._tokenizer = parts.tokenizer
 
     @property
+    def on_cores(self) -> bool:
+        """Whether the model computes on the cores that decode: each worker then encodes too."""
+        return self.device == "cpu"
+
+    @property
     def min_side(self) -> int:
         """The short side, in px, that a JPEG must keep when it is decoded smaller (`read_photo`).
 
         1.5 times the input: a 2880x1616 frame is decoded at a quarter for 224 px, at an eighth for
         128. Its vector then has a cosine of 0.9999 or more to that of open_clip's own way, the full
         decode, for ViT-B-32 (29 rendered frames, random weights), and of 0.999 or more for the
-        packaged mushroom-tiny (300 frames).
+        packaged mushroom-tiny (300 frames). Of photographs the least were 0.999 (6) and 0.969 (20).
         """
         return round(DECODE_MARGIN * self.image_size)
 
@@ -115,10 +123,10 @@ class ClipEncoder:
         """
         import torch
 
-        # A view of channels-last memory, which convolutions like best; a quarter of the bytes goes
-        # to a GPU.
-        batch = torch.tensor(pixels, device=self.device).permute(0, 3, 1, 2)
-        return batch.float().div_(255).sub_(self._mean).div_(self._std)
+        # A quarter of the bytes goes to a GPU
+        batch = self._feed(pixels) if self._feed else torch.tensor(pixels)
+        # A view of channels-last memory, which convolutions like best
+        return batch.permute(0, 3, 1, 2).float().div_(255).sub_(self._mean).div_(self._std)
 
     def encode_images(self, pixels: Pixels) -> Floats:
         """Vectors of images.
@@ -132,6 +140,7 @@ class ClipEncoder:
 
         Raises:
             ValueError: another shape or type.
+            GpuMemoryShort: the GPU has no room, not even for an eighth of a batch.
         """
         size = self.image_size
         if pixels.shape[1:] != (size, size, 3) or pixels.dtype != np.uint8:
@@ -141,7 +150,11 @@ class ClipEncoder:
         def encode(batch: Pixels) -> Any:
             return self._model.encode_image(self.normalise(batch).to(_dtype(self.precision)))
 
-        return self._in_batches(encode, pixels, self.batch)
+        if self.on_cores:
+            return self._in_batches(encode, pixels, self.batch)
+        work = functools.partial(self._in_batches, encode, pixels)
+        vectors, self.batch = with_less_memory(work, self.batch, f"encode with {self.name}")
+        return vectors
 
     def use_bf16(self) -> float:
         """Compute images in bfloat16 from now on, if that gives float32's vectors.
@@ -179,19 +192,21 @@ class ClipEncoder:
             return np.empty((0, self.dimensions), np.float32)
         new = [text for text in dict.fromkeys(texts) if text not in self._texts]
         if new:
-            self._texts |= zip(new, self._in_batches(encode, new, TEXT_BATCH), strict=True)
+            with memory_told(f"encode texts with {self.name}"):
+                vectors = self._in_batches(encode, new, TEXT_BATCH)
+            self._texts |= zip(new, vectors, strict=True)
         return np.stack([self._texts[text] for text in texts])
 
     def _in_batches(self, encode: Callable[[Any], Any], items: Any, size: int) -> Floats:
         import torch
 
-        vectors = np.empty((len(items), self.dimensions), dtype=np.float32)
+        unit = torch.nn.functional.normalize
+        starts = range(0, len(items), size)
         with torch.inference_mode():
-            for start in range(0, len(items), size):
-                features = encode(items[start : start + size]).float()
-                unit = torch.nn.functional.normalize(features, dim=-1)
-                vectors[start : start + size] = unit.cpu().numpy()
-        return vectors
+            # A GPU is only waited for when all batches are queued
+            queued = [unit(encode(items[n : n + size]).float(), dim=-1) for n in starts]
+            vectors = [batch.cpu().numpy() for batch in queued]
+        return np.concatenate([np.empty((0, self.dimensions), np.float32), *vectors])
 
 
 @contextlib.contextmanager

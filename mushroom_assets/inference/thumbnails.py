@@ -1,12 +1,19 @@
 """Stored files to small pictures, several at a time. No torch here, no rows, no Markdown."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from mushroom_assets.inference.images import ImageFault, thumbnail
+from mushroom_assets.inference.reading import (
+    Portion,
+    ended,
+    files_in_hand,
+    in_order,
+    portions,
+    readers,
+)
 
-# Threads that wait for the store; decoding in them takes 6 ms a picture and releases Python's lock
-READERS = 8
+DRAWERS = 4  # threads that decode, which releases Python's lock; others share the machine
 
 
 def thumbnails(paths: Sequence[str], read: Callable[[str], bytes]) -> dict[str, bytes]:
@@ -17,20 +24,22 @@ def thumbnails(paths: Sequence[str], read: Callable[[str], bytes]) -> dict[str, 
         read: bytes of a path; FileNotFoundError and PermissionError mean this file, any other error
             ends the work.
     """
+    reading = readers(DRAWERS)
+    drawing = ThreadPoolExecutor(DRAWERS, "thumbnail")
 
-    def draw(path: str) -> bytes | None:
-        try:
-            return thumbnail(read(path))
-        except (FileNotFoundError, PermissionError, ImageFault):
-            return None
+    def start(portion: Portion) -> Future[bytes | None]:
+        (path,) = portion.paths
+        return drawing.submit(_draw, reading.submit(read, path))
 
-    pool = ThreadPoolExecutor(READERS, "thumbnail")
+    with ended([reading, drawing]):
+        each = portions(paths, {}, most=1)
+        pictures = list(in_order(each, start, files_in_hand(DRAWERS, DRAWERS)))
+    drawn = zip(paths, pictures, strict=True)
+    return {path: picture for path, picture in drawn if picture is not None}
+
+
+def _draw(file: Future[bytes]) -> bytes | None:
     try:
-        pictures = pool.map(draw, paths)
-        return {
-            path: picture
-            for path, picture in zip(paths, pictures, strict=True)
-            if picture is not None
-        }
-    finally:  # after a fault of the store nobody waits for the reads still in the queue
-        pool.shutdown(cancel_futures=True)
+        return thumbnail(file.result())
+    except (FileNotFoundError, PermissionError, ImageFault):
+        return None

@@ -30,11 +30,19 @@ PROBE_S = 5.0
 
 # What a tag may say about the pixels it was trained on
 PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
-REMEDY = """Fetch them on a connected machine:
-  python -c "import open_clip; open_clip.create_model({model!r}, pretrained={tag!r})"
-then copy the checkpoint file that this puts under ~/.cache/huggingface/hub, and set
-MUSHROOM_CLIP_MODEL={as_file} and MUSHROOM_CLIP_PRETRAINED to the file's path. Until then leave both
-unset: the packaged model, which learned from renders, needs no download."""
+# A plain `import open_clip` fails where torch is a CPU build: see `torchvision_ops`
+FETCH = (
+    'python -c "from mushroom_assets.inference.weights import find_weights; '
+    'print(find_weights({model!r}, {tag!r}).path)"'
+)
+REMEDY = (
+    "Fetch them on a connected machine that has this package:\n  "
+    + FETCH
+    + """
+then copy the file that this names, and set MUSHROOM_CLIP_MODEL={as_file} and
+MUSHROOM_CLIP_PRETRAINED to the copy's path. Until then leave both unset: the packaged model, which
+learned from renders, needs no download."""
+)
 
 
 class UnknownModel(ValueError):

@@ -1,8 +1,8 @@
 """The words beside a camera's picture: place and time, and what the models say of it.
 
 Rows are those of `daily_clip_inference` that have a vector: labels, scores, camera and capture are
-never None in them. Captions are Markdown in the farm's language. `contact_sheet` decides which
-pictures are shown.
+never None in them. All is in the farm's language; captions are Markdown, words are not.
+`contact_sheet` and `alike` decide which pictures are shown.
 """
 
 import datetime as dt
@@ -23,26 +23,40 @@ PROBABILITY: dict[Kind, Literal["stage_probability", "condition_probability"]] =
 
 
 def label_caption(kind: Kind, row: Row, farm: Farm) -> str:
+    """`label_words` as Markdown."""
+    return plain(label_words(kind, row, farm))
+
+
+def label_words(kind: Kind, row: Row, farm: Farm) -> str:
     """`fruiting 97%`; for an image without a clear lead `unknown (fruiting 41%)`.
 
     Of a picture that is unlike all that the model learned, a guess would say nothing.
     """
     name = cast(str, row[kind])
+    told = label_text(kind, name, farm)
     share = share_text(row[PROBABILITY[kind]])
     if name != UNKNOWN:
-        return f"{label_name(kind, name, farm)} {share}"
+        return f"{told} {share}"
     if row["familiarity"] is not None and not is_known(row, farm):
-        return say("foreign_label", farm, unknown=label_name(kind, UNKNOWN, farm))
+        return say("foreign_label", farm, unknown=told)
     leading = leading_two(scores_of(kind, row))[0][0]
-    likeliest = f"{label_name(kind, leading, farm)} {share}"
-    return say("unsure_label", farm, unknown=label_name(kind, UNKNOWN, farm), likeliest=likeliest)
+    likeliest = f"{label_text(kind, leading, farm)} {share}"
+    return say("unsure_label", farm, unknown=told, likeliest=likeliest)
 
 
 def probe_caption(row: Row, farm: Farm) -> str:
-    """The stage by the farm's own probe: `harvest 80%`; nothing where there is no probe."""
+    """The stage by the farm's own probe: `harvest 80%`; nothing where there is no probe.
+
+    Where it is unknown, the stages that are left, if any are: `unknown (fruiting, harvest)`.
+    """
     name = row["probe_stage"]
     if not name:
         return ""
+    if name == UNKNOWN:
+        unknown = label_name("stage", name, farm)
+        left = [label_name("stage", one, farm) for one in row["probe_stages"] or ()]
+        listed = say("comma", farm).join(left)
+        return say("unsure_label", farm, unknown=unknown, likeliest=listed) if left else unknown
     return f"{label_name('stage', name, farm)} {share_text(row['probe_stage_probability'])}"
 
 
@@ -67,8 +81,13 @@ def local_time(row: Row, farm: Farm) -> dt.datetime:
 
 
 def camera_caption(row: Row, farm: Farm) -> str:
+    """`camera_words` as Markdown."""
+    return plain(camera_words(row, farm))
+
+
+def camera_words(row: Row, farm: Farm) -> str:
     """`Room 611, camera cam1, growth day 6`; without a batch there is no growth day."""
-    told = say("camera", farm, room=plain(row["room_id"]), camera=plain(camera_of(row)))
+    told = say("camera", farm, room=row["room_id"], camera=camera_of(row))
     if row["growth_day"] is not None:
         told += say("camera_growth", farm, day=row["growth_day"])
     return told

@@ -19,8 +19,8 @@ from mushroom_assets.storage.schema import (
 
 Rows = Iterable[Mapping[str, Any]]
 # Who computed a row, and when, says nothing of it. A vector follows from the image's bytes and the
-# model, and takes longer to read than all the rest.
-NOT_COMPARED = {"run_id", "computed_at", "detected_at", "fitted_at", "embedding"}
+# model, within what its precision allows, and takes longer to read than all the rest.
+NOT_COMPARED = {"run_id", "computed_at", "detected_at", "fitted_at", "embedding", "precision"}
 
 
 class Change(NamedTuple):

@@ -13,7 +13,7 @@ from mushroom_assets.domain.probe import Probe
 from mushroom_assets.resources import PostgresResource
 from mushroom_assets.storage.day_locks import lock_table
 from mushroom_assets.storage.schema import clip_probe
-from mushroom_assets.storage.vision.labels import read_probes
+from mushroom_assets.storage.vision.probes import read_probes
 from mushroom_assets_tests.kit.labels import ENCODER, image_path, keep_vector, say, see
 from mushroom_assets_tests.kit.plant import rows
 from mushroom_assets_tests.kit.probes import fit
@@ -77,9 +77,12 @@ def test_once_two_classes_have_16_labels_each_there_is_a_probe(small: SmallFarm)
     (row,) = rows(small.database, clip_probe, provenance=True)
     assert (row["encoder"], row["kind"]) == (ENCODER, "stage")
     assert (row["label_count"], row["accuracy"]) == (32, 1.0)
+    sure = {"images": 16, "recall": 1, "precision": 1, "recall_elsewhere": None, "coverage": None}
     assert row["by_class"] == {
-        name: {"images": 16, "recall": 1, "precision": 1} for name in ("substrate", "fruiting")
+        "substrate": sure | {"rooms": {"room0": 16}, "room_days": 4},
+        "fruiting": sure | {"rooms": {"room90": 16}, "room_days": 5},
     }
+    assert (row["whitening"], row["coverage"], row["accuracy_elsewhere"]) == (None,) * 3
     assert row["run_id"] == second.run_id
     assert len(fewer) == 15
 
@@ -132,6 +135,58 @@ def test_few_days_are_told_to_flatter(small: SmallFarm) -> None:
             say(small.database, path, stage=stage)
     fit(small)
     assert "**the accuracy flatters**. Label images of more days." in shown(small)["notes"]
+
+
+def test_classes_of_one_room_each_are_told_to_be_rooms_perhaps(small: SmallFarm) -> None:
+    label(small, 16, 0, stage="substrate")
+    label(small, 16, 90, stage="fruiting")
+    fit(small)
+    assert (
+        "**It may have learned the room, not the class**: no other class is labelled in the rooms "
+        "of substrate: room0; fruiting: room90." in shown(small)["notes"]
+    )
+    assert "stage_accuracy_elsewhere (0-1)" not in shown(small)
+
+
+def test_with_labels_of_twelve_days_in_two_rooms_all_is_measured(small: SmallFarm) -> None:
+    random = np.random.default_rng(1)
+    for stage, degrees in (("substrate", 0), ("fruiting", 90)):
+        for number in range(48):
+            hour = 2 * (number % 4 // 2) + (stage == "fruiting")
+            path = image_path(f"60{number % 2 + 7}", 10 + number // 4, hour)
+            angle = np.radians(degrees + 2 * random.standard_normal())
+            see(small.database, path, path, vector=(np.cos(angle), np.sin(angle)))
+            say(small.database, path, stage=stage)
+    assert fit(small).success
+    row = rows(small.database, clip_probe)[0]
+    probe = probes(small)["stage"]
+    assert probe.label_sets is not None
+    assert row["accuracy_elsewhere"] == shown(small)["stage_accuracy_elsewhere (0-1)"] == 1
+    assert row["coverage"] == pytest.approx(shown(small)["stage_coverage (0-1)"], abs=1e-4)
+    assert 0.8 <= row["coverage"] <= 1
+    at = [[np.cos(turn), np.sin(turn)] for turn in np.radians([0, 90, 45, 200])]
+    assert probe.judge(at).sets() == [["substrate"], ["fruiting"], [], []]
+
+
+def test_equal_bytes_with_labels_that_contradict_are_listed(small: SmallFarm) -> None:
+    (path, *_) = label(small, 16, 0, stage="substrate")
+    label(small, 16, 90, stage="fruiting")
+    other = image_path("room0", 20, 1)
+    see(small.database, other, path)
+    say(small.database, other, stage="fruiting")
+    fit(small)
+    found = shown(small)
+    assert found["contradicting_labels"] == 1
+    assert found["contradictions"] == [
+        {
+            "kind": "stage",
+            "image": other,
+            "label": "fruiting",
+            "other_image": path,
+            "other_label": "substrate",
+        }
+    ]
+    assert "byte for byte, contradict**: 1, listed under" in found["notes"]
 
 
 def test_stage_and_condition_have_probes_of_their_own(small: SmallFarm) -> None:

@@ -18,12 +18,15 @@ from sqlalchemy import exc
 from mushroom_assets.assets import relabel
 from mushroom_assets.automation import timetable
 from mushroom_assets.definitions import build_definitions
-from mushroom_assets.domain.probe import KINDS
+from mushroom_assets.domain.evaluation import Evaluation
+from mushroom_assets.domain.familiarity import distances
+from mushroom_assets.domain.label_sets import LabelSets, oddness
+from mushroom_assets.domain.probe import KINDS, Probe, ProbeFit
 from mushroom_assets.domain.vision import Labeller
 from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.storage.day_locks import lock_days
 from mushroom_assets.storage.schema import clip_probe, daily_clip_inference
-from mushroom_assets.storage.vision.labels import replace_probes
+from mushroom_assets.storage.vision.probes import replace_probes
 from mushroom_assets.storage.vision.relabel import read_vectors, write_labels
 from mushroom_assets_tests.kit.cameras import ASSET, DAYS, FARM, Relabelled
 from mushroom_assets_tests.kit.plant import write_farm
@@ -176,6 +179,52 @@ def test_new_probes_reach_old_days_under_the_same_prompts(judged: Relabelled) ->
         share = powers.max() / powers.sum()
         assert probed["probe_stage"] == "xyz"[powers.argmax()]
         assert probed["probe_stage_probability"] == pytest.approx(share, abs=1e-6)
+
+
+def put_calibrated_probe(judged: Relabelled) -> None:
+    """A probe of the stage that excludes some of its labels, whose names are no plain words."""
+    encoder = load_encoder(None, None)
+    kept = [row["embedding"] for row in judged.of(judged.model()) if row["status"] == "ok"]
+    vectors = np.array(kept, dtype=np.float32).astype(np.float64)
+    classes = ('a "b", {c}', "d\\e", "f")
+    means = vectors[[0, 2, 4]]
+    odds = np.array([0.0, 0.1, 0.2])
+    limits = np.full(3, np.inf)
+    sets = LabelSets(means, np.eye(encoder.dimensions), np.zeros(3), np.ones(3), limits)
+    probe = Probe("stage", "stage-5678", classes, 5 * means, odds, sets)
+    odd = oddness(
+        probe.probabilities(vectors),
+        distances(vectors, means, sets.whitening),
+        sets.middles,
+        sets.spreads,
+    )
+    limits[:] = np.sort(odd, axis=0)[[2, 0, 1], range(3)] + 1e-6  # 3, 1 and 2 images are left
+    ones = np.eye(3, dtype=np.int64)
+    evaluation = Evaluation(classes, 16 * ones, np.zeros((3, 2), dtype=np.int64), 5, True)
+    fit = ProbeFit(encoder.name, "stage", {}, {}, probe, evaluation, 1.0)
+    with judged.database.transaction() as connection:
+        replace_probes(connection, [fit], "r", dt.datetime.now(dt.UTC))
+
+
+def test_sets_of_labels_are_those_that_the_asset_gives(judged: Relabelled) -> None:
+    put_calibrated_probe(judged)
+    judged.relabel()
+    relabelled = judged.of(judged.model())
+    judged.judge(DAYS[0], DAYS[-1])
+    fresh = judged.of(judged.model())
+    for mine, asset in zip(relabelled, fresh, strict=True):
+        probed = [name for name in asset if name.startswith("probe_")]
+        assert {name: mine[name] for name in probed} == {name: asset[name] for name in probed}
+    sets = [row["probe_stages"] for row in fresh if row["status"] == "ok"]
+    left = Counter(itertools.chain.from_iterable(sets))
+    assert left == {'a "b", {c}': 3, "d\\e": 1, "f": 2}
+    assert {row["probe_stages"] for row in fresh if row["status"] != "ok"} == {None}
+    for row in fresh:
+        if row["status"] == "ok":
+            assert row["probe_stage"] in (*row["probe_stages"], "unknown")
+            assert row["probe_id"] == "stage-5678"
+    assert "unknown" in {row["probe_stage"] for row in fresh}
+    assert {row["probe_conditions"] for row in fresh} == {None}
 
 
 def test_a_probe_that_is_gone_leaves_no_label_behind(judged: Relabelled) -> None:

@@ -96,6 +96,12 @@ def png_header(width: int, height: int) -> bytes:
     )
 
 
+def claiming(data: bytes, width: int, height: int) -> bytes:
+    """The JPEG with another size in its frame's header."""
+    at = data.index(b"\xff\xc0") + 5
+    return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
+
+
 def name(camera: str, suffix: str = "jpg", minute: int = 0) -> str:
     return f"A_{camera}_202615_2026011008{minute:02d}00.{suffix}"
 
@@ -143,9 +149,13 @@ REFUSED: list[tuple[str, bytes, str, str]] = [
     (name("cut-scan"), cut(WHOLE, b"\xff\xda"), "unreadable", ""),
     (name("cut-exif"), cut(EXIF, 200), "unreadable", ""),
     (name("cut-png"), encoded(picture(), "PNG")[:400], "unreadable", "cut off"),
-    (name("bomb"), png_header(60_000, 60_000), "rejected", "more than 100 million pixels"),
+    (name("cut-ended"), WHOLE[: len(WHOLE) // 2] + WHOLE[-2:], "unreadable", "premature end"),
+    (name("packet"), WHOLE[:2000] + WHOLE[3460:], "unreadable", "Corrupt JPEG data"),
+    (name("claims"), claiming(WHOLE, 9000, 9000), "unreadable", "Corrupt JPEG data"),
+    (name("bomb"), png_header(60_000, 60_000), "rejected", "60000x60000: more than 100 million"),
     (name("large"), png_header(12_000, 12_000), "rejected", "more than 100 million pixels"),
     (name("ribbon"), encoded(picture(size=(640, 8)), "PNG"), "rejected", "more than 16 times"),
+    (name("small"), jpeg(picture(size=(72, 54))), "rejected", "72x54: the short side"),
     (name("upload", "tmp"), WHOLE, "rejected", "the name is not"),
     (name("note", "txt"), WHOLE, "rejected", "the name is not"),
     (name("part", "jpg.part"), WHOLE, "rejected", "the name is not"),
@@ -224,7 +234,7 @@ def test_every_kind_of_file_is_a_row_and_none_disturbs_another(night: Night) -> 
     }
     for file, _, _, reason in REFUSED:
         assert reason in rows[file]["error"], file
-        assert len(rows[file]["error"]) > 10
+        assert len(rows[file]["error"]) > 10, file
         assert (rows[file]["embedding"], rows[file]["stage"]) == (None, None)
 
 

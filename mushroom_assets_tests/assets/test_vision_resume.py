@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import dagster as dg
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -99,6 +100,13 @@ class Journal(Cameras):
         computed = made.metadata["images_computed"].value
         assert isinstance(computed, int)
         return len([row for row in self.rows(ASSET) if row["embedding"] is not None]), computed
+
+    def shown(self, name: str) -> Any:
+        """What the day's latest materialization shows under a name."""
+        event = self.instance.get_latest_materialization_event(dg.AssetKey(ASSET))
+        assert event is not None
+        assert event.asset_materialization is not None
+        return event.asset_materialization.metadata[name].value
 
     def kept(self) -> dict[str, Any]:
         """All kept vectors with their facts, by content."""
@@ -223,6 +231,26 @@ def test_a_rerun_of_an_unchanged_day_computes_nothing(journal: Journal, spy: Spy
     }
 
 
+def test_a_row_says_with_which_precision_its_vector_was_computed(journal: Journal) -> None:
+    """That of a kept vector is the one it was made with, whatever the model computes in now."""
+    for number in range(3):
+        journal.shoot(name(number), picture(number))
+    journal.shoot(name(3), b"no picture")
+    journal.look()
+    rows = journal.found()
+    assert [rows[name(number)]["precision"] for number in range(4)] == [*["fp32"] * 3, None]
+    first = rows[name(0)]["content_sha256"]
+    kept = "UPDATE farm.image_embedding SET precision = {} WHERE content_sha256 {} '{}'"
+    journal.execute(kept.format("'bf16'", "=", first))
+    journal.execute(kept.format("NULL", ">", max(first, rows[name(1)]["content_sha256"])))
+    journal.look()
+    again = {path: row["precision"] for path, row in journal.found().items()}
+    expected = {row.content_sha256: row.precision for row in journal.kept().values()}
+    assert again == {path: expected.get(row["content_sha256"]) for path, row in rows.items()}
+    assert again[name(0)] == "bf16"
+    assert journal.shown("precision") == ", ".join(sorted({*again.values()} - {None}))
+
+
 def test_only_a_replaced_and_a_late_file_are_computed(journal: Journal, spy: Spy) -> None:
     for number in range(10):
         journal.shoot(name(number), picture(number))
@@ -267,6 +295,7 @@ def test_a_run_that_asks_for_it_computes_all_anew_and_replaces_what_was_kept(
         np.testing.assert_allclose(mended.embedding, row["embedding"], atol=1e-5)
         assert mended.sharpness == row["sharpness"]
         assert mended.computed_at.year > 1970
+        assert mended.precision == row["precision"] == "fp32"
     assert journal.look() == (10, 0)
 
 

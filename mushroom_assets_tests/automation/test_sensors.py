@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from mushroom_assets.definitions import build_definitions
+from mushroom_assets.domain import probe
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.faults.database import DatabaseUnavailable
 from mushroom_assets.resources import PostgresResource
@@ -77,6 +78,17 @@ def test_each_change_is_one_run(sensor: Sensor, seen: Database) -> None:
         assert [sensor.tick(), sensor.tick()] == [1, 0]
     say(seen, A, "harvest")  # the same again
     assert sensor.tick() == 0
+
+
+def test_a_release_that_fits_otherwise_is_a_change_where_there_are_labels(
+    sensor: Sensor, seen: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "VERSION", probe.VERSION + 1)
+    assert sensor.tick() == 0
+    say(seen, A, "fruiting")
+    assert sensor.tick() == 1
+    monkeypatch.setattr(probe, "VERSION", probe.VERSION + 1)
+    assert [sensor.tick(), sensor.tick()] == [1, 0]
 
 
 def test_labels_that_were_taken_away_are_a_change_each_time(sensor: Sensor, seen: Database) -> None:

@@ -5,6 +5,7 @@ One test is of a real run over a broken file.
 
 import datetime as dt
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from mushroom_assets_tests.kit.evaluations import (
     offending,
     verdicts,
 )
+from mushroom_assets_tests.kit.plant import write_farm
 from mushroom_assets_tests.kit.small import SmallFarm
 
 TODAY = dt.date.fromisoformat(DAY)
@@ -190,3 +192,82 @@ def test_one_bright_image_shows_that_a_camera_is_not_blind(seen: SmallFarm) -> N
     others = f"image_date = '{DAY}' AND image_path NOT LIKE '%%-5'"
     seen.execute(f"UPDATE farm.{VISION} SET brightness = 0.01 WHERE {others}")
     assert failing(checks_only(seen, VISION, DAY)) == set()
+
+
+UNREADABLE = {"status": "unreadable", "error": "cut off", "embedding": None}
+
+
+def shot(
+    small: SmallFarm, room: str, file: str, ago: int, content: str | None, **columns: Any
+) -> None:
+    """A row of an image as its file is called: `<room>_<camera>_<in-date>_<hour>`."""
+    _, camera, _, hour = file.split("_")
+    day = TODAY - dt.timedelta(days=ago)
+    at = small.at(day.isoformat(), int(hour))
+    path = f"{room}/{day:%Y%m%d}/{file}.jpg"
+    place = {"room_id": room, "camera": camera, "image_path": path, "image_date": day}
+    what = {"captured_at": at, "content_sha256": content}
+    with small.database.transaction() as connection:
+        connection.execute(daily_clip_inference.insert(), GOOD | place | what | columns)
+
+
+def test_a_camera_that_sends_the_same_bytes_again_and_again_is_a_warning(small: SmallFarm) -> None:
+    for hour in range(3):
+        shot(small, "A", f"A_cam1_x_{hour}", 0, "frozen")
+    for ago in (0, 6, 7):  # once a day, and a week back
+        shot(small, "B", f"B_cam1_x_{ago}", ago, "still")
+    # Of another model the same shots are no more shots
+    shot(small, "A", "A_cam1_x_0", 0, "frozen", model_id="old/w/1")
+    result = checks_only(small, VISION, DAY, only="cameras_live")
+    found = verdicts(result)["cameras_live"]
+    assert (found.severity, found.passed) == (WARN, False)
+    assert examples(found) == [
+        f"{DAY}, A, cam1, 3, 2026-01-05 00:00:00", f"{DAY}, B, cam1, 3, 2025-12-29 07:00:00"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shots", "columns"),
+    [
+        ([("A_cam1_x_1", 0, "a"), ("A_cam1_x_2", 0, "a")], {}),  # an upload sent again
+        ([("A_cam1_x_1", 0, "a"), ("A_cam1_x_2", 1, "a"), ("A_cam1_x_3", 8, "a")], {}),
+        ([("A_cam1_x_1", 1, "a"), ("A_cam1_x_2", 1, "a"), ("A_cam1_x_3", 1, "a")], {}),
+        ([("A_cam1_x_1", 0, "a"), ("A_cam2_x_2", 0, "a"), ("A_cam3_x_3", 0, "a")], {}),
+        # One shot under three names: in-dates corrected and the file sent again
+        ([("A_cam1_x_1", 0, "a"), ("A_cam1_y_1", 0, "a"), ("A_cam1_z_1", 0, "a")], {}),
+        # Black pictures may be equal; the check of lenses tells of dark days
+        ([(f"A_cam1_x_{n}", 0, "a") for n in range(5)], {"brightness": 0.0}),
+        ([(f"A_cam1_x_{n}", 0, None) for n in range(5)], UNREADABLE),
+        ([(f"A_cam1_x_{n}", 0, "a") for n in range(5)], UNREADABLE),
+    ],
+    ids=["twice", "long ago", "yesterday", "cameras", "names", "black", "no bytes", "unreadable"],
+)
+def test_what_is_no_frozen_camera_is_not_told(
+    small: SmallFarm, shots: list[tuple[str, int, str | None]], columns: dict[str, Any]
+) -> None:
+    for file, ago, content in shots:
+        shot(small, "A", file, ago, content, **columns)
+    assert verdicts(checks_only(small, VISION, DAY, only="cameras_live"))["cameras_live"].passed
+
+
+def test_a_file_that_names_another_room_than_its_folder_is_a_warning(small: SmallFarm) -> None:
+    rooms = "rooms: {A: {folder: north}, B: {}, south: {folder: A}}"
+    text = small.path.read_text().replace("rooms: {A: {}, B: {}}", rooms)
+    small = replace(small, farm=write_farm(small.path, text))
+    for file in ("B_cam1_x_1", "B_cam1_x_2", "B_cam2_x_1", "south_cam3_x_1"):
+        shot(small, "A", file, 0, "")
+    # Its own folder, its own name (but a folder of another room is called so, too), no room's
+    for file in ("north_cam5_x_1", "A_cam4_x_1", "C_cam6_x_1"):
+        shot(small, "A", file, 0, "")
+    shot(small, "B", "B_cam1_x_1", 0, "")
+    shot(small, "B", "B_cam1_x_1", 0, "", model_id="old/w/1")
+    shot(small, "B", "A_cam8_x_1", 0, "")  # whose the word A is, nobody knows
+    shot(small, "B", "south_no_camera_9", 0, "", camera=None)  # a name that could not be read
+    result = checks_only(small, VISION, DAY, NEXT, only="rooms_agree")
+    found = verdicts(result)["rooms_agree"]
+    assert (found.severity, offending(found)) == (WARN, 3)
+    assert examples(found) == [
+        f"{DAY}, A, B, cam1, 2", f"{DAY}, A, B, cam2, 1", f"{DAY}, A, south, cam3, 1"
+    ]  # fmt: skip
+    assert "another room's report" in (found.description or "")
+    assert verdicts(result, NEXT)["rooms_agree"].passed

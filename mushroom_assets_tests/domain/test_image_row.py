@@ -17,6 +17,7 @@ from mushroom_assets.domain.image_row import (
     circumstances,
     image_labels,
     judged_image,
+    refused_unread,
 )
 from mushroom_assets.domain.probe import Probe
 from mushroom_assets.domain.sensors import RoomQuantity
@@ -93,6 +94,36 @@ def test_a_fault_tells_its_reason_and_what_is_known_of_the_file() -> None:
         "height": 8,
         "computed": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "reason"),
+    [
+        (PATH, 64_000_000, None),
+        (PATH, None, None),  # the store does not list it: whoever reads reads no further
+        (PATH, 64_000_001, "65 MB, more than 64 MB"),
+        (PATH, 1_200_000_000, "1200 MB, more than 64 MB"),
+        ("A/20260110/A_cam1_202615_20260110120000.mp4", 5, "the name is not <room>_"),
+        ("A/20260110/A_cam1_202615_20260111120000.jpg", 5, "the folder's day is 20260110"),
+        ("A/20260110/more/", None, "a folder inside a day's folder"),
+    ],
+)
+def test_names_and_sizes_are_judged_before_anything_is_read(
+    path: str, size: int | None, reason: str | None
+) -> None:
+    outcome = refused_unread(path, size, FARM)
+    if reason is None:
+        assert outcome is None
+        return
+    assert outcome is not None
+    row = told(judged_image(outcome, "A", DAY, FARM))
+    assert (row["status"], row["computed"]) == ("rejected", False)
+    assert reason in row["error"]
+    # A name that can be read still tells camera and capture; of the bytes nothing is known
+    named = {"camera", "captured_at", "batch_date"} if path == PATH else set()
+    assert row.keys() == {
+        *("image_path", "room_id", "image_date", "status", "error", "computed"), *named
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", [None, Broken(status="unreadable")])

@@ -5,13 +5,16 @@ from math import log
 import numpy as np
 import pytest
 
-from mushroom_assets.domain.probe import Evaluation, Probe, missing_labels, probe_columns
+from mushroom_assets.domain.label_sets import LabelSets
+from mushroom_assets.domain.probe import Probe, missing_labels, probe_columns
 
 KEYS = (
     "probe_stage",
     "probe_stage_probability",
+    "probe_stages",
     "probe_condition",
     "probe_condition_probability",
+    "probe_conditions",
     "probe_id",
 )
 # Of (0.6, 0.8) the scores are ln 2, ln 3 and 0: 2/6, 3/6 and 1/6. Of (1, 0): 2**(5/3), 1 and 1.
@@ -65,8 +68,10 @@ def test_both_kinds_fill_all_columns_of_a_row() -> None:
     assert tuple(row.values()) == (
         "fruiting",
         0.5,
+        None,
         "healthy",
         0.75,
+        None,
         "stage-00000001 condition-00000002",
     )
     assert tuple(other.values())[:2] == ("substrate", 0.613512)
@@ -75,9 +80,12 @@ def test_both_kinds_fill_all_columns_of_a_row() -> None:
 @pytest.mark.parametrize(
     ("probes", "expected"),
     [
-        ({}, (None, None, None, None, None)),
-        ({"stage": STAGE}, ("fruiting", 0.5, None, None, "stage-00000001")),
-        ({"condition": CONDITION}, (None, None, "healthy", 0.75, "condition-00000002")),
+        ({}, (None,) * 7),
+        ({"stage": STAGE}, ("fruiting", 0.5, None, None, None, None, "stage-00000001")),
+        (
+            {"condition": CONDITION},
+            (None, None, None, "healthy", 0.75, None, "condition-00000002"),
+        ),
     ],
     ids=["none", "stage", "condition"],
 )
@@ -111,29 +119,58 @@ def test_vectors_that_are_no_numbers_are_refused(bad: float) -> None:
         STAGE.predict([[bad, 0.8]])
 
 
-def test_rates_of_a_confusion_matrix() -> None:
-    found = Evaluation(
-        ("a", "b", "c"),
-        np.array([[12, 4, 0], [1, 19, 0], [2, 2, 0]]),
-        np.array([[10, 5], [0, 0], [4, 1]]),
-        5,
-        True,
-    )
-    assert found.accuracy == 31 / 40
-    assert found.by_class() == {
-        "a": {"images": 16, "recall": 12 / 16, "precision": 12 / 15},
-        "b": {"images": 20, "recall": 19 / 20, "precision": 19 / 25},
-        "c": {"images": 4, "recall": 0, "precision": None},
-    }
-    assert found.zero_shot_accuracy == 6 / 14
-    assert found.zero_shot_recall() == {"a": 0.5, "c": 0.25}
+# --- what is excluded
+
+# Two classes on an axis, at -1 and 1, equally likely everywhere. The distance to a class is usual
+# at 0.5, with a deviation of pi / sqrt(3): beyond it, the oddness is log(1 + exp(d - 0.5)) - log(p)
+SETS = LabelSets(
+    means=np.array([[-1.0], [1.0]]),
+    whitening=np.eye(1),
+    middles=np.full(2, 0.5),
+    spreads=np.full(2, np.pi / np.sqrt(3)),
+    limits=np.full(2, log(1 + np.exp(1)) + log(2)),  # reached at a distance of 1.5
+)
+EVEN = Probe("stage", "stage-3", ("left", "right"), np.array([[-1e-9], [1e-9]]), np.zeros(2), SETS)
 
 
-def test_without_any_zero_shot_label_there_is_no_such_accuracy() -> None:
-    none = np.zeros((2, 2), dtype=np.int64)
-    assert (
-        Evaluation(("a", "b"), np.eye(2, dtype=np.int64), none, 5, True).zero_shot_accuracy is None
-    )
+@pytest.mark.parametrize(
+    ("place", "left_over", "named"),
+    [
+        (0.0, ["left", "right"], "left"),
+        (0.49, ["left", "right"], "right"),
+        (0.51, ["right"], "right"),
+        (2.49, ["right"], "right"),
+        (2.51, [], "unknown"),
+        (-0.51, ["left"], "left"),
+        (-2.51, [], "unknown"),
+    ],
+)
+def test_a_label_is_excluded_beyond_its_limit(
+    place: float, left_over: list[str], named: str
+) -> None:
+    (row,) = probe_columns({"stage": EVEN}, [[place]])
+    assert row["probe_stages"] == left_over
+    assert row["probe_stage"] == named
+    assert row["probe_stage_probability"] == 0.5
+    assert row["probe_conditions"] is None
+
+
+def test_where_the_likeliest_label_is_excluded_it_is_unknown_and_the_others_stay() -> None:
+    # 3 : 1 for the left. At 0.3 the left lies 1.3 away, which is too far for it, with 3/4 too; the
+    # right 0.7 away, with 1/4
+    limits = np.array([log(1 + np.exp(0.7)) - log(0.75), 9.0])
+    sets = LabelSets(SETS.means, SETS.whitening, SETS.middles, SETS.spreads, limits)
+    odds = np.array([log(3), 0.0])
+    probe = Probe("stage", "stage-4", ("left", "right"), np.zeros((2, 1)), odds, sets)
+    (row,) = probe_columns({"stage": probe}, [[0.3]])
+    assert (row["probe_stage"], row["probe_stage_probability"]) == ("unknown", 0.75)
+    assert row["probe_stages"] == ["right"]
+    (row,) = probe_columns({"stage": probe}, [[0.1]])  # 1.1 away
+    assert (row["probe_stage"], row["probe_stages"]) == ("left", ["left", "right"])
+
+
+def test_of_no_vectors_nothing_is_excluded() -> None:
+    assert probe_columns({"stage": EVEN}, np.empty((0, 1))) == []
 
 
 def test_a_class_lacks_what_it_is_short_of_16() -> None:

@@ -54,6 +54,7 @@ HOLDS: list[tuple[type[Any], tuple[str, ...]]] = [
     (sa.Date, ("date",)),
     (sa.DateTime, ("datetime",)),
     (sa.Uuid, ("UUID",)),
+    (sa.LargeBinary, ("bytes",)),
     (JSONB, ("dict", "Sequence")),
     (ARRAY, ("list",)),
     (VECTOR, ("ndarray",)),

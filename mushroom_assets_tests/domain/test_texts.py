@@ -38,7 +38,16 @@ SENSOR = "device_type: sensor, point_alias: o2, unit: '%'"
 CJK = re.compile("[\u4e00-\u9fff]")
 # The same in both languages, on purpose
 SAME = {"quantity.co2", "daily_env_stats.quantiles_in_order.holds"}
-MARKS = {"comma", "colon", "sentence_end", "sentence_gap", "unsure_label", "probe_fit", "outside"}
+MARKS = {
+    "comma",
+    "colon",
+    "semicolon",
+    "sentence_end",
+    "sentence_gap",
+    "unsure_label",
+    "probe_fit",
+    "outside",
+}
 
 
 def farm(addition: str = "", language: str = "en") -> Farm:

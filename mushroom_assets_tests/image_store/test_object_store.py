@@ -1,12 +1,19 @@
 """The door to the images on an S3 server that is stopped, emptied, or asks for credentials."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest import mock
 
+import fsspec
 import pytest
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.faults.image_store import ImageStoreRefused
-from mushroom_assets.image_store.store import Images
+from mushroom_assets.faults.retry import Retry
+from mushroom_assets.image_store.store import CONNECTIONS, Images, _options
+from mushroom_assets.inference.reading import MOST_READERS
 from mushroom_assets_tests.kit.image_stores import DAY, recording, why_not
 from mushroom_assets_tests.kit.object_store import BUCKET, ObjectStore
 
@@ -35,6 +42,7 @@ def test_an_object_store_lists_reads_and_knows_its_strays(
         head["ETag"],
     )
     assert store.read(f"{DAY}/a b'%+é.jpg") == f"{DAY}/a b'%+é.jpg".encode()
+    assert store.read(f"{DAY}/a b'%+é.jpg", 8) == DAY[:8].encode()
     assert [path for path, _ in store.strays(farm)] == ["608/", "7/2026/", "7/y.jpg", "x.jpg"]
     object_store.put(f"farm/{DAY}/a b'%+é.jpg", b"other bytes")
     assert store.listing(DAY)[f"{DAY}/a b'%+é.jpg"] != listing[f"{DAY}/a b'%+é.jpg"]
@@ -50,6 +58,8 @@ def test_a_root_that_was_made_is_there_though_nothing_lies_in_it(
     assert (store.listing(DAY), store.folders(), store.strays(farm)) == ({}, set(), [])
     store.write(f"{DAY}/a.jpg", b"x")
     assert (store.read(f"{DAY}/a.jpg"), store.folders()) == (b"x", {"7"})
+    store.write(f"{DAY}/empty.jpg", b"")  # of which no range of bytes may be asked
+    assert [store.read(f"{DAY}/empty.jpg", at_most) for at_most in (None, 9)] == [b"", b""]
 
 
 def test_an_object_that_vanished_is_told_from_a_bucket_that_did(object_store: ObjectStore) -> None:
@@ -65,6 +75,50 @@ def test_an_object_that_vanished_is_told_from_a_bucket_that_did(object_store: Ob
     for ask in (store.read, store.listing):
         with pytest.raises(ImageStoreRefused, match=r"is not there"):
             ask(f"{DAY}/a.jpg")
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers a read when forty wait for it, and nothing else."""
+
+    together = threading.Barrier(40)
+
+    def do_GET(self) -> None:
+        self.together.wait(60)
+        self.send_response(200)
+        self.send_header("Content-Length", "1")
+        self.end_headers()
+        self.wfile.write(b"x")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 64
+
+
+def test_forty_reads_wait_together_with_one_request_each(object_store: ObjectStore) -> None:
+    """Of botocore's own ten connections the first ten would wait for the others for ever."""
+    with Server(("127.0.0.1", 0), Answering) as server, ThreadPoolExecutor(41) as threads:
+        threads.submit(server.serve_forever)
+        try:
+            object_store.configure(AWS_ENDPOINT_URL=f"http://127.0.0.1:{server.server_port}")
+            store = Images(ROOT, retry=Retry(attempts=1))
+            paths = [f"{DAY}/{number}.jpg" for number in range(40)]
+            assert list(threads.map(store.read, paths)) == [b"x"] * 40
+        finally:
+            server.shutdown()
+
+
+def test_as_many_connections_as_readers_and_what_the_user_set_beside() -> None:
+    assert CONNECTIONS >= MOST_READERS
+    assert _options("/srv/images") == _options("gs://cameras") == {}
+    connections = {"max_pool_connections": 128}
+    assert _options("s3://cameras/farm") == {"max_concurrency": 1, "config_kwargs": connections}
+    own = {"anon": True, "max_concurrency": 4, "config_kwargs": {"proxies": {"https": "p"}}}
+    with mock.patch.dict(fsspec.config.conf, s3=own):
+        kept = own | {"config_kwargs": connections | {"proxies": {"https": "p"}}}
+        assert _options("s3://cameras") == kept
 
 
 def test_an_archived_object_is_that_images_fault(object_store: ObjectStore) -> None:

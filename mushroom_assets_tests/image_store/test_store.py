@@ -14,6 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
 from mushroom_assets.faults.retry import Retry
+from mushroom_assets.image_store.files import listed_size
 from mushroom_assets.image_store.store import RETRY, Images
 from mushroom_assets_tests.kit.image_stores import DAY, recording, why_not
 
@@ -41,6 +42,23 @@ def test_a_listing_has_each_file_with_its_size_and_time_sorted(folder: Path) -> 
     assert list(listing) == [f"{DAY}/a.jpg", f"{DAY}/b.jpg"] == store_of(folder).paths(DAY)
     for name, size in (("a.jpg", 5), ("b.jpg", 3)):
         assert list(listing[f"{DAY}/{name}"]) == pytest.approx([size, 1_700_000_000.5])
+
+
+def test_the_listed_size_is_told_and_the_start_of_a_file_is_read_alone(folder: Path) -> None:
+    (folder / "a.jpg").write_bytes(b"12345")
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "more").mkdir()
+    store = store_of(folder)
+    sizes = {path: listed_size(mark) for path, mark in store.listing(DAY).items()}
+    assert sizes == {f"{DAY}/a.jpg": 5, f"{DAY}/empty.jpg": 0, f"{DAY}/more/": None}
+    starts = [store.read(f"{DAY}/a.jpg", at_most) for at_most in (3, 5, 9, None)]
+    assert starts == [b"123", b"12345", b"12345", b"12345"]
+    assert store.read(f"{DAY}/empty.jpg", 3) == b""
+    with pytest.raises(FileNotFoundError):
+        store.read(f"{DAY}/gone.jpg", 3)
+    # Some stores list no size, with times or tags as marks
+    assert listed_size(("2026-01-10T08:00:00+00:00", '"5d41402a"')) is None
+    assert listed_size((1_700_000_000.5,)) is None
 
 
 def test_a_fingerprint_changes_with_the_file_and_only_then(folder: Path) -> None:

@@ -269,6 +269,58 @@ def test_bf16_is_not_used_where_it_gives_other_vectors(
         load_encoder(None, "random-seed0", "cpu", "bf16")
 
 
+NATIVE = {"avx512_bf16": True, "amx_bf16": False}
+AMX = {"avx512_bf16": False, "amx_bf16": True}
+
+
+@pytest.mark.parametrize(
+    ("model", "place", "has", "expected"),
+    [
+        ("ViT-B-32", "cpu", NATIVE, True),
+        ("ViT-B-32", "cpu", AMX, True),
+        ("ViT-B-32", "cpu", {"avx512_bf16": False, "avx2": True}, False),
+        ("ViT-B-32", "cpu", {}, False),
+        ("ViT-B-32", "cuda", {"gpu": True}, True),
+        ("ViT-B-32", "cuda", AMX, False),  # a GPU that would emulate it
+        # Made of float32's vectors: what ships with the weights
+        ("mushroom-tiny", "cpu", AMX, False),
+        ("mushroom-tiny", "cuda", {"gpu": True}, False),
+    ],
+)
+def test_auto_tries_bf16_by_a_fixed_rule(
+    model: str, place: str, has: dict[str, bool], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gpu_has(*, including_emulation: bool) -> bool:
+        assert not including_emulation
+        return "gpu" in has
+
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: has)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", gpu_has)
+    assert load_module._pays(model, place) is expected
+
+
+def test_auto_leaves_the_packaged_model_in_float32_and_takes_bf16_for_others_where_it_pays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    anew = load_module._load.__wrapped__
+    assert anew(None, None, "cpu", "auto", 1).precision == "fp32"
+    monkeypatch.setattr(load_module, "FP32_MODELS", set())
+    native = load_module._has_bf16("cpu")
+    assert anew(None, None, "cpu", "auto", 1).precision == ("bf16" if native else "fp32")
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: NATIVE)
+    monkeypatch.setattr(encoder_module, "GOLDEN_BOUND", 1.1)
+    assert anew(None, None, "cpu", "auto", 1).precision == "fp32"  # other vectors
+
+
+def test_bf16_of_this_processor_gives_float32s_vectors() -> None:
+    if not load_module._has_bf16("cpu"):
+        pytest.skip("this processor would emulate bfloat16")
+    exact = load_encoder(None, None, "cpu", "fp32").encode_images(golden_images(128))
+    half = load_encoder(None, None, "cpu", "bf16")
+    assert half.precision == "bf16"
+    assert cosine(half.encode_images(golden_images(128)), exact) >= 0.999
+
+
 def test_an_unknown_precision_is_an_error() -> None:
     with pytest.raises(UnknownModel, match="auto, fp32, bf16"):
         load_encoder(None, None, "cpu", "int8")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mushroom_assets.inference.thumbnails import READERS, thumbnails
+from mushroom_assets.inference.thumbnails import DRAWERS, thumbnails
 
 
 def picture(grey: int) -> bytes:
@@ -55,10 +55,31 @@ def test_a_fault_of_the_store_ends_the_work_and_no_reader_stays() -> None:
 
 
 def test_files_are_waited_for_together() -> None:
-    together = threading.Barrier(READERS)
+    """16 reads for each of four threads that draw, whatever the store's latency."""
+    count = 16 * DRAWERS
+    together = threading.Barrier(count)
 
     def read(path: str) -> bytes:
         together.wait(timeout=60)
         return picture(9)
 
-    assert len(thumbnails([str(number) for number in range(READERS)], read)) == READERS
+    assert len(thumbnails([str(number) for number in range(count)], read)) == count
+
+
+def test_reads_wait_for_those_who_draw() -> None:
+    """In hand are four files at most, and 64 more that are read or wait."""
+    paths = [str(number) for number in range(300)]
+    asked = 0
+    asking = threading.Condition()
+
+    def read(path: str) -> bytes:
+        nonlocal asked
+        with asking:
+            asked += 1
+            asking.notify_all()
+            if path == "0":  # the first holds up the line until no more are asked for
+                assert asking.wait_for(lambda: asked == 68, 60)
+                assert not asking.wait_for(lambda: asked > 68, 0.2)
+        return picture(9)
+
+    assert len(thumbnails(paths, read)) == 300

@@ -1,6 +1,10 @@
 """Names to weights, without a network: what the hub answers is put in its place."""
 
 import io
+import os
+import shlex
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from email.message import Message
@@ -77,7 +81,26 @@ def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
         find_weights("ViT-B-32", str(tmp_path / "vit.safetensors"))
     message = str(raised.value)
     assert f"there is no file {tmp_path / 'vit.safetensors'}" in message
-    assert "open_clip.create_model('ViT-B-32', pretrained='laion2b_s34b_b79k')" in message
+    assert "find_weights('ViT-B-32', 'laion2b_s34b_b79k')" in message
+
+
+def test_the_command_that_the_message_gives_names_the_file(tmp_path: Path) -> None:
+    """Here the hub's cache has it already; it runs where torch is a CPU build, too."""
+    cache = tmp_path / "hub/models--laion--CLIP-ViT-B-32-laion2B-s34B-b79K"
+    fetched = cache / "snapshots/0123abc/open_clip_model.safetensors"
+    for path, text in ((cache / "refs/main", "0123abc"), (fetched, "weights")):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    with pytest.raises(WeightsUnavailable) as raised:
+        find_weights("ViT-B-32", str(tmp_path / "vit.safetensors"))
+    (command,) = [line for line in str(raised.value).splitlines() if "python -c" in line]
+    python, *arguments = shlex.split(command)
+    assert python == "python"
+    environment = {**os.environ, "HF_HOME": str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True
+    )
+    assert ran.stdout == f"{fetched}\n", ran.stderr
 
 
 def test_without_a_network_the_message_says_what_was_tried_and_what_to_do(
@@ -90,7 +113,7 @@ def test_without_a_network_the_message_says_what_was_tried_and_what_to_do(
         "'laion2b_s34b_b79k' of ViT-B-32",
         "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
         "Name or service not known",
-        "open_clip.create_model('ViT-B-32', pretrained='laion2b_s34b_b79k')",
+        "find_weights('ViT-B-32', 'laion2b_s34b_b79k')",
         "MUSHROOM_CLIP_MODEL=ViT-B-32 ",
         "MUSHROOM_CLIP_PRETRAINED",
     ):

@@ -31,6 +31,8 @@ CHECKS = {
         "cameras_deliver",
         "confidence_steady",
         "lenses_clear",
+        "cameras_live",
+        "rooms_agree",
     },
     "daily_room_report": {"rows_complete", "days_judged"},
 }

@@ -33,6 +33,19 @@ def clusters(count: int, dimensions: int, seed: int = 0) -> Floats:
     )
 
 
+def cameras_apart(count: int, dimensions: int, seed: int = 0) -> Floats:
+    """Unit vectors of eight cameras in turn, far apart, that drift from day to day (192 a day)."""
+    random = np.random.default_rng(seed)
+    fixed = np.random.default_rng(98)
+    middles = fixed.standard_normal((8, dimensions))
+    drift = fixed.standard_normal((8, dimensions))
+    number = np.arange(count)
+    days = (number // 192)[:, None]
+    camera = number % 8
+    own = 0.3 * random.standard_normal((count, dimensions))
+    return unit(middles[camera] + 0.05 * days * drift[camera] + own)
+
+
 def content(number: int | str) -> str:
     return hashlib.sha256(str(number).encode()).hexdigest()
 

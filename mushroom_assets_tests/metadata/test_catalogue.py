@@ -253,6 +253,8 @@ def values_of(table: str, column: str) -> set[str]:
         "status": {"unreadable", "rejected"},
         "stage": {"unknown"},
         "condition": {"unknown"},
+        "probe_stage": {"unknown"},
+        "probe_condition": {"unknown"},
         "kind": {"stage", "condition"},
     }
     return values.get(column, set())

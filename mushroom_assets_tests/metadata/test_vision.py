@@ -218,6 +218,17 @@ def test_the_least_certain_come_first_and_dark_frames_last() -> None:
     assert texts(dark)[1][1:] == ["harvest 31.0%", "primordia 30.0%", "1.0%"]
 
 
+@pytest.mark.parametrize(
+    ("left", "said"), [([], "unknown"), (["fruiting", "harvest"], "unknown (fruiting, harvest)")]
+)
+def test_where_the_probe_excludes_its_own_label_the_others_are_told(
+    left: list[str], said: str
+) -> None:
+    unknown = image(2, probe_stage="unknown", probe_stage_probability=0.8, probe_stages=left)
+    (doubtful,) = tables(shown([unknown, image(10)])["least_certain"])
+    assert [line[-1] for line in texts(doubtful)] == ["own probe", said, "–"]
+
+
 def test_the_farms_own_probe_stands_beside_the_zero_shot_label() -> None:
     rows = [image(2, probe_stage="harvest", probe_stage_probability=0.8), image(10)]
     found = shown(rows)

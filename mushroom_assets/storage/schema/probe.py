@@ -1,6 +1,6 @@
 """Labels by people, and the farm's own probe that is fitted on them."""
 
-from sqlalchemy import CheckConstraint, Double, Integer, Text, func
+from sqlalchemy import CheckConstraint, Double, Integer, LargeBinary, Text, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from mushroom_assets.storage.schema.dictionary import Instant, Role, col, opt, provenance, table
@@ -105,11 +105,66 @@ clip_probe = table(
     col(
         "by_class",
         JSONB(),
-        "per class: images, cross-validated recall and precision",
-        "各类别的图像数、交叉验证的召回率与精确率",
+        "per class: images, rooms, room-days, recall, precision, recall in unseen rooms, coverage",
+        "各类别的图像数、库房、库房日、召回率与精确率、在未见库房中的召回率、标签集覆盖率",
         origin=FITTED,
     ),
     *provenance("fitted_at"),
+    opt(
+        "means",
+        ARRAY(Double),
+        "mean vector of each class, flattened as coefficients; null until it is calibrated",
+        "各类别的平均向量，按行展开：类别数 x 维数；校准之前为空",
+        scale="1",
+        origin=FITTED,
+    ),
+    opt(
+        "whitening",
+        LargeBinary,
+        "what takes away the covariance within classes: dimensions x dimensions, float32",
+        "消除类内协方差的矩阵：维数 x 维数，单精度",
+        origin=FITTED,
+    ),
+    opt(
+        "middles",
+        ARRAY(Double),
+        "mean distance of each class's held-out images to it",
+        "各类别留出图像到该类的平均距离",
+        scale="1",
+        origin=FITTED,
+    ),
+    opt(
+        "spreads",
+        ARRAY(Double),
+        "standard deviation of these distances",
+        "这些距离的标准差",
+        scale="1",
+        origin=FITTED,
+    ),
+    opt(
+        "limits",
+        ARRAY(Double),
+        "oddness above which a class is excluded, calibrated by room-day at 10 % a class",
+        "怪异程度的上限，超过则排除该类；按库房日校准，每类 10 %",
+        scale="1",
+        origin=FITTED,
+    ),
+    opt(
+        "coverage",
+        Double,
+        "share of held-out images whose set has their label, by room-day; null if too few days",
+        "留出图像中标签集包含其标签的比例，按库房日计；天数不足时为空",
+        unit="0..1",
+        origin=FITTED,
+    ),
+    opt(
+        "accuracy_elsewhere",
+        Double,
+        "share of right labels in rooms left out; null if a class has one room",
+        "在未参与拟合的库房中的正确率；有类别只来自一个库房时为空",
+        unit="0..1",
+        origin=FITTED,
+    ),
     CheckConstraint("kind IN ('stage', 'condition')", name="kind"),
     role=Role.MODEL,
 )

@@ -5,7 +5,7 @@ What inference keeps beside it is in `vision_work`.
 
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy import CheckConstraint, Date, Double, Index, Integer, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from mushroom_assets.domain.vision import CLIMATE_MAX_AGE_S
 from mushroom_assets.storage.schema.dictionary import (
@@ -29,6 +29,10 @@ MINUTES = CLIMATE_MAX_AGE_S // 60  # how old the climate at the capture may be
 # Meanings of columns that `vision_work` has too, in both languages
 SHA256 = ("SHA-256 of the file's bytes, hexadecimal", "文件内容的 SHA-256，十六进制")
 EMBEDDING = ("L2-normalised vector of the image alone", "仅由图像得出的向量，L2 归一化")
+PRECISION = (
+    "fp32 or bf16: what the vector was computed in; null if not recorded",
+    "计算该向量所用的精度：fp32 或 bf16；未记录则为空",
+)
 WIDTH = ("width of the original image", "原图宽度")
 HEIGHT = ("height of the original image", "原图高度")
 SHARPNESS = (
@@ -160,30 +164,30 @@ daily_clip_inference = table(
     opt(
         "probe_stage",
         Text,
-        "stage by the farm's own probe; null without one",
-        "农场自有探针判定的阶段；没有探针时为空",
+        "stage by the farm's own probe, unknown where it is excluded; null without one",
+        "农场自有探针判定的阶段，已被排除时为 unknown；没有探针时为空",
         origin=PROBED,
     ),
     opt(
         "probe_stage_probability",
         Double,
-        "the probe's probability of it",
-        "探针给出的该阶段的概率",
+        "the probe's probability of the likeliest stage",
+        "探针给出的最可能阶段的概率",
         unit="0..1",
         origin=PROBED,
     ),
     opt(
         "probe_condition",
         Text,
-        "condition by the farm's own probe; null without one",
-        "农场自有探针判定的状况；没有探针时为空",
+        "condition by the farm's own probe, unknown where it is excluded; null without one",
+        "农场自有探针判定的状况，已被排除时为 unknown；没有探针时为空",
         origin=PROBED,
     ),
     opt(
         "probe_condition_probability",
         Double,
-        "the probe's probability of it",
-        "探针给出的该状况的概率",
+        "the probe's probability of the likeliest condition",
+        "探针给出的最可能状况的概率",
         unit="0..1",
         origin=PROBED,
     ),
@@ -201,6 +205,21 @@ daily_clip_inference = table(
         "模型学过的同类图像中，至少同样少见者所占的份额；权重未说明所学内容时为空",
         unit="0..1",
         origin=f"{CONTENT} model",
+    ),
+    opt("precision", Text, *PRECISION, origin="model"),
+    opt(
+        "probe_stages",
+        ARRAY(Text),
+        "stages not excluded, 10 % error a class; empty: unlike all labelled; null: not calibrated",
+        "探针无法排除的阶段，每类误差 10 %；空集表示与所有已标注图像都不像；校准之前为空",
+        origin=PROBED,
+    ),
+    opt(
+        "probe_conditions",
+        ARRAY(Text),
+        "conditions that the probe cannot exclude, as probe_stages; null until it is calibrated",
+        "探针无法排除的状况，同 probe_stages；校准之前为空",
+        origin=PROBED,
     ),
     CheckConstraint("status IN ('ok', 'unreadable', 'rejected')", name="status"),
     CheckConstraint("(status = 'ok') = (embedding IS NOT NULL)", name="embedding"),

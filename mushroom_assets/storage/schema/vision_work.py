@@ -16,6 +16,7 @@ from mushroom_assets.storage.schema.vision import (
     BRIGHTNESS,
     EMBEDDING,
     HEIGHT,
+    PRECISION,
     SHA256,
     SHARPNESS,
     WIDTH,
@@ -46,6 +47,7 @@ image_embedding = table(
         "向量的计算时间",
         server_default=func.now(),
     ),
+    opt("precision", Text, *PRECISION),
     role=Role.WORK,
 )
 

@@ -15,7 +15,7 @@ from mushroom_assets.domain.vision import EncodedImage
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import image_embedding as table
 
-KEPT = ("embedding", "width", "height", "sharpness", "brightness")
+KEPT = ("embedding", "width", "height", "sharpness", "brightness", "precision")
 
 
 class EmbeddingMemory:

@@ -1,10 +1,9 @@
-"""Labels by people and the probes fitted on them: stored, joined to vectors by content, read back.
+"""Labels by people: stored, joined to vectors by content, counted, and where they contradict.
 
 A label belongs to the bytes that were looked at, whatever lies at their path today. `domain.probe`
-says what a fit is made of; inference makes it.
+says what a fit is made of; inference makes it, `probes` stores it.
 """
 
-import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -12,14 +11,8 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from mushroom_assets.domain.probe import KINDS, Labelled, Probe, ProbeFit
-from mushroom_assets.storage.results import replace_rows
-from mushroom_assets.storage.schema import (
-    clip_probe,
-    daily_clip_inference,
-    image_embedding,
-    image_label,
-)
+from mushroom_assets.domain.probe import KINDS, Contradiction, Labelled, room_of
+from mushroom_assets.storage.schema import daily_clip_inference, image_embedding, image_label
 
 NO_LABELS = "no labels"
 
@@ -103,6 +96,45 @@ def count_labels(connection: sa.Connection, kind: str) -> dict[str, int]:
     return {label: count for label, count in connection.execute(statement)}
 
 
+def count_rooms(connection: sa.Connection, kind: str) -> dict[str, dict[str, int]]:
+    """Labelled images by class and by their room's folder; images of equal bytes count once."""
+    latest = _latest(kind)
+    found: dict[str, dict[str, int]] = {}
+    for label, path in connection.execute(sa.select(latest.c.label, latest.c.image_path)):
+        of = found.setdefault(label, {})
+        room = room_of(_folder(path))
+        of[room] = of.get(room, 0) + 1
+    return found
+
+
+def contradictions(
+    connection: sa.Connection, contents: Collection[str] | None = None
+) -> list[Contradiction]:
+    """Labels of equal bytes at several paths that differ, by kind and path.
+
+    The one that counts comes first.
+
+    Args:
+        connection: a connection in a transaction.
+        contents: only of these, by SHA-256; None for all.
+    """
+    found: list[Contradiction] = []
+    label = image_label.c
+    for kind in KINDS:
+        latest = _latest(kind)
+        statement = (
+            sa.select(latest.c.image_path, latest.c.label, label.image_path, label[kind])
+            .join(image_label, label.content_sha256 == latest.c.content_sha256)
+            .where(label[kind] != latest.c.label)
+            .order_by(latest.c.image_path, label.image_path)
+        )
+        if contents is not None:
+            some = sa.any_(sa.literal(list(contents), sa.ARRAY(sa.Text)))
+            statement = statement.where(label.content_sha256 == some)
+        found += [Contradiction(kind, *row) for row in connection.execute(statement)]
+    return found
+
+
 def labelled_encoders(connection: sa.Connection) -> list[str]:
     """The models with a vector of a labelled image; the one with the newest vectors is last."""
     vector = image_embedding.c
@@ -142,61 +174,14 @@ def read_labelled(connection: sa.Connection, encoder: str, kind: str) -> list[La
     )
     labelled = []
     for content, path, label, embedding, zero_shot in connection.execute(statement):
-        folder = path.rpartition("/")[0]
         embedded = np.asarray(embedding, dtype=np.float32)
-        labelled.append(Labelled(content, folder, label, embedded, zero_shot))
+        labelled.append(Labelled(content, _folder(path), label, embedded, zero_shot))
     return labelled
 
 
-def replace_probes(
-    connection: sa.Connection, fits: Sequence[ProbeFit], run_id: str, fitted_at: dt.datetime
-) -> bool:
-    """Replace all stored fits by these, inside the caller's transaction.
-
-    A model and kind whose labels no longer suffice loses its probe.
-
-    Returns:
-        whether any of them is another than before.
-    """
-    rows = [
-        {
-            "encoder": fit.encoder,
-            "kind": fit.kind,
-            "probe_id": fit.probe.probe_id,
-            "classes": list(fit.probe.classes),
-            "coefficients": fit.probe.coefficients.ravel().tolist(),
-            "intercepts": fit.probe.intercepts.tolist(),
-            "label_count": int(fit.evaluation.confusion.sum()),
-            "accuracy": fit.evaluation.accuracy,
-            "by_class": fit.evaluation.by_class(),
-            "run_id": run_id,
-            "fitted_at": fitted_at,
-        }
-        for fit in fits
-        if fit.probe is not None and fit.evaluation is not None
-    ]
-    return bool(replace_rows(connection, clip_probe, sa.true(), rows))
-
-
-def read_probes(connection: sa.Connection, encoder: str) -> dict[str, Probe]:
-    """A model's probes by kind ("stage", "condition"); a kind that has none is left out."""
-    columns = clip_probe.c
-    statement = (
-        sa.select(
-            columns.kind,
-            columns.probe_id,
-            columns.classes,
-            columns.coefficients,
-            columns.intercepts,
-        )
-        .where(columns.encoder == encoder)
-        .order_by(columns.kind)
-    )
-    probes = {}
-    for kind, probe_id, classes, weights, intercepts in connection.execute(statement):
-        by_class = np.array(weights).reshape(len(classes), -1)
-        probes[kind] = Probe(kind, probe_id, tuple(classes), by_class, np.array(intercepts))
-    return probes
+def _folder(path: str) -> str:
+    """The folder of a room and a day in which an image lies."""
+    return path.rpartition("/")[0]
 
 
 def label_state(connection: sa.Connection) -> str:

@@ -11,10 +11,11 @@ def test_a_vector_comes_back_bit_for_bit(database: Database) -> None:
     noise = np.random.default_rng(3).normal(size=512)
     vector = (noise / np.linalg.norm(noise)).astype(np.float32)
     memory = EmbeddingMemory(database, "tiny/weights")
-    memory.keep([EncodedImage("a" * 64, vector, 640, 480, 12.5, 0.25)])
+    memory.keep([EncodedImage("a" * 64, vector, 640, 480, 12.5, 0.25, "bf16")])
     kept = memory.recall(["a" * 64, "b" * 64])
     assert kept.keys() == {"a" * 64}
     found = kept["a" * 64]
     assert found.embedding.dtype == np.float32
     assert found.embedding.tobytes() == vector.tobytes()
     assert (found.width, found.height, found.sharpness, found.brightness) == (640, 480, 12.5, 0.25)
+    assert found.precision == "bf16"

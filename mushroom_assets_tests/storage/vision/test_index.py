@@ -160,6 +160,15 @@ def test_an_index_that_finds_too_little_is_not_used(
     assert measured["recall_at_10"] < 0.985
 
 
+def test_the_measured_recall_is_that_of_searches() -> None:
+    truth = [0.0, *(number / 10 for number in range(1, 11))]  # itself, then the ten nearest
+    half = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 2.0, 2.0, 2.0, 2.0, 2.0]
+    not_itself = [0.9, *(2.0,) * 10]  # a search then compares all
+    assert index_build._recall([truth], [truth]) == 1
+    assert index_build._recall([half], [truth]) == 0.5
+    assert index_build._recall([not_itself, [], half, half], [truth] * 4) == 0.75
+
+
 def test_recall_is_measured_anew_when_the_vectors_have_doubled(database: Database) -> None:
     put_vectors(database, clusters(600, 16))
     ensure_index(database, ENCODER)

@@ -1,4 +1,4 @@
-"""Labels by people, the latest word on the bytes that were looked at, and probes.
+"""Labels by people: the latest word on the bytes that were looked at, and what contradicts it.
 
 Vectors are joined by content.
 """
@@ -7,19 +7,17 @@ import datetime as dt
 from operator import itemgetter
 from typing import Any
 
-import numpy as np
-
-from mushroom_assets.domain.probe import Evaluation, Probe, ProbeFit
+from mushroom_assets.domain.probe import Contradiction
 from mushroom_assets.storage.connection import Database
-from mushroom_assets.storage.schema import clip_probe, image_label
+from mushroom_assets.storage.schema import image_label
 from mushroom_assets.storage.vision.labels import (
     NO_LABELS,
+    contradictions,
     count_labels,
+    count_rooms,
     label_state,
     labelled_encoders,
     read_labelled,
-    read_probes,
-    replace_probes,
     seen_contents,
 )
 from mushroom_assets_tests.kit.labels import ENCODER, NOON, image_path, keep_vector, say, see, sha
@@ -154,6 +152,57 @@ def test_equal_bytes_at_two_paths_are_one_image_and_the_latest_label_counts(
         assert count_labels(connection, "condition") == {"healthy": 1}
 
 
+def test_labels_of_equal_bytes_that_contradict_are_named_with_the_one_that_counts(
+    database: Database,
+) -> None:
+    elsewhere = image_path("612", 11, 8)
+    third = image_path("612", 12, 8)
+    for path in (A, elsewhere, third):
+        see(database, path, "same")
+    see(database, B, "other")
+    say(database, elsewhere, "fruiting", "healthy")
+    say(database, third, "fruiting")
+    say(database, B, "harvest", "blotch")
+
+    def found(*contents: str) -> list[Contradiction]:
+        with database.transaction() as connection:
+            return contradictions(connection, [sha(one) for one in contents] or None)
+
+    assert found() == []
+    say(database, A, "harvest", "healthy")
+    expected = [
+        Contradiction("stage", A, "harvest", elsewhere, "fruiting"),
+        Contradiction("stage", A, "harvest", third, "fruiting"),
+    ]
+    assert found() == found("same") == expected
+    assert found("other") == []
+    # A row has one time: with the condition, what it says of the stage is the latest too
+    say(database, third, condition="blotch")
+    assert found("same") == [
+        Contradiction("stage", third, "fruiting", A, "harvest"),
+        Contradiction("condition", third, "blotch", A, "healthy"),
+        Contradiction("condition", third, "blotch", elsewhere, "healthy"),
+    ]
+    say(database, A, "fruiting")
+    assert {one.kind for one in found()} == {"condition"}
+
+
+def test_labels_are_counted_by_class_and_room(database: Database) -> None:
+    for number, room in enumerate(["611", "611", "612"]):
+        path = image_path(room, 10, number)
+        see(database, path, str(number))
+        say(database, path, "fruiting" if number else "harvest", "healthy" if number else None)
+    again = image_path("613", 10, 5)
+    see(database, again, "0")  # the bytes of the first
+    say(database, again, "harvest")
+    with database.transaction() as connection:
+        assert count_rooms(connection, "stage") == {
+            "fruiting": {"611": 1, "612": 1},
+            "harvest": {"613": 1},
+        }
+        assert count_rooms(connection, "condition") == {"healthy": {"611": 1, "612": 1}}
+
+
 def test_the_zero_shot_label_is_the_latest_of_that_model(database: Database) -> None:
     see(database, A, "a", prompts="p1", at=NOON, stage="first")
     see(database, A, "a", prompts="p2", at=LATER, stage="second")
@@ -194,84 +243,6 @@ def test_the_models_with_vectors_of_labelled_images_come_with_the_newest_last(
     say(database, A, "fruiting")
     with database.transaction() as connection:
         assert labelled_encoders(connection) == ["an-old/w", "new/w"]
-
-
-# --- probes
-
-
-def fit_of(
-    encoder: str, kind: str, number: int, classes: tuple[str, ...] = ("a", "b", "c")
-) -> ProbeFit:
-    random = np.random.default_rng(number)
-    size = len(classes)
-    probe = Probe(
-        kind,
-        f"{kind}-{number:08x}",
-        classes,
-        random.normal(size=(size, 4)),
-        random.normal(size=size),
-    )
-    evaluation = Evaluation(
-        classes,
-        np.full((size, size), 2, dtype=np.int64),
-        np.zeros((size, 2), dtype=np.int64),
-        5,
-        True,
-    )
-    return ProbeFit(encoder, kind, dict.fromkeys(classes, 2 * size), {}, probe, evaluation, 10.0)
-
-
-def replace(database: Database, *fits: ProbeFit, run_id: str = "run") -> bool:
-    """Whether that changes anything."""
-    with database.transaction() as connection:
-        return replace_probes(connection, fits, run_id, NOON)
-
-
-def probes(database: Database, encoder: str = ENCODER) -> dict[str, Probe]:
-    with database.transaction() as connection:
-        return read_probes(connection, encoder)
-
-
-def test_a_probe_comes_back_to_the_last_bit(database: Database) -> None:
-    given = {kind: fit_of(ENCODER, kind, number, classes) for kind, number, classes in (
-        ("stage", 1, ("a", "b", "c")), ("condition", 2, ('odd, "name"', "{b}\\")),
-    )}  # fmt: skip
-    assert replace(database, *given.values(), fit_of("other/w", "stage", 3))
-    found = probes(database)
-    assert set(found) == {"stage", "condition"}
-    for kind, probe in found.items():
-        expected = given[kind].probe
-        assert expected is not None
-        assert (probe.kind, probe.probe_id, probe.classes) == (
-            kind,
-            expected.probe_id,
-            expected.classes,
-        )
-        np.testing.assert_array_equal(probe.coefficients, expected.coefficients)
-        np.testing.assert_array_equal(probe.intercepts, expected.intercepts)
-        assert probe.predict(np.eye(4)) == expected.predict(np.eye(4))
-    assert probes(database, "nobody/w") == {}
-
-
-def test_a_row_says_who_it_is_of_and_how_right_it_was(database: Database) -> None:
-    replace(database, fit_of(ENCODER, "stage", 1), run_id="run-7")
-    (row,) = rows(database, clip_probe, provenance=True)
-    assert (row["encoder"], row["kind"], row["probe_id"]) == (ENCODER, "stage", "stage-00000001")
-    assert (row["label_count"], row["accuracy"]) == (18, 6 / 18)
-    assert row["by_class"]["b"] == {"images": 6, "recall": 1 / 3, "precision": 1 / 3}
-    assert (row["run_id"], row["fitted_at"]) == ("run-7", NOON)
-
-
-def test_the_fits_of_a_run_are_all_there_is(database: Database) -> None:
-    replace(database, fit_of(ENCODER, "stage", 1), fit_of(ENCODER, "condition", 2))
-    bare = ProbeFit(ENCODER, "stage", {"a": 3}, {})
-    assert replace(database, bare, fit_of(ENCODER, "condition", 4))
-    assert {kind: probe.probe_id for kind, probe in probes(database).items()} == {
-        "condition": "condition-00000004"
-    }
-    assert replace(database)
-    assert not replace(database)
-    assert probes(database) == {}
 
 
 # --- what the sensor looks at
