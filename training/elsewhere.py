@@ -40,7 +40,8 @@ PHOTOGRAPHS = {
     "sklearn": ("datasets/images/china.jpg", "datasets/images/flower.jpg"),
     "matplotlib": ("mpl-data/sample_data/grace_hopper.jpg",),
 }
-PARTS = (0.75, 0.5, 0.35)  # of a photograph's sides
+# Of a photograph's sides; the smallest part is 179x69 px, more than the least accepted side
+PARTS = (0.75, 0.5, 0.4)
 PARTS_EACH = 4  # of each size
 
 

@@ -44,7 +44,7 @@ class Files(NamedTuple):
 
 def measured(path: Path, farm: Farm, known: Known, files: Files) -> dict[str, dict[str, Outcome]]:
     """What the stored file gives on pictures of other seeds, by the path that production takes."""
-    encoder = load_encoder(DEFAULT_MODEL, str(path), "cpu")
+    encoder = load_encoder(DEFAULT_MODEL, str(path), "cpu", "fp32")
     return {
         "renders": measure(files.renders, encoder, farm.vision, known),
         "plant": measure(files.plant, encoder, farm.vision, known),
@@ -78,7 +78,7 @@ def changed(seen: list[Seen], name: str) -> list[Seen]:
 
 def limited(path: Path, farm: Farm, known: Known, files: Files) -> Limits:
     """What the stored file cannot do."""
-    judge = Judge(load_encoder(DEFAULT_MODEL, str(path), "cpu"), farm.vision, known)
+    judge = Judge(load_encoder(DEFAULT_MODEL, str(path), "cpu", "fp32"), farm.vision, known)
     own = {
         "renders": judge.vectors([one.data for one in files.renders]),
         "shots of the plant": judge.vectors([one.data for one in files.plant]),

@@ -160,7 +160,7 @@ def fit_scale(fit: Fit, farm: Farm, words: Words, held: scenes.Pictures) -> floa
 
 def fit_known(path: Path, train: scenes.Pictures, held: scenes.Pictures) -> Known:
     """Fit what the stored file learned, and write it beside the weights."""
-    encoder = load_encoder(DEFAULT_MODEL, str(path), "cpu")
+    encoder = load_encoder(DEFAULT_MODEL, str(path), "cpu", "fp32")
     vectors = encoder.encode_images(train.pixels)
     known = learned(vectors, train.scenes, encoder.encode_images(held.pixels), held.scenes)
     write_known(known, path, packaged_name(path))
