@@ -123,7 +123,8 @@ def test_photographs_and_their_parts_can_be_opened() -> None:
     parts = elsewhere.parts(1)
     assert len(parts) == len(whole) * len(elsewhere.PARTS) * elsewhere.PARTS_EACH
     first, last = _opened(whole[0]), _opened(parts[elsewhere.PARTS_EACH * 2])
-    assert last.shape[:2] == pytest.approx([side * elsewhere.PARTS[2] for side in first.shape[:2]], abs=1)
+    wanted = [side * elsewhere.PARTS[2] for side in first.shape[:2]]
+    assert last.shape[:2] == pytest.approx(wanted, abs=1)
 
 
 def test_drawings_from_elsewhere_are_repeated_by_their_seed() -> None:

@@ -128,7 +128,7 @@ def _arguments() -> argparse.Namespace:
         "--plain-epochs", type=int, default=10, help="of renders as they were drawn, at first"
     )
     parser.add_argument(
-        "--epochs", type=int, default=4, help="of altered renders beside foreign pictures"
+        "--epochs", type=int, default=6, help="of altered renders beside foreign pictures"
     )
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=2e-3, help="of these epochs")
