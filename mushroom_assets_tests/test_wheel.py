@@ -28,7 +28,8 @@ def test_the_wheel_loads_definitions_and_farm_file_in_an_empty_environment(tmp_p
     subprocess.run([*pip, "wheel", "-q", "--no-deps", "-w", f"{tmp_path}", f"{ROOT}"], check=True)
     (wheel,) = tmp_path.glob("*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
-    models = ("mushroom-tiny.json", "mushroom-tiny.safetensors", "MODEL_CARD.md")
+    weights = [f"mushroom-tiny.{kind}" for kind in ("safetensors", "known.safetensors")]
+    models = ("mushroom-tiny.json", *weights, "MODEL_CARD.md")
     model = [f"inference/models/{name}" for name in models]
     views = [f"storage/predecessor/{name}" for name in VIEWS.values()]
     for name in ("farm.yaml", "dagster.yaml", "workspace.yaml", *model, *views):

@@ -5,9 +5,11 @@ Here lives the block's form alone. The rest of the card is written by hand and l
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from training.limits import Altered, Foreign
 from training.measure import Outcome
 
 BEGIN = "<!-- numbers: written by training.train, do not edit -->"
@@ -19,14 +21,38 @@ SETS = {
 }
 
 
-def block(facts: dict[str, Any], results: dict[str, dict[str, Outcome]]) -> str:
+class Limits(NamedTuple):
+    """What the file cannot do.
+
+    Attributes:
+        unfamiliar: share of pictures of the kinds it learned from that count as unfamiliar, by set.
+        altered: renders that something happened to, by what it was.
+        foreign: pictures that show no crop of this farm, by set.
+    """
+
+    unfamiliar: dict[str, float]
+    altered: dict[str, Altered]
+    foreign: dict[str, Foreign]
+
+
+def block(
+    facts: dict[str, Any], results: dict[str, dict[str, Outcome]], limits: Limits | None = None
+) -> str:
     """The block: facts of the run and a section for each set of pictures, then the same as JSON."""
     rows = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())]
     parts = ["\n".join(rows)]
     for name, kinds in results.items():
         parts.append(f"### {SETS[name]}")
         parts += [_section(kind, outcome) for kind, outcome in kinds.items()]
-    data = json.dumps(facts | {name: _plain_kinds(kinds) for name, kinds in results.items()})
+    numbers = facts | {name: _plain_kinds(kinds) for name, kinds in results.items()}
+    if limits is not None:
+        parts += [_altered(limits), _foreign(limits)]
+        numbers["limits"] = {
+            "unfamiliar": _rounded(limits.unfamiliar),
+            "altered": {name: _rounded(asdict(of)) for name, of in limits.altered.items()},
+            "foreign": {name: _rounded(asdict(of)) for name, of in limits.foreign.items()},
+        }
+    data = json.dumps(numbers, ensure_ascii=False)
     summary = "<details><summary>The same for programs</summary>"
     parts.append(f"{summary}\n\n```json\n{data}\n```\n\n</details>")
     return "\n\n".join(parts)
@@ -47,6 +73,49 @@ def _section(kind: str, of: Outcome) -> str:
         if sum(row):
             lines.append(f"| {name} | {' | '.join(map(str, row))} | {of.recalls[name]:.3f} |")
     return "\n".join(lines)
+
+
+def _altered(limits: Limits) -> str:
+    """The table of what may happen to a picture."""
+    lines = [
+        "### What it cannot do: altered pictures",
+        "",
+        "| the renders, but | stage right | p | wrong, p > 0.9 | condition right | p "
+        "| wrong, p > 0.9 | unfamiliar | misled |",
+        "|---" * 9 + "|",
+    ]
+    for name, of in limits.altered.items():
+        cells = []
+        for kind in ("stage", "condition"):
+            cells += [of.accuracy[kind], of.confidence[kind], of.wrong[kind]]
+        cells += [of.unfamiliar, of.misled]
+        lines.append(f"| {name} | {' | '.join(f'{share:.3f}' for share in cells)} |")
+    return "\n".join(lines)
+
+
+def _foreign(limits: Limits) -> str:
+    """The table of pictures from elsewhere, after those that it learned from."""
+    lines = [
+        "### What it cannot do: pictures from elsewhere",
+        "",
+        "| pictures | number | unfamiliar | AUROC | stage p > 0.9 | condition p > 0.9 | misled |",
+        "|---" * 7 + "|",
+    ]
+    for name, share in limits.unfamiliar.items():
+        lines.append(f"| {name} | | {share:.3f} | | | | |")
+    for name, of in limits.foreign.items():
+        shares = (of.unfamiliar, of.auroc, of.certain["stage"], of.certain["condition"], of.misled)
+        told = " | ".join(f"{share:.3f}" for share in shares)
+        lines.append(f"| {name} | {of.count} | {told} |")
+    return "\n".join(lines)
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    """The same with four decimals."""
+    found = {}
+    for name, value in values.items():
+        found[name] = _rounded(value) if isinstance(value, dict) else round(value, 4)
+    return found
 
 
 def _plain_kinds(kinds: dict[str, Outcome]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from mushroom_assets.domain.vision import label_vectors
 from mushroom_assets.inference.weights import DEFAULT_MODEL, import_open_clip
-from training.scenes import SIDE, Pictures
+from training.feed import Batch, batches
+from training.scenes import Pictures
 from training.texts import Words
 
 # CLIP's, as in the config
@@ -31,15 +32,17 @@ TEXTS_EACH = 3  # how many of them make its vector in a step
 # Before the softmax in training; a picture has cosines up to 0.7 with its stage and its condition
 SCALE = 16.0
 CAPTIONS = 0.3  # weight of the captions
-SHIFT = 8  # px that a picture is moved at most
+# Weight of the squares of what labels say of foreign pictures: 1 at cosines of 0.28
+FOREIGN = 0.05
+EVERY = 25  # steps between two lines on the losses
 
 
 class Plan(NamedTuple):
     """How long and how fast."""
 
     epochs: int
-    batch: int
     rate: float
+    batch: int
     seed: int
 
 
@@ -97,24 +100,29 @@ def _same(aims: torch.Tensor) -> torch.Tensor:
     return same / same.sum(1, keepdim=True)
 
 
-def _varied(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """Mirrored half of the time, moved by some pixels, lighter or darker."""
-    padded = np.pad(pixels, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="edge")
-    out = np.empty_like(pixels)
-    moves = random.integers(0, (2 * SHIFT + 1, 2 * SHIFT + 1, 2), (len(pixels), 3))
-    for i, (down, across, mirror) in enumerate(moves):
-        moved = padded[i, down : down + SIDE, across : across + SIDE]
-        out[i] = moved[:, ::-1] if mirror else moved
-    gain = np.exp(random.uniform(-0.15, 0.15, (len(pixels), 1, 1, 1))).astype(np.float32)
-    lit: NDArray[np.uint8] = np.clip(out * gain, 0, 255).astype(np.uint8)
-    return lit
+def _has_bf16() -> bool:
+    """Whether the processor multiplies in bfloat16 itself: a step then takes half the time."""
+    has = torch.cpu.get_capabilities()
+    return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
+
+
+def _told(losses: list[NDArray[np.float32]]) -> str:
+    """The mean of some steps' losses."""
+    labels, captions, foreign = np.mean(losses, axis=0).tolist()
+    return f"loss of labels {labels:.3f}, captions {captions:.3f}, foreign {foreign:.3f}"
+
+
+def softened(aims: torch.Tensor, doubt: torch.Tensor, count: int) -> torch.Tensor:
+    """What to say of n pictures, shape (n, count): their labels, as far as not doubted."""
+    sure = functional.one_hot(aims, count).float()
+    return (1 - doubt)[:, None] * sure + doubt[:, None] / count
 
 
 class Fit:
     """A model in training."""
 
-    def __init__(self, words: Words, plan: Plan) -> None:
-        torch.manual_seed(plan.seed)
+    def __init__(self, words: Words, seed: int) -> None:
+        torch.manual_seed(seed)
         open_clip = import_open_clip()
         self.model: Any = open_clip.create_model(DEFAULT_MODEL, pretrained=None)
         self.model.visual.to(memory_format=torch.channels_last)  # a quarter less time on CPU
@@ -127,8 +135,7 @@ class Fit:
             torch.nn.init.zeros_(weights.bias)
         self._tokens = open_clip.get_tokenizer(DEFAULT_MODEL)
         self._words = words
-        self._plan = plan
-        self._random = np.random.default_rng(plan.seed)
+        self._random = np.random.default_rng(seed)
 
     def texts(self, texts: list[str]) -> torch.Tensor:
         """Unit vectors of texts."""
@@ -166,15 +173,35 @@ class Fit:
             if (step + 1) % 100 == 0:
                 missed = float(away.detach().mean())
                 say(f"texts, step {step + 1}/{TEXT_STEPS}: 1 - cosine {missed:.3f}")
+        self._keep_texts()
+
+    def go_on(self, path: Path) -> None:
+        """Begin with a file's weights, and keep its text tower."""
+        from safetensors.torch import load_file
+
+        state = self.model.state_dict()
+        for name, value in load_file(path).items():
+            state[name] = value.to(state[name].dtype)
+        self.model.load_state_dict(state)
+        self._keep_texts()
+
+    def _keep_texts(self) -> None:
         self.model.requires_grad_(False)
         self.model.visual.requires_grad_(True)
 
-    def run(self, made: Pictures, say: Callable[[str], None]) -> None:
-        """Train the image tower: AdamW, the rate up over the first 15 % and down along a cosine."""
+    def run(
+        self,
+        made: Pictures,
+        foreign: NDArray[np.uint8] | None,
+        plan: Plan,
+        say: Callable[[str], None],
+    ) -> None:
+        """Train the image tower: AdamW, the rate up over the first 15 % and down along a cosine.
+
+        Without foreign pictures the others are not altered either, see `batches`.
+        """
         aims = targets(made, self._words)
-        plan = self._plan
-        count = len(made.scenes)
-        steps = plan.epochs * (count // plan.batch)
+        steps = plan.epochs * (len(made.scenes) // plan.batch)
         optimiser = torch.optim.AdamW(self._groups(), lr=plan.rate, betas=(0.9, 0.98))
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, plan.rate, total_steps=steps, pct_start=0.15
@@ -182,21 +209,21 @@ class Fit:
         pool = self._pool()
         for epoch in range(plan.epochs):
             self.model.visual.train()
-            order = self._random.permutation(count)
             began = time.monotonic()
             losses = []
-            for start in range(0, count - plan.batch + 1, plan.batch):
-                chosen = np.sort(order[start : start + plan.batch])
-                loss = self._loss(_varied(made.pixels[chosen], self._random), aims, chosen, pool)
+            for batch in batches(made.pixels, foreign, plan.batch, plan.seed, epoch):
+                loss = self._loss(batch, aims, pool)
                 optimiser.zero_grad(set_to_none=True)
-                loss.backward()
+                loss.sum().backward()
                 torch.nn.utils.clip_grad_norm_(self.model.visual.parameters(), 1.0)
                 optimiser.step()
                 schedule.step()
-                losses.append(float(loss.detach()))
+                losses.append(loss.detach().numpy())
+                if len(losses) % EVERY == 0:
+                    say(f"step {len(losses)}: {_told(losses[-EVERY:])}")
             self.model.eval()
             took = time.monotonic() - began
-            say(f"epoch {epoch + 1}/{plan.epochs}: loss {np.mean(losses):.3f}, {took:.0f} s")
+            say(f"epoch {epoch + 1}/{plan.epochs}: {_told(losses)}; {took:.0f} s")
 
     def _groups(self) -> list[dict[str, Any]]:
         """The image tower's weights that decay, and those that do not: biases and norms."""
@@ -222,25 +249,47 @@ class Fit:
             captions[said] = torch.from_numpy(self.encode(told))
         return Pool(own, others, captions)
 
-    def _loss(
-        self, pixels: NDArray[np.uint8], aims: Targets, chosen: NDArray[np.int64], pool: Pool
-    ) -> torch.Tensor:
-        """Which stage, which condition, and which of the batch's captions."""
-        images = SCALE * self.images(pixels)
-        loss = torch.zeros(())
+    def _loss(self, batch: Batch, aims: Targets, pool: Pool) -> torch.Tensor:
+        """Three losses, shape (3,): which labels, which of the batch's captions, and foreign ones.
+
+        A foreign picture should lie at right angles to every label: no label then leads.
+        """
+        with torch.autocast("cpu", torch.bfloat16, enabled=_has_bf16()):
+            found = self.model.encode_image(normalised(batch.pixels))
+        images = SCALE * functional.normalize(found.float(), dim=-1)
+        renders = images[: len(batch.chosen)]
+        foreign = images[len(batch.chosen) :]
+        doubt = torch.from_numpy(batch.doubt)
+        of_labels = torch.zeros(())
+        of_foreign = torch.zeros(())
         for kind, wanted in (("stage", aims.stage), ("condition", aims.condition)):
-            labels = pool.own[kind]
-            if self._random.random() < 0.5:
-                some = torch.from_numpy(self._random.integers(0, POOLED, TEXTS_EACH))
-                labels = functional.normalize(pool.others[kind][:, some].mean(1), dim=-1)
-            aim = torch.from_numpy(wanted[chosen])
-            loss = loss + functional.cross_entropy(images @ labels.T, aim, ignore_index=-1)
-        said = [aims.caption[i] for i in chosen]
+            labels = self._asked(kind, pool)
+            aim = torch.from_numpy(wanted[batch.chosen])
+            told = aim >= 0
+            soft = softened(aim[told], doubt[told], len(labels))
+            of_labels = of_labels + functional.cross_entropy(renders[told] @ labels.T, soft)
+            if len(foreign):
+                of_foreign = of_foreign + (foreign @ labels.T).pow(2).mean()
+        of_captions = self._captions(renders, batch, aims, pool)
+        return torch.stack([of_labels, CAPTIONS * of_captions, FOREIGN * of_foreign])
+
+    def _asked(self, kind: str, pool: Pool) -> torch.Tensor:
+        """The labels' vectors for a step: the farm's own, or those of some other texts."""
+        if self._random.random() < 0.5:
+            some = torch.from_numpy(self._random.integers(0, POOLED, TEXTS_EACH))
+            return functional.normalize(pool.others[kind][:, some].mean(1), dim=-1)
+        return pool.own[kind]
+
+    def _captions(
+        self, renders: torch.Tensor, batch: Batch, aims: Targets, pool: Pool
+    ) -> torch.Tensor:
+        """Which caption; of plain pictures alone, for captions tell the light as well."""
+        said = [aims.caption[i] for i in batch.chosen[batch.plain]]
         numbers = {what: number for number, what in enumerate(dict.fromkeys(said))}
         drawn = [pool.captions[what][int(self._random.integers(4))] for what in numbers]
-        captions = torch.stack(drawn)
         aim = torch.tensor([numbers[what] for what in said])
-        return loss + CAPTIONS * functional.cross_entropy(images @ captions.T, aim)
+        plain = renders[torch.from_numpy(batch.plain)]
+        return functional.cross_entropy(plain @ torch.stack(drawn).T, aim)
 
     def vectors(self, made: Pictures) -> NDArray[np.float32]:
         """Unit vectors of all pictures."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mushroom_assets.domain.familiarity import Known
 from mushroom_assets.domain.farm import Vision
 from mushroom_assets.domain.vision import UNKNOWN, ImageScores, Labeller
 from mushroom_assets.inference.encoder import ClipEncoder
@@ -40,8 +41,8 @@ class Outcome:
             probability.
         error: expected calibration error of that probability.
         confidence: mean of that probability.
-        unknown: share of pictures that the pipeline calls "unknown" because the second label is too
-            near.
+        unknown: share of pictures that the pipeline calls "unknown": the second label is too near,
+            or the picture is unlike all that was learned.
     """
 
     labels: list[str]
@@ -71,12 +72,21 @@ class Outcome:
         }
 
 
-def measure(seen: Sequence[Seen], encoder: ClipEncoder, vision: Vision) -> dict[str, Outcome]:
+def measure(
+    seen: Sequence[Seen], encoder: ClipEncoder, vision: Vision, known: Known | None = None
+) -> dict[str, Outcome]:
     """Outcomes of "stage" and "condition".
 
     A dark frame does not show its stage: it is left out of the stages.
+
+    Args:
+        seen: files and what they show.
+        encoder: the model.
+        vision: the labels.
+        known: what the model learned, if that is not in a file beside its weights yet.
     """
-    labeller = Labeller(vision, encoder.encode_texts, encoder.logit_scale)
+    of = known or encoder.known
+    labeller = Labeller(vision, encoder.encode_texts, encoder.logit_scale, of)
     batches = [seen[first : first + BATCH] for first in range(0, len(seen), BATCH)]
     stages: list[Answer] = []
     conditions: list[Answer] = []

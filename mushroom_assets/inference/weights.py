@@ -116,7 +116,7 @@ def find_weights(model: str | None, pretrained: str | None) -> Weights:
     if pretrained == RANDOM:
         return Weights(name, RANDOM, preprocess=own)
     if not pretrained and name == DEFAULT_MODEL:
-        return Weights(name, f"renders-{_sha256(PACKAGED)[:8]}", PACKAGED, own)
+        return Weights(name, packaged_name(PACKAGED), PACKAGED, own)
     tags = open_clip.pretrained.list_pretrained_tags_by_model(name)
     if not pretrained:
         raise UnknownModel(
@@ -130,6 +130,11 @@ def find_weights(model: str | None, pretrained: str | None) -> Weights:
         seen = own or _shared_preprocessing(open_clip, name, tags)
         return Weights(name, f"{path.name}-{_sha256(path)[:8]}", path, seen)
     raise _unknown_weights(name, pretrained, tags)
+
+
+def packaged_name(path: Path) -> str:
+    """What result rows call packaged weights: where they learned, and their content."""
+    return f"renders-{_sha256(path)[:8]}"
 
 
 def _published(name: str, pretrained: str, tags: Sequence[str]) -> Weights:

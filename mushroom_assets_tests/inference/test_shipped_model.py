@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,14 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
 from mushroom_assets.domain.vision import prompt_set_version
 from mushroom_assets.inference.encoder import ClipEncoder
+from mushroom_assets.inference.known import known_path
 from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.inference.weights import MODELS, PACKAGED, find_weights
-from training import card, scenes
+from training import alterations, card, cartoon, elsewhere, scenes
+from training.known import cell
+from training.limits import UNFAMILIAR, Judge
 from training.measure import Outcome, Seen, measure
-from training.train import plant_shots
+from training.numbers import plant_shots
 
 pytestmark = pytest.mark.long
 
@@ -34,6 +38,9 @@ CARD = MODELS / "MODEL_CARD.md"
 SEEDS, COUNT = (4, 5), 600
 PLANT_SEED, PLANT_EVERY = 12, 49
 MAX_BYTES = 16 * 10**6
+MAX_KNOWN_BYTES = 150_000
+LEAST_UNFAMILIAR = 0.9  # share of pictures from elsewhere
+ALTERED = 150
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +100,15 @@ def test_the_file_is_small_and_holds_finite_half_precision() -> None:
     # Batch norm counts its batches
     assert {str(t.dtype) for t in tensors.values()} == {"float16", "int64"}
     assert all(np.isfinite(t).all() for t in tensors.values())
+
+
+def test_what_it_learned_lies_beside_it_and_is_small(encoder: ClipEncoder) -> None:
+    path = known_path(PACKAGED)
+    assert path.stat().st_size <= MAX_KNOWN_BYTES
+    assert encoder.known is not None
+    random = np.random.default_rng(0)
+    shown = {cell(scenes.scene(random)) for _ in range(3000)}
+    assert set(encoder.known.classes) == shown
 
 
 def test_the_prompts_are_those_it_was_trained_with(farm: Farm, numbers: dict[str, Any]) -> None:
@@ -167,6 +183,74 @@ def test_probabilities_mean_what_they_say(
         found.accuracy, abs=3 * deviation(found.accuracy, found.count, 10**6) + 0.01
     )
     assert numbers["renders"][kind]["error"] < 0.03
+
+
+@pytest.fixture(scope="module")
+def judge(encoder: ClipEncoder, farm: Farm) -> Judge:
+    assert encoder.known is not None
+    return Judge(encoder, farm.vision, encoder.known)
+
+
+def test_few_pictures_of_its_own_kinds_are_unfamiliar(
+    judge: Judge, numbers: dict[str, Any], farm: Farm
+) -> None:
+    """At most 5 % of new renders and of new days of the plant, and as many as the card says.
+
+    Shots of a day are alike, so that those of the plant count as a third of their number.
+    """
+    drawn = [scenes.picture(SEEDS[0], number)[0] for number in range(COUNT)]
+    shots = [shot.data for shot in plant_shots(farm, PLANT_SEED, PLANT_EVERY)]
+    for name, files, count in (
+        ("renders", drawn, COUNT),
+        ("shots of the plant", shots, len(shots) // 3),
+    ):
+        found = float((judge.familiarity(judge.vectors(files)) < UNFAMILIAR).mean())
+        told = numbers["limits"]["unfamiliar"][name]
+        assert told <= UNFAMILIAR
+        margin = 3 * deviation(told, count, 2 * count)
+        assert found == pytest.approx(told, abs=margin), name
+
+
+@pytest.mark.parametrize("name", ["photographs", "parts", "synthetic", "farm"])
+def test_pictures_from_elsewhere_are_unfamiliar(
+    judge: Judge, numbers: dict[str, Any], name: str
+) -> None:
+    """Nine in ten at least, of seeds that the card has not; the photographs are the same files."""
+    sets: dict[str, tuple[str, Callable[[], list[bytes]]]] = {
+        "photographs": ("photographs", elsewhere.photographs),
+        "parts": ("parts of the photographs", lambda: elsewhere.parts(8)),
+        "synthetic": ("synthetic", lambda: elsewhere.synthetic(8, 10)),
+        "farm": ("another farm's drawings", lambda: cartoon.farms(8, 60)),
+    }
+    called, make = sets[name]
+    told = numbers["limits"]["foreign"][called]
+    assert told["unfamiliar"] >= LEAST_UNFAMILIAR
+    familiarity = judge.familiarity(judge.vectors(make()))
+    found = float((familiarity < UNFAMILIAR).mean())
+    margin = 4 * deviation(told["unfamiliar"], len(familiarity), told["count"])
+    assert found == pytest.approx(told["unfamiliar"], abs=margin)
+
+
+@pytest.mark.parametrize(
+    "name", ["as is", "sodium lamp", "infrared, grey", "upside down", "blur, 2 % of the width"]
+)
+def test_altered_renders_come_out_as_the_card_says(
+    judge: Judge, numbers: dict[str, Any], name: str
+) -> None:
+    seen = []
+    for number in range(ALTERED):
+        data, shown = scenes.picture(SEEDS[1], number)
+        changed = alterations.altered(data, name, number + 10_000)
+        seen.append(Seen(changed, shown.stage, shown.condition))
+    found = judge.altered(seen)
+    told = numbers["limits"]["altered"][name]
+    for kind in ("stage", "condition"):
+        for of in ("accuracy", "wrong"):
+            share = told[of][kind]
+            margin = 4 * deviation(share, ALTERED, told["count"])
+            assert getattr(found, of)[kind] == pytest.approx(share, abs=margin), (kind, of)
+    margin = 4 * deviation(told["unfamiliar"], ALTERED, told["count"])
+    assert found.unfamiliar == pytest.approx(told["unfamiliar"], abs=margin)
 
 
 def test_edited_prompts_still_work(encoder: ClipEncoder, farm: Farm) -> None:
