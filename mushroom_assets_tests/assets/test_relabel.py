@@ -100,7 +100,8 @@ def test_the_labels_are_exactly_those_that_the_asset_gives_the_stored_vector(
     new = judged.ask_otherwise()
     judged.relabel()
     encoder = load_encoder(None, None)
-    labeller = Labeller(judged.farm.vision, encoder.encode_texts, encoder.logit_scale)
+    known = encoder.known
+    labeller = Labeller(judged.farm.vision, encoder.encode_texts, encoder.logit_scale, known)
     rows = [row for row in judged.of(new) if row["status"] == "ok"]
     assert len(rows) == 6
     for row in rows:
