@@ -150,7 +150,7 @@ def test_what_is_whole_is_not_refused(data: bytes) -> None:
         {"mode": "CMYK"},
         {"form": "MPO", "save_all": True, "append_images": [scene()]},
     ],
-    ids=str,
+    ids=["usual", "fine colours", "progressive", "restarts", "grey", "inks", "two pictures"],
 )
 @pytest.mark.parametrize("side", [192, 400, 900])
 def test_the_pixels_are_pillows_to_the_bit(options: dict[str, Any], side: int) -> None:
