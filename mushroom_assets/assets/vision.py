@@ -58,16 +58,18 @@ def vision_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
         farm_file: FarmFile,
     ) -> dg.MaterializeResult[None]:
         farm = farm_file.read()
-        drawn = pictured(context)
         with permanent_faults_fail_at_once():
             database = postgres.database(context.run.run_id)
-            cameras = open_cameras(image_store, clip, database, farm, forget=config.recompute)
+            drawn = pictured(context)
+            cameras = open_cameras(image_store, clip, database, farm, config.recompute, drawn)
 
         def replace(days: Sequence[Window]) -> dict[str, Metadata]:
             (day,) = days
             follow(database, farm)
             stored = replace_day(database, day, cameras, context.run.run_id)
-            return {day.key: stored_metadata(stored, cameras, with_pictures=day.key in drawn)}
+            return {
+                day.key: stored_metadata(stored, cameras, with_pictures=day.key in cameras.drawn)
+            }
 
         result = replace_windows(context, clock.daily, replace, chunk=1)
         with permanent_faults_fail_at_once():

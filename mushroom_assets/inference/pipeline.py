@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from PIL import Image
 
 from mushroom_assets.domain.image_row import Outcome
 from mushroom_assets.domain.vision import VANISHED, EncodedImage
@@ -33,6 +34,7 @@ PART = 16
 # database, and 16 decoders would hold them all
 ASKING = 4
 NO_SIZES: Mapping[str, int] = {}
+See = Callable[[str, Image.Image], None]  # a path and its picture, upright, maybe decoded smaller
 
 
 class Memory(Protocol):
@@ -51,6 +53,7 @@ def embed(
     encoder: ClipEncoder,
     memory: Memory,
     sizes: Mapping[str, int] = NO_SIZES,
+    see: See | None = None,
 ) -> Iterator[Outcome]:
     """The outcome of every path, in order.
 
@@ -67,8 +70,9 @@ def embed(
         memory: asked before anything is decoded, told after every batch of `encoder.batch` images:
             a killed process loses at most the batches that are being computed.
         sizes: bytes of a path, where the listing tells them.
+        see: gets the pictures that are decoded, each in the thread that decoded it.
     """
-    line = _Line(read, encoder, memory)
+    line = _Line(read, encoder, memory, see)
     with ended([line.reading, line.workers, line.encoding]):
         work = portions(paths, sizes, encoder.batch)
         for outcomes in in_order(work, line.start, line.most):
@@ -96,7 +100,13 @@ class _Part:
 class _Line:
     """The threads of one `embed`, and what each does."""
 
-    def __init__(self, read: Callable[[str], bytes], encoder: ClipEncoder, memory: Memory) -> None:
+    def __init__(
+        self,
+        read: Callable[[str], bytes],
+        encoder: ClipEncoder,
+        memory: Memory,
+        see: See | None,
+    ) -> None:
         self.reading = readers(encoder.workers)
         self.workers = ThreadPoolExecutor(encoder.workers, "decode", initializer=_one_core)
         self.encoding = ThreadPoolExecutor(1, "encode")  # its thread starts where one is needed
@@ -106,6 +116,7 @@ class _Line:
         self._read = read
         self._encoder = encoder
         self._memory = memory
+        self._see = see
         self._asking = threading.BoundedSemaphore(ASKING)
 
     def start(self, portion: Portion) -> Future[list[Outcome]]:
@@ -128,13 +139,15 @@ class _Line:
             # One file under two paths is one picture
             if sha256 not in part.known and sha256 not in part.ready:
                 try:
-                    part.ready[sha256] = self._ready(content, sha256)
+                    part.ready[sha256] = self._ready(path, content, sha256)
                 except ImageFault as fault:
                     part.faults[path] = fault
         return part
 
-    def _ready(self, content: bytes, sha256: str) -> _Ready:
+    def _ready(self, path: str, content: bytes, sha256: str) -> _Ready:
         photo = read_photo(content, min_side=self._encoder.min_side, sha256=sha256)
+        if self._see is not None:
+            self._see(path, photo.image)
         facts = {
             "content_sha256": sha256,
             "width": photo.width,

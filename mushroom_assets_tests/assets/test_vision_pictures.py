@@ -123,6 +123,7 @@ class Forgetful(ImageStore):
 
 def test_files_that_vanish_after_the_model_saw_them_leave_the_captions(cameras: Cameras) -> None:
     cameras.shoot(f"611/20260110/{name(10)}", frame("green"))
+    cameras.judge()  # a vector that is kept is not decoded again
     result = cameras.judge(resources={"image_store": Forgetful(root=str(cameras.store))})
     found = shown(cameras)[DAY]
     (row,) = cameras.rows(ASSET)
@@ -130,6 +131,14 @@ def test_files_that_vanish_after_the_model_saw_them_leave_the_captions(cameras: 
     assert pictures(found["contact_sheet"]) == {}
     assert "1 of the day's 1 pictures" in found["contact_sheet"]
     assert "10:01" in found["contact_sheet"]
+
+
+def test_what_the_model_sees_is_made_small_on_the_way(cameras: Cameras) -> None:
+    for hour, colour in zip((2, 10), COLOURS, strict=False):
+        cameras.shoot(f"611/20260110/{name(hour)}", frame(colour))
+    cameras.shoot(f"611/20260110/{name(12)}", b"no picture")
+    cameras.judge(resources={"image_store": Forgetful(root=str(cameras.store))})
+    assert len(pictures(shown(cameras)[DAY]["contact_sheet"])) == 2
 
 
 def test_a_day_without_images_shows_none(cameras: Cameras) -> None:
