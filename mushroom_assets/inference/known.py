@@ -37,8 +37,10 @@ def known_of(weights: Weights) -> Known | None:
             arrays = {name: file.get_tensor(name) for name in file.keys()}
     except (OSError, SafetensorError) as error:
         raise WeightsUnavailable(f"{path} cannot be read: {error}. {_REMEDY}") from error
-    if facts.get("weights") != weights.name:
-        found = f"{path} belongs to the weights {facts.get('weights')}, not to {weights.name}"
+    owner = facts.get("weights", "unknown")
+    # By the bytes' hash at the end: the packaged file has another name when it is given by its path
+    if owner.rsplit("-", 1)[-1] != weights.name.rsplit("-", 1)[-1]:
+        found = f"{path} belongs to the weights {owner}, not to {weights.name}"
         raise WeightsUnavailable(f"{found}. {_REMEDY}")
     return _known(json.loads(facts["classes"]), arrays)
 

@@ -6,6 +6,7 @@ as its slowest thread. For a GPU one thread encodes what all workers decode. Ear
 remembered by content. This module knows no rows and no labels; `reading` bounds files and bytes.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -74,7 +75,7 @@ def embed(
     """
     line = _Line(read, encoder, memory, see)
     with ended([line.reading, line.workers, line.encoding]):
-        work = portions(paths, sizes, encoder.batch)
+        work = portions(paths, sizes, _even(len(paths), encoder))
         for outcomes in in_order(work, line.start, line.most):
             yield from outcomes
 
@@ -174,6 +175,17 @@ class _Line:
                 self._memory.keep(new)
             known |= {image.content_sha256: image for image in new}
         return [outcome for part in parts for outcome in _outcomes(part, known, ready)]
+
+
+def _even(count: int, encoder: ClipEncoder) -> int:
+    """Files of a portion: at most a batch, and fewer if all workers then end at the same time.
+
+    Of 200 files in batches of 16 one of two workers had 104 and the other 96.
+    """
+    if not encoder.on_cores:
+        return encoder.batch
+    rounds = math.ceil(count / (encoder.batch * encoder.workers)) or 1
+    return math.ceil(count / (rounds * encoder.workers)) or 1
 
 
 def _one_core() -> None:

@@ -41,6 +41,11 @@ def test_what_was_learned_comes_back(checkpoint: Path) -> None:
     assert np.median(np.abs(found.shares(vectors) - learned.shares(vectors))) < 1e-6
 
 
+def test_the_same_bytes_under_another_name_know_the_same(checkpoint: Path) -> None:
+    write_known(_learned(), checkpoint, "renders-1234")
+    assert known_of(Weights("mushroom-tiny", "own.safetensors-1234", checkpoint)) is not None
+
+
 def test_weights_without_the_file_know_nothing(checkpoint: Path) -> None:
     assert known_of(Weights("mushroom-tiny", "own-1234", checkpoint)) is None
     assert known_of(Weights("ViT-B-32", "random-seed0", None)) is None
