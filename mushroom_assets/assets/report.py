@@ -130,7 +130,9 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
     changed_at = hourly_setpoint_changes.c.changed_at
     images = daily_clip_inference.c
     within = (changed_at >= day.start) & (changed_at < day.end)
-    judged = (images.image_date == day.date) & (images.model_id == model)
+    # A file that no camera has named, as a video beside the pictures, is not an image of the room
+    of_cameras = images.captured_at.is_not(None)
+    judged = (images.image_date == day.date) & (images.model_id == model) & of_cameras
     of_day = daily_env_stats.c.stat_date == day.date
     statistics = cast("list[DailyEnvStats]", read_rows(connection, daily_env_stats, of_day))
     moved = read_rows(connection, hourly_setpoint_changes, within)

@@ -197,15 +197,18 @@ def _followed(name: str, means: Means, farm: Farm) -> str:
 def _images(room_day: RoomDay, farm: Farm) -> str:
     lines = [_seen(room_day, farm)]
     usable = [image for image in room_day.images if image["status"] == "ok"]
-    if room_day.model_id is not None and is_trained(room_day) and usable:
-        told = [origin_text(room_day.model_id, usable, farm)]
-        if not may_judge(room_day.model_id, usable, farm):
-            told.append(say("origin_not_judging", farm))
-        lines += ["", say("sentence_gap", farm).join(told)]
     # Random weights see little but the light: among 694 rendered pictures, the most similar ones
     # were not nearer in growth day (7 days apart in the middle) than any two (8).
+    sees = is_trained(room_day)
+    if room_day.model_id is not None and sees and usable:
+        told = [origin_text(room_day.model_id, usable, farm)]
+        # To a model of drawings all photographs are alike: a palace and a retina 0.99
+        sees = may_judge(room_day.model_id, usable, farm)
+        if not sees:
+            told.append(say("origin_not_judging", farm))
+        lines += ["", say("sentence_gap", farm).join(told)]
     alike = room_day.alike
-    if alike is not None and is_trained(room_day) and alike.similarity >= ALIKE_FROM:
+    if alike is not None and sees and alike.similarity >= ALIKE_FROM:
         lines += ["", _alike(alike, farm)]
     return "\n".join(lines)
 

@@ -19,7 +19,9 @@ import numpy.typing as npt
 from mushroom_assets.domain.familiarity import FAMILIARITY_DECIMALS, calibration
 
 REFERENCE_DAYS = 28  # a cycle and a day: each stage has been seen once
-FEWEST_REFERENCE = 7  # days with pictures that a day must have before it to be compared
+# Days with pictures that a day must have before it to be compared. With 7 the first sight of each
+# stage was among the usual: photographs in a camera's place were odd to none of 28 to 35 days
+FEWEST_REFERENCE = 24
 CALIBRATION_DAYS = 28
 # With fewer days no picture could be rarer than one in 20: the new day counts as one, too
 FEWEST_DAYS = 20

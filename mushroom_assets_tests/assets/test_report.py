@@ -121,3 +121,14 @@ def test_a_report_names_the_past_day_that_looked_most_like_it(small: SmallFarm) 
         "Looked most like room B on 2025-12-30 (growth day 9, similarity 0.89)"
     )  # 2 / sqrt(5)
     assert "Looked" not in found["B"]["summary_md"]
+
+
+def test_files_beside_the_pictures_are_no_images_of_the_room(small: SmallFarm) -> None:
+    day = dt.date.fromisoformat(DAY)
+    seen = image(0, unit([1, 0]), room_id="A", image_date=day)
+    beside = {"room_id": "A", "image_date": day, "captured_at": None, "status": "rejected"}
+    videos = [image(number, None, **beside) for number in range(1, 6)]
+    put_images(small.database, [seen, *videos])
+    found = report(small)["A"]
+    assert "Images: 1, mostly" in found["summary_md"]
+    assert "unreadable" not in [reason["code"] for reason in found["reasons"]]

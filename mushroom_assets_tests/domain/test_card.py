@@ -169,6 +169,15 @@ def test_what_is_not_known_of_the_day_most_alike_is_left_out() -> None:
     assert bare.endswith("Looked most like room 608 on 2026-01-03 (similarity 0.50)")
 
 
+def test_to_a_model_of_drawings_unfamiliar_pictures_are_like_nothing() -> None:
+    foreign = [image("unknown", "unknown", familiarity=0.0)] * 4
+    known = [image(familiarity=0.4)] * 4
+    line = "Looked most like room 608"
+    assert line not in write(images=foreign, alike=ALIKE, model_id=RENDERS)["summary_md"]
+    assert line in write(images=known, alike=ALIKE, model_id=RENDERS)["summary_md"]
+    assert line in write(images=foreign, alike=ALIKE)["summary_md"]
+
+
 def test_a_day_that_is_merely_the_least_unlike_is_not_told() -> None:
     assert write(alike=Likeness("608", dt.date(2026, 1, 3), 0.49, 25)) == write()
 

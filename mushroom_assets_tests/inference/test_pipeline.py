@@ -267,7 +267,7 @@ def test_a_file_that_cannot_be_used_is_told_and_the_others_do_not_notice(on_core
 
 @SHAPES
 def test_a_content_is_encoded_once_and_a_kept_one_not_at_all(on_cores: bool) -> None:
-    """Files 5 and 55 have the same bytes, and for a GPU another thread decodes each."""
+    """Files 5 and 25 have the same bytes, and for a GPU another thread decodes each."""
     old = EncodedImage(
         content_sha256(picture(7)), np.array([9, 9], np.float32), 96, 96, 0.0, 0.5, "bf16"
     )
@@ -276,15 +276,15 @@ def test_a_content_is_encoded_once_and_a_kept_one_not_at_all(on_cores: bool) -> 
     paths = [str(n) for n in range(60)]
 
     def read(path: str) -> bytes:
-        return picture(5 if path == "55" else int(path))
+        return picture(5 if path == "25" else int(path))
 
     outcomes = run(paths, read, model, memory, dict.fromkeys(paths, 1000))
     assert sum(model.given) == 58
     assert outcomes[7].encoded is old  # with the precision it was made with
     assert not outcomes[7].computed
-    assert outcomes[5].encoded is outcomes[55].encoded
+    assert outcomes[5].encoded is outcomes[25].encoded
     assert outcomes[5].computed
-    assert outcomes[55].computed
+    assert outcomes[25].computed
 
 
 def test_few_threads_ask_the_memory_at_the_same_time() -> None:

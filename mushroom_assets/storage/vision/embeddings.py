@@ -33,11 +33,16 @@ class EmbeddingMemory:
         self._forget = forget
 
     def recall(self, hashes: Sequence[str]) -> dict[str, EncodedImage]:
-        """What is kept for these contents, by SHA-256: the vectors bit for bit as they were."""
+        """What is kept for these contents, by SHA-256: the vectors bit for bit as they were.
+
+        What was kept before the precision was noted is computed once more: until then damaged files
+        had vectors, too.
+        """
         if self._forget or not hashes:
             return {}
         columns = [table.c.content_sha256, *(table.c[name] for name in KEPT)]
-        chosen = table.c.content_sha256.in_(hashes) & (table.c.encoder == self._encoder)
+        own = table.c.content_sha256.in_(hashes) & (table.c.encoder == self._encoder)
+        chosen = own & table.c.precision.is_not(None)
         with self._database.transaction() as connection:
             found = connection.execute(sa.select(*columns).where(chosen)).all()
         images = {}
@@ -48,17 +53,15 @@ class EmbeddingMemory:
         return images
 
     def keep(self, images: Sequence[EncodedImage]) -> None:
-        """Store a batch; what is kept already stays as it is."""
+        """Store a batch; what is kept already, with its precision, stays as it is."""
         # All runs use one order: two that keep the same contents cannot wait for each other
         in_order = sorted(images, key=lambda image: image.content_sha256)
         rows = [vars(image) | {"encoder": self._encoder} for image in in_order]
         statement = insert(table)
         keys = [table.c.content_sha256, table.c.encoder]
-        if self._forget:
-            news: dict[str, Any] = {name: statement.excluded[name] for name in KEPT}
-            news["computed_at"] = sa.func.now()
-            statement = statement.on_conflict_do_update(index_elements=keys, set_=news)
-        else:
-            statement = statement.on_conflict_do_nothing(index_elements=keys)
+        news: dict[str, Any] = {name: statement.excluded[name] for name in KEPT}
+        news["computed_at"] = sa.func.now()
+        old = None if self._forget else table.c.precision.is_(None)
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=news, where=old)
         with self._database.transaction() as connection:
             connection.execute(statement, rows)
