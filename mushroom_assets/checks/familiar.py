@@ -59,11 +59,11 @@ def familiar_check(
             newest = newest_pictured(connection)
             if newest is None:
                 return {"passed": True, "description": say("pictures_familiar.nothing", farm)}
-            day, model_id = newest
+            day, encoder = newest
             since = day - dt.timedelta(days=DAYS_BEFORE)
             looks = []
             for room in farm.rooms:
-                pictures = read_pictures(connection, room, model_id, since, day)
+                pictures = read_pictures(connection, room, encoder, since, day)
                 if pictures and pictures[-1].day == day:
                     looks.append(look(room, day, pictures))
         return told(looks, day, farm)

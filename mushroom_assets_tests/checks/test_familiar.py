@@ -72,6 +72,9 @@ def test_from_the_first_day_to_a_camera_that_was_turned(small: SmallFarm) -> Non
     for number in range(1, ENOUGH + 1):
         put_day(small.database, DAY - dt.timedelta(days=number), usual, number)
     assert evaluation(small).passed
+    relabelled = sa.update(daily_clip_inference).values(model_id=MODEL.replace("s-0", "s-1"))
+    with small.database.transaction() as connection:
+        connection.execute(relabelled.where(daily_clip_inference.c.image_date < DAY))
     turned = {"cam1": 0, "cam2": 1}
     put_day(small.database, DAY + dt.timedelta(days=1), turned, 99)
     found = evaluation(small)

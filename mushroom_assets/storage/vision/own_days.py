@@ -9,12 +9,15 @@ import sqlalchemy as sa
 
 from mushroom_assets.storage.schema import daily_clip_inference
 
-# One binary value a row, as in `relabel`: a day of 48 pictures comes in 1 ms
+# One binary value a row, as in `relabel`. Prompts have no part in a vector: where several
+# judged an image, any row will do.
 _READ = """
-    SELECT image_date, image_path, camera, vector_send(embedding)
+    SELECT DISTINCT ON (image_date, image_path)
+           image_date, image_path, camera, vector_send(embedding)
     FROM farm.daily_clip_inference
-    WHERE room_id = %s AND model_id = %s AND status = 'ok' AND image_date BETWEEN %s AND %s
-    ORDER BY image_date, image_path"""
+    WHERE room_id = %s AND starts_with(model_id, %s) AND status = 'ok'
+      AND image_date BETWEEN %s AND %s
+    ORDER BY image_date, image_path, computed_at DESC"""
 _HEADER = 4  # bytes before the numbers: how many there are
 
 
@@ -28,7 +31,7 @@ class Picture(NamedTuple):
 
 
 def newest_pictured(connection: sa.Connection) -> tuple[dt.date, str] | None:
-    """The newest day with a vector and the model that judged it last; None without any."""
+    """The newest day with a vector and the encoder that made it last; None without any."""
     image = daily_clip_inference.c
     newest = (
         sa.select(image.image_date, image.model_id)
@@ -37,15 +40,17 @@ def newest_pictured(connection: sa.Connection) -> tuple[dt.date, str] | None:
         .limit(1)
     )
     found = connection.execute(newest).one_or_none()
-    return None if found is None else (found.image_date, found.model_id)
+    return None if found is None else (found.image_date, found.model_id.rsplit("/prompts-", 1)[0])
 
 
 def read_pictures(
-    connection: sa.Connection, room: str, model_id: str, since: dt.date, until: dt.date
+    connection: sa.Connection, room: str, encoder: str, since: dt.date, until: dt.date
 ) -> list[Picture]:
-    """A room's pictures of a model from one day to another, both included, in order."""
+    """A room's pictures by an encoder from one day to another, both included, in order."""
     cursor: Any = connection.connection.cursor()
-    rows = cursor.execute(_READ, (room, model_id, since, until), binary=True).fetchall()
+    rows = cursor.execute(
+        _READ, (room, f"{encoder}/prompts-", since, until), binary=True
+    ).fetchall()
     return [
         Picture(day, path, camera, np.frombuffer(packed, ">f4", offset=_HEADER))
         for day, path, camera, packed in rows
