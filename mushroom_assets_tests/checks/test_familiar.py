@@ -10,10 +10,9 @@ import sqlalchemy as sa
 from mushroom_assets.checks.familiar import NAME, RoomLook, told
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.own_days import FEWEST_DAYS, FEWEST_REFERENCE
-from mushroom_assets.resources import FarmFile, PostgresResource
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import daily_clip_inference
-from mushroom_assets_tests.kit.runs import run_job
+from mushroom_assets_tests.kit.evaluations import standing_evaluation
 from mushroom_assets_tests.kit.small import SmallFarm
 
 DAY = dt.date(2026, 2, 10)
@@ -47,37 +46,26 @@ def put_day(database: Database, day: dt.date, places: dict[str, int], seed: int)
         connection.execute(sa.insert(daily_clip_inference), rows)
 
 
-def evaluation(small: SmallFarm) -> dg.AssetCheckEvaluation:
-    doors = {
-        "postgres": PostgresResource(url=small.database.url),
-        "farm_file": FarmFile(path=str(small.path)),
-    }
-    result = run_job("standing_checks_job", small.farm, doors, small.instance)
-    (found,) = [each for each in result.get_asset_check_evaluations() if each.check_name == NAME]
-    assert found.partition is None
-    return found
-
-
 def rooms(found: dg.AssetCheckEvaluation) -> list[str]:
     return str(found.metadata["cameras"].value).splitlines()
 
 
 def test_from_the_first_day_to_a_camera_that_was_turned(small: SmallFarm) -> None:
-    assert evaluation(small).description == "no picture yet"
+    assert standing_evaluation(small, NAME).description == "no picture yet"
     usual = dict.fromkeys(CAMERAS, 0)
     put_day(small.database, DAY, usual, 0)
-    early = evaluation(small)
+    early = standing_evaluation(small, NAME)
     assert early.passed
     assert rooms(early) == ["- room A: not calibrated yet, 0 of 20 days to compare with"]
     for number in range(1, ENOUGH + 1):
         put_day(small.database, DAY - dt.timedelta(days=number), usual, number)
-    assert evaluation(small).passed
+    assert standing_evaluation(small, NAME).passed
     relabelled = sa.update(daily_clip_inference).values(model_id=MODEL.replace("s-0", "s-1"))
     with small.database.transaction() as connection:
         connection.execute(relabelled.where(daily_clip_inference.c.image_date < DAY))
     turned = {"cam1": 0, "cam2": 1}
     put_day(small.database, DAY + dt.timedelta(days=1), turned, 99)
-    found = evaluation(small)
+    found = standing_evaluation(small, NAME)
     assert not found.passed
     assert found.severity is dg.AssetCheckSeverity.WARN
     assert found.description is not None

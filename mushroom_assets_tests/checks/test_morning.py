@@ -7,10 +7,8 @@ import dagster as dg
 
 from mushroom_assets.checks.morning import NAME, told
 from mushroom_assets.domain.farm_file import parse_farm
-from mushroom_assets.resources import FarmFile, PostgresResource
-from mushroom_assets_tests.kit.evaluations import DAY, ENV, NEXT, REPORT
+from mushroom_assets_tests.kit.evaluations import DAY, ENV, NEXT, REPORT, standing_evaluation
 from mushroom_assets_tests.kit.plant import put_batch
-from mushroom_assets_tests.kit.runs import run_job
 from mushroom_assets_tests.kit.small import SmallFarm
 
 FARM = parse_farm(
@@ -51,24 +49,13 @@ def test_what_is_to_be_watched_turns_no_light_on() -> None:
     assert told([], FARM)["passed"] is True
 
 
-def evaluated(small: SmallFarm) -> bool:
-    doors = {
-        "postgres": PostgresResource(url=small.database.url),
-        "farm_file": FarmFile(path=str(small.path)),
-    }
-    result = run_job("standing_checks_job", small.farm, doors, small.instance)
-    (found,) = [each for each in result.get_asset_check_evaluations() if each.check_name == NAME]
-    assert found.partition is None
-    return found.passed
-
-
 def test_a_bad_day_is_forgotten_when_a_better_one_is_there(covered: SmallFarm) -> None:
-    assert evaluated(covered) is True  # there is no report yet
+    assert standing_evaluation(covered, NAME).passed is True  # there is no report yet
     covered.run(ENV, DAY, NEXT)
     covered.run(REPORT, DAY)  # no batch is known
-    assert evaluated(covered) is False
+    assert standing_evaluation(covered, NAME).passed is False
     for room in "AB":
         put_batch(covered.database, room, dt.date(2026, 1, 1))
     covered.run(ENV, NEXT)
     covered.run(REPORT, NEXT)
-    assert evaluated(covered) is True
+    assert standing_evaluation(covered, NAME).passed is True

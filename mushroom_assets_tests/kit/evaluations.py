@@ -5,6 +5,7 @@ import dagster as dg
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets_tests.kit.runs import run_job
 from mushroom_assets_tests.kit.small import SmallFarm
 
 DAY = "2026-01-05"
@@ -40,6 +41,19 @@ def checks_only(
     return defs.resolve_job_def("only_checks").execute_in_process(
         quiet, instance=small.instance, tags=range_tags(first, last or first), raise_on_error=False
     )
+
+
+def standing_evaluation(small: SmallFarm, check: str) -> dg.AssetCheckEvaluation:
+    """What a check without a partition says when the standing checks are evaluated."""
+    doors = {
+        "postgres": PostgresResource(url=small.database.url),
+        "farm_file": FarmFile(path=str(small.path)),
+    }
+    result = run_job("standing_checks_job", small.farm, doors, small.instance)
+    evaluations = result.get_asset_check_evaluations()
+    (found,) = [each for each in evaluations if each.check_name == check]
+    assert found.partition is None
+    return found
 
 
 def verdicts(result: dg.ExecuteInProcessResult, partition: str = DAY) -> Evaluations:
