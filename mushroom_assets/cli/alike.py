@@ -11,6 +11,7 @@ from mushroom_assets.cli.similar import Answer, Filters, SimilarError
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.origin import origin
 from mushroom_assets.domain.texts import say
+from mushroom_assets.domain.vision import UNKNOWN
 from mushroom_assets.inference.thumbnails import thumbnails
 from mushroom_assets.metadata.alike import Asked, alike_page
 from mushroom_assets.resources import ImageStore
@@ -30,9 +31,9 @@ COLUMNS: tuple[str, ...] = (
 
 def as_lines(answer: Answer, farm: Farm) -> list[str]:
     """What the argument is, then the images as a table."""
-    name = answer.encoder
-    note = ["random weights: stages and conditions mean nothing"] if "/random-" in name else []
-    told = f"{answer.argument}: {answer.query.taken_for}, by {name}"
+    is_random = origin(answer.encoder) == "random"
+    note = ["random weights: stages and conditions mean nothing"] if is_random else []
+    told = f"{answer.argument}: {answer.query.taken_for}, by {answer.encoder}"
     return [told, *note, *table(answer.images, farm)]
 
 
@@ -127,4 +128,7 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _label(name: str | None, probability: float | None) -> str:
-    return "-" if name is None or probability is None else f"{name} {probability:.0%}"
+    if name is None or probability is None:
+        return "-"
+    # The probability is that of the label which would have been named
+    return name if name == UNKNOWN else f"{name} {probability:.0%}"

@@ -12,13 +12,13 @@ from mushroom_assets.domain.image_row import DailyClipInference
 from mushroom_assets.domain.texts import say
 
 Origin = Literal["random", "renders", "weights"]
-# Of a room's pictures of a day, at least. Of 192 photographs from elsewhere the packaged model
-# knew few; of a plant that it was drawn for, nearly all.
+# Of a room's pictures of a day, at least. By its card the packaged model knows none of 21
+# photographs and 4 % of their parts, of the simulated plant's shots 98 %.
 KNOWN_SHARE = 0.5
 
 
 def origin(model_id: str) -> Origin:
-    """Where a model's labels come from, by its `model_id`.
+    """Where a model's labels come from, by its `model_id` or its encoder's name.
 
     `random`: nothing was learned; `renders`: drawings, by the packaged model; `weights`: whatever
     published weights, or weights of the farm's own, have learned from.

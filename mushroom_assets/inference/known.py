@@ -35,14 +35,15 @@ def known_of(weights: Weights) -> Known | None:
         with safe_open(path, "np") as file:
             facts = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}
-    except (OSError, SafetensorError) as error:
-        raise WeightsUnavailable(f"{path} cannot be read: {error}. {_REMEDY}") from error
+        known = _known(json.loads(facts["classes"]), arrays)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise WeightsUnavailable(f"{path} cannot be read: {error!r}. {_REMEDY}") from error
     owner = facts.get("weights", "unknown")
     # By the bytes' hash at the end: the packaged file has another name when it is given by its path
     if owner.rsplit("-", 1)[-1] != weights.name.rsplit("-", 1)[-1]:
         found = f"{path} belongs to the weights {owner}, not to {weights.name}"
         raise WeightsUnavailable(f"{found}. {_REMEDY}")
-    return _known(json.loads(facts["classes"]), arrays)
+    return known
 
 
 _REMEDY = "Remedy: remove it, or make it anew with the weights (training/train.py does)"

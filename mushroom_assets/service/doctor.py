@@ -15,6 +15,7 @@ from dagster_postgres.utils import DagsterPostgresException
 from mushroom_assets.automation.targets import NotDelivered, Target
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import FarmFileError
+from mushroom_assets.domain.origin import origin
 from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
 from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
 from mushroom_assets.faults.retry import Retry
@@ -185,7 +186,7 @@ def _model() -> str:
     note = ""
     if not encoder.trained:
         note = " (random weights: its labels mean nothing; set MUSHROOM_CLIP_PRETRAINED)"
-    elif "/renders-" in encoder.name:
+    elif origin(encoder.name) == "renders":
         note = " (learned from renders: for a real room set MUSHROOM_CLIP_PRETRAINED)"
     return f"{encoder.name}, {encoder.dimensions} dimensions, on {encoder.device}{note}"
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from mushroom_assets.domain.familiarity import Known, calibration, whitening
 from mushroom_assets.inference.known import known_of, known_path, write_known
@@ -55,6 +56,12 @@ def test_a_file_of_other_weights_is_refused(checkpoint: Path) -> None:
     write_known(_learned(), checkpoint, "own-1234")
     with pytest.raises(WeightsUnavailable, match=r"own-1234, not to own-5678\. Remedy: remove it"):
         known_of(Weights("mushroom-tiny", "own-5678", checkpoint))
+
+
+def test_a_file_that_lacks_something_is_told(checkpoint: Path) -> None:
+    save_file({"means": np.zeros((2, 4), np.float32)}, known_path(checkpoint))
+    with pytest.raises(WeightsUnavailable, match=r"cannot be read: KeyError.*\. Remedy: remove it"):
+        known_of(Weights("mushroom-tiny", "own-1234", checkpoint))
 
 
 def test_a_damaged_file_is_told(checkpoint: Path) -> None:
