@@ -42,7 +42,8 @@ class LabelSets:
         whitening: shape (d, d), as `familiarity.Known` has it.
         middles: shape (classes,): mean distance of pictures that the fit has not seen.
         spreads: shape (classes,): its standard deviation.
-        limits: shape (classes,): an odder picture has another label.
+        limits: shape (classes,): an odder picture has another label. Infinite for a class that has
+            too few room-days to tell, which is never excluded.
     """
 
     means: Array
@@ -95,18 +96,20 @@ class Unseen:
     far: Numbers
 
 
-def fewest_room_days(truth: Integers, room_days: Integers, classes: int) -> int:
-    """Room-days of the class that has the fewest."""
-    return min(len(np.unique(room_days[truth == number])) for number in range(classes))
+def has_enough(truth: Integers, room_days: Integers, classes: int) -> Truths:
+    """Which classes have the room-days that a calibration takes, shape (classes,)."""
+    days = [len(np.unique(room_days[truth == number])) for number in range(classes)]
+    return np.array(days) >= FEWEST_ROOM_DAYS
 
 
 def calibrated(means: Array, whitening: Array, unseen: Unseen) -> LabelSets | None:
     """The sets of a fit, from what was said of its own pictures unseen.
 
-    None where a class has fewer than `FEWEST_ROOM_DAYS`.
+    None where every class has fewer than `FEWEST_ROOM_DAYS`: nothing could be excluded.
     """
     classes = len(means)
-    if fewest_room_days(unseen.truth, unseen.room_days, classes) < FEWEST_ROOM_DAYS:
+    enough = has_enough(unseen.truth, unseen.room_days, classes)
+    if not enough.any():
         return None
     owns = [unseen.truth == number for number in range(classes)]
     reaches = [
@@ -118,7 +121,7 @@ def calibrated(means: Array, whitening: Array, unseen: Unseen) -> LabelSets | No
         _limit(calibration(odd[own, number], unseen.room_days[own]))
         for number, own in enumerate(owns)
     ]
-    return LabelSets(means, whitening, middles, spreads, np.array(limits))
+    return LabelSets(means, whitening, middles, spreads, np.where(enough, limits, np.inf))
 
 
 def _reach(far: Numbers, room_days: Integers) -> tuple[float, float]:
@@ -151,9 +154,9 @@ class Coverage:
 
     Attributes:
         by_class: share of each class's pictures whose set has their label; a room-day weighs the
-            same as any other.
-        share: the same of all pictures.
-        labels: of a set, the mean.
+            same as any other. Without classes that are never excluded.
+        share: the same of all pictures of these classes.
+        labels: of their sets, the mean.
     """
 
     by_class: dict[str, float]
@@ -162,13 +165,29 @@ class Coverage:
 
 
 def coverage(
-    members: Truths, truth: Integers, room_days: Integers, classes: Sequence[str]
-) -> Coverage:
-    """What the sets of n pictures, shape (n, classes), were worth."""
+    members: Truths,
+    truth: Integers,
+    room_days: Integers,
+    classes: Sequence[str],
+    calibrated: Truths,
+) -> Coverage | None:
+    """What the sets of n pictures, shape (n, classes), were worth.
+
+    Args:
+        members: which labels were not excluded.
+        truth: shape (n,), their classes.
+        room_days: shape (n,), what they came with.
+        classes: names.
+        calibrated: shape (classes,), which can be excluded; None comes back where none can.
+    """
+    if not calibrated.any():
+        return None
     held = members[np.arange(len(truth)), truth]
     found = {}
-    for number, name in enumerate(classes):
+    for number in np.flatnonzero(calibrated).tolist():
         own = truth == number
-        found[name] = float(np.average(held[own], weights=by_room_day(room_days[own])))
-    share = np.average(held, weights=by_room_day(room_days))
-    return Coverage(found, float(share), float(members.sum(axis=1).mean()))
+        share = np.average(held[own], weights=by_room_day(room_days[own]))
+        found[classes[number]] = float(share)
+    judged = calibrated[truth]
+    share = np.average(held[judged], weights=by_room_day(room_days[judged]))
+    return Coverage(found, float(share), float(members[judged].sum(axis=1).mean()))

@@ -9,13 +9,12 @@ import numpy as np
 
 from mushroom_assets.domain.familiarity import distances, whitening
 from mushroom_assets.domain.label_sets import (
-    FEWEST_ROOM_DAYS,
     Integers,
     LabelSets,
     Numbers,
     Unseen,
     calibrated,
-    fewest_room_days,
+    has_enough,
 )
 from mushroom_assets.inference.folds import Images, splits
 
@@ -31,9 +30,9 @@ def fit_label_sets(images: Images, probabilities: Numbers) -> LabelSets | None:
         probabilities: shape (n, classes), of fits that have not seen each image.
 
     Returns:
-        None where a class has too few room-days.
+        None where every class has too few room-days.
     """
-    if fewest_room_days(images.truth, images.room_days, images.classes) < FEWEST_ROOM_DAYS:
+    if not has_enough(images.truth, images.room_days, images.classes).any():
         return None
     far = np.full_like(probabilities, np.inf)
     for train, test in splits(images):

@@ -90,10 +90,12 @@ def _judged_unseen(
 ) -> tuple[Integers, Coverage | None]:
     """Each image's class, and what the sets are worth, by fits that have not seen the image.
 
-    The latter is None where a fold leaves too few room-days to calibrate by.
+    The latter is of the classes that every fold leaves enough room-days to calibrate by, and None
+    without such a class.
     """
     named = np.empty_like(images.truth)
-    members: Truths | None = np.empty((len(named), images.classes), dtype=np.bool_)
+    members: Truths = np.ones((len(named), images.classes), dtype=np.bool_)
+    calibrated: Truths = np.ones(images.classes, dtype=np.bool_)
     for train, test in folds.splits(images):
         part = images.take(train)
         choice = folds.choose(part)
@@ -101,12 +103,11 @@ def _judged_unseen(
         named[test] = found.argmax(axis=1)
         label_sets = fit_label_sets(part, choice.probabilities)
         if label_sets is None:
-            members = None
-        if label_sets is not None and members is not None:
-            members[test] = label_sets.members(images.vectors[test], found)
-    if members is None:
-        return named, None
-    return named, coverage(members, images.truth, images.room_days, classes)
+            calibrated[:] = False
+            continue
+        calibrated &= np.isfinite(label_sets.limits)
+        members[test] = label_sets.members(images.vectors[test], found)
+    return named, coverage(members, images.truth, images.room_days, classes, calibrated)
 
 
 def _named_elsewhere(images: folds.Images, strength: float) -> Integers:

@@ -134,7 +134,7 @@ def _note(fit: ProbeFit, farm: Farm) -> str:
         key = "probe_by_room_day" if fit.evaluation.by_room_day else "probe_by_image"
         parts.append(say(key, farm))
         parts += _of_rooms(fit.evaluation, farm)
-        parts.append(_of_sets(fit.evaluation, farm))
+        parts += _of_sets(fit.evaluation, farm)
         if lacking:
             parts.append(say("probe_lacking", farm, lacking=lacking))
     if fit.strangers:
@@ -161,13 +161,17 @@ def _of_rooms(found: Evaluation, farm: Farm) -> list[str]:
     return parts
 
 
-def _of_sets(found: Evaluation, farm: Farm) -> str:
-    """Whether labels are excluded, and how often wrongly."""
+def _of_sets(found: Evaluation, farm: Farm) -> list[str]:
+    """Which labels are excluded, and how often wrongly."""
+    parts = []
     lacking = found.uncalibrated()
     if lacking:
         days = say("comma", farm).join(f"{name} {count}" for name, count in lacking.items())
-        return say("probe_uncalibrated", farm, days=days, count=FEWEST_ROOM_DAYS)
-    if found.coverage is None:
-        return say("probe_calibrated", farm, rate=ERROR_RATE)
-    share = share_text(found.coverage.share)
-    return say("probe_coverage", farm, rate=ERROR_RATE, share=share, labels=found.coverage.labels)
+        parts.append(say("probe_uncalibrated", farm, days=days, count=FEWEST_ROOM_DAYS))
+    of = found.coverage
+    if of is not None:
+        share = share_text(of.share)
+        parts.append(say("probe_coverage", farm, rate=ERROR_RATE, share=share, labels=of.labels))
+    elif len(lacking) < len(found.classes):
+        parts.append(say("probe_calibrated", farm, rate=ERROR_RATE))
+    return parts

@@ -13,7 +13,7 @@ from mushroom_assets.domain.label_sets import (
     by_room_day,
     calibrated,
     coverage,
-    fewest_room_days,
+    has_enough,
     oddness,
 )
 
@@ -74,7 +74,22 @@ def test_the_limit_is_the_tenth_that_is_oddest_by_room_days(days: int, farthest:
 
 def test_with_fewer_room_days_there_are_no_sets() -> None:
     assert calibrated(FLAT, NONE, unseen(8)) is None
-    assert fewest_room_days(np.array([0, 0, 0, 1]), np.array([5, 5, 6, 5]), 2) == 1
+
+
+def test_a_class_with_fewer_room_days_is_never_excluded_and_others_are() -> None:
+    nine = unseen(9)
+    rare = (nine.truth == 1) & (nine.room_days == 17)  # the last of class 1
+    truth, room_days = nine.truth[~rare], nine.room_days[~rare]
+    assert has_enough(truth, room_days, 2).tolist() == [True, False]
+    sets = calibrated(
+        FLAT, NONE, Unseen(truth, room_days, nine.probabilities[~rare], nine.far[~rare])
+    )
+    whole = calibrated(FLAT, NONE, nine)
+    assert sets is not None
+    assert whole is not None
+    assert sets.limits.tolist() == [whole.limits[0], np.inf]
+    far_away = np.array([[1e6]])
+    assert sets.members(far_away, np.array([[0.9, 0.1]])).tolist() == [[False, True]]
 
 
 def test_a_room_day_of_many_images_weighs_as_much_as_one_of_few() -> None:
@@ -104,6 +119,10 @@ def test_a_class_that_a_fold_did_not_know_keeps_its_other_images_numbers() -> No
 
 def test_coverage_is_counted_by_room_days() -> None:
     members = np.array([[1, 0], [0, 0], [1, 1], [0, 1], [1, 1]], dtype=bool)
-    found = coverage(members, np.array([0, 0, 0, 1, 1]), np.array([1, 1, 2, 2, 3]), ("a", "b"))
+    truth, room_days = np.array([0, 0, 0, 1, 1]), np.array([1, 1, 2, 2, 3])
+    found = coverage(members, truth, room_days, ("a", "b"), np.array([True, True]))
     # a: a room-day half right, one right. All: half, two thirds of ... both right, one right
     assert found == Coverage({"a": 0.75, "b": 1.0}, (0.5 + 1 + 1) / 3, 6 / 5)
+    of_a = coverage(members, truth, room_days, ("a", "b"), np.array([True, False]))
+    assert of_a == Coverage({"a": 0.75}, 0.75, 3 / 3)
+    assert coverage(members, truth, room_days, ("a", "b"), np.array([False, False])) is None

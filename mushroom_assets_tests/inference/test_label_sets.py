@@ -147,14 +147,33 @@ def test_where_two_classes_overlap_both_are_left() -> None:
     assert np.mean([len(labels or ()) for labels in sets]) > 1.3
 
 
-def test_with_eight_room_days_of_a_class_nothing_is_excluded() -> None:
-    images = [image for image in drawn(1, 9) if image.room_day != "0/b008"]
+def test_a_class_of_eight_room_days_is_never_excluded_and_the_others_are() -> None:
+    images = [image for image in drawn(1, 30) if image.label != "b" or image.room_day < "0/b008"]
+    days = {image.room_day for image in images if image.label == "b"}
+    images = [image for image in images if image.label != "b" or image.room_day in sorted(days)[:8]]
     fit = fitted(images)
+    found = evaluation_of(fit)
+    assert found.room_days == {"a": 30, "b": 8, "c": 30}
+    assert found.uncalibrated() == {"b": 8}
+    assert found.coverage is not None
+    assert found.coverage.by_class.keys() == {"a", "c"}
+    assert {name: of["coverage"] is None for name, of in found.by_class().items()} == {
+        "a": False,
+        "b": True,
+        "c": False,
+    }
+    random = np.random.default_rng(3)
+    foreign = random.normal(size=(200, DIMENSIONS)).astype(np.float32)
+    sets = judged(fit, list(foreign / np.linalg.norm(foreign, axis=1, keepdims=True))).sets()
+    assert np.mean([labels == ["b"] for labels in sets]) >= 0.95
+
+
+def test_with_eight_room_days_of_every_class_nothing_is_excluded() -> None:
+    fit = of_days(8)
     assert fit.probe is not None
     assert fit.probe.label_sets is None
-    assert evaluation_of(fit).room_days == {"a": 9, "b": 8, "c": 9}
-    assert evaluation_of(fit).uncalibrated() == {"b": 8}
-    assert judged(fit, [images[0].vector]).sets() == [None]
+    assert evaluation_of(fit).uncalibrated() == {"a": 8, "b": 8, "c": 8}
+    assert judged(fit, [drawn(1, 8)[0].vector]).sets() == [None]
 
 
 def test_with_nine_there_are_sets_but_none_to_measure_them_by() -> None:
