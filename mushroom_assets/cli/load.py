@@ -143,7 +143,7 @@ def label(file: Path | None, skip_bad: bool, count: int | None, output: Path | N
         database.transaction() as connection,
     ):
         if count is not None:
-            found = label_queue(connection, encoder_name(settings), count)
+            found = label_queue(connection, encoder_name(settings), count, farm)
         if file is not None:
             report = load_labels(connection, file, farm, skip_bad=skip_bad)
             lines = progress_lines(connection, farm)

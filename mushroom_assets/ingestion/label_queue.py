@@ -27,13 +27,21 @@ HEADER = (
 )
 
 
-def label_queue(connection: sa.Connection, encoder: str, count: int) -> list[Queued]:
+def label_queue(connection: sa.Connection, encoder: str, count: int, farm: Farm) -> list[Queued]:
     """The images that people should label next, as a model judged them.
 
     Raises:
         LoadError: there is none.
     """
-    found = queue(unfamiliar(connection, encoder), uncertain(connection, encoder), count)
+    least = farm.vision.unfamiliar_below
+    odd = unfamiliar(connection, encoder)
+    # The lead of what the model does not know is a guess
+    unsure = [
+        image
+        for image in uncertain(connection, encoder)
+        if image.familiarity is None or image.familiarity >= least
+    ]
+    found = queue(odd, unsure, count)
     if not found:
         remedy = "materialize daily_clip_inference, for a day with images"
         raise LoadError(f"no image without a label was judged by {encoder}. Remedy: {remedy}")

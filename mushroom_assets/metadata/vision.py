@@ -11,7 +11,7 @@ import dagster as dg
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.image_row import DailyClipInference
-from mushroom_assets.domain.origin import origin_text
+from mushroom_assets.domain.origin import is_known, origin_text
 from mushroom_assets.domain.strays import stray_text
 from mushroom_assets.domain.texts import say, share_text
 from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text
@@ -99,8 +99,10 @@ def _pictures(ok: Rows, farm: Farm, draw: Draw | None, *, trained: bool) -> Meta
     else:
         sheet = say("no_pictures", farm)
     shown: Metadata = {"contact_sheet": dg.MetadataValue.md(sheet)}
-    if trained:
-        shown["least_certain"] = dg.MetadataValue.md(least_certain(ok, farm, draw))
+    # Of what is unlike all that was learned the model has no doubt: it has only guesses
+    doubted = [row for row in ok if row["familiarity"] is None or is_known(row, farm)]
+    if trained and doubted:
+        shown["least_certain"] = dg.MetadataValue.md(least_certain(doubted, farm, draw))
     return shown
 
 

@@ -15,6 +15,7 @@ from mushroom_assets.cli.similar import encoder_name
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import image_label
+from mushroom_assets.storage.vision.label_queue import unfamiliar
 from mushroom_assets_tests.kit.command import mushroom
 from mushroom_assets_tests.kit.labels import image_path, say, see, sha
 from mushroom_assets_tests.kit.plant import rows
@@ -351,7 +352,7 @@ def queued(text: str) -> list[dict[str, str]]:
 
 @pytest.fixture
 def judged(growers: Growers) -> Growers:
-    """Three days of two cameras, hourly, by the packaged model; one image of day 11 is labelled."""
+    """Three days of two cameras, hourly, by the packaged model; cam1 has a label on day 11."""
     encoder = encoder_name(load_settings())
     for day in (11, 12, 13):
         for hour in range(4):
@@ -378,13 +379,14 @@ def test_the_least_certain_are_to_be_labelled_next_one_of_a_camera_and_day(
     assert result.exit_code == 0
     rows = queued(result.output)
     cam1, cam2 = "cam1", "cam2"
-    expected = [(11, 0, cam2), (11, 1, cam1), (12, 0, cam1), (12, 0, cam2)]
+    expected = [(11, 0, cam2), (12, 0, cam1), (12, 0, cam2), (13, 0, cam1)]
     paths = [image_path("611", day, hour).replace("cam1", cam) for day, hour, cam in expected]
     assert [row["image_path"] for row in rows] == paths
-    assert [row["margin"] for row in rows] == ["0.1050", "0.1100", "0.2000", "0.2050"]
+    assert [row["margin"] for row in rows] == ["0.1050", "0.2000", "0.2050", "0.3000"]
     assert {row["reason"] for row in rows} == {"least certain"}
     assert {row["familiarity"] for row in rows} == {""}
-    assert len(queued(judged.label("--queue", 100).output)) == 6
+    # Of day 11 cam1 has a label already: its other images are nearly the same
+    assert len(queued(judged.label("--queue", 100).output)) == 5
 
 
 def test_half_of_them_are_the_least_familiar_where_the_weights_say(judged: Growers) -> None:
@@ -396,15 +398,32 @@ def test_half_of_them_are_the_least_familiar_where_the_weights_say(judged: Growe
     judged.speak("zh")
     rows = queued(judged.label("--queue", 4).output)
     assert [row["reason"] for row in rows] == ["最不熟悉", "最不确定"] * 2
-    # The familiar ones are the certain ones: both ends, the last of day 13 and the first of day 11
-    odd, unsure = ((13, "cam2", 3), (13, "cam1", 3)), ((11, "cam2", 0), (11, "cam1", 1))
+    # The familiar ones are the certain ones: both ends
+    odd, unsure = ((13, "cam2", 3), (13, "cam1", 3)), ((11, "cam2", 0), (12, "cam1", 0))
     paths = [
         image_path("611", day, hour).replace("cam1", cam)
         for pair in zip(odd, unsure, strict=True)
         for day, cam, hour in pair
     ]
     assert [row["image_path"] for row in rows] == paths
-    assert [row["familiarity"] for row in rows] == ["0.6650", "0.8950", "0.6700", "0.8900"]
+    assert [row["familiarity"] for row in rows] == ["0.6650", "0.8950", "0.6700", "0.8000"]
+
+
+def test_what_is_unlike_all_that_was_learned_is_not_called_uncertain(judged: Growers) -> None:
+    with judged.database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE farm.daily_clip_inference SET familiarity = 0.04")
+    rows = queued(judged.label("--queue", 100).output)
+    assert {row["reason"] for row in rows} == {"least familiar"}
+    assert len(rows) == 5
+
+
+def test_what_is_equally_unfamiliar_comes_from_all_cameras_by_turns(judged: Growers) -> None:
+    with judged.database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE farm.daily_clip_inference SET familiarity = 0.01")
+        connection.exec_driver_sql("DELETE FROM farm.image_label")
+        found = unfamiliar(connection, encoder_name(load_settings()))
+    turns = [(one.camera, one.image_date.day) for one in found]
+    assert turns == [(camera, day) for day in (13, 12, 11) for camera in ("cam1", "cam2")]
 
 
 def test_the_queue_is_a_file_that_is_filled_in_and_loaded(judged: Growers) -> None:

@@ -218,6 +218,15 @@ def test_the_least_certain_come_first_and_dark_frames_last() -> None:
     assert texts(dark)[1][1:] == ["harvest 31.0%", "primordia 30.0%", "1.0%"]
 
 
+def test_what_is_unlike_all_that_was_learned_is_not_among_the_doubtful() -> None:
+    foreign = image(3, stage="unknown", condition="unknown", familiarity=0.04)
+    found = shown([image(2, familiarity=0.05), foreign])
+    (doubtful,) = tables(found["least_certain"])
+    assert len(doubtful[1:]) == 1
+    assert "20260110020000.jpg" in texts(doubtful)[1][1]
+    assert "least_certain" not in shown([foreign])
+
+
 @pytest.mark.parametrize(
     ("left", "said"), [([], "unknown"), (["fruiting", "harvest"], "unknown (fruiting, harvest)")]
 )

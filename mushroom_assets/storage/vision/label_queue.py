@@ -1,6 +1,7 @@
-"""Images that nobody has labelled: of each camera and day the least familiar, the least certain.
+"""Images to label: of each camera and day without a label the least familiar, the least certain.
 
-`domain.label_queue` chooses among them.
+A camera's images of a day are nearly the same, so one label is enough. `domain.label_queue` chooses
+among the images.
 """
 
 from typing import Any
@@ -14,7 +15,8 @@ from mushroom_assets.storage.schema import daily_clip_inference, image_label
 def unfamiliar(connection: sa.Connection, encoder: str) -> list[Candidate]:
     """The least familiar image of each camera and day, by a model, the least familiar first.
 
-    None where the model's weights do not say what they learned.
+    None where the model's weights do not say what they learned. What is unlike all of that has one
+    familiarity, the least there is: such images come from all cameras by turns.
     """
     return _firsts(connection, encoder, "familiarity")
 
@@ -35,12 +37,14 @@ def _firsts(connection: sa.Connection, encoder: str, by: str) -> list[Candidate]
         )
         .subquery()
     )
-    statement = sa.select(first).order_by(first.c[by], first.c.image_path)
+    own = [first.c.room_id, first.c.camera, first.c[by]]
+    turn = sa.func.row_number().over(partition_by=own, order_by=first.c.image_date.desc())
+    statement = sa.select(first).order_by(first.c[by], turn, first.c.image_path)
     return [Candidate(*row) for row in connection.execute(statement)]
 
 
 def _open(encoder: str) -> Any:
-    """The usable images whose bytes have no label, as the model's latest prompts judged them."""
+    """The usable images of cameras' days without a label, as the latest prompts judged them."""
     image = daily_clip_inference.c
     latest = (
         sa.select(
@@ -56,8 +60,11 @@ def _open(encoder: str) -> Any:
         .distinct(image.image_path)
         .where(image.model_id.startswith(f"{encoder}/prompts-", autoescape=True))
         .order_by(image.image_path, image.computed_at.desc(), image.model_id.desc())
-        .subquery()
+        .cte("latest")
     )
-    labelled = sa.exists().where(image_label.c.content_sha256 == latest.c.content_sha256)
-    columns = [latest.c[name] for name in Candidate._fields]
-    return sa.select(*columns).where(latest.c.status == "ok", ~labelled).subquery()
+    is_labelled = sa.exists().where(image_label.c.content_sha256 == latest.c.content_sha256)
+    day = (latest.c.room_id, latest.c.camera, latest.c.image_date)
+    labelled = sa.func.bool_or(is_labelled).over(partition_by=day).label("labelled")
+    judged = sa.select(latest, labelled).subquery()
+    columns = [judged.c[name] for name in Candidate._fields]
+    return sa.select(*columns).where(judged.c.status == "ok", ~judged.c.labelled).subquery()
