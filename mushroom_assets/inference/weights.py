@@ -128,7 +128,10 @@ def find_weights(model: str | None, pretrained: str | None) -> Weights:
     path = Path(pretrained).expanduser()
     if path.is_file():
         seen = own or _shared_preprocessing(open_clip, name, tags)
-        return Weights(name, f"{path.name}-{_sha256(path)[:8]}", path, seen)
+        content = _sha256(path)
+        if name == DEFAULT_MODEL and content == _sha256(PACKAGED):
+            return Weights(name, packaged_name(PACKAGED), PACKAGED, own)  # a copy is the same
+        return Weights(name, f"{path.name}-{content[:8]}", path, seen)
     raise _unknown_weights(name, pretrained, tags)
 
 

@@ -47,6 +47,15 @@ def test_none_chosen_is_the_packaged_file_named_by_its_content(
         assert find_weights(None, None) == find_weights("mushroom-tiny", "") == expected
 
 
+def test_a_copy_of_the_packaged_file_is_the_packaged_file(tmp_path: Path) -> None:
+    copy = tmp_path / "own.safetensors"
+    copy.write_bytes(weights.PACKAGED.read_bytes())
+    assert find_weights("mushroom-tiny", str(copy)) == find_weights(None, None)
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"abc")
+    assert find_weights("mushroom-tiny", str(other)).name == "other.safetensors-ba7816bf"
+
+
 def test_the_small_model_is_random_where_that_is_asked_for() -> None:
     expected = weights.Weights(
         "mushroom-tiny", "random-seed0", preprocess={"resize_mode": "squash"}
