@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
-from mushroom_assets.domain.vision import prompts
+from mushroom_assets.domain.prompts import prompts
 from training import card, scenes
-from training.fit import best_scale, targets
+from training.fit import best_scale
 from training.measure import BINS, Outcome, calibration_error
+from training.objective import targets
 from training.texts import LIGHT, Words
 
 VISION = parse_farm(reference_farm_text()).vision

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
-from mushroom_assets.domain.vision import prompts
+from mushroom_assets.domain.prompts import prompts
 from mushroom_assets.simulation.scene import Scene
 from training.card import Limits, block, read, write
 from training.known import cell, learned
-from training.limits import Altered, Foreign, Judge
+from training.limits import Altered, Foreign, Judge, Likeness, likeness
 from training.measure import Seen
 
 VISION = parse_farm(reference_farm_text()).vision
@@ -114,17 +114,32 @@ def test_the_shares_of_foreign_pictures(judge: Judge) -> None:
     assert found.auroc == pytest.approx((9 + 3 / 2 + 3 / 2) / 16)
 
 
+def test_likeness_is_that_of_parts_of_one_picture() -> None:
+    """Two parts a picture; the last picture's parts are each nearer to another picture's."""
+    angles = np.radians([0, 10, 90, 95, 12, 80])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    found = likeness(vectors, 2)
+    assert (found.count, found.chance) == (6, 1 / 5)
+    # 10 degrees lies nearest to 12, and 12 to 10
+    assert found.nearest == 3 / 6
+    apart = [10, 90, 95, 12, 80, 80, 85, 2, 70, 5, 78, 10, 83, 15, 68]
+    assert found.cosine == pytest.approx(np.median(np.cos(np.radians(apart))))
+
+
 def test_the_card_tells_what_cannot_be_done(tmp_path: Path) -> None:
     path = tmp_path / "CARD.md"
     path.write_text("", encoding="utf-8")
     both = {"stage": 0.5, "condition": 0.25}
     altered = {"upside down": Altered(4, both, both, both, 0.75, 0.125)}
-    limits = Limits({"renders": 0.03}, altered, {"photographs": Foreign(9, 1.0, 0.99, both, 0.0)})
+    foreign = {"photographs": Foreign(9, 1.0, 0.99, both, 0.0)}
+    limits = Limits({"renders": 0.03}, altered, foreign, Likeness(12, 0.25, 0.75, 0.1))
     write(path, block({"command": "c"}, {}, limits))
     text = path.read_text(encoding="utf-8")
     row = "| upside down | 0.500 | 0.500 | 0.500 | 0.250 | 0.250 | 0.250 | 0.750 | 0.125 |"
     assert row in text
     assert "| photographs | 9 | 1.000 | 0.990 | 0.500 | 0.250 | 0.000 |" in text
+    assert "Of 12 parts" in text
+    assert "same photograph in 0.750 of cases (by chance 0.100)" in text
     told = read(path)["limits"]
     assert told["altered"]["upside down"]["accuracy"] == both
     assert told["unfamiliar"] == {"renders": 0.03}

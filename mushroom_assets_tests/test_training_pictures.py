@@ -10,9 +10,9 @@ from PIL import Image
 from training import alterations, cartoon, elsewhere, foreign, variations
 from training.alterations import ALTERATIONS, altered
 from training.feed import FOREIGN, batches
-from training.fit import softened
 from training.kept import kept
 from training.measure import Seen
+from training.objective import alike, softened
 
 SIDE = 32
 
@@ -71,11 +71,35 @@ def test_an_epoch_has_every_render_once_and_foreign_ones_beside() -> None:
     steps = list(batches(renders, pool, 12, 5, 0))
     chosen = np.concatenate([step.chosen for step in steps])
     assert sorted(chosen.tolist()) == list(range(48))
-    assert {len(step.pixels) for step in steps} == {12 + 12 // FOREIGN}
+    assert {len(step.pixels) for step in steps} == {12 + 2 * (12 // FOREIGN)}
     again = list(batches(renders, pool, 12, 5, 0))
     assert all((a.pixels == b.pixels).all() for a, b in zip(steps, again, strict=True))
     later = next(batches(renders, pool, 12, 5, 1))
     assert later.chosen.tolist() != steps[0].chosen.tolist()
+
+
+def test_foreign_pictures_come_in_two_views() -> None:
+    """A view is another section, light or focus; the colour of a plain picture stays."""
+    colours = np.linspace(60, 255, 10).astype(np.uint8)
+    pool = np.tile(colours[:, None, None, None], (1, SIDE, SIDE, 3))
+    step = next(batches(_pictures(64), pool, 64, 5, 0))
+    first, second = np.split(step.pixels[64:], 2)
+    assert len(first) == 64 // FOREIGN
+    assert (first != second).any(axis=(1, 2, 3)).sum() > len(first) / 2
+    greys = np.corrcoef([view.mean(axis=(1, 2, 3)) for view in (first, second)])
+    assert greys[0, 1] > 0.3
+
+
+def test_telling_pictures_apart_costs_what_their_cosines_say() -> None:
+    import torch
+
+    apart = torch.eye(3)
+    # Its own at cosine 1, two others at 0: -log(e^10 / (e^10 + 2))
+    assert float(alike(torch.cat([apart, apart]))) == pytest.approx(
+        np.log1p(2 * np.exp(-10)), rel=1e-3
+    )
+    together = apart[:1].repeat(6, 1)
+    assert float(alike(together)) == pytest.approx(np.log(3))
 
 
 def test_an_epoch_without_foreign_pictures_alters_nothing() -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from training.limits import Altered, Foreign
+from training.limits import Altered, Foreign, Likeness
 from training.measure import Outcome
 
 BEGIN = "<!-- numbers: written by training.train, do not edit -->"
@@ -28,11 +28,13 @@ class Limits(NamedTuple):
         unfamiliar: share of pictures of the kinds it learned from that count as unfamiliar, by set.
         altered: renders that something happened to, by what it was.
         foreign: pictures that show no crop of this farm, by set.
+        likeness: of parts of the photographs.
     """
 
     unfamiliar: dict[str, float]
     altered: dict[str, Altered]
     foreign: dict[str, Foreign]
+    likeness: Likeness
 
 
 def block(
@@ -46,11 +48,12 @@ def block(
         parts += [_section(kind, outcome) for kind, outcome in kinds.items()]
     numbers = facts | {name: _plain_kinds(kinds) for name, kinds in results.items()}
     if limits is not None:
-        parts += [_altered(limits), _foreign(limits)]
+        parts += [_altered(limits), _foreign(limits), _likeness(limits.likeness)]
         numbers["limits"] = {
             "unfamiliar": _rounded(limits.unfamiliar),
             "altered": {name: _rounded(asdict(of)) for name, of in limits.altered.items()},
             "foreign": {name: _rounded(asdict(of)) for name, of in limits.foreign.items()},
+            "likeness": _rounded(asdict(limits.likeness)),
         }
     data = json.dumps(numbers, ensure_ascii=False)
     summary = "<details><summary>The same for programs</summary>"
@@ -108,6 +111,16 @@ def _foreign(limits: Limits) -> str:
         told = " | ".join(f"{share:.3f}" for share in shares)
         lines.append(f"| {name} | {of.count} | {told} |")
     return "\n".join(lines)
+
+
+def _likeness(of: Likeness) -> str:
+    """What search by likeness is worth among photographs."""
+    return (
+        "### What likeness is worth among photographs\n\n"
+        f"Of {of.count} parts of the photographs the nearest other one is of the same photograph "
+        f"in {of.nearest:.3f} of cases (by chance {of.chance:.3f}); the cosine of two is "
+        f"{of.cosine:.2f} in the middle."
+    )
 
 
 def _rounded(values: dict[str, Any]) -> dict[str, Any]:

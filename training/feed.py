@@ -12,19 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.foreign import shuffled
-from training.variations import DARK, altered, moved, varied
+from training.variations import DARK, altered, moved, section_of, varied
 
 Pixels = NDArray[np.uint8]
-FOREIGN = 6  # renders to every foreign picture
+FOREIGN = 8  # renders to every foreign picture, which is seen twice
 SHUFFLED = 0.2  # of the foreign ones, the share that are renders whose tiles are shuffled
-ALTERED = 0.5  # and the share that are altered as renders are
+CROPPED = 0.7  # of their views, the share that show a section
+ALTERED = 0.4  # and the share that are altered as renders are
 
 
 class Batch(NamedTuple):
     """A step's pictures.
 
     Attributes:
-        pixels: shape (n + m, side, side, 3), n renders and then m foreign pictures.
+        pixels: shape (n + 2 m, side, side, 3), n renders, then m foreign pictures, and then the
+            same m seen otherwise.
         chosen: shape (n,), which renders.
         plain: shape (n,), as `Varied` has it.
         doubt: shape (n,), as `Varied` has it.
@@ -59,7 +61,8 @@ def batches(
             return _plain(moved(renders[chosen], random), chosen)
         seen = varied(renders[chosen], random)
         beside = _foreign(renders[chosen], foreign, random)
-        pixels = np.concatenate([seen.pixels, beside])
+        views = [_view(beside, random) for _ in range(2)]
+        pixels = np.concatenate([seen.pixels, *views])
         return Batch(pixels, chosen, seen.plain, seen.doubt)
 
     with ThreadPoolExecutor(1) as thread:
@@ -81,9 +84,18 @@ def _foreign(renders: Pixels, pool: Pixels, random: np.random.Generator) -> Pixe
     some = pool[random.integers(0, len(pool), len(renders) // FOREIGN)]
     bright = renders[renders.mean(axis=(1, 2, 3)) > DARK]
     out = np.rot90(some, int(random.integers(4)), axes=(1, 2)).copy()
-    for i, (tiles, change) in enumerate(random.random((len(out), 2)).tolist()):
-        if tiles < SHUFFLED and len(bright):
+    for i, chance in enumerate(random.random(len(out)).tolist()):
+        if chance < SHUFFLED and len(bright):
             out[i] = shuffled(bright[int(random.integers(len(bright)))], random)
+    return out
+
+
+def _view(pictures: Pixels, random: np.random.Generator) -> Pixels:
+    """The same pictures seen otherwise: a section, another light or focus, a place beside."""
+    out = pictures.copy()
+    for i, (section, change) in enumerate(random.random((len(out), 2)).tolist()):
+        if section < CROPPED:
+            out[i] = section_of(out[i], random)
         if change < ALTERED:
             out[i] = altered(out[i], random)
     return moved(out, random)

@@ -1,8 +1,9 @@
 """Fitting the model: words first, then pictures, then the temperature of its probabilities.
 
 The text tower learns to tell the labels apart and then stays as it is, while the image tower learns
-to meet it: both at once took three times as many pictures to get as far. Here lives torch. Pictures
-come from `scenes`, words from `texts`; numbers are measured elsewhere, on the stored file.
+to meet it: both at once took three times as many pictures to get as far. Pictures come from
+`scenes` and `feed`, words from `texts`; what a step asks of its vectors is the business of
+`objective`, and numbers are measured elsewhere, on the stored file.
 """
 
 import time
@@ -15,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from mushroom_assets.domain.vision import label_vectors
 from mushroom_assets.inference.weights import DEFAULT_MODEL, import_open_clip
-from training.feed import Batch, batches
+from training.feed import batches
+from training.objective import Objective, told
 from training.scenes import Pictures
 from training.texts import Words
 
@@ -27,13 +28,6 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 TEXT_STEPS = 400
 TEXT_BATCH = 96
 TEXT_RATE = 2e-3
-POOLED = 48  # other texts kept for a label
-TEXTS_EACH = 3  # how many of them make its vector in a step
-# Before the softmax in training; a picture has cosines up to 0.7 with its stage and its condition
-SCALE = 16.0
-CAPTIONS = 0.3  # weight of the captions
-# Weight of the squares of what labels say of foreign pictures: 1 at cosines of 0.28
-FOREIGN = 0.05
 EVERY = 25  # steps between two lines on the losses
 
 
@@ -44,46 +38,6 @@ class Plan(NamedTuple):
     rate: float
     batch: int
     seed: int
-
-
-class Targets(NamedTuple):
-    """What pictures show, as numbers; stage -1 where it cannot be known."""
-
-    stage: NDArray[np.int64]
-    condition: NDArray[np.int64]
-    caption: list[tuple[str, str, str]]
-
-
-class Pool(NamedTuple):
-    """Text vectors.
-
-    Each kind has shape (labels, d) as the farm asks, and (labels, POOLED, d) for other texts; a
-    caption has shape (4, d).
-    """
-
-    own: dict[str, torch.Tensor]
-    others: dict[str, torch.Tensor]
-    captions: dict[tuple[str, str, str], torch.Tensor]
-
-
-def targets(made: Pictures, words: Words) -> Targets:
-    """Numbers of the labels. A dark frame shows no stage, so none is asked."""
-    stages = list(words.labels["stage"])
-    conditions = list(words.labels["condition"])
-    stage = [-1 if s.condition == "dark_frame" else stages.index(s.stage) for s in made.scenes]
-    condition = [conditions.index(s.condition) for s in made.scenes]
-    captions = [_said(s.stage, s.condition, s.light) for s in made.scenes]
-    return Targets(np.array(stage), np.array(condition), captions)
-
-
-def _said(stage: str, condition: str, light: str) -> tuple[str, str, str]:
-    """What a caption tells apart.
-
-    A dark frame tells neither stage nor light, an empty room no light.
-    """
-    if condition in ("dark_frame", "empty_room"):
-        return ("harvested", condition, "white")
-    return stage, condition, light
 
 
 def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
@@ -104,18 +58,6 @@ def _has_bf16() -> bool:
     """Whether the processor multiplies in bfloat16 itself: a step then takes half the time."""
     has = torch.cpu.get_capabilities()
     return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
-
-
-def _told(losses: list[NDArray[np.float32]]) -> str:
-    """The mean of some steps' losses."""
-    labels, captions, foreign = np.mean(losses, axis=0).tolist()
-    return f"loss of labels {labels:.3f}, captions {captions:.3f}, foreign {foreign:.3f}"
-
-
-def softened(aims: torch.Tensor, doubt: torch.Tensor, count: int) -> torch.Tensor:
-    """What to say of n pictures, shape (n, count): their labels, as far as not doubted."""
-    sure = functional.one_hot(aims, count).float()
-    return (1 - doubt)[:, None] * sure + doubt[:, None] / count
 
 
 class Fit:
@@ -200,19 +142,18 @@ class Fit:
 
         Without foreign pictures the others are not altered either, see `batches`.
         """
-        aims = targets(made, self._words)
         steps = plan.epochs * (len(made.scenes) // plan.batch)
         optimiser = torch.optim.AdamW(self._groups(), lr=plan.rate, betas=(0.9, 0.98))
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, plan.rate, total_steps=steps, pct_start=0.15
         )
-        pool = self._pool()
+        objective = Objective(made, self._words, self.encode, self._random)
         for epoch in range(plan.epochs):
             self.model.visual.train()
             began = time.monotonic()
             losses = []
             for batch in batches(made.pixels, foreign, plan.batch, plan.seed, epoch):
-                loss = self._loss(batch, aims, pool)
+                loss = objective.losses(self._seen(batch.pixels), batch)
                 optimiser.zero_grad(set_to_none=True)
                 loss.sum().backward()
                 torch.nn.utils.clip_grad_norm_(self.model.visual.parameters(), 1.0)
@@ -220,10 +161,10 @@ class Fit:
                 schedule.step()
                 losses.append(loss.detach().numpy())
                 if len(losses) % EVERY == 0:
-                    say(f"step {len(losses)}: {_told(losses[-EVERY:])}")
+                    say(f"step {len(losses)}: {told(losses[-EVERY:])}")
             self.model.eval()
             took = time.monotonic() - began
-            say(f"epoch {epoch + 1}/{plan.epochs}: {_told(losses)}; {took:.0f} s")
+            say(f"epoch {epoch + 1}/{plan.epochs}: {told(losses)}; {took:.0f} s")
 
     def _groups(self) -> list[dict[str, Any]]:
         """The image tower's weights that decay, and those that do not: biases and norms."""
@@ -233,63 +174,11 @@ class Fit:
             {"params": [p for p in weights if p.ndim == 1], "weight_decay": 0.0},
         ]
 
-    def _pool(self) -> Pool:
-        """What a picture is compared with: the farm's labels, other texts for them, captions."""
-        words = self._words
-        own = {}
-        others = {}
-        for kind, labels in words.labels.items():
-            asked = label_vectors(labels, words.templates, self.encode)
-            own[kind] = torch.from_numpy(asked).float()
-            texts = [words.texts(kind, name, POOLED, self._random) for name in labels]
-            others[kind] = torch.stack([torch.from_numpy(self.encode(of)) for of in texts])
-        captions = {}
-        for said in words.captions():
-            told = [words.caption(*said, self._random) for _ in range(4)]
-            captions[said] = torch.from_numpy(self.encode(told))
-        return Pool(own, others, captions)
-
-    def _loss(self, batch: Batch, aims: Targets, pool: Pool) -> torch.Tensor:
-        """Three losses, shape (3,): which labels, which of the batch's captions, and foreign ones.
-
-        A foreign picture should lie at right angles to every label: no label then leads.
-        """
+    def _seen(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
+        """Unit vectors of a step's pictures, by the faster way that the processor has."""
         with torch.autocast("cpu", torch.bfloat16, enabled=_has_bf16()):
-            found = self.model.encode_image(normalised(batch.pixels))
-        images = SCALE * functional.normalize(found.float(), dim=-1)
-        renders = images[: len(batch.chosen)]
-        foreign = images[len(batch.chosen) :]
-        doubt = torch.from_numpy(batch.doubt)
-        of_labels = torch.zeros(())
-        of_foreign = torch.zeros(())
-        for kind, wanted in (("stage", aims.stage), ("condition", aims.condition)):
-            labels = self._asked(kind, pool)
-            aim = torch.from_numpy(wanted[batch.chosen])
-            told = aim >= 0
-            soft = softened(aim[told], doubt[told], len(labels))
-            of_labels = of_labels + functional.cross_entropy(renders[told] @ labels.T, soft)
-            if len(foreign):
-                of_foreign = of_foreign + (foreign @ labels.T).pow(2).mean()
-        of_captions = self._captions(renders, batch, aims, pool)
-        return torch.stack([of_labels, CAPTIONS * of_captions, FOREIGN * of_foreign])
-
-    def _asked(self, kind: str, pool: Pool) -> torch.Tensor:
-        """The labels' vectors for a step: the farm's own, or those of some other texts."""
-        if self._random.random() < 0.5:
-            some = torch.from_numpy(self._random.integers(0, POOLED, TEXTS_EACH))
-            return functional.normalize(pool.others[kind][:, some].mean(1), dim=-1)
-        return pool.own[kind]
-
-    def _captions(
-        self, renders: torch.Tensor, batch: Batch, aims: Targets, pool: Pool
-    ) -> torch.Tensor:
-        """Which caption; of plain pictures alone, for captions tell the light as well."""
-        said = [aims.caption[i] for i in batch.chosen[batch.plain]]
-        numbers = {what: number for number, what in enumerate(dict.fromkeys(said))}
-        drawn = [pool.captions[what][int(self._random.integers(4))] for what in numbers]
-        aim = torch.tensor([numbers[what] for what in said])
-        plain = renders[torch.from_numpy(batch.plain)]
-        return functional.cross_entropy(plain @ torch.stack(drawn).T, aim)
+            found = self.model.encode_image(normalised(pixels))
+        return functional.normalize(found.float(), dim=-1)
 
     def vectors(self, made: Pictures) -> NDArray[np.float32]:
         """Unit vectors of all pictures."""

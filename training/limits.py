@@ -64,6 +64,36 @@ class Foreign:
     misled: float
 
 
+@dataclass(frozen=True)
+class Likeness:
+    """What search by likeness can tell of parts of pictures from elsewhere.
+
+    Attributes:
+        count: parts.
+        cosine: median over all pairs of two.
+        nearest: share whose nearest other part is of the same picture.
+        chance: that share if the nearest were any.
+    """
+
+    count: int
+    cosine: float
+    nearest: float
+    chance: float
+
+
+def likeness(vectors: Vectors, each: int) -> Likeness:
+    """Likeness of n parts, shape (n, d): `each` in a row are of one picture."""
+    count = len(vectors)
+    exact = vectors.astype(np.float64)
+    cosines = exact @ exact.T
+    others = cosines[~np.eye(count, dtype=bool)]
+    np.fill_diagonal(cosines, -np.inf)
+    whole = np.arange(count) // each
+    same = whole[cosines.argmax(axis=1)] == whole
+    chance = (each - 1) / (count - 1)
+    return Likeness(count, float(np.median(others)), float(same.mean()), chance)
+
+
 class Judge:
     """The stored file, its farm's labels, and what it knows."""
 

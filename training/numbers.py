@@ -17,7 +17,7 @@ from mushroom_assets.simulation.cameras import render, shots
 from training import alterations, cartoon, elsewhere, scenes
 from training.card import Limits
 from training.kept import kept
-from training.limits import UNFAMILIAR, Judge
+from training.limits import UNFAMILIAR, Judge, likeness
 from training.measure import Outcome, Seen, measure
 
 CARD_SEED = 3  # of the renders; the test of the shipped file has another
@@ -94,7 +94,9 @@ def limited(path: Path, farm: Farm, known: Known, files: Files) -> Limits:
     }
     altered = {name: judge.altered(seen) for name, seen in files.altered.items()}
     strange = {name: judge.foreign(given, own["renders"]) for name, given in sets.items()}
-    return Limits(unfamiliar, altered, strange)
+    parts = judge.vectors(sets["parts of the photographs"])
+    alike = likeness(parts, len(elsewhere.PARTS) * elsewhere.PARTS_EACH)
+    return Limits(unfamiliar, altered, strange, alike)
 
 
 def plant_shots(farm: Farm, seed: int, every: int = PLANT_EVERY) -> list[Seen]:

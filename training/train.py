@@ -24,14 +24,15 @@ from numpy.typing import NDArray
 from mushroom_assets.domain.familiarity import Known
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
-from mushroom_assets.domain.vision import label_vectors, prompt_set_version
+from mushroom_assets.domain.prompts import label_vectors, prompt_set_version
 from mushroom_assets.inference.known import known_path, write_known
 from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.inference.weights import DEFAULT_MODEL, packaged_name
 from training import card, foreign, scenes
-from training.fit import Fit, Plan, best_scale, targets
+from training.fit import Fit, Plan, best_scale
 from training.known import learned
 from training.numbers import CARD_SEED, PLANT_SEED, drawn_files, limited, measured
+from training.objective import targets
 from training.texts import Words
 
 # Seeds of the renders; `numbers` has another

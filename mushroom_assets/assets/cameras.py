@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from mushroom_assets.domain import vision
+from mushroom_assets.domain import prompts, vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.image_row import (
     MAX_BYTES,
@@ -63,7 +63,7 @@ class Cameras:
     @property
     def model_id(self) -> str:
         """What rows call model, weights and prompts."""
-        return vision.model_id(self.encoder.name, self.farm.vision)
+        return prompts.model_id(self.encoder.name, self.farm.vision)
 
     def files(self, day: Window) -> dict[str, tuple[str, Any]]:
         """The day's files: path -> room and what changes with the content."""

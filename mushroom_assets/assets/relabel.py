@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from pydantic import Field
 
 from mushroom_assets.assets.windows import RunPolicy
-from mushroom_assets.domain import reach, vision
+from mushroom_assets.domain import prompts, reach, vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.probe import probes_id
 from mushroom_assets.domain.texts import say
@@ -129,7 +129,7 @@ def relabelling(farm: Farm, encoder: "ClipEncoder", run_id: str) -> Relabelling:
         labeller=vision.Labeller(
             farm.vision, encoder.encode_texts, encoder.logit_scale, encoder.known
         ),
-        model_id=vision.model_id(encoder.name, farm.vision),
+        model_id=prompts.model_id(encoder.name, farm.vision),
         version=code_version(vision, farm),
         run_id=run_id,
         farm=farm,

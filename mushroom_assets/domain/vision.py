@@ -1,14 +1,11 @@
 """Camera images: what the model's vectors say about labels.
 
-Here lives the meaning of prompts, probabilities and `unknown`. A score depends on the image alone.
-Not here: pixels and models (inference), what a path says (`image_key`), and how a row of
-`daily_clip_inference` is put together (`image_row`).
+Here lives the meaning of probabilities and `unknown`. A score depends on the image alone. Not here:
+pixels and models (inference), the labels' vectors (`prompts`), what a path says (`image_key`), and
+how a row of `daily_clip_inference` is put together (`image_row`).
 """
 
-import hashlib
-import itertools
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -16,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mushroom_assets.domain.familiarity import Known
-from mushroom_assets.domain.farm import Farm, Label, Vision
+from mushroom_assets.domain.farm import Farm, Vision
+from mushroom_assets.domain.prompts import Array, Encode, label_vectors, prompt_set_version
 from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.versions import Parts
 
-Array = npt.NDArray[np.floating]
-Encode = Callable[[Sequence[str]], Array]  # n texts to n vectors: `ClipEncoder.encode_texts`
 Kind = Literal["stage", "condition"]
 VERSION = 2  # of the code: raise it when the rows' meaning changes, see `versions`
 # Stored instead of a label that hardly leads the next, and of all labels of a picture that is
@@ -62,56 +58,6 @@ class EncodedImage:
     sharpness: float
     brightness: float
     precision: str | None = None
-
-
-def prompt_set_version(vision: Vision) -> str:
-    """Eight hex digits that change with templates, labels and prompts.
-
-    They do not change with their order, nor with the texts for people.
-    """
-    asked = {
-        "templates": sorted(vision.templates),
-        "stages": {name: sorted(label.prompts) for name, label in vision.stages.items()},
-        "conditions": {name: sorted(label.prompts) for name, label in vision.conditions.items()},
-    }
-    canonical = json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
-
-
-def model_id(encoder_name: str, vision: Vision) -> str:
-    """Model, weights and prompt set as rows name them: "<encoder name>/prompts-<version>"."""
-    return f"{encoder_name}/prompts-{prompt_set_version(vision)}"
-
-
-def prompts(label: Label, templates: Sequence[str]) -> list[str]:
-    """The texts that stand for a label: each of its prompts in each template."""
-    return [template.replace("{}", prompt) for prompt in label.prompts for template in templates]
-
-
-def label_vectors(labels: Mapping[str, Label], templates: Sequence[str], encode: Encode) -> Array:
-    """One vector a label: the mean of its texts' unit vectors, scaled to length 1.
-
-    As in section 3.1.4 of the CLIP paper.
-
-    Args:
-        labels: the labels.
-        templates: texts with `{}` where a prompt goes.
-        encode: n texts to shape (n, d); called once.
-
-    Returns:
-        Shape (labels, d), in the labels' order.
-    """
-    of_labels = [prompts(label, templates) for label in labels.values()]
-    texts = list(itertools.chain.from_iterable(of_labels))
-    vectors = _unit(np.asarray(encode(texts), dtype=np.float64))
-    ends = np.cumsum([len(of_label) for of_label in of_labels])
-    groups = np.split(vectors, ends[:-1])
-    return _unit(np.stack([group.mean(axis=0) for group in groups]))
-
-
-def _unit(vectors: Array) -> Array:
-    unit: Array = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit
 
 
 def zero_shot(embeddings: npt.ArrayLike, vectors: npt.ArrayLike, logit_scale: float) -> Array:

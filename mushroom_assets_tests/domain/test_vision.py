@@ -21,13 +21,15 @@ from mushroom_assets.domain.image_key import (
     parse_image_key,
     read_in_date,
 )
-from mushroom_assets.domain.vision import (
-    Labeller,
-    decide,
+from mushroom_assets.domain.prompts import (
     label_vectors,
     model_id,
     prompt_set_version,
     prompts,
+)
+from mushroom_assets.domain.vision import (
+    Labeller,
+    decide,
     zero_shot,
 )
 

@@ -21,7 +21,7 @@ from safetensors.numpy import load_file
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
-from mushroom_assets.domain.vision import prompt_set_version
+from mushroom_assets.domain.prompts import prompt_set_version
 from mushroom_assets.inference.encoder import ClipEncoder
 from mushroom_assets.inference.known import known_path
 from mushroom_assets.inference.load import load_encoder

@@ -11,7 +11,7 @@ import dagster as dg
 import numpy as np
 from PIL import Image
 
-from mushroom_assets.domain.vision import model_id
+from mushroom_assets.domain.prompts import model_id
 from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.resources import ClipResource, FarmFile, PostgresResource
 from mushroom_assets.storage.connection import Database
