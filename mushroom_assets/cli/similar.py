@@ -6,6 +6,7 @@ loaded only where no vector is stored: for words, and for pictures that no day h
 
 import datetime as dt
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -16,7 +17,8 @@ import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm, Label
 from mushroom_assets.domain.image_row import MAX_BYTES
-from mushroom_assets.domain.vision import label_vectors
+from mushroom_assets.domain.label_names import LabelNames
+from mushroom_assets.domain.prompts import label_vectors
 from mushroom_assets.resources import ClipResource, ImageStore
 from mushroom_assets.service.doctor import model_fault
 from mushroom_assets.settings import Settings
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 Vector = npt.NDArray[np.float32]  # of length 1
 
 ENOUGH = MAX_BYTES + 1  # bytes: what has so many is too large to be looked at
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+# What words are not: without a blank, and with a folder or a file's ending
+PATH = re.compile(r"\S*(/\S*|\.[A-Za-z][A-Za-z0-9]{1,4})")
 
 
 class SimilarError(RuntimeError):
@@ -119,9 +122,14 @@ def encoder_name(settings: Settings) -> str:
 def find_query(connection: sa.Connection, name: str, farm: Farm, argument: str) -> Query:
     """The argument as a file on disk, else as a path in the image store, else as words.
 
+    What stands for a label of the farm file, in any language, is that label's prompts.
+
     Raises:
-        SimilarError: a picture's name that is nowhere, or a picture that cannot be used.
+        SimilarError: nothing, a path that leads nowhere, or a picture that cannot be used.
     """
+    if not argument.strip():
+        remedy = "give a picture's path, or words"
+        raise SimilarError(f"there is nothing to look for. Remedy: {remedy}")
     # Path.is_file would raise where words are longer than a file's name may be
     if os.path.isfile(argument):  # noqa: PTH113
         vector = _of_picture(connection, name, lambda: _start_of(Path(argument)))
@@ -129,13 +137,16 @@ def find_query(connection: sa.Connection, name: str, farm: Farm, argument: str) 
     stored = stored_vector(connection, name, image_path=argument)
     if stored is not None:
         return Query("an image of the store, by its stored vector", "image", stored)
-    if not argument.lower().endswith(PICTURES):
-        return Query("words (no such file or image)", "words", _of_words(farm, argument))
+    if not PATH.fullmatch(argument):
+        return _of_words(farm, argument)
     try:
         vector = _of_picture(connection, name, lambda: ImageStore().read_start(argument, ENOUGH))
     except FileNotFoundError as error:
         fault = f"{argument} is neither a file on disk nor in the image store"
-        remedy = "correct the path; the store's are FOLDER/YYYYMMDD/FILE, without its URL"
+        remedy = (
+            "correct the path; the store's are FOLDER/YYYYMMDD/FILE, without its URL. "
+            "Words are told from paths by a blank"
+        )
         raise SimilarError(f"{fault}. Remedy: {remedy}") from error
     return Query("an image of the store", "image", vector)
 
@@ -146,13 +157,17 @@ def _start_of(file: Path) -> bytes:
         return opened.read(ENOUGH)
 
 
-def _of_words(farm: Farm, words: str) -> Vector:
+def _of_words(farm: Farm, words: str) -> Query:
     """The model's vector of words, put into the templates that labels are asked in."""
     encoder = _loaded()
-    label = {words: Label(prompts=[words])}
-    vectors = label_vectors(label, farm.vision.templates, encoder.encode_texts)
-    vector: Vector = vectors[0].astype(np.float32)
-    return vector
+    taken_for = "words (no such file or image)"
+    label = Label(prompts=[words])
+    for kind, labels in (("stage", farm.vision.stages), ("condition", farm.vision.conditions)):
+        for name in LabelNames(labels).meant(words):
+            taken_for = f"the {kind} {name}, by its prompts"
+            label = labels[name]
+    vectors = label_vectors({words: label}, farm.vision.templates, encoder.encode_texts)
+    return Query(taken_for, "words", vectors[0].astype(np.float32))
 
 
 def _of_picture(connection: sa.Connection, name: str, read: Callable[[], bytes]) -> Vector:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from mushroom_assets.cli.similar import encoder_name
 from mushroom_assets.domain.farm_file import parse_farm
-from mushroom_assets.domain.vision import prompts
+from mushroom_assets.domain.prompts import prompts
 from mushroom_assets.inference.images import content_sha256
 from mushroom_assets.inference.load import load_encoder
 from mushroom_assets.resources import ClipResource
@@ -160,6 +160,26 @@ def test_words_are_asked_in_the_templates_of_the_labels(run: Run, vectors: Float
     assert run("w" * 5000).exit_code == 0  # longer than a file's name may be
 
 
+def test_a_label_stands_for_its_prompts(run: Run, vectors: Floats) -> None:
+    encoder = load_encoder(None, "random-seed0")
+    vision = parse_farm(FARM).vision
+    result = run(" C ", "--k", 6)
+    assert result.output.startswith(" C : the stage c, by its prompts, by ")
+    texts = prompts(vision.stages["c"], vision.templates)
+    query = unit(unit(encoder.encode_texts(texts)).mean(axis=0))
+    assert shown(result) == ranked(vectors, query)
+
+
+@pytest.mark.usefixtures("vectors", "no_model")
+@pytest.mark.parametrize("argument", ["", "  "])
+def test_nothing_is_not_looked_for(run: Run, argument: str) -> None:
+    result = run(argument)
+    assert (result.exit_code, result.output) == (
+        1,
+        "mushroom: there is nothing to look for. Remedy: give a picture's path, or words\n",
+    )
+
+
 @pytest.mark.usefixtures("no_model")
 def test_rooms_and_days_limit_the_search(run: Run, vectors: Floats) -> None:
     expected = [path for path, _ in ranked(vectors, vectors[2])]
@@ -215,13 +235,17 @@ def test_a_file_that_is_no_picture_is_told(
 
 
 @pytest.mark.usefixtures("vectors", "no_model")
-def test_a_pictures_name_that_is_nowhere_is_not_taken_for_words(run: Run) -> None:
-    result = run("7/20260110/nowhere.jpg")
+@pytest.mark.parametrize(
+    "argument", ["7/20260110/nowhere.jpg", "nowhere.heic", "/tmp/nowhere", "7/20260110"]
+)
+def test_a_path_that_leads_nowhere_is_not_taken_for_words(run: Run, argument: str) -> None:
+    result = run(argument)
     assert (result.exit_code, result.output) == (
         1,
-        "mushroom: 7/20260110/nowhere.jpg is neither a file on disk nor in the image store."
-        " Remedy: correct the path; the store's are FOLDER/YYYYMMDD/FILE, without its URL\n",
-    )  # fmt: skip
+        f"mushroom: {argument} is neither a file on disk nor in the image store."
+        " Remedy: correct the path; the store's are FOLDER/YYYYMMDD/FILE, without its URL."
+        " Words are told from paths by a blank\n",
+    )
 
 
 @pytest.mark.usefixtures("vectors")
