@@ -79,15 +79,16 @@ def test_an_epoch_has_every_render_once_and_foreign_ones_beside() -> None:
 
 
 def test_foreign_pictures_come_in_two_views() -> None:
-    """A view is another section, light or focus; the colour of a plain picture stays."""
+    """A view is another section or place; light and colour stay."""
     colours = np.linspace(60, 255, 10).astype(np.uint8)
     pool = np.tile(colours[:, None, None, None], (1, SIDE, SIDE, 3))
     step = next(batches(_pictures(64), pool, 64, 5, 0))
     first, second = np.split(step.pixels[64:], 2)
     assert len(first) == 64 // FOREIGN
     assert (first != second).any(axis=(1, 2, 3)).sum() > len(first) / 2
-    greys = np.corrcoef([view.mean(axis=(1, 2, 3)) for view in (first, second)])
-    assert greys[0, 1] > 0.3
+    greys = [view.mean(axis=(1, 2, 3)) for view in (first, second)]
+    # Each is up to exp(0.15) lighter or darker, and rounded
+    assert np.abs(np.log(greys[0] / greys[1])).max() < 0.32
 
 
 def test_telling_pictures_apart_costs_what_their_cosines_say() -> None:

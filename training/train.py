@@ -64,6 +64,7 @@ def main() -> None:
     else:
         fit.run_texts(say)
         fit.run(train, None, Plan(asked.plain_epochs, PLAIN_RATE, asked.batch, asked.seed), say)
+        fit.save(asked.cache / "plain.safetensors")  # for `--start`
     fit.run(train, strange, Plan(asked.epochs, asked.rate, asked.batch, asked.seed), say)
     scale = fit_scale(fit, farm, words, held)
     say(f"logit scale {scale:.2f}")
