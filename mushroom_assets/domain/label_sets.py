@@ -108,9 +108,6 @@ def calibrated(means: Array, whitening: Array, unseen: Unseen) -> LabelSets | No
     None where every class has fewer than `FEWEST_ROOM_DAYS`: nothing could be excluded.
     """
     classes = len(means)
-    enough = has_enough(unseen.truth, unseen.room_days, classes)
-    if not enough.any():
-        return None
     owns = [unseen.truth == number for number in range(classes)]
     reaches = [
         _reach(unseen.far[own, number], unseen.room_days[own]) for number, own in enumerate(owns)
@@ -121,7 +118,9 @@ def calibrated(means: Array, whitening: Array, unseen: Unseen) -> LabelSets | No
         _limit(calibration(odd[own, number], unseen.room_days[own]))
         for number, own in enumerate(owns)
     ]
-    return LabelSets(means, whitening, middles, spreads, np.where(enough, limits, np.inf))
+    if not np.isfinite(limits).any():
+        return None
+    return LabelSets(means, whitening, middles, spreads, np.array(limits))
 
 
 def _reach(far: Numbers, room_days: Integers) -> tuple[float, float]:
@@ -136,9 +135,9 @@ def _reach(far: Numbers, room_days: Integers) -> tuple[float, float]:
 
 
 def _limit(of: Calibration) -> float:
-    """The oddest that is not excluded."""
+    """The oddest that is not excluded: infinite with too few room-days to exclude anything."""
     held = np.count_nonzero(of.shares > ERROR_RATE) - 1
-    return float(of.distances[held])
+    return float(of.distances[held]) if held < len(of.distances) else np.inf
 
 
 def by_room_day(room_days: Integers) -> Numbers:

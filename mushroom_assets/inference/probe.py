@@ -24,7 +24,7 @@ from mushroom_assets.domain.label_sets import (
     coverage,
 )
 from mushroom_assets.domain.label_sets import FEWEST_ROOM_DAYS as CALIBRATED_FROM
-from mushroom_assets.domain.probe import MIN_LABELS, Labelled, Probe, ProbeFit
+from mushroom_assets.domain.probe import MIN_LABELS, VERSION, Labelled, Probe, ProbeFit
 from mushroom_assets.inference import folds
 from mushroom_assets.inference.folds import FEWEST_ROOM_DAYS, FOLDS, SEED, SOLVER, STRENGTHS
 from mushroom_assets.inference.label_sets import fit_label_sets
@@ -166,7 +166,7 @@ def _zero_shot(images: Sequence[Labelled], classes: Sequence[str]) -> Integers:
 def _identity(encoder: str, kind: str, images: Sequence[Labelled]) -> str:
     """`<kind>-<8 hex digits>` of the labels, the vectors and all that is set here."""
     settings = [encoder, kind, STRENGTHS, FOLDS, FEWEST_ROOM_DAYS, SEED, MIN_LABELS, SOLVER]
-    settings += [ERROR_RATE, CALIBRATED_FROM]
+    settings += [ERROR_RATE, CALIBRATED_FROM, VERSION]
     digest = hashlib.sha256(json.dumps(settings).encode())
     for image in images:
         digest.update(json.dumps([image.content_sha256, image.room_day, image.label]).encode())

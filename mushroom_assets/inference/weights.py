@@ -127,12 +127,16 @@ def find_weights(model: str | None, pretrained: str | None) -> Weights:
         return _published(name, pretrained, tags)
     path = Path(pretrained).expanduser()
     if path.is_file():
-        seen = own or _shared_preprocessing(open_clip, name, tags)
-        content = _sha256(path)
-        if name == DEFAULT_MODEL and content == _sha256(PACKAGED):
-            return Weights(name, packaged_name(PACKAGED), PACKAGED, own)  # a copy is the same
-        return Weights(name, f"{path.name}-{content[:8]}", path, seen)
+        return _of_file(name, path, own or _shared_preprocessing(open_clip, name, tags))
     raise _unknown_weights(name, pretrained, tags)
+
+
+def _of_file(name: str, path: Path, preprocess: dict[str, Any]) -> Weights:
+    """A checkpoint's; a copy of the packaged one is the packaged one."""
+    content = _sha256(path)
+    if name == DEFAULT_MODEL and content == _sha256(PACKAGED):
+        return Weights(name, packaged_name(PACKAGED), PACKAGED, preprocess)
+    return Weights(name, f"{path.name}-{content[:8]}", path, preprocess)
 
 
 def packaged_name(path: Path) -> str:

@@ -165,13 +165,13 @@ def _of_sets(found: Evaluation, farm: Farm) -> list[str]:
     """Which labels are excluded, and how often wrongly."""
     parts = []
     lacking = found.uncalibrated()
-    if lacking:
-        days = say("comma", farm).join(f"{name} {count}" for name, count in lacking.items())
-        parts.append(say("probe_uncalibrated", farm, days=days, count=FEWEST_ROOM_DAYS))
     of = found.coverage
     if of is not None:
         share = share_text(of.share)
         parts.append(say("probe_coverage", farm, rate=ERROR_RATE, share=share, labels=of.labels))
     elif len(lacking) < len(found.classes):
         parts.append(say("probe_calibrated", farm, rate=ERROR_RATE))
+    if lacking:
+        days = say("comma", farm).join(f"{name} {count}" for name, count in lacking.items())
+        parts.append(say("probe_uncalibrated", farm, days=days, count=FEWEST_ROOM_DAYS))
     return parts

@@ -163,9 +163,9 @@ def test_words_are_asked_in_the_templates_of_the_labels(run: Run, vectors: Float
 def test_a_label_stands_for_its_prompts(run: Run, vectors: Floats) -> None:
     encoder = load_encoder(None, "random-seed0")
     vision = parse_farm(FARM).vision
-    result = run(" C ", "--k", 6)
-    assert result.output.startswith(" C : the stage c, by its prompts, by ")
-    texts = prompts(vision.stages["c"], vision.templates)
+    result = run("Fruiting ", "--k", 6)
+    assert result.output.startswith("Fruiting : the stage fruiting, by its prompts, by ")
+    texts = prompts(vision.stages["fruiting"], vision.templates)
     query = unit(unit(encoder.encode_texts(texts)).mean(axis=0))
     assert shown(result) == ranked(vectors, query)
 

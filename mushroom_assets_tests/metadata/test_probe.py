@@ -75,9 +75,10 @@ SAID = {
         "Label images of more days. **It may have learned the room, not the class**: no other "
         "class is labelled in the rooms of x: 607; y: 608, 611. Label these classes in rooms where "
         "others were labelled too. How right it is in other rooms is not known, a class has one "
-        "room alone: x: 607. Not calibrated yet: room-days labelled x 2, of 9 that each class "
-        "needs. Until then no label is excluded. Left out for want of labels: z 10 missing. Left "
-        "out, not in the farm file: odd.",
+        "room alone: x: 607. Labels are excluded at an error rate of 10% a class, calibrated by "
+        "room-day; there are too few room-days to measure whether that holds. Not calibrated yet, "
+        "and never excluded: room-days labelled x 2, of 9 that each class needs. Left out for "
+        "want of labels: z 10 missing. Left out, not in the farm file: odd.",
         "- **condition**, m/w: no probe: two classes with 16 labelled images each are needed. "
         "Missing: a 1, b 16.",
     ],
@@ -85,8 +86,9 @@ SAID = {
         "- **stage**，m/w：`p1`，5 折嵌套交叉验证：选择 C = 0.5 时没有用到被评判的图像。",
         "请标注更多日期的图像。**学到的可能是库房而不是类别**：x：607；y：608，611，这些库房里没有"
         "其他类别的标签。请在已有其他类别的库房里也标注这些类别。在其他库房里的正确率未知，有的类别"
-        "只来自一个库房：x：607。尚未校准：已标注的库房日 x 2，每类需要 9 个。"
-        "在此之前不排除任何标签。因标签不足而未纳入，还缺：z 10。因不在农场文件中而未纳入：odd。",
+        "只来自一个库房：x：607。按每类 10% 的误差排除标签，按库房日校准；库房日太少，还无法检验"
+        "是否达到。尚未校准、因此不会被排除：已标注的库房日 x 2，每类需要 9 个。"
+        "因标签不足而未纳入，还缺：z 10。因不在农场文件中而未纳入：odd。",
         "- **condition**，m/w：没有探针：需要有两个类别各满 16 张已标注图像。还缺：a 1，b 16。",
     ],
 }
