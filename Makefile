@@ -27,7 +27,7 @@ help:
 	@echo "make compose-test     deploy/compose.yaml is started, loses its database, is deployed and rolled back; ten minutes"
 	@echo "make watch-test       alerts fire and end on a real farm (Debian's prometheus, prometheus-alertmanager); seven minutes"
 	@echo "make bench            figures of this machine"
-	@echo "make train            the packaged model anew, and the numbers of its card; ten minutes"
+	@echo "make train            the packaged model anew, and the numbers of its card; half an hour"
 	@echo 'make migration m="…"  a new migration: what the declared tables have and the last one has not'
 	@echo "make lock             constraints.txt anew, as setup.py asks; pins that still fit stay"
 	@echo '                      UPGRADE="-P dagster" renews one package, UPGRADE=-U all'
@@ -68,7 +68,7 @@ check: lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not long"
 
 test: lint validate
-	$(BIN)/python -m pytest -n 4 --dist loadfile  # they wait for servers half of their time
+	$(BIN)/python -m pytest -n 3 --dist loadfile  # they wait for servers half of their time
 
 test-newest:  # the other packages as in constraints.txt
 	$(PYTHON) -m venv --clear $(NEWEST)
