@@ -93,10 +93,10 @@ def _foreign(renders: Pixels, pool: Pixels, random: np.random.Generator) -> Pixe
 
 
 def _view(pictures: Pixels, random: np.random.Generator) -> Pixels:
-    """The same pictures from elsewhere: a section, a place beside, mirrored.
+    """The same pictures from elsewhere: most often a section; a place beside, mirrored.
 
-    Light and focus stay: where they did not, only 0.74 of the parts of photographs were nearest to
-    one of the same photograph, as colours said nothing any more.
+    The lamp's colour and the focus stay: where they did not, 0.74 of the parts of photographs were
+    nearest to one of the same photograph, in place of 0.84, as colours said nothing any more.
     """
     out = pictures.copy()
     for i, chance in enumerate(random.random(len(out)).tolist()):

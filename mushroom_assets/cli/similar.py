@@ -35,8 +35,12 @@ if TYPE_CHECKING:
 Vector = npt.NDArray[np.float32]  # of length 1
 
 ENOUGH = MAX_BYTES + 1  # bytes: what has so many is too large to be looked at
-# What words are not: without a blank, and with a folder or a file's ending
-PATH = re.compile(r"\S*(/\S*|\.[A-Za-z][A-Za-z0-9]{1,4})")
+# What words are not: begun as a path, ended as a picture's, or without a blank and with a folder or
+# an ending
+PATH = re.compile(
+    r"(/|~|[A-Za-z]:\\).*|.*\.(jpe?g|png|webp|tiff?|bmp|gif)|\S*(/\S*|\.[A-Za-z][A-Za-z0-9]{1,4})",
+    re.IGNORECASE,
+)
 
 
 class SimilarError(RuntimeError):
@@ -137,15 +141,19 @@ def find_query(connection: sa.Connection, name: str, farm: Farm, argument: str) 
     stored = stored_vector(connection, name, image_path=argument)
     if stored is not None:
         return Query("an image of the store, by its stored vector", "image", stored)
+    meant = _label(farm, argument)
+    if meant is not None:
+        return Query(meant.taken_for, "words", _of_words(farm, meant.label))
     if not PATH.fullmatch(argument):
-        return _of_words(farm, argument)
+        words = Label(prompts=[argument])
+        return Query("words (no such file or image)", "words", _of_words(farm, words))
     try:
         vector = _of_picture(connection, name, lambda: ImageStore().read_start(argument, ENOUGH))
     except FileNotFoundError as error:
         fault = f"{argument} is neither a file on disk nor in the image store"
         remedy = (
             "correct the path; the store's are FOLDER/YYYYMMDD/FILE, without its URL. "
-            "Words are told from paths by a blank"
+            "Words have a blank in them, or around them in quotes"
         )
         raise SimilarError(f"{fault}. Remedy: {remedy}") from error
     return Query("an image of the store", "image", vector)
@@ -157,17 +165,27 @@ def _start_of(file: Path) -> bytes:
         return opened.read(ENOUGH)
 
 
-def _of_words(farm: Farm, words: str) -> Query:
-    """The model's vector of words, put into the templates that labels are asked in."""
-    encoder = _loaded()
-    taken_for = "words (no such file or image)"
-    label = Label(prompts=[words])
+class _Meant(NamedTuple):
+    """A label of the farm file, and what the argument was taken for."""
+
+    taken_for: str
+    label: Label
+
+
+def _label(farm: Farm, words: str) -> _Meant | None:
+    """The label that words stand for: the first, where a stage and a condition have one name."""
     for kind, labels in (("stage", farm.vision.stages), ("condition", farm.vision.conditions)):
         for name in LabelNames(labels).meant(words):
-            taken_for = f"the {kind} {name}, by its prompts"
-            label = labels[name]
-    vectors = label_vectors({words: label}, farm.vision.templates, encoder.encode_texts)
-    return Query(taken_for, "words", vectors[0].astype(np.float32))
+            return _Meant(f"the {kind} {name}, by its prompts", labels[name])
+    return None
+
+
+def _of_words(farm: Farm, label: Label) -> Vector:
+    """The model's vector of words, put into the templates that labels are asked in."""
+    encoder = _loaded()
+    vectors = label_vectors({"words": label}, farm.vision.templates, encoder.encode_texts)
+    vector: Vector = vectors[0].astype(np.float32)
+    return vector
 
 
 def _of_picture(connection: sa.Connection, name: str, read: Callable[[], bytes]) -> Vector:

@@ -106,8 +106,12 @@ class Evaluation:
         return {name: right / judged for name, (judged, right) in counted if judged}
 
     def uncalibrated(self) -> dict[str, int]:
-        """Room-days of the classes that have too few for sets of labels."""
-        return {name: days for name, days in self.room_days.items() if days < FEWEST_ROOM_DAYS}
+        """Room-days of the classes that have too few for sets of labels.
+
+        Of all of them, where one has so few that the folds do not go by room-day.
+        """
+        few = FEWEST_ROOM_DAYS if self.by_room_day else np.inf
+        return {name: days for name, days in self.room_days.items() if days < few}
 
 
 def _share_right(confusion: npt.NDArray[np.int64]) -> float:

@@ -22,6 +22,8 @@ ERROR_RATE = 0.1  # of new pictures of a class, the most whose own label is excl
 # Of each class. The new picture counts as a room-day itself: beside fewer than 9 others it is no
 # rarer than one in 9, so nothing could be excluded
 FEWEST_ROOM_DAYS = 9
+# Of each class, if folds go by room-day: with two, a fold's own choice would know only one
+FEWEST_IN_FOLDS = 3
 LEAST = 1e-6  # probability: what is less counts as this, so that no number is infinite
 # A logistic distribution of deviation 1 has this over its scale. Its tail falls as that of the
 # logarithm of a probability, so either of the two can exclude
@@ -42,8 +44,7 @@ class LabelSets:
         whitening: shape (d, d), as `familiarity.Known` has it.
         middles: shape (classes,): mean distance of pictures that the fit has not seen.
         spreads: shape (classes,): its standard deviation.
-        limits: shape (classes,): an odder picture has another label. Infinite for a class that has
-            too few room-days to tell, which is never excluded.
+        limits: shape (classes,): an odder picture has another label.
     """
 
     means: Array
@@ -105,7 +106,9 @@ def has_enough(truth: Integers, room_days: Integers, classes: int) -> Truths:
 def calibrated(means: Array, whitening: Array, unseen: Unseen) -> LabelSets | None:
     """The sets of a fit, from what was said of its own pictures unseen.
 
-    None where every class has fewer than `FEWEST_ROOM_DAYS`: nothing could be excluded.
+    A class with fewer than `FEWEST_ROOM_DAYS` borrows the widest reach of the others, which
+    promises nothing; without any limit a picture unlike all that was labelled would have that label
+    left. None where every class has fewer.
     """
     classes = len(means)
     owns = [unseen.truth == number for number in range(classes)]
@@ -118,9 +121,13 @@ def calibrated(means: Array, whitening: Array, unseen: Unseen) -> LabelSets | No
         _limit(calibration(odd[own, number], unseen.room_days[own]))
         for number, own in enumerate(owns)
     ]
-    if not np.isfinite(limits).any():
+    enough = has_enough(unseen.truth, unseen.room_days, classes)
+    if not enough.any():
         return None
-    return LabelSets(means, whitening, middles, spreads, np.array(limits))
+    numbers = [
+        np.where(enough, own, own[enough].max()) for own in (middles, spreads, np.array(limits))
+    ]
+    return LabelSets(means, whitening, *numbers)
 
 
 def _reach(far: Numbers, room_days: Integers) -> tuple[float, float]:
@@ -135,7 +142,7 @@ def _reach(far: Numbers, room_days: Integers) -> tuple[float, float]:
 
 
 def _limit(of: Calibration) -> float:
-    """The oddest that is not excluded: infinite with too few room-days to exclude anything."""
+    """The oddest that is not excluded; infinite with too few room-days to exclude anything."""
     held = np.count_nonzero(of.shares > ERROR_RATE) - 1
     return float(of.distances[held]) if held < len(of.distances) else np.inf
 
@@ -153,7 +160,7 @@ class Coverage:
 
     Attributes:
         by_class: share of each class's pictures whose set has their label; a room-day weighs the
-            same as any other. Without classes that are never excluded.
+            same as any other. Without classes that are not calibrated.
         share: the same of all pictures of these classes.
         labels: of their sets, the mean.
     """
@@ -177,7 +184,7 @@ def coverage(
         truth: shape (n,), their classes.
         room_days: shape (n,), what they came with.
         classes: names.
-        calibrated: shape (classes,), which can be excluded; None comes back where none can.
+        calibrated: shape (classes,), which of them; None comes back where none is.
     """
     if not calibrated.any():
         return None

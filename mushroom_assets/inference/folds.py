@@ -13,14 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mushroom_assets.domain.label_sets import LEAST, Integers, Numbers
+from mushroom_assets.domain.label_sets import FEWEST_IN_FOLDS, LEAST, Integers, Numbers
 from mushroom_assets.domain.probe import Labelled
 
 # C; unit vectors of one model lie close together and need large weights
 STRENGTHS = (1.0, 10.0, 100.0, 1000.0)
 FOLDS = 5
-# For each class, if folds go by room-day: with two, a fold's own choice of C would know only one
-FEWEST_ROOM_DAYS = 3
 SEED = 0
 # Multinomial. At scikit-learn's own tolerance of 1e-4 it stops so early that C loses its meaning:
 # on 3,000 separable vectors of length 512, C = 1000 left 7 % of them wrong and C = 10000 12 %.
@@ -65,7 +63,7 @@ def numbers(images: Sequence[Labelled], classes: Sequence[str]) -> Images:
     _, room_days = np.unique([image.room_day for image in images], return_inverse=True)
     _, rooms = np.unique([image.room for image in images], return_inverse=True)
     fewest = min(len(set(room_days[truth == number])) for number in range(len(classes)))
-    by_room_day = fewest >= FEWEST_ROOM_DAYS
+    by_room_day = fewest >= FEWEST_IN_FOLDS
     vectors = np.stack([image.vector for image in images]).astype(np.float64)
     folds = min(FOLDS, fewest) if by_room_day else FOLDS
     return Images(vectors, truth, room_days, rooms, len(classes), folds, by_room_day)

@@ -30,9 +30,11 @@ def fit_label_sets(images: Images, probabilities: Numbers) -> LabelSets | None:
         probabilities: shape (n, classes), of fits that have not seen each image.
 
     Returns:
-        None where every class has too few room-days.
+        None where every class has too few room-days, and where a class has so few that an image's
+        neighbours were in its fit.
     """
-    if not has_enough(images.truth, images.room_days, images.classes).any():
+    enough = has_enough(images.truth, images.room_days, images.classes)
+    if not (images.by_room_day and enough.any()):
         return None
     far = np.full_like(probabilities, np.inf)
     for train, test in splits(images):

@@ -17,16 +17,18 @@ import numpy as np
 from mushroom_assets.domain.evaluation import Evaluation, Rooms, in_one_room
 from mushroom_assets.domain.label_sets import (
     ERROR_RATE,
+    FEWEST_IN_FOLDS,
+    FEWEST_ROOM_DAYS,
     Coverage,
     Integers,
     Numbers,
     Truths,
     coverage,
+    has_enough,
 )
-from mushroom_assets.domain.label_sets import FEWEST_ROOM_DAYS as CALIBRATED_FROM
 from mushroom_assets.domain.probe import MIN_LABELS, VERSION, Labelled, Probe, ProbeFit
 from mushroom_assets.inference import folds
-from mushroom_assets.inference.folds import FEWEST_ROOM_DAYS, FOLDS, SEED, SOLVER, STRENGTHS
+from mushroom_assets.inference.folds import FOLDS, SEED, SOLVER, STRENGTHS
 from mushroom_assets.inference.label_sets import fit_label_sets
 
 
@@ -105,7 +107,7 @@ def _judged_unseen(
         if label_sets is None:
             calibrated[:] = False
             continue
-        calibrated &= np.isfinite(label_sets.limits)
+        calibrated &= has_enough(part.truth, part.room_days, images.classes)
         members[test] = label_sets.members(images.vectors[test], found)
     return named, coverage(members, images.truth, images.room_days, classes, calibrated)
 
@@ -165,8 +167,8 @@ def _zero_shot(images: Sequence[Labelled], classes: Sequence[str]) -> Integers:
 
 def _identity(encoder: str, kind: str, images: Sequence[Labelled]) -> str:
     """`<kind>-<8 hex digits>` of the labels, the vectors and all that is set here."""
-    settings = [encoder, kind, STRENGTHS, FOLDS, FEWEST_ROOM_DAYS, SEED, MIN_LABELS, SOLVER]
-    settings += [ERROR_RATE, CALIBRATED_FROM, VERSION]
+    settings = [encoder, kind, STRENGTHS, FOLDS, FEWEST_IN_FOLDS, SEED, MIN_LABELS, SOLVER]
+    settings += [ERROR_RATE, FEWEST_ROOM_DAYS, VERSION]
     digest = hashlib.sha256(json.dumps(settings).encode())
     for image in images:
         digest.update(json.dumps([image.content_sha256, image.room_day, image.label]).encode())

@@ -33,14 +33,8 @@ def label_queue(connection: sa.Connection, encoder: str, count: int, farm: Farm)
     Raises:
         LoadError: there is none.
     """
-    least = farm.vision.unfamiliar_below
     odd = unfamiliar(connection, encoder)
-    # The lead of what the model does not know is a guess
-    unsure = [
-        image
-        for image in uncertain(connection, encoder)
-        if image.familiarity is None or image.familiarity >= least
-    ]
+    unsure = uncertain(connection, encoder, farm.vision.unfamiliar_below)
     found = queue(odd, unsure, count)
     if not found:
         remedy = "materialize daily_clip_inference, for a day with images"

@@ -13,7 +13,7 @@ from mushroom_assets.domain.evaluation import (
     told_by_rooms,
 )
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.label_sets import ERROR_RATE, FEWEST_ROOM_DAYS
+from mushroom_assets.domain.label_sets import ERROR_RATE, FEWEST_IN_FOLDS, FEWEST_ROOM_DAYS
 from mushroom_assets.domain.probe import MIN_LABELS, Contradiction, ProbeFit, missing_labels
 from mushroom_assets.domain.texts import say, share_text
 from mushroom_assets.metadata.common import SHARE, Metadata, table
@@ -173,5 +173,6 @@ def _of_sets(found: Evaluation, farm: Farm) -> list[str]:
         parts.append(say("probe_calibrated", farm, rate=ERROR_RATE))
     if lacking:
         days = say("comma", farm).join(f"{name} {count}" for name, count in lacking.items())
-        parts.append(say("probe_uncalibrated", farm, days=days, count=FEWEST_ROOM_DAYS))
+        needed = {"count": FEWEST_ROOM_DAYS, "least": FEWEST_IN_FOLDS}
+        parts.append(say("probe_uncalibrated", farm, days=days, **needed))
     return parts

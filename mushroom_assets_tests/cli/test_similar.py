@@ -236,7 +236,15 @@ def test_a_file_that_is_no_picture_is_told(
 
 @pytest.mark.usefixtures("vectors", "no_model")
 @pytest.mark.parametrize(
-    "argument", ["7/20260110/nowhere.jpg", "nowhere.heic", "/tmp/nowhere", "7/20260110"]
+    "argument",
+    [
+        "7/20260110/nowhere.jpg",
+        "nowhere.heic",
+        "/tmp/nowhere",
+        "7/20260110",
+        "/tmp/no such.jpg",
+        "no such/x.JPG",
+    ],
 )
 def test_a_path_that_leads_nowhere_is_not_taken_for_words(run: Run, argument: str) -> None:
     result = run(argument)
@@ -244,7 +252,7 @@ def test_a_path_that_leads_nowhere_is_not_taken_for_words(run: Run, argument: st
         1,
         f"mushroom: {argument} is neither a file on disk nor in the image store."
         " Remedy: correct the path; the store's are FOLDER/YYYYMMDD/FILE, without its URL."
-        " Words are told from paths by a blank\n",
+        " Words have a blank in them, or around them in quotes\n",
     )
 
 

@@ -76,7 +76,7 @@ def test_with_fewer_room_days_there_are_no_sets() -> None:
     assert calibrated(FLAT, NONE, unseen(8)) is None
 
 
-def test_a_class_with_fewer_room_days_is_never_excluded_and_others_are() -> None:
+def test_a_class_with_fewer_room_days_borrows_the_widest_reach_of_the_others() -> None:
     nine = unseen(9)
     rare = (nine.truth == 1) & (nine.room_days == 17)  # the last of class 1
     truth, room_days = nine.truth[~rare], nine.room_days[~rare]
@@ -87,9 +87,11 @@ def test_a_class_with_fewer_room_days_is_never_excluded_and_others_are() -> None
     whole = calibrated(FLAT, NONE, nine)
     assert sets is not None
     assert whole is not None
-    assert sets.limits.tolist() == [whole.limits[0], np.inf]
+    for name in ("middles", "spreads", "limits"):
+        own = getattr(whole, name)[0]
+        assert getattr(sets, name).tolist() == [own, own]
     far_away = np.array([[1e6]])
-    assert sets.members(far_away, np.array([[0.9, 0.1]])).tolist() == [[False, True]]
+    assert sets.members(far_away, np.array([[0.1, 0.9]])).tolist() == [[False, False]]
 
 
 def test_a_room_day_of_many_images_weighs_as_much_as_one_of_few() -> None:

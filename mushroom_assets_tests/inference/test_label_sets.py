@@ -70,6 +70,13 @@ def fitted(images: Sequence[Labelled]) -> ProbeFit:
     return fit_probe("tiny/weights-1", "stage", images, NAMES)
 
 
+def with_few(days: int, a_day: int = 6) -> list[Labelled]:
+    """30 room-days of a and c, fewer of b."""
+    images = drawn(1, 30, a_day)
+    of_b = sorted({image.room_day for image in images if image.label == "b"})
+    return [image for image in images if image.room_day not in of_b[days:]]
+
+
 @functools.cache
 def of_days(days: int) -> ProbeFit:
     return fitted(drawn(1, days))
@@ -147,24 +154,37 @@ def test_where_two_classes_overlap_both_are_left() -> None:
     assert np.mean([len(labels or ()) for labels in sets]) > 1.3
 
 
-def test_a_class_of_eight_room_days_is_never_excluded_and_the_others_are() -> None:
-    images = drawn(1, 30)
-    of_b = sorted({image.room_day for image in images if image.label == "b"})
-    fit = fitted([image for image in images if image.room_day not in of_b[8:]])
+def test_a_class_of_few_room_days_is_not_calibrated_and_the_others_are() -> None:
+    fit = fitted(with_few(8))
     found = evaluation_of(fit)
     assert found.room_days == {"a": 30, "b": 8, "c": 30}
     assert found.uncalibrated() == {"b": 8}
     assert found.coverage is not None
     assert found.coverage.by_class.keys() == {"a", "c"}
-    assert {name: of["coverage"] is None for name, of in found.by_class().items()} == {
-        "a": False,
-        "b": True,
-        "c": False,
-    }
+    assert found.by_class()["b"]["coverage"] is None
+
+
+@pytest.mark.parametrize("few", [3, 8])
+def test_beside_a_rare_class_the_others_keep_their_promise_and_foreign_is_foreign(few: int) -> None:
+    fit = fitted(with_few(few))
+    new = [image for image in drawn(2, NEW_DAYS) if image.label != "b"]
+    assert covered(fit, new) >= PROMISED
     random = np.random.default_rng(3)
     foreign = random.normal(size=(200, DIMENSIONS)).astype(np.float32)
-    sets = judged(fit, list(foreign / np.linalg.norm(foreign, axis=1, keepdims=True))).sets()
-    assert np.mean([labels == ["b"] for labels in sets]) >= 0.95
+    found = judged(fit, list(foreign / np.linalg.norm(foreign, axis=1, keepdims=True)))
+    assert np.mean([labels == [] for labels in found.sets()]) >= 0.95
+    assert (found.number == len(NAMES)).mean() >= 0.95  # unknown
+
+
+@pytest.mark.parametrize("few", [1, 2])
+def test_where_a_class_has_so_few_that_neighbours_calibrate_nothing_is_excluded(few: int) -> None:
+    fit = fitted(with_few(few, a_day=16))
+    assert fit.probe is not None
+    assert fit.probe.label_sets is None
+    found = evaluation_of(fit)
+    assert not found.by_room_day
+    assert found.uncalibrated() == {"a": 30, "b": few, "c": 30}
+    assert found.coverage is None
 
 
 def test_with_eight_room_days_of_every_class_nothing_is_excluded() -> None:

@@ -15,7 +15,7 @@ from mushroom_assets.cli.similar import encoder_name
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import image_label
-from mushroom_assets.storage.vision.label_queue import unfamiliar
+from mushroom_assets.storage.vision.label_queue import uncertain, unfamiliar
 from mushroom_assets_tests.kit.command import mushroom
 from mushroom_assets_tests.kit.labels import image_path, say, see, sha
 from mushroom_assets_tests.kit.plant import rows
@@ -415,6 +415,18 @@ def test_what_is_unlike_all_that_was_learned_is_not_called_uncertain(judged: Gro
     rows = queued(judged.label("--queue", 100).output)
     assert {row["reason"] for row in rows} == {"least familiar"}
     assert len(rows) == 5
+
+
+def test_of_a_day_with_an_unfamiliar_image_the_uncertain_one_is_queued(judged: Growers) -> None:
+    """Of each camera and day the first image is unfamiliar, and the least certain of all."""
+    with judged.database.transaction() as connection:
+        connection.exec_driver_sql(
+            "UPDATE farm.daily_clip_inference SET familiarity ="
+            " CASE WHEN image_path LIKE '%%000000.jpg' THEN 0.01 ELSE 0.5 END"
+        )
+        found = uncertain(connection, encoder_name(load_settings()), 0.05)
+    assert len(found) == 5
+    assert {one.familiarity for one in found} == {0.5}
 
 
 def test_what_is_equally_unfamiliar_comes_from_all_cameras_by_turns(judged: Growers) -> None:

@@ -75,10 +75,9 @@ SAID = {
         "Label images of more days. **It may have learned the room, not the class**: no other "
         "class is labelled in the rooms of x: 607; y: 608, 611. Label these classes in rooms where "
         "others were labelled too. How right it is in other rooms is not known, a class has one "
-        "room alone: x: 607. Labels are excluded at an error rate of 10% a class, calibrated by "
-        "room-day; there are too few room-days to measure whether that holds. Not calibrated yet, "
-        "and never excluded: room-days labelled x 2, of 9 that each class needs. Left out for "
-        "want of labels: z 10 missing. Left out, not in the farm file: odd.",
+        "room alone: x: 607. Not calibrated yet: room-days labelled x 2, y 9. A class needs 9, and "
+        "each of them at least 3. Until then it promises nothing. Left out for want of labels: "
+        "z 10 missing. Left out, not in the farm file: odd.",
         "- **condition**, m/w: no probe: two classes with 16 labelled images each are needed. "
         "Missing: a 1, b 16.",
     ],
@@ -86,9 +85,9 @@ SAID = {
         "- **stage**，m/w：`p1`，5 折嵌套交叉验证：选择 C = 0.5 时没有用到被评判的图像。",
         "请标注更多日期的图像。**学到的可能是库房而不是类别**：x：607；y：608，611，这些库房里没有"
         "其他类别的标签。请在已有其他类别的库房里也标注这些类别。在其他库房里的正确率未知，有的类别"
-        "只来自一个库房：x：607。按每类 10% 的误差排除标签，按库房日校准；库房日太少，还无法检验"
-        "是否达到。尚未校准、因此不会被排除：已标注的库房日 x 2，每类需要 9 个。"
-        "因标签不足而未纳入，还缺：z 10。因不在农场文件中而未纳入：odd。",
+        "只来自一个库房：x：607。尚未校准：已标注的库房日 x 2，y 9。一个类别需要 9 个，且每一类至少"
+        " 3 个。在此之前没有任何保证。因标签不足而未纳入，还缺：z 10。"
+        "因不在农场文件中而未纳入：odd。",
         "- **condition**，m/w：没有探针：需要有两个类别各满 16 张已标注图像。还缺：a 1，b 16。",
     ],
 }
@@ -132,10 +131,13 @@ def test_what_is_measured_in_other_rooms_and_by_room_days_is_told_as_numbers() -
 
 
 def test_a_fit_that_is_as_right_in_other_rooms_has_not_learned_them() -> None:
-    found = shown("en", replace(MEASURED, elsewhere=np.array([[16, 4], [2, 18]]), coverage=None))
+    alike = np.array([[16, 4], [2, 18]])
+    unmeasured = replace(MEASURED, elsewhere=alike, coverage=None, by_room_day=True)
+    found = shown("en", replace(unmeasured, room_days={"x": 8, "y": 9}))
     assert "it is right in 85% of the images" in found["notes"]
     assert "learned the room" not in found["notes"]
     assert "too few room-days to measure" in found["notes"]
+    assert "Not calibrated yet: room-days labelled x 8. A class needs 9" in found["notes"]
     assert "stage_coverage (0-1)" not in found
 
 

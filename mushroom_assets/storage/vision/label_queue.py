@@ -18,16 +18,22 @@ def unfamiliar(connection: sa.Connection, encoder: str) -> list[Candidate]:
     None where the model's weights do not say what they learned. What is unlike all of that has one
     familiarity, the least there is: such images come from all cameras by turns.
     """
-    return _firsts(connection, encoder, "familiarity")
+    return _firsts(connection, _open(encoder), "familiarity")
 
 
-def uncertain(connection: sa.Connection, encoder: str) -> list[Candidate]:
-    """The image of each camera and day whose stage is least certain, the least certain first."""
-    return _firsts(connection, encoder, "margin")
+def uncertain(connection: sa.Connection, encoder: str, known_from: float) -> list[Candidate]:
+    """The image of each camera and day whose stage is least certain, the least certain first.
 
-
-def _firsts(connection: sa.Connection, encoder: str, by: str) -> list[Candidate]:
+    Those with a familiarity below `known_from` are left out: the lead of what the model does not
+    know is a guess.
+    """
     image = _open(encoder)
+    of = image.c.familiarity
+    known = sa.select(image).where(of.is_(None) | (of >= known_from)).subquery()
+    return _firsts(connection, known, "margin")
+
+
+def _firsts(connection: sa.Connection, image: sa.Subquery, by: str) -> list[Candidate]:
     first = (
         sa.select(image)
         .distinct(image.c.room_id, image.c.camera, image.c.image_date)
