@@ -20,8 +20,9 @@ from mushroom_assets.domain.familiarity import FAMILIARITY_DECIMALS, calibration
 
 REFERENCE_DAYS = 28  # a cycle and a day: each stage has been seen once
 # Days with pictures that a day must have before it to be compared. With 7 the first sight of each
-# stage was among the usual: of 8 photographs in a camera's place none was odd with 28 or 35 days of
-# history. With 24, 4 are with 49 days, all with 56, and none of the 15 true pictures.
+# stage was among the usual: of 8 photographs in a camera's place 3 were odd with 28 days of
+# history, 5 with 35. With 24 no day is told of before 44; with 49 days all 8 were odd, and none of
+# the 15 true pictures.
 FEWEST_REFERENCE = 24
 CALIBRATION_DAYS = 28
 # With fewer days no picture could be rarer than one in 20: the new day counts as one, too

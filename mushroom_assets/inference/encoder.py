@@ -95,7 +95,7 @@ class ClipEncoder:
         1.5 times the input: a 2880x1616 frame is decoded at a quarter for 224 px, at an eighth for
         128. Its vector then has a cosine of 0.9999 or more to that of open_clip's own way, the full
         decode, for ViT-B-32 (29 rendered frames, random weights; 0.999 for 6 photographs), and of
-        0.999 or more for the packaged mushroom-tiny (300 frames; 0.9997 for 18 photographs, three
+        0.9986 or more for the packaged mushroom-tiny (300 frames; 0.9965 for 21 photographs, three
         times enlarged).
         """
         return round(DECODE_MARGIN * self.image_size)
