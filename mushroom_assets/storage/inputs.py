@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from mushroom_assets.domain import reach
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.in_force import Settings
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.reach import Span, Touched
 from mushroom_assets.storage.batches import read_batches
@@ -27,18 +28,20 @@ from mushroom_assets.storage.day_locks import lock_table
 from mushroom_assets.storage.outdated import mark
 from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.schema import input_change
+from mushroom_assets.storage.setting import read_settings
 
 HOUR_US = 3600 * 1_000_000
+SOURCES = ("sample", "point", "batch", "setting")
 _TAKE = "WITH changes AS (DELETE FROM farm.input_change RETURNING *)"
 # What this transaction itself has logged
 _OWN = """
     WITH changes AS (
         SELECT * FROM farm.input_change WHERE xmin = pg_current_xact_id_if_assigned()::xid)"""
 _SUMMED = """
-    SELECT source, point_id, room_id, device_type, point_alias, in_date,
+    SELECT source, version, point_id, room_id, device_type, point_alias, in_date,
            extract(epoch FROM min(first_at)) * 1000000, extract(epoch FROM max(last_at)) * 1000000
     FROM changes
-    GROUP BY source, point_id, room_id, device_type, point_alias, in_date,
+    GROUP BY source, version, point_id, room_id, device_type, point_alias, in_date,
              date_bin('1 hour', first_at, '2000-01-01 00:00+00')"""
 # One step in the primary key for each
 _NEXT = """
@@ -79,6 +82,7 @@ class _Change(NamedTuple):
     """A row of the log, or several: hours of a point are one for each."""
 
     source: str
+    version: int | None
     point_id: int | None
     room_id: str | None
     device_type: str | None
@@ -91,7 +95,7 @@ class _Change(NamedTuple):
 def _touched(connection: sa.Connection, changes_of: str, farm: Farm) -> list[Touched]:
     known = read_points(connection)  # before the log: what they become meanwhile is in it
     changes = [_Change(*row) for row in connection.exec_driver_sql(changes_of + _SUMMED)]
-    of: dict[str, list[_Change]] = {source: [] for source in ("sample", "point", "batch")}
+    of: dict[str, list[_Change]] = {source: [] for source in SOURCES}
     for each in changes:
         of[each.source].append(each)
     now = dt.datetime.now(dt.UTC)
@@ -101,6 +105,7 @@ def _touched(connection: sa.Connection, changes_of: str, farm: Farm) -> list[Tou
         *_by_samples(connection, of["sample"], points, always, farm),
         *_by_points(connection, of["point"], always, farm),
         *_by_batches(connection, of["batch"], now, farm),
+        *_by_settings(connection, of["setting"], always, farm),
     ]
     return list(_within(touched, always))
 
@@ -179,6 +184,25 @@ def _by_batches(
             later = [day for day in batches.get(each.room_id, []) if day > each.in_date]
             span = reach.of_batch(each.in_date, min(later, default=None), now, farm)
             touched += reach.of_span(_clipped(span, always), reach.OF_BATCHES, "batch", farm)
+    return touched
+
+
+def _by_settings(
+    connection: sa.Connection, changes: Sequence[_Change], always: Span, farm: Farm
+) -> list[Touched]:
+    """What each new setting changes, one after the other: a run may have read any of them."""
+    if not changes:
+        return []
+    new = {each.version for each in changes}
+    found = read_settings(connection, farm)
+    batches = read_batches(connection)
+    known = Settings([each for each in found.all if each.version not in new], farm, batches)
+    touched = []
+    for setting in found.all:
+        if setting.version in new:
+            after = known.plus(setting)
+            touched += reach.of_setting(known, after, setting, always, farm)
+            known = after
     return touched
 
 
