@@ -47,7 +47,10 @@ def report_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
 
     @dg.asset(
         partitions_def=clock.daily,
-        deps=["daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"],
+        deps=[
+            *("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"),
+            *("note", "harvest", "batch"),
+        ],
         retry_policy=policy.retry,
         backfill_policy=policy.backfill,
         pool=policy.pool,

@@ -145,6 +145,21 @@ def of_batch(in_date: dt.date, following: dt.date | None, now: dt.datetime, farm
     return Span(first, last)
 
 
+def of_picking(
+    picked_on: dt.date, following: dt.date | None, now: dt.datetime, farm: Farm
+) -> list[Span]:
+    """The days that tell of a picking: its own, and those on which its batch is in force after it.
+
+    Args:
+        picked_on: day of the picking.
+        following: when the room's next batch came in, if one did.
+        now: with its zone.
+        farm: its zone.
+    """
+    own = of_batch(picked_on, picked_on + dt.timedelta(days=1), now, farm)
+    return [own, of_batch(picked_on, following, now, farm)]
+
+
 def of_probe(now: dt.datetime, farm: Farm) -> list[Touched]:
     """Every day's images have the labels of the farm's own probe."""
     return of_span(always(now, farm), [VISION], PROBE, farm)

@@ -9,7 +9,7 @@ follows a late one may itself have changed since, and then its own change is in 
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -29,16 +29,17 @@ from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.schema import input_change
 
 HOUR_US = 3600 * 1_000_000
+SOURCES = ("sample", "point", "batch", "note", "harvest")
 _TAKE = "WITH changes AS (DELETE FROM farm.input_change RETURNING *)"
 # What this transaction itself has logged
 _OWN = """
     WITH changes AS (
         SELECT * FROM farm.input_change WHERE xmin = pg_current_xact_id_if_assigned()::xid)"""
 _SUMMED = """
-    SELECT source, point_id, room_id, device_type, point_alias, in_date,
+    SELECT source, point_id, room_id, device_type, point_alias, in_date, picked_on,
            extract(epoch FROM min(first_at)) * 1000000, extract(epoch FROM max(last_at)) * 1000000
     FROM changes
-    GROUP BY source, point_id, room_id, device_type, point_alias, in_date,
+    GROUP BY source, point_id, room_id, device_type, point_alias, in_date, picked_on,
              date_bin('1 hour', first_at, '2000-01-01 00:00+00')"""
 # One step in the primary key for each
 _NEXT = """
@@ -84,6 +85,7 @@ class _Change(NamedTuple):
     device_type: str | None
     point_alias: str | None
     in_date: dt.date | None
+    picked_on: dt.date | None
     first: Decimal | None  # microseconds since 1970 UTC
     last: Decimal | None
 
@@ -91,7 +93,7 @@ class _Change(NamedTuple):
 def _touched(connection: sa.Connection, changes_of: str, farm: Farm) -> list[Touched]:
     known = read_points(connection)  # before the log: what they become meanwhile is in it
     changes = [_Change(*row) for row in connection.exec_driver_sql(changes_of + _SUMMED)]
-    of: dict[str, list[_Change]] = {source: [] for source in ("sample", "point", "batch")}
+    of: dict[str, list[_Change]] = {source: [] for source in SOURCES}
     for each in changes:
         of[each.source].append(each)
     now = dt.datetime.now(dt.UTC)
@@ -101,6 +103,8 @@ def _touched(connection: sa.Connection, changes_of: str, farm: Farm) -> list[Tou
         *_by_samples(connection, of["sample"], points, always, farm),
         *_by_points(connection, of["point"], always, farm),
         *_by_batches(connection, of["batch"], now, farm),
+        *_by_notes(of["note"], always, farm),
+        *_by_pickings(connection, of["harvest"], now, farm),
     ]
     return list(_within(touched, always))
 
@@ -176,10 +180,46 @@ def _by_batches(
         if each.room_id is None or each.in_date is None:
             return reach.of_span(always, reach.OF_BATCHES, "batch", farm)
         if each.room_id in farm.rooms:
-            later = [day for day in batches.get(each.room_id, []) if day > each.in_date]
-            span = reach.of_batch(each.in_date, min(later, default=None), now, farm)
+            following = _following(batches, each.room_id, each.in_date)
+            span = reach.of_batch(each.in_date, following, now, farm)
             touched += reach.of_span(_clipped(span, always), reach.OF_BATCHES, "batch", farm)
     return touched
+
+
+def _by_notes(changes: Sequence[_Change], always: Span, farm: Farm) -> list[Touched]:
+    touched = []
+    for each in changes:
+        if each.first is None or each.last is None:
+            return reach.of_span(always, [reach.REPORT], "note", farm)
+        if each.room_id in farm.rooms:
+            span = Span(int(each.first), int(each.last))
+            touched += reach.of_span(_clipped(span, always), [reach.REPORT], "note", farm)
+    return touched
+
+
+def _by_pickings(
+    connection: sa.Connection, changes: Sequence[_Change], now: dt.datetime, farm: Farm
+) -> list[Touched]:
+    if not changes:
+        return []
+    batches = read_batches(connection)
+    always = reach.always(now, farm)
+    touched = []
+    for each in changes:
+        if each.room_id is None or each.in_date is None or each.picked_on is None:
+            return reach.of_span(always, [reach.REPORT], "harvest", farm)
+        if each.room_id in farm.rooms:
+            following = _following(batches, each.room_id, each.in_date)
+            for span in reach.of_picking(each.picked_on, following, now, farm):
+                touched += reach.of_span(_clipped(span, always), [reach.REPORT], "harvest", farm)
+    return touched
+
+
+def _following(
+    batches: Mapping[str, Sequence[dt.date]], room_id: str, in_date: dt.date
+) -> dt.date | None:
+    """When the room's next batch came in, if one did."""
+    return min((day for day in batches.get(room_id, []) if day > in_date), default=None)
 
 
 def _clipped(span: Span, always: Span) -> Span:
