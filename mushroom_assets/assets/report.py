@@ -14,6 +14,7 @@ from mushroom_assets.domain.card import Card, card
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.image_row import DailyClipInference
+from mushroom_assets.domain.records import Harvest, Note
 from mushroom_assets.domain.report import Likeness, RoomDay, effects, first_moves
 from mushroom_assets.domain.setpoints import HourlySetpointChanges
 from mushroom_assets.domain.verdict import condition_shares
@@ -23,7 +24,9 @@ from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.report import report_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
+from mushroom_assets.storage.harvest import read_harvests, read_pickings
 from mushroom_assets.storage.inputs import follow
+from mushroom_assets.storage.notes import read_notes
 from mushroom_assets.storage.outdated import claim
 from mushroom_assets.storage.removals import require_kept
 from mushroom_assets.storage.results import (
@@ -146,6 +149,7 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
     ages = {age for age in growth_days.values() if age is not None}
     peers = cast("list[DailyEnvStats]", read_peers(connection, day.date, ages))
     climate = course.climate()
+    written = _written_down(connection, day, statistics)
     before = read_conditions(connection, day.date - dt.timedelta(days=1), model)
 
     def of(room: str) -> RoomDay:
@@ -162,9 +166,30 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
             effects=effects(first_moves(own), felt, course.farm),
             peers=[row for row in peers if row["growth_day"] == growth_days.get(room)],
             conditions_before=condition_shares(before.get(room, [])),
+            notes=[note for note in written.notes if note.room_id == room],
+            harvests=[harvest for harvest in written.harvests if harvest.room_id == room],
         )
 
     return [of(room) for room in course.farm.rooms]
+
+
+class _Written(NamedTuple):
+    """What people wrote about a day's rooms."""
+
+    notes: list[Note]
+    harvests: list[Harvest]
+
+
+def _written_down(
+    connection: sa.Connection, day: Window, statistics: Sequence[DailyEnvStats]
+) -> _Written:
+    """The day's notes, and the kilos up to it of the batches in force and of those picked then."""
+    notes = read_notes(connection, day.start, day.end)
+    in_force = {(row["room_id"], row["batch_date"]) for row in statistics}
+    batches = {(room, in_date) for room, in_date in in_force if in_date is not None}
+    picked = read_pickings(connection, day.date, day.date)
+    batches |= {(picking.room_id, picking.in_date) for picking in picked}
+    return _Written(notes, list(read_harvests(connection, batches, day.date).values()))
 
 
 def _of_room(rows: Sequence[Row], room: str) -> list[Row]:

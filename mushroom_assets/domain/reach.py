@@ -146,18 +146,27 @@ def of_batch(in_date: dt.date, following: dt.date | None, now: dt.datetime, farm
 
 
 def of_picking(
-    picked_on: dt.date, following: dt.date | None, now: dt.datetime, farm: Farm
+    picked_on: dt.date,
+    following: dt.date | None,
+    later: Iterable[dt.date],
+    now: dt.datetime,
+    farm: Farm,
 ) -> list[Span]:
-    """The days that tell of a picking: its own, and those on which its batch is in force after it.
+    """The days that tell of a picking, or sum it up.
+
+    Its own, those on which its batch is in force after it, and those of the batch's later pickings:
+    the last may be of the day on which the next bags come in.
 
     Args:
         picked_on: day of the picking.
         following: when the room's next batch came in, if one did.
+        later: days of the batch's other pickings, those before may be among them.
         now: with its zone.
         farm: its zone.
     """
-    own = of_batch(picked_on, picked_on + dt.timedelta(days=1), now, farm)
-    return [own, of_batch(picked_on, following, now, farm)]
+    alone = [picked_on, *(day for day in later if day > picked_on)]
+    days = [of_batch(day, day + dt.timedelta(days=1), now, farm) for day in alone]
+    return [*days, of_batch(picked_on, following, now, farm)]
 
 
 def of_probe(now: dt.datetime, farm: Farm) -> list[Touched]:

@@ -6,11 +6,11 @@ tables may have come another way, so whoever shows a text makes it harmless itse
 
 import datetime as dt
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.markdown import steers
 
 LONGEST_NOTE = 500  # characters
 LONGEST_AUTHOR = 80
@@ -18,8 +18,6 @@ SKEW = dt.timedelta(minutes=5)  # that a phone's clock may be ahead of ours
 # A batch of 9,800 bags gives about 4 t in all; what is more for a day is a slip, as grams for kilos
 MOST_KG = 20_000.0
 LINES = "\n\t"
-# Classes of marks that turn the direction of what follows
-TURNING = {"RLE", "LRE", "RLO", "LRO", "PDF", "RLI", "LRI", "FSI", "PDI"}
 
 
 class RecordError(ValueError):
@@ -187,19 +185,9 @@ def _typed(text: str, what: str, longest: int, *, required: bool) -> str:
         raise RecordError(f"{what} is empty. Remedy: write a few words")
     if len(lines) > longest:
         raise RecordError(f"{what} has {len(lines)} characters. Remedy: write {longest} at most")
-    odd = next((sign for sign in lines if _steers(sign)), None)
+    odd = next((sign for sign in lines if sign not in LINES and steers(sign)), None)
     if odd is not None:
         raise RecordError(
             f"{what} has a character that is not shown (U+{ord(odd):04X}). Remedy: type it anew"
         )
     return lines
-
-
-def _steers(sign: str) -> bool:
-    """Control characters, halves of characters, and marks of direction.
-
-    Not the joiners in emoji.
-    """
-    if unicodedata.bidirectional(sign) in TURNING:
-        return True
-    return unicodedata.category(sign) in ("Cc", "Cs") and sign not in LINES

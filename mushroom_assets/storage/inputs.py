@@ -9,6 +9,7 @@ follows a late one may itself have changed since, and then its own change is in 
 """
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from mushroom_assets.domain.reach import Span, Touched
 from mushroom_assets.storage.batches import read_batches
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.day_locks import lock_table
+from mushroom_assets.storage.harvest import read_pickings
 from mushroom_assets.storage.outdated import mark
 from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.schema import input_change
@@ -187,14 +189,13 @@ def _by_batches(
 
 
 def _by_notes(changes: Sequence[_Change], always: Span, farm: Farm) -> list[Touched]:
-    touched = []
+    spans = []
     for each in changes:
         if each.first is None or each.last is None:
             return reach.of_span(always, [reach.REPORT], "note", farm)
         if each.room_id in farm.rooms:
-            span = Span(int(each.first), int(each.last))
-            touched += reach.of_span(_clipped(span, always), [reach.REPORT], "note", farm)
-    return touched
+            spans.append(Span(int(each.first), int(each.last)))
+    return _told_by_reports(spans, "note", always, farm)
 
 
 def _by_pickings(
@@ -203,16 +204,31 @@ def _by_pickings(
     if not changes:
         return []
     batches = read_batches(connection)
+    picked: dict[tuple[str, dt.date], list[dt.date]] = defaultdict(list)
+    for one in read_pickings(connection, dt.date.min, dt.date.max):
+        picked[one.room_id, one.in_date].append(one.picked_on)
     always = reach.always(now, farm)
-    touched = []
+    spans: list[Span] = []
     for each in changes:
         if each.room_id is None or each.in_date is None or each.picked_on is None:
             return reach.of_span(always, [reach.REPORT], "harvest", farm)
         if each.room_id in farm.rooms:
             following = _following(batches, each.room_id, each.in_date)
-            for span in reach.of_picking(each.picked_on, following, now, farm):
-                touched += reach.of_span(_clipped(span, always), [reach.REPORT], "harvest", farm)
-    return touched
+            key = (each.room_id, each.in_date)
+            spans += reach.of_picking(each.picked_on, following, picked[key], now, farm)
+    return _told_by_reports(spans, "harvest", always, farm)
+
+
+def _told_by_reports(spans: Sequence[Span], source: str, always: Span, farm: Farm) -> list[Touched]:
+    """The reports of many spans at once: a file of pickings has hundreds."""
+    found = []
+    for span in set(spans):
+        found += reach.of_span(_clipped(span, always), [reach.REPORT], source, farm)
+    if not found:
+        return []
+    return [
+        found[0]._replace(instants=np.unique(np.concatenate([each.instants for each in found])))
+    ]
 
 
 def _following(

@@ -42,13 +42,16 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Nothing but the kilos a bag are made of the bags
+-- The kilos a bag are made of the bags
 CREATE FUNCTION farm.log_bags() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN
+        RETURN NULL;
+    END IF;
     INSERT INTO farm.input_change (source, room_id, in_date, picked_on)
     SELECT 'harvest', room_id, in_date, picked_on FROM farm.harvest
-    WHERE room_id = NEW.room_id AND in_date = NEW.in_date;
+    WHERE (room_id, in_date) IN ((OLD.room_id, OLD.in_date), (NEW.room_id, NEW.in_date));
     RETURN NULL;
 END $$;
 """
@@ -61,9 +64,8 @@ CREATE TRIGGER log_rows AFTER INSERT OR UPDATE OR DELETE ON farm.harvest
 FOR EACH ROW EXECUTE FUNCTION farm.log_harvest();
 CREATE TRIGGER log_truncate AFTER TRUNCATE ON farm.harvest
 FOR EACH STATEMENT EXECUTE FUNCTION farm.log_everything();
-CREATE TRIGGER log_bags AFTER UPDATE ON farm.batch
-FOR EACH ROW WHEN (OLD.bag_count IS DISTINCT FROM NEW.bag_count)
-EXECUTE FUNCTION farm.log_bags();
+CREATE TRIGGER log_bags AFTER INSERT OR UPDATE OR DELETE ON farm.batch
+FOR EACH ROW EXECUTE FUNCTION farm.log_bags();
 """
 # Before and after
 COMMENTS = {
