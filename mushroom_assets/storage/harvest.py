@@ -64,7 +64,7 @@ def insert_harvest(
     different = 0
     for picking in pickings:
         new = insert(table).values(asdict(picking)).on_conflict_do_nothing()
-        is_new = connection.execute(new).rowcount > 0
+        is_new = connection.scalar(new.returning(table.c.room_id)) is not None
         added += is_new
         if is_new:
             continue

@@ -6,8 +6,8 @@ import pytest
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.records import (
-    RecordError,
     Picking,
+    RecordError,
     author_text,
     batch_of,
     check_noted_at,

@@ -45,7 +45,7 @@ def note(text: str, minute: int = 0, author: str = "") -> Note:
 
 def part(row: dict[str, Any], heading: str) -> list[str]:
     """The lines of a card from a heading to the next part."""
-    text = row["summary_md"]
+    text = f"{row['summary_md']}"
     return text[text.index(heading) :].split("\n\n**")[0].splitlines()
 
 
