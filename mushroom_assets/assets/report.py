@@ -83,6 +83,7 @@ def report_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
     return daily_room_report
 
 
+Record = TypeVar("Record", Note, Harvest)
 Row = TypeVar("Row", DailyEnvStats, HourlySetpointChanges, DailyClipInference)
 
 
@@ -134,17 +135,12 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
     day = course.day
     model = latest_model(connection, day.date)
     changed_at = hourly_setpoint_changes.c.changed_at
-    images = daily_clip_inference.c
     within = (changed_at >= day.start) & (changed_at < day.end)
-    # A file that no camera has named, as a video beside the pictures, is not an image of the room
-    of_cameras = images.captured_at.is_not(None)
-    judged = (images.image_date == day.date) & (images.model_id == model) & of_cameras
     of_day = daily_env_stats.c.stat_date == day.date
     statistics = cast("list[DailyEnvStats]", read_rows(connection, daily_env_stats, of_day))
     moved = read_rows(connection, hourly_setpoint_changes, within)
     changes = cast("list[HourlySetpointChanges]", moved)
-    seen = cast("list[DailyClipInference]", read_rows(connection, daily_clip_inference, judged))
-    require_kept(connection, daily_clip_inference.name, day.start)
+    seen = _seen(connection, day, model)
     growth_days = {row["room_id"]: row["growth_day"] for row in statistics}
     ages = {age for age in growth_days.values() if age is not None}
     peers = cast("list[DailyEnvStats]", read_peers(connection, day.date, ages))
@@ -166,11 +162,21 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
             effects=effects(first_moves(own), felt, course.farm),
             peers=[row for row in peers if row["growth_day"] == growth_days.get(room)],
             conditions_before=condition_shares(before.get(room, [])),
-            notes=[note for note in written.notes if note.room_id == room],
-            harvests=[harvest for harvest in written.harvests if harvest.room_id == room],
+            notes=_of(written.notes, room),
+            harvests=_of(written.harvests, room),
         )
 
     return [of(room) for room in course.farm.rooms]
+
+
+def _seen(connection: sa.Connection, day: Window, model: str | None) -> list[DailyClipInference]:
+    """The day's images of all rooms, as the model judged them."""
+    images = daily_clip_inference.c
+    # A file that no camera has named, as a video beside the pictures, is not an image of the room
+    of_cameras = images.captured_at.is_not(None)
+    judged = (images.image_date == day.date) & (images.model_id == model) & of_cameras
+    require_kept(connection, daily_clip_inference.name, day.start)
+    return cast("list[DailyClipInference]", read_rows(connection, daily_clip_inference, judged))
 
 
 class _Written(NamedTuple):
@@ -190,6 +196,10 @@ def _written_down(
     picked = read_pickings(connection, day.date, day.date)
     batches |= {(picking.room_id, picking.in_date) for picking in picked}
     return _Written(notes, list(read_harvests(connection, batches, day.date).values()))
+
+
+def _of(records: Sequence[Record], room: str) -> list[Record]:
+    return [record for record in records if record.room_id == room]
 
 
 def _of_room(rows: Sequence[Row], room: str) -> list[Row]:

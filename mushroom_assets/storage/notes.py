@@ -48,8 +48,15 @@ def write_note(
         RecordError: it is not taken; the message is for whoever typed it.
     """
     require_room(room_id, farm)
-    given = _checked(farm, noted_at, text, author)
-    values = {"room_id": room_id, **given}
+    return insert_note(connection, room_id=room_id, **_checked(farm, noted_at, text, author))
+
+
+def insert_note(connection: sa.Connection, **values: str | dt.datetime) -> int:
+    """Add a note that was checked, by its columns; one that says the same stays the only one.
+
+    Returns:
+        its note_id.
+    """
     same = sa.and_(*(table.c[name] == value for name, value in values.items()))
     there = connection.scalar(sa.select(table.c.note_id).where(same).limit(1))
     if there is not None:
