@@ -14,6 +14,7 @@ import click
 
 from mushroom_assets.cli.similar import SimilarError
 from mushroom_assets.domain.farm_file import FarmFileError
+from mushroom_assets.domain.records import RecordError
 from mushroom_assets.domain.settable import UnusableSetting
 from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
 from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
@@ -34,6 +35,7 @@ EXPECTED = (
     UnusableSetting,
     ChangedMeanwhile,
     LoadError,
+    RecordError,
     ServerError,
     SimilarError,
     ImageStoreRefused,

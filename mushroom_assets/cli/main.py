@@ -28,6 +28,7 @@ SUBCOMMANDS = {
     "simulate": ("data", "simulate"),
     "load": ("load", "load"),
     "label": ("load", "label"),
+    "note": ("note", "note"),
     "similar": ("data", "run_similar"),
 }
 LIGHT = "health"  # tells its faults itself: what tells them for the others knows SQLAlchemy

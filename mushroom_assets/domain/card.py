@@ -39,6 +39,7 @@ from mushroom_assets.domain.texts import (
 )
 from mushroom_assets.domain.verdict import assess, unjudged
 from mushroom_assets.domain.vision import label_text
+from mushroom_assets.domain.written_down import harvests_told, notes_told
 
 NOTHING: Means = (None, None)  # nothing is known of what followed
 MARKS = {"good": "✓", "watch": "!", "act": "‼", "insufficient_data": "?"}
@@ -49,7 +50,8 @@ class Card:
     """The report of one room and day.
 
     `parts` are Markdown: `head`, `statistics`, `changes`, `peers` and `images`, in the order in
-    which they are read. `settings_version` is the newest setting that they were made with.
+    which they are read. After `changes` come `notes` and `harvest` where there are any.
+    `settings_version` is the newest setting that they were made with.
     """
 
     room_day: RoomDay
@@ -77,6 +79,7 @@ def card(room_day: RoomDay, farm: Farm) -> Card:
         "head": _head(room_day, verdict, reasons, farm),
         "statistics": _statistics(room_day, farm),
         "changes": _changes(room_day, farm),
+        **_written_down(room_day, farm),
         "peers": _peers(room_day, farm),
         "images": _images(room_day, farm),
     }
@@ -195,6 +198,16 @@ def _followed(name: str, means: Means, farm: Farm) -> str:
     """`18.4 → 18.0`."""
     shown_to = decimals(name, farm.units()[name], farm)
     return " → ".join(number_text(mean, shown_to) for mean in means)
+
+
+def _written_down(room_day: RoomDay, farm: Farm) -> dict[str, str]:
+    """The parts that people wrote, where there are any."""
+    parts = {}
+    if room_day.notes:
+        parts["notes"] = notes_told(room_day.notes, farm)
+    if room_day.harvests:
+        parts["harvest"] = harvests_told(room_day.harvests, room_day.day, farm)
+    return parts
 
 
 def _images(room_day: RoomDay, farm: Farm) -> str:

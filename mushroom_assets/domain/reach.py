@@ -166,6 +166,30 @@ def of_setting(
     return [_touched(asset, "setting", np.concatenate(hours), farm) for asset in assets]
 
 
+def of_picking(
+    picked_on: dt.date,
+    following: dt.date | None,
+    later: Iterable[dt.date],
+    now: dt.datetime,
+    farm: Farm,
+) -> list[Span]:
+    """The days that tell of a picking, or sum it up.
+
+    Its own, those on which its batch is in force after it, and those of the batch's later pickings:
+    the last may be of the day on which the next bags come in.
+
+    Args:
+        picked_on: day of the picking.
+        following: when the room's next batch came in, if one did.
+        later: days of the batch's other pickings, those before may be among them.
+        now: with its zone.
+        farm: its zone.
+    """
+    alone = [picked_on, *(day for day in later if day > picked_on)]
+    days = [of_batch(day, day + dt.timedelta(days=1), now, farm) for day in alone]
+    return [*days, of_batch(picked_on, following, now, farm)]
+
+
 def of_probe(now: dt.datetime, farm: Farm) -> list[Touched]:
     """Every day's images have the labels of the farm's own probe."""
     return of_span(always(now, farm), [VISION], PROBE, farm)

@@ -16,14 +16,17 @@ import dagster as dg
 
 from mushroom_assets.domain.card import Card, verdict_text
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.markdown import plain
 from mushroom_assets.domain.report import SEVERITY, growth_text, is_trained
 from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.domain.setpoints import change_text
 from mushroom_assets.domain.texts import quantity_name, say, share_text
+from mushroom_assets.domain.windows import to_us
+from mushroom_assets.domain.written_down import NOTES_SHOWN
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.contact_sheet import Draw, room_pictures
 from mushroom_assets.metadata.links import link
-from mushroom_assets.metadata.pictures import inline, plain
+from mushroom_assets.metadata.pictures import inline
 
 # Characters of all pictures of a day. A card has 30,000 of ribbons and 20,000 of photos; a dozen
 # rooms have both; if there are more rooms, those with the gravest verdicts have them.
@@ -81,6 +84,8 @@ def _glance(card: Card, farm: Farm) -> str:
     lines = [f"**{verdict_text(card.verdict, farm)}** {growth_text(day, farm)}", ""]
     lines += [f"- {reason['text']}" for reason in card.reasons]
     lines += _in_band(card, farm)
+    if day.notes:
+        lines.append(f"- {say('notes', farm, count=len(day.notes))}")
     lines.append(f"- {say('changes', farm, count=len(moves))}")
     told = "\n".join(lines)
     for number, row in enumerate(moves):
@@ -125,7 +130,9 @@ def _pictures(
         from mushroom_assets.metadata.plots import ribbons as drawing
 
         rules = farm.on(day.room_id, day.day)
-        course = inline(drawing.card(ribbons[day.room_id], rules), f"{day.room_id} {day.day}")
+        noted = [to_us(note.noted_at) for note in day.notes[:NOTES_SHOWN]]
+        drawn = drawing.card(ribbons[day.room_id], rules, noted, day.picked_kg)
+        course = inline(drawn, f"{day.room_id} {day.day}")
         photos = ""
         if draw:
             photos = room_pictures(day.images, farm, draw, trained=is_trained(day))

@@ -62,6 +62,12 @@ EDITS = (
     ("threshold: 0.1", "threshold: 0.6"),
     ("max_hold_s: 900", "max_hold_s: 1800"),
 )
+ADD_NOTE = "INSERT INTO farm.note (room_id, noted_at, text) VALUES (:room, :at, :text)"
+CHANGE_NOTE = "UPDATE farm.note SET noted_at = :at, text = :text WHERE note_id = :number"
+REMOVE_NOTE = "DELETE FROM farm.note WHERE note_id = :number"
+REMOVE_PICKINGS = "DELETE FROM farm.harvest WHERE room_id = :room"
+PICK = """INSERT INTO farm.harvest VALUES (:room, :in_date, :picked_on, :kg)
+    ON CONFLICT (room_id, in_date, picked_on) DO UPDATE SET weight_kg = excluded.weight_kg"""
 
 
 # Keys that may be set, with values that change rows
@@ -85,7 +91,7 @@ class History:
     """A farm, and what has happened to it.
 
     Attributes:
-        excused: instants that an hour may be made anew for, and spans that a day may.
+        hours, days: that may be made anew, and their reports; `reports`: days of reports alone.
         anything: every partition may.
         joins: what lies between two stretches may, too: as where there are many.
     """
@@ -95,6 +101,7 @@ class History:
     told: list[str] = field(default_factory=list)
     hours: set[dt.datetime] = field(default_factory=set)
     days: set[dt.date] = field(default_factory=set)
+    reports: set[dt.date] = field(default_factory=set)
     anything: bool = False
     joins: bool = False
     dies: int = 0
@@ -191,6 +198,39 @@ class History:
             put_batch(self.small.database, room, day)
         self.anything = True
 
+    def note(self) -> None:
+        """One comes, changes or goes, whoever writes it."""
+        at = self.instant()
+        self.reports.add(at.astimezone(self.small.farm.zone).date())
+        with self.small.database.transaction() as connection:
+            known = connection.exec_driver_sql("SELECT note_id, noted_at FROM farm.note").all()
+            number, before = self.chance.choice([(0, at), *known])
+            self.reports.add(before.astimezone(self.small.farm.zone).date())
+            statement = self.chance.choice([CHANGE_NOTE, REMOVE_NOTE]) if number else ADD_NOTE
+            words = f"{self.chance.random()}"
+            given = {"number": number, "room": self.chance.choice("AB"), "at": at, "text": words}
+            connection.execute(sa.text(statement), given)
+
+    def picking(self) -> None:
+        """One comes, changes or goes; whether the batch is there or not."""
+        first = self.begin.astimezone(self.small.farm.zone).date()
+        in_date = first + self.chance.randrange(-2, DAYS) * DAY
+        picked_on = in_date + self.chance.randrange(3) * DAY
+        statement = self.chance.choice([PICK, PICK, REMOVE_PICKINGS])
+        given = {"room": self.chance.choice("AB"), "in_date": in_date, "picked_on": picked_on}
+        with self.small.database.transaction() as connection:
+            connection.execute(sa.text(statement), given | {"kg": self.chance.randrange(1, 99)})
+        after = first - 2 * DAY if statement != PICK else picked_on
+        self.reports |= {after + number * DAY for number in range(DAYS + 5)}
+
+    def bags(self) -> None:
+        """Somebody counts them again."""
+        self.small.execute(f"UPDATE farm.batch SET bag_count = {self.chance.randrange(1, 9)}")
+        with self.small.database.transaction() as connection:
+            if connection.exec_driver_sql("SELECT count(*) FROM farm.harvest").scalar_one():
+                first = self.begin.astimezone(self.small.farm.zone).date()
+                self.reports |= {first + number * DAY for number in range(DAYS)}
+
     def image(self) -> None:
         """One comes, is replaced or goes."""
         assert self.followed.images is not None
@@ -260,7 +300,8 @@ class History:
             if self.chance.random() < 0.4:
                 self.dies = self.chance.randrange(1, 3)
             if self.chance.random() < 0.3:
-                self.chance.choice([self.late_samples, self.correction, self.deletion])()
+                more = [self.late_samples, self.correction, self.deletion, self.note, self.picking]
+                self.chance.choice(more)()
             self.checked_run(request)
             self.dies = 0
 
@@ -295,7 +336,8 @@ class History:
             return key in {f"{hour:%Y-%m-%d-%H:00}" for hour in self.hours}
         days = {f"{day}" for day in self.days}
         if asset == REPORT:
-            return key in days | {f"{hour.date()}" for hour in self.hours}
+            more = {f"{day}" for day in self.reports}
+            return key in days | more | {f"{hour.date()}" for hour in self.hours}
         return key in days
 
     def provenance(self) -> dict[tuple[str, str, str], str]:
@@ -334,6 +376,8 @@ class History:
             *[self.late_samples] * 3,
             *[self.correction, self.deletion] * 2,
             *[self.batch, self.edit, self.rerun, self.setting],
+            *[self.note, self.picking] * 2,
+            self.bags,
             *[self.step] * 5,
         ]
         if self.followed.images is not None:

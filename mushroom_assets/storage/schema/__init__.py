@@ -13,6 +13,7 @@ from sqlalchemy import Table
 from mushroom_assets.storage.schema.dictionary import SCHEMA, Role, elsewhere, metadata, upstream
 from mushroom_assets.storage.schema.environment import daily_env_stats
 from mushroom_assets.storage.schema.following import input_change, outdated
+from mushroom_assets.storage.schema.growers import harvest, note
 from mushroom_assets.storage.schema.plant import batch, point, room_images, sample
 from mushroom_assets.storage.schema.probe import clip_probe, image_label
 from mushroom_assets.storage.schema.removal import removal
@@ -39,6 +40,7 @@ __all__ = [
     "daily_clip_inference",
     "daily_env_stats",
     "daily_room_report",
+    "harvest",
     "hourly_setpoint_changes",
     "image_embedding",
     "image_label",
@@ -46,6 +48,7 @@ __all__ = [
     "image_quarantine",
     "input_change",
     "metadata",
+    "note",
     "outdated",
     "point",
     "removal",

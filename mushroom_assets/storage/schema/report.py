@@ -18,6 +18,7 @@ TOLD = (
     "hourly_setpoint_changes.current_value hourly_setpoint_changes.previous_label "
     "hourly_setpoint_changes.current_label "
     "daily_clip_inference.stage daily_clip_inference.embedding samples earlier "
+    "note.text note.author harvest.weight_kg batch.bag_count "
     "farm.yaml:vision farm.yaml:language farm.yaml:timezone "
     "farm.yaml:max_hold_s farm.yaml:points farm.yaml:devices"
 )
