@@ -37,6 +37,7 @@ setup(
             "metadata/*.yaml",
             "metadata/rules/*.yaml",
             "storage/migrations/script.py.mako",
+            "storage/*.sql",
             "storage/predecessor/*.sql",
             "inference/models/*",
         ]
