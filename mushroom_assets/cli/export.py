@@ -19,8 +19,7 @@ from mushroom_assets.cli.ground import machine, open_database
 from mushroom_assets.cli.progress import progress_bar
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.settings import load_settings, log_format
-from mushroom_assets.storage.export.reading import Form
-from mushroom_assets.storage.export.reading import export as read_out
+from mushroom_assets.storage.export.reading import Form, read_out
 from mushroom_assets.storage.export.selection import NotExportable, Selection, names, select
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -118,7 +117,7 @@ def _written(selection: Selection, form: Form, farm: Farm, output: Path) -> int:
 
         with contextlib.closing(read_out(database, selection, form, farm, told)) as pieces:
             if output == STDOUT:
-                stdout = click.get_binary_stream("stdout")
+                stdout = sys.stdout.buffer
                 for piece in pieces:
                     stdout.write(piece)
             else:

@@ -41,31 +41,30 @@ LEFT JOIN LATERAL (
         AND (changed_at AT TIME ZONE {zone})::date = e.stat_date
 ) AS c ON true
 LEFT JOIN LATERAL (
-    WITH judged AS MATERIALIZED (
-        SELECT
-            coalesce(probe_stage, stage) AS stage,
-            coalesce(probe_condition, condition) AS condition
-        FROM farm.daily_clip_inference
-        WHERE room_id = e.room_id AND image_date = e.stat_date AND status = 'ok'
-            AND model_id = (
-                SELECT model_id FROM farm.daily_clip_inference
-                WHERE room_id = e.room_id AND image_date = e.stat_date AND status = 'ok'
-                ORDER BY computed_at DESC, model_id LIMIT 1
-            )
-    )
+    -- Of several labels that as many images have, the first by name
     SELECT
-        (SELECT count(*)::int FROM judged) AS image_count,
-        s.stage,
-        s.share AS stage_share,
-        k.condition,
-        k.share AS condition_share
-    FROM (VALUES (1)) AS one
-    LEFT JOIN (
-        SELECT stage, count(*) / (sum(count(*)) OVER ())::double precision AS share
-        FROM judged GROUP BY stage ORDER BY count(*) DESC, stage LIMIT 1
-    ) AS s ON true
-    LEFT JOIN (
-        SELECT condition, count(*) / (sum(count(*)) OVER ())::double precision AS share
-        FROM judged GROUP BY condition ORDER BY count(*) DESC, condition LIMIT 1
-    ) AS k ON true
+        count(*)::int AS image_count,
+        mode() WITHIN GROUP (ORDER BY stage) AS stage,
+        max(of_stage) / nullif(count(*), 0)::double precision AS stage_share,
+        mode() WITHIN GROUP (ORDER BY condition) AS condition,
+        max(of_condition) / nullif(count(*), 0)::double precision AS condition_share
+    FROM (
+        SELECT
+            j.stage,
+            j.condition,
+            count(*) OVER (PARTITION BY j.stage) AS of_stage,
+            count(*) OVER (PARTITION BY j.condition) AS of_condition
+        FROM (
+            SELECT
+                coalesce(probe_stage, stage) AS stage,
+                coalesce(probe_condition, condition) AS condition
+            FROM farm.daily_clip_inference
+            WHERE room_id = e.room_id AND image_date = e.stat_date AND status = 'ok'
+                AND model_id = (
+                    SELECT model_id FROM farm.daily_clip_inference
+                    WHERE room_id = e.room_id AND image_date = e.stat_date AND status = 'ok'
+                    ORDER BY computed_at DESC, model_id LIMIT 1
+                )
+        ) AS j
+    ) AS counted
 ) AS i ON true;

@@ -32,7 +32,7 @@ class Form(StrEnum):
     PARQUET = "parquet"
 
 
-def export(
+def read_out(
     database: Database,
     selection: Selection,
     form: Form,
