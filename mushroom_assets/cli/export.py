@@ -18,6 +18,7 @@ from mushroom_assets.cli.command import fail, faults_beside_json
 from mushroom_assets.cli.ground import machine, open_database
 from mushroom_assets.cli.progress import progress_bar
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.service import interrupts
 from mushroom_assets.settings import load_settings, log_format
 from mushroom_assets.storage.export.reading import Form, read_out
 from mushroom_assets.storage.export.selection import NotExportable, Selection, names, select
@@ -112,6 +113,7 @@ def _written(selection: Selection, form: Form, farm: Farm, output: Path) -> int:
     ):
 
         def told(rows: int) -> None:
+            interrupts.check()
             counts.append(rows)
             bar.update(1)
 

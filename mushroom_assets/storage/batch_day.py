@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from psycopg import sql
+from psycopg.errors import DependentObjectsStillExist
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.storage.schema import SCHEMA
@@ -36,8 +37,8 @@ def ensure_batch_day(connection: sa.Connection, farm: Farm) -> bool:
     """Make the view if it is missing or was made for another farm file; whether it was made.
 
     Call it in the transaction of `migrations.upgrade`, whose lock keeps other processes out, and
-    only on tables of this release. Who could read the view can read the new one. Views of others
-    that stand on it keep it from being made anew: PostgreSQL refuses, and names them.
+    only on tables of this release. Who could read the view can read the new one. Where views of
+    others stand on it, it stays as it was, and that is told.
     """
     view = batch_day(farm.units())
     statements = _statements(farm, view)
@@ -52,11 +53,30 @@ def ensure_batch_day(connection: sa.Connection, farm: Farm) -> bool:
                 "be named as another", SCHEMA, VIEW, quantity,
             )  # fmt: skip
     readers = connection.scalars(sa.text(_READERS)).all()
+    if not _dropped(connection):
+        return False
     telling = sql.SQL("COMMENT ON VIEW {} IS {}").format(_NAME, sql.Literal(comment)).as_string()
-    for statement in [f"DROP VIEW IF EXISTS {SCHEMA}.{VIEW}", _INDEX, *statements, telling]:
+    for statement in (_INDEX, *statements, telling):
         _execute(connection, statement)
     for reader in readers:  # quoted by the server, where need be
         _execute(connection, f"GRANT SELECT ON {SCHEMA}.{VIEW} TO {reader}")
+    return True
+
+
+def _dropped(connection: sa.Connection) -> bool:
+    """Drop the view, if it is there and nothing stands on it; whether it is gone."""
+    try:
+        with connection.begin_nested():
+            _execute(connection, f"DROP VIEW IF EXISTS {SCHEMA}.{VIEW}")
+    except sa.exc.DBAPIError as error:
+        if not isinstance(error.orig, DependentObjectsStillExist):
+            raise
+        log.warning(
+            "%s.%s stays as it was made for another farm file or release: %s. Remedy: drop what "
+            "stands on it, run `mushroom init`, then make that again",
+            SCHEMA, VIEW, error.orig.diag.message_detail,
+        )  # fmt: skip
+        return False
     return True
 
 

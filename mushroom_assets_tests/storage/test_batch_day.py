@@ -190,6 +190,19 @@ def test_it_is_made_anew_only_for_another_farm_and_its_readers_stay(
     execute(database.url, f"DROP ROLE {role}")
 
 
+def test_a_view_that_stands_on_it_keeps_it_as_it_is_and_is_named(
+    database: Database, farm: Farm, caplog: pytest.LogCaptureFixture
+) -> None:
+    make(database, farm)
+    execute(database.url, "CREATE VIEW public.mine AS SELECT room_id FROM farm.batch_day")
+    other = farm.model_copy(update={"timezone": "Europe/Berlin"})
+    assert not make(database, other)
+    assert "view mine depends on view farm.batch_day. Remedy: drop what stands on" in caplog.text
+    assert ask(database) == []
+    execute(database.url, "DROP VIEW public.mine")
+    assert make(database, other)
+
+
 def test_quantities_whose_columns_cannot_be_named_are_left_out_and_told(
     database: Database, farm: Farm, caplog: pytest.LogCaptureFixture
 ) -> None:

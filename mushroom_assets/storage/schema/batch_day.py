@@ -59,15 +59,15 @@ def _of_a_quantity(name: str, figure: str, quantity: str, unit: str) -> Column[A
 
 
 def _of_the_day() -> list[Column[Any]]:
-    stats = daily_env_stats.columns
+    growing = daily_env_stats.columns["is_growth_phase"].info["meaning"]
     return [
         col("stat_date", Date, "farm-local day", "农场当地日期", key=True,
             origin="daily_env_stats.stat_date"),
         col("room_id", Text, "growing room", "库房", key=True, origin="daily_env_stats.room_id"),
         *growth("daily_env_stats.batch_date"),
-        opt("is_growth_phase", Boolean, *stats["is_growth_phase"].info["meaning"].values(),
+        opt("is_growth_phase", Boolean, *growing.values(),
             origin="daily_env_stats.is_growth_phase"),
-        opt("bag_count", Integer, "bags of the batch", "该批次的菌包数", unit="1",
+        opt("bag_count", Integer, "bags of the batch", "该批次的菌包数", scale="1",
             origin="batch.bag_count"),
         opt("verdict", Text, "verdict of the day's report", "当天报告的结论",
             origin="daily_room_report.verdict"),
@@ -80,7 +80,8 @@ def _of_the_day() -> list[Column[Any]]:
             "当天由模型判定的图像数，以最近一次使用的模型为准", scale="1", origin=IMAGES),
         *_label("stage", "阶段"),
         *_label("condition", "状况"),
-        opt("wet_hours", Double, *stats["wet_hours"].info["meaning"].values(), unit="h",
+        opt("wet_hours", Double, "hours of 97 % humidity or more, or within 0.5 K of the dew point",
+            "湿度达到 97 % 或气温距露点 0.5 K 以内的小时数", unit="h",
             origin="daily_env_stats.wet_hours"),
     ]  # fmt: skip
 
