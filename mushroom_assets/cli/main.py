@@ -23,6 +23,7 @@ SUBCOMMANDS = {
     "health": ("health", "health"),
     "status": ("status", "status"),
     "diff": ("diff", "diff"),
+    "export": ("export", "export"),
     "web": ("web", "web"),
     "settings": ("settings", "settings"),
     "simulate": ("data", "simulate"),

@@ -50,11 +50,16 @@ def table(
     chinese: str,
     *parts: Any,
     role: Role,
+    day: str | None = None,
     into: MetaData = metadata,
     **options: Any,
 ) -> Table:
-    """A table with what its rows are, in both languages; the English text is the SQL comment."""
-    info = {"meaning": {"en": meaning, "zh": chinese}, "role": role}
+    """A table with what its rows are, in both languages; the English text is the SQL comment.
+
+    `day` names the column, a date or an instant, that tells which farm day a row belongs to; None
+    where rows belong to none.
+    """
+    info = {"meaning": {"en": meaning, "zh": chinese}, "role": role, "day": day}
     return Table(name, into, *parts, comment=meaning, info=info, **options)
 
 
@@ -136,6 +141,12 @@ def meaning(thing: Table | Column[Any], language: Language) -> str:
     """What a table's rows are, or what a column means."""
     text: str = thing.info["meaning"][language]
     return text
+
+
+def day_column(of: Table) -> Column[Any] | None:
+    """The column that tells which farm day a row belongs to, None where rows belong to none."""
+    name: str | None = of.info["day"]
+    return of.columns[name] if name else None
 
 
 def unit(column: Column[Any]) -> str | None:

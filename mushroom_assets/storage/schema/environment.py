@@ -217,4 +217,5 @@ daily_env_stats = table(
     CheckConstraint("in_range BETWEEN 0 AND 1", name="in_range"),
     Index(None, "room_id", "stat_date"),
     role=Role.RESULT,
+    day="stat_date",
 )

@@ -69,4 +69,5 @@ daily_room_report = table(
     *provenance(),
     CheckConstraint("verdict IN ('good', 'watch', 'act', 'insufficient_data')", name="verdict"),
     role=Role.RESULT,
+    day="stat_date",
 )

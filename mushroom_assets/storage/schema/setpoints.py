@@ -119,4 +119,5 @@ hourly_setpoint_changes = table(
     Index(None, "changed_at"),
     Index(None, "room_id", "changed_at"),
     role=Role.RESULT,
+    day="changed_at",
 )

@@ -229,6 +229,7 @@ daily_clip_inference = table(
     Index(None, "room_id", "captured_at"),
     Index(None, "content_sha256"),
     role=Role.RESULT,
+    day="image_date",
 )
 
 vectors_in_rows(daily_clip_inference)
