@@ -6,6 +6,7 @@ Routers that only read and those that change something are apart: `READING` and 
 import datetime as dt
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -13,14 +14,15 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from mushroom_assets.domain.farm_file import FarmFileError
 from mushroom_assets.service.watching import Watching
-from mushroom_assets.web import morning
+from mushroom_assets.web import morning, pictures, room
 from mushroom_assets.web.place import Place, spoken_farm
 from mushroom_assets.web.reading import NotThere
 from mushroom_assets.web.rendering import page
 from mushroom_assets.web.watch import watch_router
 
-READING = (morning.router,)
+READING = (morning.router, pictures.router, room.router)
 AWAY = 503
+NO_PAGE = 404  # also where a page is asked for by what makes no sense
 RETRY_S = 5  # the page that tells of an outage asks again after so long
 FOR_EVER = (
     "public, max-age=31536000, immutable"  # a static file's address has a mark of its content
@@ -49,6 +51,7 @@ def build_app(place: Place, watching: Watching) -> FastAPI:
     app.exception_handler(NotThere)(_not_there)
     app.exception_handler(FarmFileError)(_farm_file_fault)
     app.exception_handler(HTTPException)(_no_page)
+    app.exception_handler(RequestValidationError)(_no_page)
     return app
 
 
@@ -70,6 +73,5 @@ async def _farm_file_fault(request: Request, fault: Exception) -> PlainTextRespo
 
 async def _no_page(request: Request, fault: Exception) -> HTMLResponse:
     """There is no such page, or it may not be asked so."""
-    assert isinstance(fault, HTTPException)  # noqa: S101 - the handler of this one
-    farm = spoken_farm(request)
-    return page(request, farm, "nothing.html", fault.status_code, refresh=0)
+    status = fault.status_code if isinstance(fault, HTTPException) else NO_PAGE
+    return page(request, spoken_farm(request), "nothing.html", status, refresh=0)

@@ -92,7 +92,7 @@ def words(farm: Farm) -> dict[str, Any]:
         "time": lambda at: f"{at.astimezone(farm.zone):%H:%M}",
         "moment": partial(_moment, farm),
         "day": partial(_day, farm),
-        "date": partial(_day, farm, key="page.date"),
+        "date": partial(short_day, farm),
         "age": partial(age_text, farm),
         "json": lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
     }
@@ -109,12 +109,11 @@ def _band(farm: Farm, band: Band, quantity: str, unit: bool = False) -> str:
     return f"{told} {farm.units().get(quantity, '')}" if unit else told
 
 
-def _moment(farm: Farm, at: dt.datetime, today: dt.date) -> str:
+def _moment(farm: Farm, at: dt.datetime, today: dt.date | None) -> str:
     """The time of day, with its day where that is not today."""
     local = at.astimezone(farm.zone)
-    return (
-        f"{local:%H:%M}" if local.date() == today else f"{_day(farm, local.date())} {local:%H:%M}"
-    )
+    time = f"{local:%H:%M}"
+    return time if local.date() == today else f"{short_day(farm, local.date())} {time}"
 
 
 def _day(farm: Farm, day: dt.date, key: str = "page.day") -> str:
@@ -127,6 +126,11 @@ def _day(farm: Farm, day: dt.date, key: str = "page.day") -> str:
         "day": day.day,
     }
     return say(key, farm, **values)
+
+
+def short_day(farm: Farm, day: dt.date) -> str:
+    """`27 Nov`, `11月27日`."""
+    return _day(farm, day, "page.date")
 
 
 def age_text(farm: Farm, seconds: float) -> str:

@@ -85,9 +85,9 @@ def test_an_empty_room_that_is_silent_for_a_week_is_not_waited_for(farm: Farm) -
     assert [[one.room_id for one in part] for part in (told.rooms, told.empty)] == [["b"], ["a"]]
     assert told.well
     # One that has a batch is waited for, and so is one that was heard of
-    known: dict[str, Any]
-    for known in ({"newest": gone, "growth": GROWING}, {"newest": NOW, "growth": over}):
-        assert morning([dataclasses.replace(empty, **known)], NOW, farm).empty == []
+    for newest, growth in ((gone, GROWING), (NOW, over)):
+        known = dataclasses.replace(empty, newest=newest, growth=growth)
+        assert morning([known], NOW, farm).empty == []
 
 
 def test_rooms_that_stop_together_have_one_cause(farm: Farm) -> None:

@@ -24,6 +24,7 @@ NOW = dt.datetime(2026, 1, 20, 0, 30, tzinfo=dt.UTC)  # 08:30 in Shanghai
 YESTERDAY = dt.date(2026, 1, 19)
 BATCH = dt.date(2026, 1, 10)  # growth day 11 is the 20th
 STATUS = "mushroom_env_status"
+APART = {"td", "th", "li", "span", "time", "small", "p"}  # no words of two of them are one
 LEVELS = {"temperature": 18.0, "humidity": 90.0, "co2": 2000.0}
 
 
@@ -82,6 +83,8 @@ class Text(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        if tag in APART:
+            self._words.append(" ")
 
     def handle_data(self, data: str) -> None:
         self._words.append(data)

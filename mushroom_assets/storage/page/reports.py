@@ -1,10 +1,11 @@
 """Reports and their numbers for the farm's page: the newest of all rooms, a day's, a batch's."""
 
 import datetime as dt
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
+from mushroom_assets.domain.batch_course import DayOfBatch, DayOfGood
 from mushroom_assets.storage.schema import daily_env_stats, daily_room_report
 
 _report = daily_room_report.c
@@ -43,50 +44,23 @@ def stats_of(connection: sa.Connection, room: str, day: dt.date) -> list[dict[st
     return [dict(row) for row in connection.execute(statement).mappings()]
 
 
-class BatchDay(NamedTuple):
-    """A quantity on a growth day of a batch."""
-
-    batch_date: dt.date
-    growth_day: int
-    quantity: str
-    stat_date: dt.date
-    low: float | None
-    median: float | None
-    high: float | None
-    coverage: float
-
-
-def batch_days(connection: sa.Connection, room: str, since: dt.date) -> list[BatchDay]:
+def batch_days(connection: sa.Connection, room: str, since: dt.date) -> list[DayOfBatch]:
     """A room's days in growth from a day on, by batch and growth day."""
     columns = (
         _stats.batch_date,
         _stats.growth_day,
         _stats.quantity,
-        _stats.stat_date,
-        _stats.min,
         _stats.median,
-        _stats.max,
         _stats.coverage,
     )
     statement = sa.select(*columns).where(
         _stats.room_id == room, _stats.stat_date >= since, _stats.is_growth_phase
     )
     ordered = statement.order_by(_stats.batch_date, _stats.growth_day, _stats.quantity)
-    return [BatchDay(*row) for row in connection.execute(ordered)]
+    return [DayOfBatch(*row) for row in connection.execute(ordered)]
 
 
-class GoodDay(NamedTuple):
-    """What the days judged good had at a growth day: quantiles of their medians."""
-
-    quantity: str
-    growth_day: int
-    days: int
-    p10: float
-    median: float
-    p90: float
-
-
-def good_days(connection: sa.Connection, since: dt.date) -> list[GoodDay]:
+def good_days(connection: sa.Connection, since: dt.date) -> list[DayOfGood]:
     """The days of all rooms that were judged good, from a day on, by quantity and growth day."""
     quantile = sa.func.percentile_cont
     shares = [quantile(share).within_group(_stats.median) for share in (0.1, 0.5, 0.9)]
@@ -104,4 +78,4 @@ def good_days(connection: sa.Connection, since: dt.date) -> list[GoodDay]:
         .group_by(_stats.quantity, _stats.growth_day)
         .order_by(_stats.quantity, _stats.growth_day)
     )
-    return [GoodDay(*row) for row in connection.execute(statement)]
+    return [DayOfGood(*row) for row in connection.execute(statement)]
