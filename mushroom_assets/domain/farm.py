@@ -390,6 +390,12 @@ class Farm(_Model):
                 return stage
         return None
 
+    def spoken(self, language: Language) -> "Farm":
+        """The same farm for readers of a language, whatever its file says."""
+        if language == self.language:
+            return self
+        return self.model_copy(update={"language": language})
+
     def say(self, text: Text | None) -> str | None:
         """A text of the farm file in the farm's language (English where it has no other)."""
         if not isinstance(text, dict):

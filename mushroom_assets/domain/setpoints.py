@@ -222,6 +222,22 @@ def change_text(change: Change, farm: Farm) -> str:
     return f"{point_text(change, farm)} {_move_text(change, farm)}"
 
 
+def spoken(change: Change, farm: Farm) -> Mapping[str, Any]:
+    """A row as if it had been written in the farm's language, where the farm file knows the point.
+
+    Rows keep the words of the language in which they were written.
+    """
+    rule = farm.points.get(change["device_type"], {}).get(change["point_alias"])
+    if rule is None:
+        return change
+    told = dict(change)
+    told["point_description"] = farm.say(rule.description) or change["point_description"]
+    for time in ("previous", "current"):
+        label = _label(rule, change[f"{time}_value"], farm)  # type: ignore[literal-required]
+        told[f"{time}_label"] = label or told[f"{time}_label"]
+    return told
+
+
 def point_text(change: Change, farm: Farm) -> str:
     """What people call the point of a row, without its room: `air cooler: temperature setpoint`."""
     name = change["point_description"] or change["point_alias"]
