@@ -12,4 +12,4 @@ def target_band(
     farm: Farm, room_id: str, day: dt.date, quantity: str, growth_day: int | None
 ) -> Band | None:
     """The target band in force, both ends included; None where there is none."""
-    return farm.band(quantity, growth_day)
+    return farm.on(room_id, day).band(quantity, growth_day)

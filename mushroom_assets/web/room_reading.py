@@ -30,6 +30,7 @@ from mushroom_assets.storage.page.reports import (
 )
 from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.samples import read_samples
+from mushroom_assets.storage.setting import with_settings
 
 BATCHES_BACK = dt.timedelta(days=200)  # the last ones of a room: a cycle takes a month
 
@@ -61,6 +62,7 @@ class While(NamedTuple):
 
 def read_while(connection: sa.Connection, farm: Farm, room: str, window: Window) -> While:
     """Read a while of a room; a day's, or one that is going on."""
+    farm = with_settings(connection, farm)
     own = [point for point in read_points(connection) if point.room_id == room]
     in_dates = read_batches(connection).get(room, [])
     moves = moves_between(connection, room, window.start, window.end)
@@ -102,7 +104,8 @@ def _climate(
     setting = [point.point_id for point in chain.from_iterable(watched.values())]
     set_to = read_samples(connection, setting, window.start, window.end, carried=True)
     lines = {name: steps(set_to, found, farm) for (_, name), found in watched.items()}
-    felt = climate(samples, sources, farm)
+    day = window.start.astimezone(farm.zone).date()
+    felt = climate(samples, sources, farm, day)
     own = {name: series for (where, name), series in felt.items() if where == room}
     first = first_moves(cast("Sequence[HourlySetpointChanges]", moves))
     return charts(sensors, room, window, lines, in_dates, farm), effects(first, own, farm)
