@@ -75,7 +75,9 @@ def report_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
             with postgres.transaction(run_id) as connection:
                 written = replace_day(connection, day, farm, run_id)
             ribbons = written.course.ribbons_by_room() if day.key in drawn else {}
-            shown = report_metadata(written.cards, farm, written.newest, ribbons, pictures)
+            shown = report_metadata(
+                written.cards, written.course.farm, written.newest, ribbons, pictures
+            )
             return {day.key: shown}
 
         return replace_windows(context, clock.daily, replace, chunk=1)
@@ -109,7 +111,9 @@ def replace_day(connection: sa.Connection, day: Window, farm: Farm, run_id: str)
 def write_cards(connection: sa.Connection, day: Window, farm: Farm) -> tuple[Course, list[Card]]:
     """Write a day's reports from the stored results of the day; returns its course too."""
     course = read_course(connection, day, farm)
-    return course, [card(room_day, farm) for room_day in _room_days(connection, course)]
+    farm = course.farm
+    found = _room_days(connection, course)
+    return course, [card(each, farm.on(each.room_id, day.date)) for each in found]
 
 
 def within(day: Window) -> sa.ColumnElement[bool]:

@@ -24,6 +24,7 @@ SUBCOMMANDS = {
     "status": ("status", "status"),
     "diff": ("diff", "diff"),
     "web": ("web", "web"),
+    "settings": ("settings", "settings"),
     "simulate": ("data", "simulate"),
     "load": ("load", "load"),
     "label": ("load", "label"),

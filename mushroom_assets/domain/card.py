@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.names import REPORT
 from mushroom_assets.domain.origin import may_judge, origin_text
 from mushroom_assets.domain.peers import RoomAge, quoted
 from mushroom_assets.domain.report import (
@@ -50,12 +51,14 @@ class Card:
 
     `parts` are Markdown: `head`, `statistics`, `changes`, `peers` and `images`, in the order in
     which they are read. After `changes` come `notes` and `harvest` where there are any.
+    `settings_version` is the newest setting that they were made with.
     """
 
     room_day: RoomDay
     verdict: Verdict
     reasons: Sequence[Reason]
     parts: Mapping[str, str]
+    settings_version: int = 0
 
     def row(self) -> DailyRoomReport:
         """The row of `daily_room_report`."""
@@ -65,11 +68,12 @@ class Card:
             "verdict": self.verdict,
             "reasons": self.reasons,
             "summary_md": "\n\n".join(self.parts.values()),
+            "settings_version": self.settings_version,
         }
 
 
 def card(room_day: RoomDay, farm: Farm) -> Card:
-    """Judge a room's day and put it into words."""
+    """Judge a room's day and put it into words, by the farm that is in force."""
     verdict, reasons = assess(room_day, farm)
     parts = {
         "head": _head(room_day, verdict, reasons, farm),
@@ -79,7 +83,7 @@ def card(room_day: RoomDay, farm: Farm) -> Card:
         "peers": _peers(room_day, farm),
         "images": _images(room_day, farm),
     }
-    return Card(room_day, verdict, reasons, parts)
+    return Card(room_day, verdict, reasons, parts, farm.settings_version(REPORT))
 
 
 def verdict_text(verdict: Verdict, farm: Farm) -> str:

@@ -79,6 +79,7 @@ class DailyRoomReport(TypedDict):
     verdict: Verdict
     reasons: Sequence[Reason]
     summary_md: str
+    settings_version: int
     run_id: NotRequired[str]
     computed_at: NotRequired[dt.datetime]
 

@@ -46,7 +46,7 @@ def report_metadata(
 
     Args:
         cards: the day's, in the order of the rooms.
-        farm: its language.
+        farm: its language, and the words in force in each room.
         newest: the newest day that has a report: the asset's first page shows the latest run,
             whatever its day.
         ribbons: the day's course by room; without it the cards are words and numbers alone.
@@ -62,7 +62,8 @@ def report_metadata(
     for card in worst_first:
         shown |= _written(card, pictures.get(card.room_day.room_id), farm)
     for card in worst_first:
-        shown[f"room_{card.room_day.room_id}"] = dg.MetadataValue.md(_glance(card, farm))
+        rules = farm.on(card.room_day.room_id, card.room_day.day)
+        shown[f"room_{card.room_day.room_id}"] = dg.MetadataValue.md(_glance(card, rules))
     shown["dagster/partition_row_count"] = len(cards)
     verdicts = Counter(card.verdict for card in cards)
     return shown | {verdict: verdicts[verdict] for verdict in SEVERITY}
@@ -128,8 +129,9 @@ def _pictures(
         # Brings matplotlib: half a second
         from mushroom_assets.metadata.plots import ribbons as drawing
 
+        rules = farm.on(day.room_id, day.day)
         noted = [to_us(note.noted_at) for note in day.notes[:NOTES_SHOWN]]
-        drawn = drawing.card(ribbons[day.room_id], farm, noted, day.picked_kg)
+        drawn = drawing.card(ribbons[day.room_id], rules, noted, day.picked_kg)
         course = inline(drawn, f"{day.room_id} {day.day}")
         photos = ""
         if draw:

@@ -9,6 +9,7 @@ the bounds here are wider than the package's own, and made from the history alon
 """
 
 import argparse
+import contextlib
 import datetime as dt
 import random
 import tempfile
@@ -25,11 +26,15 @@ import pytest
 import sqlalchemy as sa
 
 from mushroom_assets.automation import demand, following
+from mushroom_assets.domain.settable import UnusableSetting
+from mushroom_assets.ingestion.setting import Change, set_value, undo
 from mushroom_assets.partitions import farm_clock, windows
 from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.storage import migrations
+from mushroom_assets.storage.batches import read_batches
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import RESULTS
+from mushroom_assets.storage.setting import read_settings
 from mushroom_assets_tests.kit.cameras import picture
 from mushroom_assets_tests.kit.databases import NO_RETRY, execute, uri_of
 from mushroom_assets_tests.kit.following import Followed
@@ -63,6 +68,18 @@ REMOVE_NOTE = "DELETE FROM farm.note WHERE note_id = :number"
 REMOVE_PICKINGS = "DELETE FROM farm.harvest WHERE room_id = :room"
 PICK = """INSERT INTO farm.harvest VALUES (:room, :in_date, :picked_on, :kg)
     ON CONFLICT (room_id, in_date, picked_on) DO UPDATE SET weight_kg = excluded.weight_kg"""
+
+
+# Keys that may be set, with values that change rows
+SETTINGS = {
+    "stages.all.bands.temperature": ["[17.6, 19]", "[10, 30]", "none"],
+    "quantities.temperature.plausible": ["[-20, 1000]", "[17.5, 60]"],
+    "quantities.temperature.spike": ["0.5", "none"],
+    "points.cooler.set.threshold": ["0.6", "0.1"],
+    "points.cooler.set.description": ["the setpoint"],
+    "report.act_below": ["0.1", "0.95"],
+    "report.min_coverage": ["0", "1"],
+}
 
 
 class Killed(RuntimeError):
@@ -238,6 +255,37 @@ class History:
         self.followed.small = replace(self.small, farm=farm)
         self.anything = True
 
+    def setting(self) -> None:
+        """Somebody sets a key from some day on, or undoes what was set."""
+        today = dt.datetime.now(self.small.farm.zone).date()
+        farm = self.small.farm
+        with self.small.database.transaction() as connection:
+            known = read_settings(connection, farm).all
+            if known and self.chance.random() < 0.3:
+                version = self.chance.choice(known).version
+                with contextlib.suppress(UnusableSetting):  # undone already
+                    undo(connection, version, "somebody", "a mistake", farm)
+            else:
+                set_value(connection, self.some_change(connection), farm, today)
+        self.anything = True
+
+    def some_change(self, connection: sa.Connection) -> Change:
+        """For the farm, a room or one of its batches."""
+        first = self.begin.astimezone(self.small.farm.zone).date()
+        key = self.chance.choice(list(SETTINGS))
+        room = self.chance.choice([None, "A", "B"])
+        in_dates = read_batches(connection).get(room or "", [])
+        in_date = self.chance.choice([None, *in_dates])
+        return Change(
+            key=key,
+            text=self.chance.choice([*SETTINGS[key], "null"]),
+            room_id=room,
+            in_date=in_date,
+            valid_from=first + dt.timedelta(days=self.chance.randrange(-2, DAYS + 1)),
+            author="somebody",
+            reason="to see what follows",
+        )
+
     def rerun(self) -> None:
         """Somebody makes a stretch anew, reason or not."""
         asset = self.chance.choice(self.assets)
@@ -327,7 +375,7 @@ class History:
         acts: list[Callable[[], None]] = [
             *[self.late_samples] * 3,
             *[self.correction, self.deletion] * 2,
-            *[self.batch, self.edit, self.rerun],
+            *[self.batch, self.edit, self.rerun, self.setting],
             *[self.note, self.picking] * 2,
             self.bags,
             *[self.step] * 5,

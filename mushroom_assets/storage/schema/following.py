@@ -50,6 +50,7 @@ input_change = table(
     opt("device_type", Text, "the point's kind of device", "点位的设备类型"),
     opt("point_alias", Text, "the point's alias", "点位的常用名称"),
     opt("in_date", Date, "the batch", "批次的入库日期"),
+    opt("version", Integer, "the setting", "设置的版本", scale="1"),
     opt("picked_on", Date, "day of the picking", "采收日期"),
     role=Role.WORK,
 )
