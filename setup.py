@@ -40,6 +40,8 @@ setup(
             "storage/*.sql",
             "storage/predecessor/*.sql",
             "inference/models/*",
+            "web/templates/*",
+            "web/static/*",
         ]
     },
     install_requires=[
@@ -68,7 +70,9 @@ setup(
         "zhplot",  # its font, Noto Sans SC: Chinese in the plots
         "apprise",  # notes of failed runs to webhooks and e-mail
         "fsspec",  # image stores by URL: folder, s3://, ...
-        "fastapi",  # the farm's own server: health, readiness, metrics
+        "fastapi",  # the farm's own server: its page, health, readiness, metrics
+        "jinja2",  # the page's templates
+        "python-multipart",  # the page's forms
         "uvicorn",  # its process; dagster-webserver brings it too
         "prometheus-client",  # the metrics' format
         "click",  # the command line

@@ -31,7 +31,7 @@ Instant = DateTime(timezone=True)
 SqlType = type[TypeEngine[Any]] | TypeEngine[Any]
 FARM_FILE = "farm.yaml:"  # an origin that begins so is a key of the farm file
 # Origins that are neither a column nor a key of the farm file; their words are in texts.yaml.
-ORIGINS = ("run", "model", "probe", "samples", "earlier")
+ORIGINS = ("run", "model", "probe", "samples", "earlier", "settings")
 
 
 class Role(Enum):
@@ -40,6 +40,7 @@ class Role(Enum):
     RESULT = "computed for each day or hour: an asset with partitions"
     SOURCE = "delivered by the plant or its people: an asset that no run makes"
     MODEL = "fitted on what is stored: an asset without partitions"
+    RULES = "set by the farm's people, beside the farm file: no asset"
     WORK = "what inference and runs work with: no asset"
 
 
@@ -112,6 +113,19 @@ def growth(origin: str) -> list[Column[Any]]:
         opt("growth_day", Integer, *day, unit="d", origin=origin),
         opt("batch_date", Date, *batch, origin=origin),
     ]
+
+
+def settings_version() -> Column[Any]:
+    """Which setting was the newest in force for the row."""
+    return col(
+        "settings_version",
+        Integer,
+        "newest setting in force that the row depends on; 0: the farm file alone",
+        "该行所依据的生效设置中最新的版本；0 表示只依据农场文件",
+        scale="1",
+        origin="settings",
+        server_default="0",
+    )
 
 
 def provenance(when: str = "computed_at") -> list[Column[Any]]:

@@ -15,6 +15,7 @@ from mushroom_assets.storage.schema.dictionary import (
     growth,
     opt,
     provenance,
+    settings_version,
     table,
     vectors_in_rows,
 )
@@ -160,6 +161,7 @@ daily_clip_inference = table(
         unit="ppm",
         origin=CLIMATE,
     ),
+    settings_version(),
     *provenance(),
     opt(
         "probe_stage",
