@@ -32,6 +32,7 @@ def test_the_wheel_loads_definitions_and_farm_file_in_an_empty_environment(tmp_p
     models = ("mushroom-tiny.json", *weights, "MODEL_CARD.md")
     model = [f"inference/models/{name}" for name in models]
     views = [f"storage/predecessor/{name}" for name in VIEWS.values()]
+    views.append("storage/batch_day.sql")
     for name in ("farm.yaml", "dagster.yaml", "workspace.yaml", *model, *views):
         assert f"mushroom_assets/{name}" in packed
     assert not [name for name in packed if "tests" in name or name.startswith("training")]
