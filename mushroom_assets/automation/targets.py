@@ -21,9 +21,14 @@ class Target:
     url: str
 
     @property
+    def key(self) -> str:
+        """What stands for it where its URL, which holds secrets, must not."""
+        return hashlib.sha256(self.url.encode()).hexdigest()[:16]
+
+    @property
     def cursor(self) -> str:
         """Under which key Dagster's storage keeps how far this target has been told."""
-        return f"run_failure_notification/{hashlib.sha256(self.url.encode()).hexdigest()[:16]}"
+        return f"run_failure_notification/{self.key}"
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from mushroom_assets.domain.alarm_rules import Alarms
 from mushroom_assets.domain.zones import UnusableZone, exists, require_whole_jumps
 
 Language = Literal["en", "zh"]
@@ -221,6 +222,7 @@ class Farm(_Model):
     owners: Owners = Owners()
     keep: Keep = Keep()
     feeds: Feeds = Feeds()
+    alarms: Alarms = Alarms()
     follow_days: int = Field(default=35, ge=0, le=3660)
 
     @field_validator("timezone")
@@ -260,6 +262,7 @@ class Farm(_Model):
         self._check_quantities()
         self._check_stages()
         self._check_keep()
+        self._check_alarms()
         return self
 
     def _check_clock(self) -> None:
@@ -308,6 +311,13 @@ class Farm(_Model):
                     f"keep: {name}: at least {least} days are needed (a cycle, and "
                     f"{LOOKED_BACK_DAYS} days that are looked back over), got {days}"
                 )
+
+    def _check_alarms(self) -> None:
+        if "quantities" not in self.alarms.model_fields_set:
+            return  # a farm without humidity need not say so
+        unknown = sorted(self.alarms.quantities.keys() - self.units().keys())
+        if unknown:
+            raise ValueError(f"alarms: no quantity named {unknown[0]!r}")
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
