@@ -168,8 +168,7 @@ def _climate(connection: sa.Connection, given: Look) -> Iterator[Sign]:
     for room in farm.rooms:
         parts = list(_parts(room, start, batches.get(room, ()), given))
         found = room_sensors(columns, room, window, sources, farm)
-        sensors = {name: [each.series for each in own] for name, own in found.items()}
-        yield from climate_signs(room, sensors, parts)
+        yield from climate_signs(room, found, parts)
 
 
 def _parts(

@@ -6,7 +6,7 @@ of `delivery`.
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import dagster as dg
 
@@ -22,6 +22,8 @@ from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnav
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
 from mushroom_assets.settings import UI_URL, Settings, load_settings
+from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.outbox import count_waiting
 
 NAME = "room_notification"
 EVERY_S = 60
@@ -54,33 +56,50 @@ def room_sensor(farm: Farm, *, on: bool) -> dg.SensorDefinition:
         settings = load_settings()
         if not settings.notify:
             return dg.SkipReason(off)
-        farm = farm_file.read()
-        targets = [Target(url) for url in settings.notify]
-        with permanent_faults_fail_at_once():
-            database = postgres.database()
-            post = Post(database, farm, memory, clock)
-            post.remember()
-            cameras = _cameras(image_store, farm, memory)
-            given = Look(farm, clock(), links(settings), _keys(targets), cameras)
-            with database.transaction() as connection:
-                count = look(connection, given)
-            taken, faults = post.deliver(targets)
-        if faults:
-            raise NotDelivered("; ".join(str(fault) for fault in faults))
-        if not count and not taken:
-            return dg.SkipReason(say("rooms_quiet", farm))
-        return dg.SkipReason(say("rooms_told", farm, count=count, taken=taken))
+        doors = _Doors(postgres.database(), image_store, farm_file.read())
+        return dg.SkipReason(_tell(doors, settings, memory))
 
     return tick
+
+
+class _Doors(NamedTuple):
+    """What a tick reads from."""
+
+    database: Database
+    images: ImageStore
+    farm: Farm
+
+
+def _tell(doors: _Doors, settings: Settings, memory: Memory) -> str:
+    """Look, write down what is to be told, and deliver what waits; what was done, in words.
+
+    Raises:
+        NotDelivered: at least one target did not take its message, which waits for its next try.
+    """
+    farm = doors.farm
+    targets = [Target(url) for url in settings.notify]
+    keys = list(dict.fromkeys(target.key for target in targets))
+    with permanent_faults_fail_at_once():
+        post = Post(doors.database, farm, memory, clock)
+        post.remember()
+        cameras = _cameras(doors.images, farm, memory)
+        with doors.database.transaction() as connection:
+            count = look(connection, Look(farm, clock(), links(settings), keys, cameras))
+        taken, faults = post.deliver(targets)
+        if faults:
+            with doors.database.transaction() as connection:
+                waiting = count_waiting(connection, keys)
+    if faults:
+        told = "; ".join(str(fault) for fault in faults)
+        raise NotDelivered(f"{told} ({waiting} messages wait, and are sent until taken)")
+    if not count and not taken:
+        return say("rooms_quiet", farm)
+    return say("rooms_told", farm, count=count, taken=taken)
 
 
 def links(settings: Settings) -> Links:
     """Where readers find more."""
     return Links(settings.page_url, settings.ui_url or UI_URL)
-
-
-def _keys(targets: Sequence[Target]) -> list[str]:
-    return list(dict.fromkeys(target.key for target in targets))
 
 
 def _cameras(store: ImageStore, farm: Farm, memory: Memory) -> list[Feed] | None:

@@ -24,6 +24,7 @@ SUBCOMMANDS = {
     "status": ("status", "status"),
     "diff": ("diff", "diff"),
     "web": ("web", "web"),
+    "notify": ("notify", "notify"),
     "simulate": ("data", "simulate"),
     "load": ("load", "load"),
     "label": ("load", "label"),

@@ -13,7 +13,7 @@ from mushroom_assets.domain.alarm_rules import Kind
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.feeds import FORGOTTEN, Feed, sort
 from mushroom_assets.domain.live import Outside, Part, Trend, outside, trend
-from mushroom_assets.domain.series import Series
+from mushroom_assets.domain.sensors import Sensor
 from mushroom_assets.domain.texts import decimals, duration_text, number_text, quantity_name, say
 from mushroom_assets.domain.windows import to_instant
 
@@ -183,7 +183,7 @@ def unseen(source: str, farm: Farm) -> Iterator[Sign]:
 
 
 def climate_signs(
-    room: str, sensors: Mapping[str, Sequence[Series]], parts: Sequence[Part]
+    room: str, sensors: Mapping[str, Sequence[Sensor]], parts: Sequence[Part]
 ) -> Iterator[Sign]:
     """How a room's quantities stand to their bands, and how they move.
 
@@ -192,7 +192,8 @@ def climate_signs(
         sensors: by quantity, of the last hours.
         parts: the last hours, a part a farm day; the last one ends now and has today's rules.
     """
-    for quantity, series in sensors.items():
+    for quantity, own in sensors.items():
+        series = [sensor.series for sensor in own]
         yield _band_sign(room, quantity, outside(series, quantity, parts), parts[-1])
         watch = parts[-1].farm.alarms.watch(quantity)
         if watch.fall is not None or watch.rise is not None:

@@ -78,7 +78,8 @@ def outside(sensors: Sequence[Series], quantity: str, parts: Sequence[Part]) -> 
             break
         held = _held(sensors, part)
         for place in range(held.since.size - 1, -1, -1):
-            first, last = int(held.since[place]), int(held.until[place])
+            first = int(held.since[place])
+            last = int(held.until[place])
             side = _side(float(held.value[place]), limits)
             if found is None:
                 if last != now or band is None:

@@ -132,7 +132,8 @@ def _severity(row: Report | None) -> int:
 
 def _report_lines(room: str, row: Report | None, day: dt.date, links: Links, farm: Farm) -> str:
     if row is None:
-        mark, text = MARKS["insufficient_data"], say("morning.unknown", farm)
+        mark = MARKS["insufficient_data"]
+        text = say("morning.unknown", farm)
     else:
         mark, _, text = verdict_text(row["verdict"], farm).partition(" ")
         if row["reasons"]:

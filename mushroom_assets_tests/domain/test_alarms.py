@@ -28,6 +28,7 @@ from mushroom_assets.domain.feeds import Feed
 from mushroom_assets.domain.growth import Growth, growth_on
 from mushroom_assets.domain.live import Part, outside, trend
 from mushroom_assets.domain.marks import mark
+from mushroom_assets.domain.sensors import Sensor
 from mushroom_assets.domain.series import SECOND, Series
 from mushroom_assets.domain.windows import to_us
 
@@ -68,11 +69,10 @@ def out_s(values: Sequence[float | None]) -> float:
 
 
 def sign(values: Sequence[float | None], kind: Kind = "band", **options: Any) -> Sign:
-    farm = options.get("farm", FARM)
-    found = climate_signs("A", {"humidity": [series(values)]}, [part(**options)])
+    sensors = {"humidity": [Sensor("env", series(values))]}
+    found = climate_signs("A", sensors, [part(**options)])
     (one,) = [each for each in found if each.subject.kind == kind]
     assert one.subject == Subject(kind, "A", "humidity")
-    assert farm.alarms is not None
     return one
 
 

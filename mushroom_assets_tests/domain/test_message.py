@@ -1,4 +1,4 @@
-"""What stands in a message: worst room first, short, in both languages, whatever rooms are named."""
+"""What stands in a message: the worst room first, short, in both languages, whatever its name."""
 
 import datetime as dt
 from typing import Any
