@@ -26,7 +26,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.feeds import Feed
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.live import Part
-from mushroom_assets.domain.message import Links, Message, News, at_once, morning
+from mushroom_assets.domain.message import Links, Message, News, at_once, lacking, morning
 from mushroom_assets.domain.sensors import find_sources, neighbourhood, point_ids, room_sensors
 from mushroom_assets.domain.windows import Window, to_us
 from mushroom_assets.storage.alarms import (
@@ -43,6 +43,10 @@ from mushroom_assets.storage.outbox import write_messages
 from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.samples import read_samples
 
+# A morning without reports is told so long after its time, where a week has any; as what it is kept
+PATIENCE = dt.timedelta(hours=4)
+KNOWN_BEFORE = dt.timedelta(days=7)
+LACKING = " lacking"
 FarmOn = Callable[[str, dt.date], Farm]  # the rules of a room on a day
 
 
@@ -105,26 +109,46 @@ def look(connection: sa.Connection, given: Look) -> int:
 def _message(
     connection: sa.Connection, digest: Reports, still: Sequence[Open], news: News, given: Look
 ) -> Message | None:
-    if not digest:
-        return at_once(news, given.links, given.farm)
-    # The verdicts are told by the rooms' lines
-    begun = [sign for sign in news.begun if sign.subject.kind != "act"]
-    ended = [sign for sign in news.ended if sign.subject.kind != "act"]
-    rest = News(begun, ended, given.now)
-    message = morning(digest, still, rest, given.links, given.farm)
-    title = "" if message is None else message.title
-    write_morning(connection, _yesterday(given), title, given.now)
-    return message
+    day = _yesterday(given)
+    if digest:
+        # The verdicts are told by the rooms' lines
+        begun = [sign for sign in news.begun if sign.subject.kind != "act"]
+        ended = [sign for sign in news.ended if sign.subject.kind != "act"]
+        rest = News(begun, ended, given.now)
+        message = morning(digest, still, rest, given.links, given.farm)
+        title = "" if message is None else message.title
+        write_morning(connection, f"{day}", title, given.now)
+        return message
+    if _is_lacking(connection, given):
+        message = lacking(day, news, given.links, given.farm)
+        write_morning(connection, f"{day}{LACKING}", message.title, given.now)
+        return message
+    return at_once(news, given.links, given.farm)
 
 
 def _digest(connection: sa.Connection, reports: Reports, given: Look) -> Reports:
     """Yesterday's reports, when it is time to tell them; else none."""
     day = _yesterday(given)
     found = [row for row in reports if row["stat_date"] == day]
-    is_time = given.local.time() >= given.farm.alarms.morning_at
-    if not found or not is_time or given.farm.alarms.is_quiet(given.local):
+    if not found or not _is_after(dt.timedelta(), given):
         return []
-    return [] if is_morning_told(connection, day) else found
+    return [] if is_morning_told(connection, f"{day}") else found
+
+
+def _is_lacking(connection: sa.Connection, given: Look) -> bool:
+    """Whether it is to be told that yesterday has no report; a farm that has none at all is new."""
+    if not _is_after(PATIENCE, given):
+        return False
+    day = _yesterday(given)
+    days = {row["stat_date"] for row in read_reports(connection, day - KNOWN_BEFORE)}
+    return bool(days) and day not in days and not is_morning_told(connection, f"{day}{LACKING}")
+
+
+def _is_after(wait: dt.timedelta, given: Look) -> bool:
+    """Whether it is so long after the time of the morning message, and no quiet hour."""
+    alarms = given.farm.alarms
+    since = dt.datetime.combine(given.local.date(), alarms.morning_at) + wait
+    return given.local.replace(tzinfo=None) >= since and not alarms.is_quiet(given.local)
 
 
 def _waits_for_morning(
@@ -134,7 +158,8 @@ def _waits_for_morning(
     if digest or "act" in given.farm.alarms.breaks_quiet:
         return False
     day = _yesterday(given)
-    return any(row["stat_date"] == day for row in reports) and not is_morning_told(connection, day)
+    is_there = any(row["stat_date"] == day for row in reports)
+    return is_there and not is_morning_told(connection, f"{day}")
 
 
 def _yesterday(given: Look) -> dt.date:

@@ -209,13 +209,13 @@ def _band_sign(room: str, quantity: str, found: Outside | None, part: Part) -> S
         return Sign(subject, "off", None, say("alarm.unjudged", farm, quantity=name))
     if found is None:
         return Sign(subject, "unclear")
-    value = _number(found.value, quantity, farm)
     if not found.side:
+        value = _number(found.value, quantity, farm)
         text = say("alarm.back", farm, quantity=name, value=value)
         return Sign(subject, "off", None, text, out_s)
     if found.out_s < out_s:
         return Sign(subject, "hold")
-    limit = _number(found.band[found.side > 0], quantity, farm)
+    value, limit = _apart(found.value, found.band[found.side > 0], quantity, farm)
     key = "alarm.above" if found.side > 0 else "alarm.below"
     time = duration_text(found.out_s, farm)
     text = say(key, farm, quantity=name, value=value, limit=limit, time=time)
@@ -250,6 +250,15 @@ def clock_text(at: dt.datetime, farm: Farm, now: dt.datetime) -> str:
     local = at.astimezone(farm.zone)
     is_today = local.date() == now.astimezone(farm.zone).date()
     return f"{local:%H:%M}" if is_today else f"{local:%Y-%m-%d %H:%M}"
+
+
+def _apart(value: float, limit: float, quantity: str, farm: Farm) -> tuple[str, str]:
+    """Both as they are shown; the value to so many decimals that it is not its limit."""
+    unit = farm.units()[quantity]
+    places = decimals(quantity, unit, farm)
+    while round(value, places) == round(limit, places) and value != limit:
+        places += 1
+    return number_text(value, places, unit), _number(limit, quantity, farm)
 
 
 def _number(value: float, quantity: str, farm: Farm) -> str:

@@ -109,6 +109,12 @@ def morning(
     return _message(title, [*lines, *told], good=False, farm=farm)
 
 
+def lacking(day: dt.date, news: News, links: Links, farm: Farm) -> Message:
+    """In the place of a morning that does not come: there are no reports of the day."""
+    title = say("morning.lacking", farm, day=day)
+    return _message(title, [links.farm(day), *_told(news, links, farm)], good=False, farm=farm)
+
+
 def noted(message: Message, note: str, written: dt.datetime, farm: Farm, now: dt.datetime) -> str:
     """The body of a message that comes late, or perhaps again, with a note that says so."""
     return f"{say(note, farm, time=clock_text(written, farm, now))}\n{message.body}"

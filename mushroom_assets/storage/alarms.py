@@ -43,15 +43,15 @@ def write_decision(connection: sa.Connection, found: Decision, now: dt.datetime)
         connection.execute(sa.insert(alarm).values(_row(sign, now)))
 
 
-def is_morning_told(connection: sa.Connection, day: dt.date) -> bool:
-    """Whether the rooms of a day were told."""
-    same = (alarm.c.kind == MORNING) & (alarm.c.name == f"{day}")
+def is_morning_told(connection: sa.Connection, name: str) -> bool:
+    """Whether the rooms of a day were told, or something else that is told once by its name."""
+    same = (alarm.c.kind == MORNING) & (alarm.c.name == name)
     return connection.scalar(sa.select(sa.exists().where(same))) is True
 
 
-def write_morning(connection: sa.Connection, day: dt.date, title: str, now: dt.datetime) -> None:
+def write_morning(connection: sa.Connection, name: str, text: str, now: dt.datetime) -> None:
     """Write down that the rooms of a day are told."""
-    row = {"kind": MORNING, "room_id": "", "name": f"{day}", "text": title}
+    row = {"kind": MORNING, "room_id": "", "name": name, "text": text}
     connection.execute(sa.insert(alarm).values(row | {"told_at": now, "ended_at": now}))
 
 

@@ -315,6 +315,42 @@ def test_reports_that_come_late_are_told_when_they_are_there(farm: Told, webhook
     assert webhook.titles == ["2026-03-09: 1 of 2 rooms are not well"]
 
 
+def test_what_the_morning_has_told_is_told_by_no_other_message(
+    farm: Told, webhook: Webhook
+) -> None:
+    well(farm, 24 * 60)
+    farm.report("A", "act", "hot")
+    farm.report("B", "good")
+    farm.tick()
+    farm.tick(1)
+    for room in "AB":
+        farm.report(room, "good", day="2026-03-10")
+    farm.tick(12 * 60)  # past midnight: it waits for the morning
+    assert webhook.titles == ["2026-03-09: 1 of 2 rooms are not well"]
+    farm.tick(6 * 60)
+    assert webhook.titles[1:] == ["2026-03-10: all 2 rooms good"]
+    assert [row.kind for row in farm.rows(alarm) if row.ended_at is None] == []
+
+
+def test_a_morning_without_reports_says_so_once_and_is_made_up_for(
+    farm: Told, webhook: Webhook
+) -> None:
+    well(farm)
+    farm.tick()
+    assert webhook.posted == []  # a farm that never had any
+    farm.report("A", "good", day="2026-03-08")
+    farm.now -= 121 * MINUTE  # 09:59
+    farm.tick()
+    assert webhook.posted == []
+    farm.tick(1)
+    farm.tick(1)
+    assert webhook.titles == ["There is no report of 2026-03-09 yet"]
+    for room in "AB":
+        farm.report(room, "good")
+    farm.tick(1)
+    assert webhook.titles[1:] == ["2026-03-09: all 2 rooms good"]
+
+
 QUIET = 'alarms: {quiet_hours: ["22:00", "13:00"]}\n'
 
 

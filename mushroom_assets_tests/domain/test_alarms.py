@@ -151,7 +151,7 @@ def test_a_value_outside_for_the_set_time_is_on_and_says_how_long() -> None:
     on = sign([90.0] * 60 + [96.0] * 30)
     assert (on.state, on.text) == ("on", "humidity 96.0 %, above 95.0 % for 30 min")
     assert on.since == NOW - dt.timedelta(minutes=30)
-    assert sign([90.0] * 60 + [87.95] * 90).text == "humidity 88.0 %, below 88.0 % for 1 h 30 min"
+    assert sign([90.0] * 60 + [87.95] * 90).text == "humidity 87.95 %, below 88.0 % for 1 h 30 min"
     quick = parse_farm(TEXT + "alarms: {quantities: {humidity: {out_of_band_s: 600}}}")
     assert sign([90.0] * 60 + [96.0] * 10, farm=quick).state == "on"
     assert sign([90.0] * 60).state == "off"
@@ -162,7 +162,7 @@ def test_a_chinese_farm_is_told_in_chinese() -> None:
     assert sign([96.0] * 30, farm=zh).text == "湿度 96.0 %，高于 95.0 % 已 30 分钟"
     falling = [95.0 - minute * 0.1 for minute in range(180)]
     assert sign(falling, "rate", farm=zh).text == (
-        "湿度在 3 小时 0 分钟 内平均每小时下降 6.0 %，现为 77.1 %"
+        "湿度在 3 小时 0 分钟内平均每小时下降 6.0 %，现为 77.1 %"
     )
 
 
