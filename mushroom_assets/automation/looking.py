@@ -6,7 +6,7 @@ is the business of `delivery`.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -42,12 +42,12 @@ from mushroom_assets.storage.feeds import read_newest
 from mushroom_assets.storage.outbox import write_messages
 from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.samples import read_samples
+from mushroom_assets.storage.setting import with_settings
 
 # A morning without reports is told so long after its time, where a week has any; as what it is kept
 PATIENCE = dt.timedelta(hours=4)
 KNOWN_BEFORE = dt.timedelta(days=7)
 LACKING = " lacking"
-FarmOn = Callable[[str, dt.date], Farm]  # the rules of a room on a day
 
 
 class Look(NamedTuple):
@@ -59,7 +59,6 @@ class Look(NamedTuple):
         links: where readers find more.
         targets: keys of who is told.
         cameras: feeds of the rooms' cameras; None where they were not looked at.
-        farm_on: the rules of a room on a day; the farm's unless given.
     """
 
     farm: Farm
@@ -67,16 +66,11 @@ class Look(NamedTuple):
     links: Links
     targets: Sequence[str]
     cameras: Sequence[Feed] | None = None
-    farm_on: FarmOn | None = None
 
     @property
     def local(self) -> dt.datetime:
         """When, by the farm's clock."""
         return self.now.astimezone(self.farm.zone)
-
-    def rules(self, room: str, day: dt.date) -> Farm:
-        """The rules of a room on a day."""
-        return self.farm if self.farm_on is None else self.farm_on(room, day)
 
 
 def look(connection: sa.Connection, given: Look) -> int:
@@ -85,7 +79,8 @@ def look(connection: sa.Connection, given: Look) -> int:
     Returns:
         how many messages were written.
     """
-    farm = given.farm
+    farm = with_settings(connection, given.farm)
+    given = given._replace(farm=farm)
     told = read_open(connection)
     today = given.local.date()
     reports = read_reports(connection, today - OLDEST_VERDICT)
@@ -192,7 +187,7 @@ def _climate(connection: sa.Connection, given: Look) -> Iterator[Sign]:
     columns = {name: samples[name].to_numpy() for name in ("point_id", "at", "value")}
     for room in farm.rooms:
         parts = list(_parts(room, start, batches.get(room, ()), given))
-        found = room_sensors(columns, room, window, sources, farm)
+        found = room_sensors(columns, room, window, sources, parts[-1].farm)
         yield from climate_signs(room, found, parts)
 
 
@@ -201,7 +196,7 @@ def _parts(
 ) -> Iterator[Part]:
     """The last hours of a room, a part a farm day, each with its day's rules."""
     for day, first, last in _days(start, given.now, given.farm):
-        rules = given.rules(room, day)
+        rules = given.farm.on(room, day)
         growth = growth_on(day, in_dates, rules.cycle_days)
         yield Part(to_us(first), to_us(last), rules, growth)
 

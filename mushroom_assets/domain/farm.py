@@ -9,18 +9,20 @@ import itertools
 import re
 import zoneinfo
 from collections import Counter
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from mushroom_assets.domain.alarm_rules import Alarms
+from mushroom_assets.domain.alarm_rules import WATCHED, Alarms
 from mushroom_assets.domain.zones import UnusableZone, exists, require_whole_jumps
 
 Language = Literal["en", "zh"]
@@ -203,8 +205,29 @@ class Feeds(_Model):
     images_late_s: int = Field(default=7200, ge=60, lt=7 * 86_400)
 
 
+class Stretch(NamedTuple):
+    """A room's days, both included, on which a setting gives a key another value than the file."""
+
+    room_id: str
+    first: dt.date
+    last: dt.date
+    value: Any
+
+
+class Past(Protocol):
+    """What was set beside the farm file: `in_force.Settings`."""
+
+    def farm(self, room_id: str, day: dt.date) -> "Farm":
+        """The farm as it is in force in a room on a day."""
+        ...
+
+    def stretches(self, key: str, first: dt.date, last: dt.date) -> Sequence[Stretch]:
+        """Where a setting gives a key another value, from a first to a last day."""
+        ...
+
+
 class Farm(_Model):
-    """One farm, as its file describes it."""
+    """One farm, as its file describes it, or as it is in force in a room on a day."""
 
     timezone: str
     first_day: dt.date = Field(ge=dt.date(1970, 1, 1), le=dt.date(2100, 1, 1))
@@ -224,6 +247,9 @@ class Farm(_Model):
     feeds: Feeds = Feeds()
     alarms: Alarms = Alarms()
     follow_days: int = Field(default=35, ge=0, le=3660)
+
+    _past: Past | None = PrivateAttr(default=None)
+    _versions: Mapping[str, int] = PrivateAttr(default={})
 
     @field_validator("timezone")
     @classmethod
@@ -313,11 +339,35 @@ class Farm(_Model):
                 )
 
     def _check_alarms(self) -> None:
-        if "quantities" not in self.alarms.model_fields_set:
+        if self.alarms.quantities == WATCHED:
             return  # a farm without humidity need not say so
         unknown = sorted(self.alarms.quantities.keys() - self.units().keys())
         if unknown:
             raise ValueError(f"alarms: no quantity named {unknown[0]!r}")
+
+    def on(self, room_id: str, day: dt.date) -> "Farm":
+        """The farm as it is in force in a room on a farm day; without settings this one."""
+        return self if self._past is None else self._past.farm(room_id, day)
+
+    def stretches(self, key: str, first: dt.date, last: dt.date) -> Sequence[Stretch]:
+        """Where a setting gives a key another value, from a first to a last day."""
+        return () if self._past is None else self._past.stretches(key, first, last)
+
+    def settings_version(self, asset: str) -> int:
+        """The newest setting in force that an asset's rows depend on; 0 is the file alone."""
+        return self._versions.get(asset, 0)
+
+    def with_past(self, past: Past) -> "Farm":
+        """The farm of the file with what was set beside it."""
+        found = self.model_copy()
+        found._past = past
+        return found
+
+    def made_by(self, versions: Mapping[str, int]) -> "Farm":
+        """A farm that is in force, with the newest setting in it by asset."""
+        found = self.model_copy()
+        found._versions = dict(versions)
+        return found
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
@@ -349,6 +399,12 @@ class Farm(_Model):
             if first <= growth_day <= last:
                 return stage
         return None
+
+    def spoken(self, language: Language) -> "Farm":
+        """The same farm for readers of a language, whatever its file says."""
+        if language == self.language:
+            return self
+        return self.model_copy(update={"language": language})
 
     def say(self, text: Text | None) -> str | None:
         """A text of the farm file in the farm's language (English where it has no other)."""

@@ -8,6 +8,7 @@ from mushroom_assets.service.home import require_free_port
 from mushroom_assets.service.watching import Watching
 from mushroom_assets.settings import Settings
 from mushroom_assets.web.app import build_app
+from mushroom_assets.web.place import Place
 
 log = logging.getLogger(__name__)
 ENDS_WITHIN_S = 5  # whoever is being answered when it is stopped
@@ -21,7 +22,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
     """
     require_free_port(host, port)
     config = uvicorn.Config(
-        build_app(Watching(settings)),
+        build_app(Place(settings), Watching(settings)),
         host=host,
         port=port,
         log_config=None,  # the command has set up logging

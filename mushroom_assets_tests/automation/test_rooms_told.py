@@ -25,6 +25,7 @@ from mushroom_assets.definitions import build_definitions
 from mushroom_assets.faults.database import DatabaseUnavailable
 from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
 from mushroom_assets.storage.schema import alarm, message
+from mushroom_assets.storage.setting import append_setting
 from mushroom_assets_tests.kit.plant import put_batch
 from mushroom_assets_tests.kit.small import Build, SmallFarm
 from mushroom_assets_tests.kit.tcp_proxy import Fault, Proxy
@@ -154,6 +155,19 @@ def test_a_room_out_of_its_band_is_told_once_and_once_more_when_it_is_over(
     assert len(webhook.posted) == 2
     ended = [(row.kind, row.room_id, row.name) for row in farm.rows(alarm) if row.ended_at]
     assert ended == [("band", "A", "temperature")]
+
+
+def test_the_band_is_the_one_that_was_set_for_the_room_from_today_on(
+    farm: Told, webhook: Webhook
+) -> None:
+    farm.warm(20, 60)
+    farm.warm(20, 60, "B")
+    with farm.small.database.transaction() as connection:
+        wider = {"key": "stages.all.bands.temperature", "value": [17, 21], "room_id": "A"}
+        said = {"valid_from": TODAY, "author": "Li", "reason": "summer"}
+        append_setting(connection, wider | said)
+    farm.tick()
+    assert webhook.titles == ["Look at B"]
 
 
 def test_without_anybody_to_tell_nothing_is_looked_at(farm: Told) -> None:
