@@ -48,6 +48,8 @@ MARKS = {
     "unsure_label",
     "probe_fit",
     "outside",
+    "alarm.act",
+    "alarm.line",
 }
 
 
