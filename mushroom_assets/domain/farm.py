@@ -9,12 +9,14 @@ import itertools
 import re
 import zoneinfo
 from collections import Counter
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -202,8 +204,29 @@ class Feeds(_Model):
     images_late_s: int = Field(default=7200, ge=60, lt=7 * 86_400)
 
 
+class Stretch(NamedTuple):
+    """A room's days, both included, on which a setting gives a key another value than the file."""
+
+    room_id: str
+    first: dt.date
+    last: dt.date
+    value: Any
+
+
+class Past(Protocol):
+    """What was set beside the farm file: `in_force.Settings`."""
+
+    def farm(self, room_id: str, day: dt.date) -> "Farm":
+        """The farm as it is in force in a room on a day."""
+        ...
+
+    def stretches(self, key: str, first: dt.date, last: dt.date) -> Sequence[Stretch]:
+        """Where a setting gives a key another value, from a first to a last day."""
+        ...
+
+
 class Farm(_Model):
-    """One farm, as its file describes it."""
+    """One farm, as its file describes it, or as it is in force in a room on a day."""
 
     timezone: str
     first_day: dt.date = Field(ge=dt.date(1970, 1, 1), le=dt.date(2100, 1, 1))
@@ -222,6 +245,9 @@ class Farm(_Model):
     keep: Keep = Keep()
     feeds: Feeds = Feeds()
     follow_days: int = Field(default=35, ge=0, le=3660)
+
+    _past: Past | None = PrivateAttr(default=None)
+    _versions: Mapping[str, int] = PrivateAttr(default={})
 
     @field_validator("timezone")
     @classmethod
@@ -308,6 +334,30 @@ class Farm(_Model):
                     f"keep: {name}: at least {least} days are needed (a cycle, and "
                     f"{LOOKED_BACK_DAYS} days that are looked back over), got {days}"
                 )
+
+    def on(self, room_id: str, day: dt.date) -> "Farm":
+        """The farm as it is in force in a room on a farm day; without settings this one."""
+        return self if self._past is None else self._past.farm(room_id, day)
+
+    def stretches(self, key: str, first: dt.date, last: dt.date) -> Sequence[Stretch]:
+        """Where a setting gives a key another value, from a first to a last day."""
+        return () if self._past is None else self._past.stretches(key, first, last)
+
+    def settings_version(self, asset: str) -> int:
+        """The newest setting in force that an asset's rows depend on; 0 is the file alone."""
+        return self._versions.get(asset, 0)
+
+    def with_past(self, past: Past) -> "Farm":
+        """The farm of the file with what was set beside it."""
+        found = self.model_copy()
+        found._past = past
+        return found
+
+    def made_by(self, versions: Mapping[str, int]) -> "Farm":
+        """A farm that is in force, with the newest setting in it by asset."""
+        found = self.model_copy()
+        found._versions = dict(versions)
+        return found
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:

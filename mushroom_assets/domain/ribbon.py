@@ -98,13 +98,14 @@ def day_ribbons(
     found = []
     for room in farm.rooms:
         growth_day = growth_on(day.date, in_dates.get(room, ()), farm.cycle_days).growth_day
-        for name, sensors in room_sensors(columns, room, day, sources, farm).items():
+        rules = farm.on(room, day.date)
+        for name, sensors in room_sensors(columns, room, day, sources, rules).items():
             if name in NOT_SHOWN:
                 continue
             series = [sensor.series for sensor in sensors]
-            band = farm.band(name, growth_day)
+            band = rules.band(name, growth_day)
             steering = setpoints.get((room, name), ())
-            found.append(_ribbon(room, name, series, day, band, steering, farm))
+            found.append(_ribbon(room, name, series, day, band, steering, rules))
     return found
 
 

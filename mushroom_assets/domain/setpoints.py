@@ -8,6 +8,7 @@ those of one pass over the whole span. Nothing is read or written here.
 import datetime as dt
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 
 from mushroom_assets.domain.farm import ChangeType, Farm, WatchedPoint
 from mushroom_assets.domain.growth import growth_on
+from mushroom_assets.domain.names import SETPOINTS
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.steps import reaches
 from mushroom_assets.domain.texts import say
@@ -45,6 +47,7 @@ class HourlySetpointChanges(TypedDict):
     delta: float
     growth_day: int | None
     batch_date: dt.date | None
+    settings_version: int
     run_id: NotRequired[str]
     detected_at: NotRequired[dt.datetime]
 
@@ -53,14 +56,38 @@ class HourlySetpointChanges(TypedDict):
 Change = HourlySetpointChanges | Mapping[str, Any]
 
 
-def watched_points(points: Iterable[Point], farm: Farm) -> dict[int, WatchedPoint]:
-    """The farm file's entry for each watched point of the farm's rooms, by point_id."""
+def watched_points(
+    points: Iterable[Point], farm: Farm, day: dt.date | None = None
+) -> dict[int, WatchedPoint]:
+    """The farm's entry for each watched point of its rooms, by point_id.
+
+    As it is in force on a day, or as the farm file has it.
+    """
+
+    def rule(point: Point) -> WatchedPoint:
+        rules = farm if day is None else farm.on(point.room_id, day)
+        return rules.points[point.device_type][point.point_alias]
+
     return {
-        point.point_id: farm.points[point.device_type][point.point_alias]
+        point.point_id: rule(point)
         for point in points
         if point.room_id in farm.rooms
         and point.point_alias in farm.points.get(point.device_type, {})
     }
+
+
+def by_rules(
+    windows: Sequence[Window], points: Sequence[Point], farm: Farm
+) -> list[tuple[dict[int, WatchedPoint], list[Window]]]:
+    """Consecutive windows divided where what counts as a change is another: rules and windows."""
+    found: list[tuple[dict[int, WatchedPoint], list[Window]]] = []
+    for day, of_day in groupby(windows, key=lambda window: window.date):
+        rules = watched_points(points, farm, day)
+        if found and found[-1][0] == rules:
+            found[-1][1].extend(of_day)
+        else:
+            found.append((rules, list(of_day)))
+    return found
 
 
 def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.DataFrame:
@@ -120,7 +147,7 @@ def records(
         changes: as `detect` returns them; those outside the windows are left out.
         windows: consecutive.
         points: at least those that changed.
-        farm: labels, descriptions, time zone.
+        farm: labels and descriptions as they are in force, time zone.
         in_dates: ascending in-dates by room.
     """
     edges = [window.start_us for window in windows] + [windows[-1].end_us]
@@ -146,9 +173,10 @@ def samples_an_hour(farm: Farm) -> int:
 def _record(
     change: Any, point: Point, farm: Farm, in_dates: Mapping[str, Sequence[dt.date]]
 ) -> HourlySetpointChanges:
-    rule = farm.points[point.device_type][point.point_alias]
     changed_at = to_instant(change.changed_at)
     changed_on = changed_at.astimezone(farm.zone).date()
+    rules = farm.on(point.room_id, changed_on)
+    rule = rules.points[point.device_type][point.point_alias]
     growth = growth_on(changed_on, in_dates.get(point.room_id, ()), farm.cycle_days)
     return {
         "change_id": change_id(point, changed_at),
@@ -168,6 +196,7 @@ def _record(
         "delta": round(float(change.current_value - change.previous_value), 6),
         "growth_day": growth.growth_day,
         "batch_date": growth.batch_date,
+        "settings_version": rules.settings_version(SETPOINTS),
     }
 
 

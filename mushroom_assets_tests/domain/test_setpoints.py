@@ -261,6 +261,7 @@ def test_a_record_says_all_about_its_change() -> None:
         "delta": -0.1,  # not -0.10000000000000142
         "growth_day": 9,
         "batch_date": dt.date(2026, 1, 2),
+        "settings_version": 0,
     }
 
 

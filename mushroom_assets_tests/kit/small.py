@@ -75,8 +75,8 @@ class SmallFarm:
             connection.exec_driver_sql(statement)
 
     def empty(self) -> None:
-        """No samples, no points, no results; point numbers begin anew."""
-        tables = ", ".join(metadata.tables)
+        """No samples, no points, no results; point numbers begin anew. Settings stay."""
+        tables = ", ".join(name for name in metadata.tables if name != "farm.setting")
         with self.database.transaction() as connection:
             connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY"))
 
