@@ -29,6 +29,7 @@ from mushroom_assets.storage.page.reports import newest_reports
 from mushroom_assets.storage.page.sensors import newest_samples
 from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.samples import read_samples
+from mushroom_assets.storage.setting import with_settings
 from mushroom_assets.web.cameras import CamerasNow
 from mushroom_assets.web.place import OfPlace, Place, SpokenFarm
 from mushroom_assets.web.rendering import page
@@ -53,7 +54,7 @@ async def this_morning(request: Request, place: OfPlace, farm: SpokenFarm) -> HT
 
 def read_rooms(connection: sa.Connection, place: Place) -> list[RoomMorning]:
     """What the database says of each room now."""
-    farm = place.farm()
+    farm = with_settings(connection, place.farm())
     now = place.now()
     sources = find_sources(read_points(connection), farm)
     ids = point_ids(sources)
@@ -69,8 +70,9 @@ def read_rooms(connection: sa.Connection, place: Place) -> list[RoomMorning]:
     def of(room: str) -> RoomMorning:
         growth = growth_on(today, in_dates.get(room, ()), farm.cycle_days)
         at = Instant(room, now, growth.growth_day)
-        sensors = sensors_now(columns, at, sources, farm)
-        read = readings(sensors, at, farm)
+        own = farm.on(room, today)
+        sensors = sensors_now(columns, at, sources, own)
+        read = readings(sensors, at, own)
         count, latest = moves.get(room, (0, []))
         return RoomMorning(
             room_id=room,
