@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from mushroom_assets.domain.alarm_rules import WATCHED, Alarms
 from mushroom_assets.domain.zones import UnusableZone, exists, require_whole_jumps
 
 Language = Literal["en", "zh"]
@@ -251,6 +252,7 @@ class Farm(_Model):
     owners: Owners = Owners()
     keep: Keep = Keep()
     feeds: Feeds = Feeds()
+    alarms: Alarms = Alarms()
     follow_days: int = Field(default=35, ge=0, le=3660)
 
     _past: Past | None = PrivateAttr(default=None)
@@ -293,6 +295,7 @@ class Farm(_Model):
         self._check_quantities()
         self._check_stages()
         self._check_keep()
+        self._check_alarms()
         return self
 
     def _check_clock(self) -> None:
@@ -341,6 +344,13 @@ class Farm(_Model):
                     f"keep: {name}: at least {least} days are needed (a cycle, and "
                     f"{LOOKED_BACK_DAYS} days that are looked back over), got {days}"
                 )
+
+    def _check_alarms(self) -> None:
+        if self.alarms.quantities == WATCHED:
+            return  # a farm without humidity need not say so
+        unknown = sorted(self.alarms.quantities.keys() - self.units().keys())
+        if unknown:
+            raise ValueError(f"alarms: no quantity named {unknown[0]!r}")
 
     def on(self, room_id: str, day: dt.date) -> "Farm":
         """The farm as it is in force in a room on a farm day; without settings this one."""
