@@ -13,16 +13,19 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
 from mushroom_assets.domain.farm_file import FarmFileError
+from mushroom_assets.domain.records import RecordError
 from mushroom_assets.service.watching import Watching
-from mushroom_assets.web import morning, pictures, room
+from mushroom_assets.web import labels, morning, pictures, records, room
 from mushroom_assets.web.place import Place, spoken_farm
 from mushroom_assets.web.reading import NotThere
 from mushroom_assets.web.rendering import page
 from mushroom_assets.web.watch import watch_router
 
-READING = (morning.router, pictures.router, room.router)
+READING = (morning.router, labels.router, pictures.router, room.router)
+CHANGING = (labels.changing, records.changing)
 AWAY = 503
 NO_PAGE = 404  # also where a page is asked for by what makes no sense
+REFUSED = 422
 RETRY_S = 5  # the page that tells of an outage asks again after so long
 FOR_EVER = (
     "public, max-age=31536000, immutable"  # a static file's address has a mark of its content
@@ -44,11 +47,12 @@ def build_app(place: Place, watching: Watching) -> FastAPI:
     app = FastAPI(title="mushroom_assets", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.place = place
     app.include_router(watch_router(watching))
-    for router in READING:
+    for router in (*READING, *CHANGING):
         app.include_router(router)
     app.mount("/static", Kept(packages=[("mushroom_assets.web", "static")]))
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.exception_handler(NotThere)(_not_there)
+    app.exception_handler(RecordError)(_not_taken)
     app.exception_handler(FarmFileError)(_farm_file_fault)
     app.exception_handler(HTTPException)(_no_page)
     app.exception_handler(RequestValidationError)(_no_page)
@@ -64,6 +68,11 @@ async def _not_there(request: Request, fault: Exception) -> HTMLResponse:
     answer = page(request, farm, "away.html", AWAY, **told)
     answer.headers["Retry-After"] = str(RETRY_S)
     return answer
+
+
+async def _not_taken(request: Request, fault: Exception) -> HTMLResponse:
+    """What somebody typed is not taken: why, and the way back to it."""
+    return page(request, spoken_farm(request), "refused.html", REFUSED, told=f"{fault}", refresh=0)
 
 
 async def _farm_file_fault(request: Request, fault: Exception) -> PlainTextResponse:

@@ -6,6 +6,7 @@ What is read for it is `room_reading`'s.
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
@@ -15,6 +16,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.room_chart import day_window, last_hours
 from mushroom_assets.web.morning import read_rooms, with_cameras
 from mushroom_assets.web.place import OfPlace, Place, SpokenFarm
+from mushroom_assets.web.records import AUTHOR, at_default
 from mushroom_assets.web.rendering import page
 from mushroom_assets.web.room_reading import Batch, read_batch, read_good_days, read_while
 from mushroom_assets.web.room_words import days_from, of_batch, of_while
@@ -43,7 +45,8 @@ async def a_room(
         raise HTTPException(NO_PAGE)
     today = place.now().astimezone(farm.zone).date()
     shown: dict[str, Any] = {"room": room, "today": today, "day_shown": day, "span": span}
-    shown["days_from"] = days_from
+    shown |= {"days_from": days_from, "author": unquote(request.cookies.get(AUTHOR, ""))}
+    shown["at_default"] = at_default(day, place.now(), farm)
     if span == "cycle":
         seen, good = await _cycle(place, farm, room, day or today)
         shown |= {"seen": seen, **of_batch(seen, good, hour, camera, farm)}
