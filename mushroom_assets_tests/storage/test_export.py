@@ -372,6 +372,27 @@ def test_a_view_of_another_farm_file_is_told_with_its_remedy(
         file_of(database, farm, "batch_day", Form.PARQUET)
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_view_is_read_out_like_a_table(database: Database, farm: Farm, language: str) -> None:
+    quantities = {**farm.quantities, "氧气": farm.quantities["co2"]}
+    own = farm.model_copy(update={"quantities": quantities, "language": language})
+    with database.transaction() as connection:
+        ensure_batch_day(connection, own)
+    days = [dt.date(2026, 1, day) for day in (5, 6, 7)]
+    put(database, daily_env_stats, *(stat(day, quantity="氧气", mean=0.1 + 0.2) for day in days))
+    asked = {"since": days[1], "until": days[2], "rooms": ["611"]}
+    found = parquet_of(database, own, "batch_day", **asked)
+    with database.transaction() as connection:
+        query = "SELECT * FROM farm.batch_day WHERE stat_date > '2026-01-05' ORDER BY stat_date"
+        expected = connection.exec_driver_sql(query).mappings().all()
+    assert comparable(found.to_pylist()) == comparable(expected)
+    assert found["氧气_mean"].to_pylist() == [0.1 + 0.2] * 2
+    assert found.schema.field("氧气_mean").metadata[b"unit"] == b"ppm"
+    text = csv_of(database, own, "batch_day", **asked)
+    assert [row["氧气_mean"] for row in text] == ["0.30000000000000004"] * 2
+    assert [row["temperature_mean"] for row in text] == [None] * 2
+
+
 def test_a_file_without_rows_has_its_columns(database: Database, farm: Farm) -> None:
     assert file_of(database, farm, "batch", Form.CSV) == b"room_id,in_date,bag_count\n"
     assert parquet_of(database, farm, "sample").num_rows == 0
