@@ -14,13 +14,14 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from mushroom_assets.domain.farm_file import FarmFileError
 from mushroom_assets.service.watching import Watching
-from mushroom_assets.web import morning, pictures, room
+from mushroom_assets.web import labels, morning, pictures, room
 from mushroom_assets.web.place import Place, spoken_farm
 from mushroom_assets.web.reading import NotThere
 from mushroom_assets.web.rendering import page
 from mushroom_assets.web.watch import watch_router
 
-READING = (morning.router, pictures.router, room.router)
+READING = (morning.router, labels.router, pictures.router, room.router)
+CHANGING = (labels.changing,)
 AWAY = 503
 NO_PAGE = 404  # also where a page is asked for by what makes no sense
 RETRY_S = 5  # the page that tells of an outage asks again after so long
@@ -44,7 +45,7 @@ def build_app(place: Place, watching: Watching) -> FastAPI:
     app = FastAPI(title="mushroom_assets", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.place = place
     app.include_router(watch_router(watching))
-    for router in READING:
+    for router in (*READING, *CHANGING):
         app.include_router(router)
     app.mount("/static", Kept(packages=[("mushroom_assets.web", "static")]))
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

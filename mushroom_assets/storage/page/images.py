@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from mushroom_assets.storage.results import latest_model
 from mushroom_assets.storage.schema import daily_clip_inference
 
 _image = daily_clip_inference.c
@@ -42,3 +43,35 @@ def images_between(
     )
     ordered = sa.select(latest).order_by(latest.c.captured_at, latest.c.camera)
     return [Judgement(*row) for row in connection.execute(ordered)]
+
+
+class NewestModel(NamedTuple):
+    """The model that judged the newest day's images last: its encoder, and that day."""
+
+    encoder: str
+    day: dt.date
+
+
+def newest_model(connection: sa.Connection) -> NewestModel | None:
+    """The model in use, as the newest rows tell it; None where no image was judged."""
+    day = connection.scalar(sa.select(sa.func.max(_image.image_date)))
+    model = None if day is None else latest_model(connection, day)
+    if day is None or model is None:
+        return None
+    return NewestModel(model.rsplit("/", 1)[0], day)  # its prompts have no part in a vector
+
+
+class PictureFacts(NamedTuple):
+    """What the page tells of an image that is to be labelled."""
+
+    image_path: str
+    room_id: str
+    camera: str | None
+    captured_at: dt.datetime | None
+
+
+def picture_facts(connection: sa.Connection, path: str) -> PictureFacts | None:
+    """What a day knows of an image; None where none has seen it."""
+    columns = [_image[name] for name in PictureFacts._fields]
+    row = connection.execute(sa.select(*columns).where(_image.image_path == path).limit(1)).first()
+    return None if row is None else PictureFacts(*row)
