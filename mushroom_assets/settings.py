@@ -14,6 +14,8 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import FarmFileError, parse_farm, reference_farm_text
 from mushroom_assets.logs import FORMATS, TEXT
 
+UI_URL = "http://127.0.0.1:3000"  # where `mushroom up` serves the UI
+
 
 class SettingsError(ValueError):
     """A setting is missing or cannot be used; the message says which and what to do."""
@@ -44,6 +46,7 @@ class Settings:
     notify: tuple[str, ...] = field(default=(), repr=False)  # apprise URLs, which hold secrets
     page_password: str | None = field(default=None, repr=False)  # for changes on the farm's page
     ui_url: str | None = None  # for links in notifications
+    page_url: str | None = None  # of the farm's page, for links about rooms
     path_prefix: str = ""  # of the UI behind a proxy, "/farm"
     log_format: str = TEXT
     log_dir: Path | None = None  # where the lines of stdout are kept besides
@@ -133,6 +136,7 @@ class Settings:
             "ASSET_BACKFILL_CURSOR_OFFSET": self.backfill_cursor_offset,
             "MUSHROOM_NOTIFY": " ".join(self.notify) or None,
             "MUSHROOM_UI_URL": self.ui_url,
+            "MUSHROOM_PAGE_URL": self.page_url,
             "MUSHROOM_PATH_PREFIX": self.path_prefix or None,
             "MUSHROOM_LOG_FORMAT": self.log_format,
             "MUSHROOM_LOG_DIR": str(self.log_dir) if self.log_dir else None,
@@ -169,6 +173,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         notify=_urls(given.get("MUSHROOM_NOTIFY", "")),
         page_password=_page_password(given),
         ui_url=given.get("MUSHROOM_UI_URL"),
+        page_url=given.get("MUSHROOM_PAGE_URL"),
         path_prefix=path_prefix(given.get("MUSHROOM_PATH_PREFIX", "")),
         log_format=log_format(given),
         log_dir=_path(given, "MUSHROOM_LOG_DIR"),

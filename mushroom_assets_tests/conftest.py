@@ -1,6 +1,7 @@
 """A PostgreSQL of the tests' own, a fresh database for each test, and small farms."""
 
 import datetime as dt
+import os
 import shutil
 import tempfile
 import uuid
@@ -26,6 +27,9 @@ from mushroom_assets_tests.kit.plant import write_farm
 from mushroom_assets_tests.kit.small import FARM, Build, SmallFarm
 
 TESTS = Path(__file__).parent
+# PyTorch's threads give the core away while they wait for one another, here and in all that tests
+# start. By default they wait at work: beside other processes a batch of pictures took 10 s, not 1.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 RUN_DAGSTER = {"assets", "automation", "browser", "checks", "instance"}
 
 if TYPE_CHECKING:

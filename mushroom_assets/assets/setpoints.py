@@ -51,7 +51,8 @@ def setpoints_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
             follow(postgres.database(run_id), farm)
             with postgres.transaction(run_id) as connection:
                 rows = replace_hours(connection, hours, farm, run_id)
-            return {key: setpoint_metadata(part, farm) for key, part in rows.items()}
+                told = with_settings(connection, farm)
+            return {key: setpoint_metadata(part, told) for key, part in rows.items()}
 
         return replace_windows(context, clock.hourly, replace, chunk=chunk_hours(farm))
 

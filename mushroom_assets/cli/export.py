@@ -105,11 +105,13 @@ def _selected(
 def _written(selection: Selection, form: Form, farm: Farm, output: Path) -> int:
     """Write the rows, and count them."""
     counts: list[int] = []
+    parts = len(selection.spans)
+    unit = "day" if parts > 1 else "part"
     quiet = output == STDOUT
     with (
         machine() as settings,
         open_database(settings) as database,
-        progress_bar(len(selection.spans), selection.table.name, "day", quiet=quiet) as bar,
+        progress_bar(parts, selection.table.name, unit, quiet=quiet) as bar,
     ):
 
         def told(rows: int) -> None:

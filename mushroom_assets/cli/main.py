@@ -25,6 +25,7 @@ SUBCOMMANDS = {
     "diff": ("diff", "diff"),
     "export": ("export", "export"),
     "web": ("web", "web"),
+    "notify": ("notify", "notify"),
     "settings": ("settings", "settings"),
     "simulate": ("data", "simulate"),
     "load": ("load", "load"),

@@ -19,7 +19,7 @@ from mushroom_assets.web.server import serve
     help="Address to listen on; 0.0.0.0 for other machines.",
 )
 @click.option("--port", default=3001, show_default=True, type=options.PORT, help="Its port.")
-@click.option("--read-only", is_flag=True, help="Nobody can change anything by it.")
+@options.READ_ONLY
 def web(*, host: str, port: int, read_only: bool) -> None:
     """Serve the farm's page, and /healthz, /readyz and /metrics for Prometheus.
 

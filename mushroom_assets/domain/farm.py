@@ -5,6 +5,7 @@ file and reports mistakes.
 """
 
 import datetime as dt
+import functools
 import itertools
 import re
 import zoneinfo
@@ -22,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from mushroom_assets.domain.alarm_rules import WATCHED, Alarms
 from mushroom_assets.domain.zones import UnusableZone, exists, require_whole_jumps
 
 Language = Literal["en", "zh"]
@@ -46,6 +48,12 @@ Text = str | dict[Language, str]
 
 
 NO_PLACES = {"localtime", "Factory"}  # of the zones: the machine's own, and one without a clock
+
+
+@functools.cache
+def _zones() -> frozenset[str]:
+    """All time zones: to look for them on the disk takes 20 ms, and a farm is validated often."""
+    return frozenset(zoneinfo.available_timezones())
 
 
 class _Model(BaseModel):
@@ -244,6 +252,7 @@ class Farm(_Model):
     owners: Owners = Owners()
     keep: Keep = Keep()
     feeds: Feeds = Feeds()
+    alarms: Alarms = Alarms()
     follow_days: int = Field(default=35, ge=0, le=3660)
 
     _past: Past | None = PrivateAttr(default=None)
@@ -252,7 +261,7 @@ class Farm(_Model):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        if name in NO_PLACES or name not in zoneinfo.available_timezones():
+        if name in NO_PLACES or name not in _zones():
             raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Asia/Shanghai")
         return name
 
@@ -286,6 +295,7 @@ class Farm(_Model):
         self._check_quantities()
         self._check_stages()
         self._check_keep()
+        self._check_alarms()
         return self
 
     def _check_clock(self) -> None:
@@ -334,6 +344,13 @@ class Farm(_Model):
                     f"keep: {name}: at least {least} days are needed (a cycle, and "
                     f"{LOOKED_BACK_DAYS} days that are looked back over), got {days}"
                 )
+
+    def _check_alarms(self) -> None:
+        if self.alarms.quantities == WATCHED:
+            return  # a farm without humidity need not say so
+        unknown = sorted(self.alarms.quantities.keys() - self.units().keys())
+        if unknown:
+            raise ValueError(f"alarms: no quantity named {unknown[0]!r}")
 
     def on(self, room_id: str, day: dt.date) -> "Farm":
         """The farm as it is in force in a room on a farm day; without settings this one."""

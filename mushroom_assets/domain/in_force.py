@@ -11,6 +11,7 @@ to the next wider ones. Everything here is pure.
 """
 
 import datetime as dt
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
@@ -69,7 +70,9 @@ class Settings:
         self.all = sorted(settings)
         self._farm = farm
         self._in_dates = in_dates
-        self._made: dict[tuple[int, ...], Farm] = {}
+        self._turning: dict[str, list[dt.date]] = {}
+        self._made: dict[tuple[int, ...], Farm] = {}  # by their versions
+        self._placed: dict[tuple[str, int], Farm] = {}  # by room, and number of turns before
 
     def plus(self, setting: Setting) -> "Settings":
         """With one more."""
@@ -125,11 +128,14 @@ class Settings:
         Raises:
             UnusableSetting: the settings do not fit the farm file.
         """
-        found = self.in_force(room_id, day)
-        versions = tuple(sorted(setting.version for setting in found.values()))
-        if versions not in self._made:
-            self._made[versions] = self._make(found)
-        return self._made[versions]
+        place = (room_id, bisect_right(self._turns(room_id), day))
+        if place not in self._placed:
+            found = self.in_force(room_id, day)
+            versions = tuple(sorted(setting.version for setting in found.values()))
+            if versions not in self._made:
+                self._made[versions] = self._make(found)
+            self._placed[place] = self._made[versions]
+        return self._placed[place]
 
     def stretches(self, key: str, first: dt.date, last: dt.date) -> list[Stretch]:
         """Where a setting gives a key another value, from a first to a last day."""
@@ -167,11 +173,13 @@ class Settings:
         in_dates = self._in_dates.get(room_id, ())
         return growth_on(day, in_dates, self._farm.cycle_days).batch_date
 
-    def turns(self, since: dt.date) -> list[dt.date]:
-        """The days on which what is in force may turn into something else, and `since` itself."""
-        begins = {setting.valid_from for setting in self.counting}
-        begins |= {day for days in self._in_dates.values() for day in days}
-        return sorted({since} | {day for day in begins if day > since})
+    def _turns(self, room_id: str) -> list[dt.date]:
+        """The days on which what is in force in a room may turn into something else, ascending."""
+        if room_id not in self._turning:
+            begins = set(self._in_dates.get(room_id, ()))
+            begins |= {each.valid_from for each in self.counting if each.room_id in (None, room_id)}
+            self._turning[room_id] = sorted(begins)
+        return self._turning[room_id]
 
     def require_usable(self, rooms: Iterable[str], since: dt.date) -> None:
         """Every farm that is in force in some rooms from a day on is a valid one.
@@ -179,10 +187,9 @@ class Settings:
         Raises:
             UnusableSetting: one is not.
         """
-        turns = self.turns(since)
         for room_id in rooms:
-            for day in turns:
-                self.farm(room_id, day)
+            for day in self._turns(room_id):
+                self.farm(room_id, max(day, since))
 
 
 def _rank(setting: Setting) -> tuple[int, dt.date, int]:

@@ -250,7 +250,8 @@ def _move_text(change: Change, farm: Farm) -> str:
     after = change["current_label"]
     if before is not None and after is not None:
         return f"{before} → {after}"
-    rule = farm.points.get(change["device_type"], {}).get(change["point_alias"])
+    points = _in_force(change, farm).points.get(change["device_type"], {})
+    rule = points.get(change["point_alias"])
     threshold = (rule and rule.threshold) or 1
     numbers = (change["previous_value"], change["current_value"])
     places = max(_places(number) for number in (*numbers, threshold))
@@ -260,11 +261,17 @@ def _move_text(change: Change, farm: Farm) -> str:
     return f"{told_before} → {told_after}{unit}"
 
 
+def _in_force(change: Change, farm: Farm) -> Farm:
+    """The farm as it was in force where and when something was moved."""
+    return farm.on(change["room_id"], change["changed_at"].astimezone(farm.zone).date())
+
+
 def device_text(change: Change, farm: Farm) -> str:
     """What people call the device of a row, without its room.
 
     `left humidifier`, or `humidifier (third_humidifier)` where the farm file has no name for it.
     """
+    farm = _in_force(change, farm)
     alias = change["device_alias"].removesuffix(f"_{change['room_id']}")
     kind = change["device_type"]
     if alias in farm.devices or kind not in farm.devices:

@@ -1,6 +1,6 @@
 """The target band of a quantity in a room on a day, as the farm's page draws and tells it.
 
-One place: whatever decides a band besides the farm file comes in here.
+One place: a band is that of the farm file, or what was set for the room, batch and day.
 """
 
 import datetime as dt

@@ -231,6 +231,6 @@ def _launcher(settings: Settings) -> str:
 
 def _notifications(settings: Settings) -> str:
     if not settings.notify:
-        return "off; set MUSHROOM_NOTIFY to be told of failed runs"
+        return "off; set MUSHROOM_NOTIFY to be told of rooms and failed runs"
     targets = ", ".join(Target(url).name for url in settings.notify)
-    return f"failed runs are told to {targets} (nothing was sent)"
+    return f"rooms and failed runs are told to {targets} (try it: mushroom notify --test)"

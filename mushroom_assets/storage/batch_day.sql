@@ -11,7 +11,10 @@ SELECT
     b.bag_count,
     r.verdict,
     r.reasons -> 0 ->> 'text' AS reason,
+    greatest(e.settings_version, r.settings_version) AS settings_version,
     c.setpoint_changes,
+    n.notes,
+    h.harvest_kg,
     i.image_count,
     i.stage,
     i.stage_share,
@@ -25,6 +28,7 @@ FROM (
         max(growth_day) AS growth_day,
         max(batch_date) AS batch_date,
         bool_and(is_growth_phase) AS is_growth_phase,
+        max(settings_version) AS settings_version,
         max(wet_hours) AS wet_hours{figures}
     FROM farm.daily_env_stats
     GROUP BY stat_date, room_id
@@ -40,6 +44,19 @@ LEFT JOIN LATERAL (
         AND changed_at < (e.stat_date + 2)::timestamp AT TIME ZONE 'UTC'
         AND (changed_at AT TIME ZONE {zone})::date = e.stat_date
 ) AS c ON true
+LEFT JOIN LATERAL (
+    SELECT count(*)::int AS notes
+    FROM farm.note
+    WHERE room_id = e.room_id
+        AND noted_at >= (e.stat_date - 1)::timestamp AT TIME ZONE 'UTC'
+        AND noted_at < (e.stat_date + 2)::timestamp AT TIME ZONE 'UTC'
+        AND (noted_at AT TIME ZONE {zone})::date = e.stat_date
+) AS n ON true
+LEFT JOIN LATERAL (
+    SELECT sum(weight_kg) AS harvest_kg
+    FROM farm.harvest
+    WHERE room_id = e.room_id AND in_date = e.batch_date AND picked_on = e.stat_date
+) AS h ON true
 LEFT JOIN LATERAL (
     -- Of several labels that as many images have, the first by name
     SELECT

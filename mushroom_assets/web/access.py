@@ -195,17 +195,15 @@ def own_form(request: Request, token: Token = "") -> None:
 
 
 def author(request: Request, told: Annotated[str, Form(alias="author")] = "") -> str:
-    """Who changes something: who has logged in; without a password who the form says.
+    """Who changes something: who has logged in; without a password who the form says it is.
 
-    Raises:
-        Refused: nobody is named.
+    The name is remembered. "" where none is known.
     """
-    if access_of(request).password is not None:
-        return str(request.session[NAME])
+    known = str(request.session.get(NAME, ""))
     name = clean_name(told)
-    if not name:
-        raise Refused("nameless")
-    if request.session.get(NAME) != name:
+    if access_of(request).password is not None or not name:
+        return known
+    if name != known:
         request.session[NAME] = name
     return name
 

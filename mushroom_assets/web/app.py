@@ -15,8 +15,9 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.types import ASGIApp
 
 from mushroom_assets.domain.farm_file import FarmFileError
+from mushroom_assets.domain.records import RecordError
 from mushroom_assets.service.watching import Watching
-from mushroom_assets.web import access, labels, login, morning, pictures, room
+from mushroom_assets.web import access, labels, login, morning, pictures, records, room
 from mushroom_assets.web.access import Access, Refused, may_change
 from mushroom_assets.web.place import Place, spoken_farm
 from mushroom_assets.web.reading import NotThere
@@ -25,10 +26,11 @@ from mushroom_assets.web.shell import TOO_LARGE, Shell
 from mushroom_assets.web.watch import watch_router
 
 READING = (morning.router, labels.router, pictures.router, room.router)
-CHANGING = (labels.changing,)
+CHANGING = (labels.changing, records.changing)
 AWAY = 503
 FORBIDDEN = 403
 NO_PAGE = 404  # also where a page is asked for by what makes no sense
+REFUSED = 422
 RETRY_S = 5  # the page that tells of an outage asks again after so long
 FOR_EVER = (
     "public, max-age=31536000, immutable"  # a static file's address has a mark of its content
@@ -64,6 +66,7 @@ def build_app(place: Place, watching: Watching, guard: Access) -> ASGIApp:
     )
     app.exception_handler(NotThere)(_not_there)
     app.exception_handler(Refused)(_refused)
+    app.exception_handler(RecordError)(_not_taken)
     app.exception_handler(FarmFileError)(_farm_file_fault)
     app.exception_handler(HTTPException)(_no_page)
     app.exception_handler(RequestValidationError)(_no_page)
@@ -81,6 +84,11 @@ async def _not_there(request: Request, fault: Exception) -> HTMLResponse:
     return answer
 
 
+async def _not_taken(request: Request, fault: Exception) -> HTMLResponse:
+    """What somebody typed is not taken: why, and the way back to it."""
+    return page(request, spoken_farm(request), "refused.html", REFUSED, told=f"{fault}", refresh=0)
+
+
 async def _farm_file_fault(request: Request, fault: Exception) -> PlainTextResponse:
     """The farm file has a mistake: nothing is known, not even the language."""
     return PlainTextResponse(f"{fault}", AWAY)
@@ -89,7 +97,7 @@ async def _farm_file_fault(request: Request, fault: Exception) -> PlainTextRespo
 async def _refused(request: Request, fault: Exception) -> HTMLResponse:
     """A change that who asks may not make: why, and what helps."""
     assert isinstance(fault, Refused)  # noqa: S101 - the handler of this one
-    return page(request, spoken_farm(request), "refused.html", FORBIDDEN, refresh=0, why=fault.why)
+    return page(request, spoken_farm(request), "may_not.html", FORBIDDEN, refresh=0, why=fault.why)
 
 
 async def _no_page(request: Request, fault: Exception) -> HTMLResponse:
@@ -97,7 +105,7 @@ async def _no_page(request: Request, fault: Exception) -> HTMLResponse:
     status = fault.status_code if isinstance(fault, HTTPException) else NO_PAGE
     farm = spoken_farm(request)
     if status == TOO_LARGE:
-        return page(request, farm, "refused.html", status, refresh=0, why="too_large")
+        return page(request, farm, "may_not.html", status, refresh=0, why="too_large")
     answer = page(request, farm, "nothing.html", status, refresh=0)
     answer.headers.update(getattr(fault, "headers", None) or {})  # `Allow`, say
     return answer

@@ -70,8 +70,9 @@ def read_rooms(connection: sa.Connection, place: Place) -> list[RoomMorning]:
     def of(room: str) -> RoomMorning:
         growth = growth_on(today, in_dates.get(room, ()), farm.cycle_days)
         at = Instant(room, now, growth.growth_day)
-        sensors = sensors_now(columns, at, sources, farm)
-        read = readings(sensors, at, farm)
+        own = farm.on(room, today)
+        sensors = sensors_now(columns, at, sources, own)
+        read = readings(sensors, at, own)
         count, latest = moves.get(room, (0, []))
         return RoomMorning(
             room_id=room,

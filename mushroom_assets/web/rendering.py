@@ -22,6 +22,7 @@ from mushroom_assets.domain.setpoints import change_text, spoken
 from mushroom_assets.domain.texts import decimals, number_text, quantity_name, say, share_text
 from mushroom_assets.domain.verdict import reason_text
 from mushroom_assets.domain.vision import label_text
+from mushroom_assets.domain.written_down import weight_text
 from mushroom_assets.web.access import NAME, access_of, standing, token_field
 from mushroom_assets.web.place import COOKIE, place_of
 
@@ -96,6 +97,7 @@ def words(farm: Farm) -> dict[str, Any]:
         "move": lambda change: change_text(spoken(change, farm), farm),
         "label": lambda kind, key: label_text(kind, key, farm),
         "share": share_text,
+        "weight": weight_text,
         "band": partial(_band, farm),
         "time": lambda at: f"{at.astimezone(farm.zone):%H:%M}",
         "moment": partial(_moment, farm),

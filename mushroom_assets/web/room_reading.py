@@ -12,6 +12,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import Growth, growth_on
 from mushroom_assets.domain.peers import PEER_DAYS
 from mushroom_assets.domain.points import Point
+from mushroom_assets.domain.records import Harvest, Note
 from mushroom_assets.domain.report import Effect, climate_span, effects, first_moves
 from mushroom_assets.domain.ribbon import setpoint_points, steps
 from mushroom_assets.domain.room_chart import Chart, charts, day_window
@@ -19,6 +20,8 @@ from mushroom_assets.domain.sensors import climate, find_sources, point_ids, roo
 from mushroom_assets.domain.setpoints import HourlySetpointChanges
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.storage.batches import read_batches
+from mushroom_assets.storage.harvest import read_harvests
+from mushroom_assets.storage.notes import read_notes
 from mushroom_assets.storage.page.images import Judgement, images_between
 from mushroom_assets.storage.page.moves import moves_between
 from mushroom_assets.storage.page.reports import (
@@ -47,7 +50,7 @@ class While(NamedTuple):
         images: judged ones.
         report: of the day, if the while is one and has one: verdict and reasons.
         stats: of the day, by quantity.
-        points: of the room; none is said so.
+        notes: that growers wrote, in time.
     """
 
     window: Window
@@ -58,6 +61,7 @@ class While(NamedTuple):
     images: Sequence[Judgement]
     report: Mapping[str, Any] | None
     stats: Mapping[str, Mapping[str, Any]]
+    notes: Sequence[Note]
 
 
 def read_while(connection: sa.Connection, farm: Farm, room: str, window: Window) -> While:
@@ -80,6 +84,7 @@ def read_while(connection: sa.Connection, farm: Farm, room: str, window: Window)
         images=images_between(connection, room, window.start, window.end),
         report=report_of(connection, room, day) if is_day else None,
         stats={row["quantity"]: row for row in stats},
+        notes=read_notes(connection, window.start, window.end, room),
     )
 
 
@@ -99,13 +104,13 @@ def _climate(
     until = window.after(dt.timedelta(seconds=around.after))
     samples = read_samples(connection, point_ids(sources), since, until)
     columns = {name: samples[name].to_numpy() for name in ("point_id", "at", "value")}
-    sensors = room_sensors(columns, room, window, sources, farm)
+    last = (window.end - dt.timedelta(seconds=1)).astimezone(farm.zone).date()
+    sensors = room_sensors(columns, room, window, sources, farm.on(room, last))
     watched = setpoint_points(points, farm)
     setting = [point.point_id for point in chain.from_iterable(watched.values())]
     set_to = read_samples(connection, setting, window.start, window.end, carried=True)
     lines = {name: steps(set_to, found, farm) for (_, name), found in watched.items()}
-    day = window.start.astimezone(farm.zone).date()
-    felt = climate(samples, sources, farm, day)
+    felt = climate(samples, sources, farm, last)
     own = {name: series for (where, name), series in felt.items() if where == room}
     first = first_moves(cast("Sequence[HourlySetpointChanges]", moves))
     return charts(sensors, room, window, lines, in_dates, farm), effects(first, own, farm)
@@ -116,12 +121,14 @@ class Batch(NamedTuple):
 
     Attributes:
         room_id: the room.
-        growth: on the day that is asked for.
+        growth: on its last day.
         first: its first day.
         last: its last day, or today.
         days: growth days of it and of those before it.
         verdicts: of its days.
         images: judged ones, in time.
+        farm: with what was set beside its file.
+        harvest: what was picked of it; None where nothing was.
     """
 
     room_id: str
@@ -131,29 +138,34 @@ class Batch(NamedTuple):
     days: Sequence[DayOfBatch]
     verdicts: Mapping[dt.date, str]
     images: Sequence[Judgement]
+    farm: Farm
+    harvest: Harvest | None
 
 
 def read_batch(
     connection: sa.Connection, farm: Farm, room: str, day: dt.date, today: dt.date
 ) -> Batch | None:
     """Read the batch that was in the room on a day; None without one."""
+    farm = with_settings(connection, farm)
     in_dates = read_batches(connection).get(room, [])
-    growth = growth_on(day, in_dates, farm.cycle_days)
-    first = growth.batch_date
+    first = growth_on(day, in_dates, farm.cycle_days).batch_date
     if first is None:
         return None
     following = min((later for later in in_dates if later > first), default=dt.date.max)
-    last = min(first + dt.timedelta(days=farm.cycle_days - 1), today, following)
+    until = following - dt.timedelta(days=1)
+    last = min(first + dt.timedelta(days=farm.cycle_days - 1), today, until)
     start = day_window(first, farm).start
     end = day_window(last, farm).end
     return Batch(
         room_id=room,
-        growth=growth,
+        growth=growth_on(last, in_dates, farm.cycle_days),
         first=first,
         last=last,
         days=batch_days(connection, room, first - BATCHES_BACK),
         verdicts=verdicts_of(connection, room, first, last),
         images=images_between(connection, room, start, end),
+        farm=farm,
+        harvest=read_harvests(connection, [(room, first)]).get((room, first)),
     )
 
 

@@ -12,6 +12,7 @@ from mushroom_assets.domain.cameras_now import Shot
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.morning import Morning
 from mushroom_assets.domain.origin import origin
+from mushroom_assets.domain.records import Note
 from mushroom_assets.domain.room_chart import Chart
 from mushroom_assets.domain.setpoints import change_text, spoken
 from mushroom_assets.domain.texts import number_text, quantity_name, say
@@ -49,7 +50,7 @@ def of_while(
         pictures = {camera: taken[::-1] for camera, taken in pictures.items()}
     return {
         "pictures": pictures,
-        "marks": _marks(seen.moves, farm),
+        "marks": [*_marks(seen.moves, farm), *_noted(seen.notes)],
         "draw": partial(_drawn, farm=farm),
         "hours": _hours(seen.charts, farm),
     }
@@ -71,6 +72,11 @@ def _marks(moves: Iterable[Mapping[str, Any]], farm: Farm) -> list[tuple[int, st
         (int(move["changed_at"].timestamp()), change_text(spoken(move, farm), farm))
         for move in moves
     ]
+
+
+def _noted(notes: Iterable[Note]) -> list[tuple[int, str, str]]:
+    """Second, words and kind of each note."""
+    return [(int(note.noted_at.timestamp()), note.text, "note") for note in notes]
 
 
 def _hours(charts: Sequence[Chart], farm: Farm) -> list[tuple[str, list[str]]]:
@@ -131,7 +137,7 @@ def of_batch(
     for place in range(days):
         day = seen.first + dt.timedelta(days=place)
         calendar.append(Day(day, place + 1, seen.verdicts.get(day)))
-    courses = batch_course.courses(seen.room_id, seen.first, seen.days, good, farm)
+    courses = batch_course.courses(seen.room_id, seen.first, seen.days, good, seen.farm)
     before = {day.batch_date for day in seen.days if day.batch_date < seen.first}
     return {
         "calendar": calendar,

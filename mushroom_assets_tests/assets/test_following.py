@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
 from mushroom_assets.domain import reach
@@ -14,6 +13,7 @@ from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.outdated import mark
 from mushroom_assets_tests.assets.histories import play
 from mushroom_assets_tests.kit.cameras import picture
+from mushroom_assets_tests.kit.dagsters import quick_instance
 from mushroom_assets_tests.kit.following import Followed, away_from_ticks
 from mushroom_assets_tests.kit.plant import put_batch, write_farm
 from mushroom_assets_tests.kit.small import Build, Sample, SmallFarm
@@ -36,7 +36,7 @@ def hour(back: int, at: int) -> str:
 
 @pytest.fixture
 def followed(build: Build, monkeypatch: pytest.MonkeyPatch, unpictured: None) -> Iterator[Followed]:
-    with away_from_ticks(monkeypatch), dg.instance_for_test() as instance:
+    with away_from_ticks(monkeypatch), quick_instance() as instance:
         yield Followed(replace(build(), instance=instance))
 
 

@@ -1,4 +1,4 @@
-"""`mushroom up` as a user starts it: from nothing to the UI, stopped by Ctrl-C, and once more."""
+"""`mushroom up` as a user starts it: from nothing, stopped by Ctrl-C, and once more to the UI."""
 
 import datetime as dt
 import json
@@ -6,11 +6,10 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import psutil
 import pytest
@@ -19,11 +18,10 @@ import sqlalchemy as sa
 from mushroom_assets.automation.timetable import PARTITIONED
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.service.postgres import embedded_postgres
-from mushroom_assets.service.ui import ask_ui, ui_fault
+from mushroom_assets.service.ui import ask_ui
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets_tests.kit.command import command_line
-from mushroom_assets_tests.kit.server import Server, server_in
 from mushroom_assets_tests.kit.servers import free_port, until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
@@ -72,12 +70,6 @@ def up(home: Path, port: int) -> tuple[list[str], dict[str, str]]:
 
 def postmaster(home: Path) -> psutil.Process:
     return psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split()[0]))
-
-
-def write_farm_of_yesterday(folder: Path) -> None:
-    """A farm file whose first full day is yesterday."""
-    today = dt.datetime.now(ZoneInfo("Asia/Shanghai")).date()
-    (folder / "farm.yaml").write_text(FARM.format(first_day=today - dt.timedelta(days=1)))
 
 
 def partition_stats(port: int) -> dict[str, dict[str, int]]:
@@ -133,84 +125,8 @@ def counts(home: Path) -> sa.Row[tuple[int, int, int]]:
     return found
 
 
-def test_up_fills_the_farm_serves_the_ui_stops_whole_and_resumes(tmp_path: Path) -> None:
-    write_farm_of_yesterday(tmp_path)
-    home = tmp_path / "home"
-    port = free_port()
-    with running(home, port) as (_, started):
-        schedules = ask_ui("127.0.0.1", port, SCHEDULES)["schedulesOrError"]["results"]
-        health = subprocess.run(
-            command_line("health", "--port", port), capture_output=True, text=True, check=False
-        )
-        stats = partition_stats(port)
-    assert {schedule["name"]: schedule["scheduleState"]["status"] for schedule in schedules} == {
-        "daily_env_stats_schedule": "RUNNING",
-        "hourly_setpoint_changes_schedule": "RUNNING",
-        "daily_clip_inference_schedule": "RUNNING",
-        "standing_checks_schedule": "RUNNING",
-        "feeds_schedule": "RUNNING",
-        "retention_schedule": "RUNNING",  # skips while the farm keeps everything
-    }
-    assert (health.returncode, health.stdout) == (0, "healthy\n")
-    for asset in ("daily_env_stats", "daily_clip_inference", "daily_room_report"):
-        assert stats[asset]["numMaterialized"] == stats[asset]["numPartitions"] >= 1, asset
-        assert stats[asset]["numFailed"] == 0
-    assert stats["hourly_setpoint_changes"]["numMaterialized"] >= 24
-    psutil.wait_procs(started, timeout=30)
-    assert [process for process in started if process.is_running()] == []
-
-    first = counts(home)
-    assert first.samples > 2 * 46 * 1440 * 0.7  # two rooms, at least a day, with its holes
-    assert first.statistics % (2 * 5) == 0  # rooms times quantities
-    assert first.statistics >= 10
-    assert first.reports % 2 == 0  # rooms
-
-    with running(home, port) as (lines, _):
-        pass
-    second = counts(home)
-    assert "demo farm" in "".join(lines)
-    # What the simulated plant delivered while the first start ran, at most an hour's rows
-    late = 2 * 46 * 60
-    assert first.samples <= second.samples <= first.samples + late
-    # More only if a farm day ended in between
-    assert second.statistics in (first.statistics, first.statistics + 10)
-
-
-def test_a_demo_of_the_packaged_farm_is_whole_when_the_ui_is_up(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    port = free_port()
-    with running(home, port) as (lines, _):
-        nodes = ask_ui("127.0.0.1", port, STANDING)["assetNodes"]
-        stats = partition_stats(port)
-        status = subprocess.run(
-            command_line("status"),
-            env=os.environ | {"MUSHROOM_HOME": str(home)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    file = home / "demo-farm.yaml"
-    first_day = parse_farm(file.read_text(encoding="utf-8")).first_day
-    assert f"simulated from {first_day} on, by {file}" in "".join(lines)
-    for node in nodes:
-        asset = node["assetKey"]["path"][0]
-        if asset in PARTITIONED:
-            assert node["partitionKeys"][0].startswith(f"{first_day}")
-            # The hour that has closed since is the schedule's
-            made = stats[asset]["numMaterialized"]
-            assert made >= max(1, stats[asset]["numPartitions"] - 1), asset
-            checks = {check["name"]: check for check in node["assetChecksOrError"]["checks"]}
-            assert checks["partitions_complete"]["executionForLatestMaterialization"] is not None
-    assert status.returncode == 0, status.stdout
-
-
-def test_ctrl_c_while_results_are_made_stops_all_and_the_next_start_goes_on(
-    tmp_path: Path,
-) -> None:
-    write_farm_of_yesterday(tmp_path)
-    home = tmp_path / "home"
-    log = tmp_path / "log"
-    port = free_port()
+def stop_while_results_are_made(home: Path, port: int, log: Path) -> None:
+    """Ctrl-C under the bar of the first start."""
     command, environment = up(home, port)
     with (
         log.open("w") as out,
@@ -223,9 +139,79 @@ def test_ctrl_c_while_results_are_made_stops_all_and_the_next_start_goes_on(
     assert "stopped. The same command again goes on from here" in log.read_text()
     psutil.wait_procs([database], timeout=30)
     assert not database.is_running()
-    with running(home, port):
-        reports = partition_stats(port)["daily_room_report"]
-    assert reports["numMaterialized"] == reports["numPartitions"] >= 1
+
+
+def test_a_demo_that_was_stopped_goes_on_and_is_whole_when_the_ui_is_up_and_ends_whole(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "home"
+    port = free_port()
+    stop_while_results_are_made(home, port, tmp_path / "log")
+    first = counts(home)
+    with running(home, port) as (lines, started):
+        schedules = ask_ui("127.0.0.1", port, SCHEDULES)["schedulesOrError"]["results"]
+        nodes = ask_ui("127.0.0.1", port, STANDING)["assetNodes"]
+        stats = partition_stats(port)
+        healthy = said(home, "health", "--port", port)
+        standing = said(home, "status")
+    psutil.wait_procs(started, timeout=30)
+    assert [process for process in started if process.is_running()] == []
+    assert {schedule["name"]: schedule["scheduleState"]["status"] for schedule in schedules} == {
+        "daily_env_stats_schedule": "RUNNING",
+        "hourly_setpoint_changes_schedule": "RUNNING",
+        "daily_clip_inference_schedule": "RUNNING",
+        "standing_checks_schedule": "RUNNING",
+        "feeds_schedule": "RUNNING",
+        "retention_schedule": "RUNNING",  # skips while the farm keeps everything
+    }
+    assert healthy == (0, "healthy\n")
+    assert standing[0] == 0, standing[1]
+    file = home / "demo-farm.yaml"
+    farm = parse_farm(file.read_text(encoding="utf-8"))
+    assert f"simulated from {farm.first_day} on, by {file}" in "".join(lines)
+    all_is_made(nodes, stats, farm.first_day)
+    holds_what_was_there(first, counts(home), len(farm.rooms))
+
+
+def said(home: Path, *command: object) -> tuple[int, str]:
+    """Exit code and output of a command beside the farm."""
+    done = subprocess.run(
+        command_line(*command),
+        env=os.environ | {"MUSHROOM_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def all_is_made(
+    nodes: list[dict[str, Any]], stats: dict[str, dict[str, int]], first_day: dt.date
+) -> None:
+    """Every partition from the first day on, and all checks of them."""
+    for node in nodes:
+        asset = node["assetKey"]["path"][0]
+        if asset in PARTITIONED:
+            assert node["partitionKeys"][0].startswith(f"{first_day}")
+            # The hour that has closed since is the schedule's
+            made = stats[asset]["numMaterialized"]
+            assert made >= max(1, stats[asset]["numPartitions"] - 1), asset
+            assert stats[asset]["numFailed"] == 0
+            checks = {check["name"]: check for check in node["assetChecksOrError"]["checks"]}
+            assert checks["partitions_complete"]["executionForLatestMaterialization"] is not None
+
+
+def holds_what_was_there(
+    first: sa.Row[tuple[int, int, int]], second: sa.Row[tuple[int, int, int]], rooms: int
+) -> None:
+    """The samples of before, those that are due since, and the results of all."""
+    assert first.samples > rooms * 46 * 1440 * 0.7  # at least a day, with its holes
+    late = rooms * 46 * 60  # at most an hour's
+    assert first.samples <= second.samples <= first.samples + late
+    assert second.statistics % (rooms * 5) == 0  # quantities
+    assert second.statistics >= rooms * 5
+    assert second.reports % rooms == 0
+    assert second.reports >= rooms
 
 
 def test_a_failing_migration_leaves_the_ui_up_to_show_it_and_nothing_scheduled(
@@ -249,39 +235,6 @@ def test_a_failing_migration_leaves_the_ui_up_to_show_it_and_nothing_scheduled(
     assert "from_a_newer_release" in shown
     assert "Remedy" in shown
     assert '"healthy": true' not in shown  # no daemon: nothing is scheduled
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with server_in("mushroom-pg-") as server:
-        yield server
-
-
-def test_up_waits_for_a_late_database_and_outlives_an_outage(
-    tmp_path: Path, server: Server
-) -> None:
-    port = free_port()
-    command = command_line("up", "--no-demo", "--port", port, "--page-port", 0)
-    environment = os.environ | {"DATABASE_URL": server.uri, "MUSHROOM_HOME": str(tmp_path)}
-    log = tmp_path / "log"
-    with (
-        log.open("w") as out,
-        subprocess.Popen(command, env=environment, stdout=out, start_new_session=True) as process,
-    ):
-        try:
-            until(lambda: "attempt 1 of 120, next in 5.0 s" in log.read_text())
-            server.start()
-            until(lambda: ui_fault("127.0.0.1", port) is None)
-            server.crash()
-            until(lambda: ui_fault("127.0.0.1", port) is not None)
-            time.sleep(15)  # longer than Dagster's own 12 s of connect retries
-            server.start()
-            until(lambda: ui_fault("127.0.0.1", port) is None)
-            assert process.poll() is None
-        finally:
-            process.send_signal(signal.SIGINT)
-            code = process.wait(timeout=60)
-    assert code == 0
 
 
 def refused(tmp_path: Path, *options: object) -> str:

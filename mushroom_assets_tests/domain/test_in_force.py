@@ -11,6 +11,7 @@ from mushroom_assets.domain.farm import Farm, Stretch
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.in_force import Setting, Settings, touched_days
 from mushroom_assets.domain.names import ENVIRONMENT, REPORT, SETPOINTS, VISION
+from mushroom_assets.domain.setpoints import device_text
 from mushroom_assets.domain.settable import UnusableSetting, settable, value_in, with_values
 
 FILE = parse_farm("timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nrooms: {A: {}, B: {}}\n")
@@ -244,3 +245,18 @@ def test_what_is_undone_leaves_no_trace(settings: list[Setting]) -> None:
     for room in "AB":
         for number in (1, 11, 25):
             assert farm.on(room, day(number)) == FILE
+
+
+def test_what_people_call_a_device_is_told_as_it_was_when_it_was_moved() -> None:
+    farm = farm_of(setting(1, "devices.air_cooler", {"en": "chiller", "zh": "冷机"}, 6))
+
+    def told(number: int) -> str:
+        change = {
+            "room_id": "A",
+            "device_type": "air_cooler",
+            "device_alias": "air_cooler_A",
+            "changed_at": dt.datetime(2026, 1, number, 1, tzinfo=dt.UTC),
+        }
+        return device_text(change, farm)
+
+    assert [told(5), told(6)] == ["air cooler", "chiller"]

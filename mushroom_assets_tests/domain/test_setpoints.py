@@ -361,7 +361,7 @@ def moved(
     row = {
         "room_id": "611", "device_type": device, "device_alias": alias, "point_alias": point,
         "point_description": None, "previous_value": before, "current_value": after,
-        "previous_label": None, "current_label": None,
+        "previous_label": None, "current_label": None, "changed_at": START,
     }  # fmt: skip
     return row | changed
 

@@ -59,12 +59,28 @@ def numbers() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def again(encoder: ClipEncoder, farm: Farm) -> dict[str, dict[str, Outcome]]:
-    drawn = [scenes.picture(seed, number) for seed in SEEDS for number in range(COUNT)]
-    renders = [Seen(data, shown.stage, shown.condition) for data, shown in drawn]
+def renders() -> dict[int, list[Seen]]:
+    """By seed; all tests look at the same ones, since each takes 20 ms to draw."""
+    drawn = {seed: [scenes.picture(seed, number) for number in range(COUNT)] for seed in SEEDS}
     return {
-        "renders": measure(renders, encoder, farm.vision),
-        "plant": measure(plant_shots(farm, PLANT_SEED, PLANT_EVERY), encoder, farm.vision),
+        seed: [Seen(data, shown.stage, shown.condition) for data, shown in pictures]
+        for seed, pictures in drawn.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def plant(farm: Farm) -> list[Seen]:
+    return plant_shots(farm, PLANT_SEED, PLANT_EVERY)
+
+
+@pytest.fixture(scope="module")
+def again(
+    encoder: ClipEncoder, farm: Farm, renders: dict[int, list[Seen]], plant: list[Seen]
+) -> dict[str, dict[str, Outcome]]:
+    every = [seen for seed in SEEDS for seen in renders[seed]]
+    return {
+        "renders": measure(every, encoder, farm.vision),
+        "plant": measure(plant, encoder, farm.vision),
     }
 
 
@@ -192,19 +208,18 @@ def judge(encoder: ClipEncoder, farm: Farm) -> Judge:
 
 
 def test_few_pictures_of_its_own_kinds_are_unfamiliar(
-    judge: Judge, numbers: dict[str, Any], farm: Farm
+    judge: Judge, numbers: dict[str, Any], renders: dict[int, list[Seen]], plant: list[Seen]
 ) -> None:
     """At most 5 % of new renders and of new days of the plant, and as many as the card says.
 
     Shots of a day are alike, so that those of the plant count as a third of their number.
     """
-    drawn = [scenes.picture(SEEDS[0], number)[0] for number in range(COUNT)]
-    shots = [shot.data for shot in plant_shots(farm, PLANT_SEED, PLANT_EVERY)]
-    for name, files, count in (
-        ("renders", drawn, COUNT),
-        ("shots of the plant", shots, len(shots) // 3),
+    for name, seen, count in (
+        ("renders", renders[SEEDS[0]], COUNT),
+        ("shots of the plant", plant, len(plant) // 3),
     ):
-        found = float((judge.familiarity(judge.vectors(files)) < UNFAMILIAR).mean())
+        vectors = judge.vectors([one.data for one in seen])
+        found = float((judge.familiarity(vectors) < UNFAMILIAR).mean())
         told = numbers["limits"]["unfamiliar"][name]
         assert told <= UNFAMILIAR
         margin = 3 * deviation(told, count, 2 * count)
@@ -235,14 +250,15 @@ def test_pictures_from_elsewhere_are_unfamiliar(
     "name", ["as is", "sodium lamp", "infrared, grey", "upside down", "blur, 2 % of the width"]
 )
 def test_altered_renders_come_out_as_the_card_says(
-    judge: Judge, numbers: dict[str, Any], name: str
+    judge: Judge, numbers: dict[str, Any], renders: dict[int, list[Seen]], name: str
 ) -> None:
-    seen = []
-    for number in range(ALTERED):
-        data, shown = scenes.picture(SEEDS[1], number)
-        changed = alterations.altered(data, name, number + 10_000)
-        seen.append(Seen(changed, shown.stage, shown.condition))
-    found = judge.altered(seen)
+    seen = renders[SEEDS[1]][:ALTERED]
+    found = judge.altered(
+        [
+            one._replace(data=alterations.altered(one.data, name, number + 10_000))
+            for number, one in enumerate(seen)
+        ]
+    )
     told = numbers["limits"]["altered"][name]
     for kind in ("stage", "condition"):
         for of in ("accuracy", "wrong"):
@@ -253,7 +269,9 @@ def test_altered_renders_come_out_as_the_card_says(
     assert found.unfamiliar == pytest.approx(told["unfamiliar"], abs=margin)
 
 
-def test_edited_prompts_still_work(encoder: ClipEncoder, farm: Farm) -> None:
+def test_edited_prompts_still_work(
+    encoder: ClipEncoder, farm: Farm, renders: dict[int, list[Seen]]
+) -> None:
     """Words that stand neither in the farm file nor among the paraphrases as such."""
     edited = {
         "healthy": "a clean crop of mushrooms in good health",
@@ -269,8 +287,7 @@ def test_edited_prompts_still_work(encoder: ClipEncoder, farm: Farm) -> None:
         for n, label in farm.vision.conditions.items()
     }
     vision = farm.vision.model_copy(update={"conditions": conditions})
-    drawn = [scenes.picture(SEEDS[0], number) for number in range(150)]
-    seen = [Seen(data, shown.stage, shown.condition) for data, shown in drawn]
+    seen = renders[SEEDS[0]][:150]
     own, other = (measure(seen, encoder, v)["condition"].accuracy for v in (farm.vision, vision))
     assert other > own - 0.05
 

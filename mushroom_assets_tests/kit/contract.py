@@ -57,8 +57,8 @@ SCHEDULES = {
     "daily_clip_inference_schedule": "2 3 * * *",
 }
 TABLES = {*ASSETS, *BESIDE, *EXTERNAL, LABELS} - {"room_images"}
-# Of inference, of runs, of retention, and what people set
+# Of inference, of runs, of retention, and what people set and are told
 WORK_TABLES = {
     *("image_embedding", "room_day_embedding", "image_listing", "image_quarantine"),
-    *("input_change", "outdated", "run_lease", "removal", "setting"),
+    *("input_change", "outdated", "run_lease", "removal", "setting", "alarm", "message"),
 }

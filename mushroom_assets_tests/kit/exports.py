@@ -2,8 +2,8 @@
 
 import datetime as dt
 import io
-import json
 import math
+import uuid
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ def csv_of(database: Database, farm: Farm, name: str, **asked: Any) -> Rows:
 
 
 def comparable(rows: Any) -> Rows:
-    """Rows of SQL or of a Parquet file: NaN equals itself, JSON is a text, a vector a list."""
+    """Rows of SQL or of a Parquet file: NaN equals itself, a vector is a list."""
     return [{name: _plain(value) for name, value in dict(row).items()} for row in rows]
 
 
@@ -58,14 +58,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and math.isnan(value):
         return "NaN"
     if isinstance(value, list):
-        return (
-            sorted_json(value) if value and isinstance(value[0], dict) else list(map(_plain, value))
-        )
-    if value is None or isinstance(value, bool | int | float | str | bytes | dt.date):
-        return value
-    return sorted_json(value) if isinstance(value, dict) else str(value)
-
-
-def sorted_json(value: Any) -> str:
-    """JSON that equals another's where the values do."""
-    return json.dumps(value, sort_keys=True)
+        return [_plain(one) for one in value]
+    return str(value) if isinstance(value, uuid.UUID) else value

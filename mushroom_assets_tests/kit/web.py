@@ -66,10 +66,20 @@ class Served:
 
     def post(self, path: str, data: dict[str, Any], status: int = 200) -> str:
         """The body of the page that a form of the page leads to, which is of this status."""
-        form = {TOKEN: self.token(), **data}
-        answer = self.client.post(path, data=form, headers={"Origin": HERE})
+        answer = self.send(path, data)
         assert answer.status_code == status, answer.text
         return str(answer.text)
+
+    def where(self, path: str, data: dict[str, Any]) -> str:
+        """Where a form of the page leads to."""
+        answer = self.send(path, data, follow_redirects=False)
+        assert answer.status_code == 303, answer.text
+        return str(answer.headers["location"])
+
+    def send(self, path: str, data: dict[str, Any], **given: Any) -> Any:
+        """The answer to a POST as a browser on the page sends it, with its token."""
+        form = {TOKEN: self.token(), **data}
+        return self.client.post(path, data=form, **{"headers": {"Origin": HERE}, **given})
 
     def token(self, path: str = "/login") -> str:
         """The token of a page's first form."""

@@ -17,8 +17,10 @@ from mushroom_assets.storage.schema import (
     batch,
     daily_env_stats,
     daily_room_report,
+    harvest,
     hourly_setpoint_changes,
     metadata,
+    note,
 )
 from mushroom_assets.storage.schema.batch_day import batch_day
 from mushroom_assets_tests.kit.databases import execute
@@ -74,19 +76,28 @@ def test_a_room_day_is_a_row_with_all_that_is_stored_of_it(database: Database, f
         daily_env_stats,
         stat("temperature", 18.25, min=17.0, max=20.0, in_range=0.75, above=0.25, below=0.0,
              out_integral=1.5),
-        stat("humidity", 91.0, wet_hours=2.5),
+        stat("humidity", 91.0, wet_hours=2.5, settings_version=2),
         stat("co2", None, coverage=0.0),
         stat("temperature", 9.5, "607", growth_day=None, batch_date=None, is_growth_phase=None),
     )  # fmt: skip
-    put(database, batch, {"room_id": "611", "in_date": dt.date(2025, 12, 24), "bag_count": 9800})
+    came = {"room_id": "611", "in_date": dt.date(2025, 12, 24)}
+    put(database, batch, came | {"bag_count": 9800})
+    picked = came | {"picked_on": DAY, "weight_kg": 812.5}
+    of_others = ({"in_date": DAY}, {"room_id": "607"}, {"picked_on": DAY + dt.timedelta(days=1)})
+    put(database, harvest, picked, *(picked | other for other in of_others))
+    said = {"room_id": "611", "text": "fan repaired", "author": ""}
+    # The day's first and last minute, and one on either side
+    minutes = ("2026-01-04T16:00Z", "2026-01-05T15:59Z", "2026-01-04T15:59Z", "2026-01-05T16:00Z")
+    put(database, note, *(said | {"noted_at": dt.datetime.fromisoformat(at)} for at in minutes))
     reasons = [{"text": "CO2 was high"}, {"text": "and more"}]
     report = {"stat_date": DAY, "room_id": "611", "verdict": "act", "reasons": reasons}
-    put(database, daily_room_report, report | BY | {"summary_md": ""})
+    put(database, daily_room_report, report | BY | {"summary_md": "", "settings_version": 3})
     other, row = ask(database)
     expected = {
         "stat_date": DAY, "room_id": "611", "growth_day": 13, "is_growth_phase": True,
         "batch_date": dt.date(2025, 12, 24), "bag_count": 9800, "verdict": "act",
-        "reason": "CO2 was high", "setpoint_changes": 0, "image_count": 0, "stage": None,
+        "reason": "CO2 was high", "settings_version": 3, "notes": 2, "harvest_kg": 812.5,
+        "setpoint_changes": 0, "image_count": 0, "stage": None,
         "stage_share": None, "condition": None, "condition_share": None, "wet_hours": 2.5,
         "temperature_mean": 18.25, "temperature_min": 17.0, "temperature_max": 20.0,
         "temperature_in_range": 0.75, "temperature_below": 0.0, "temperature_above": 0.25,
@@ -96,7 +107,7 @@ def test_a_room_day_is_a_row_with_all_that_is_stored_of_it(database: Database, f
     assert {name: row[name] for name in expected} == expected
     assert list(row) == [column.name for column in batch_day(farm.units()).columns]
     assert (other["room_id"], other["temperature_mean"], other["verdict"]) == ("607", 9.5, None)
-    assert other["bag_count"] is None
+    assert (other["bag_count"], other["settings_version"], other["harvest_kg"]) == (None, 0, None)
 
 
 @pytest.mark.parametrize(

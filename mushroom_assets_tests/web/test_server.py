@@ -62,8 +62,9 @@ def is_away(served: Page) -> bool:
 def test_it_starts_without_a_database_and_outlives_all_others(running: Running) -> None:
     with page(running.environment, running.folder) as served:
         assert is_away(served)
-        running.server.start()
         running.up()
+        until(lambda: "attempt 1 of 120, next in 5.0 s" in running.log.read_text())
+        running.server.start()
         until(lambda: served.reasons() == {})
         well = served.metrics()
         assert [well("mushroom_ready", part=part) for part in PARTS] == [1] * len(PARTS)
@@ -75,8 +76,8 @@ def test_it_starts_without_a_database_and_outlives_all_others(running: Running) 
         until(lambda: is_away(served))
         assert served.alive()
         running.server.start()
-        running.up()
-        until(lambda: served.reasons() == {})
+        until(lambda: served.ready()["parts"]["database"])
+        _tells_dead_processes(served)
     assert served.process.returncode == 143  # SIGTERM, as `mushroom up` has it
     assert "Traceback" not in served.log.read_text()
 

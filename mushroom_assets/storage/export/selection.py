@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.storage.schema import ASSETS, RESULTS, SCHEMA, metadata
+from mushroom_assets.storage.schema import RESULTS, SCHEMA, TABLES
 from mushroom_assets.storage.schema.batch_day import VIEW, batch_day
-from mushroom_assets.storage.schema.dictionary import day_column
+from mushroom_assets.storage.schema.dictionary import Role, day_column
 
 DAY = dt.timedelta(days=1)
 # Days that can be named: a clock and PostgreSQL agree on them
@@ -73,10 +73,9 @@ class Selection:
 
 
 def names() -> list[str]:
-    """All tables that can be read out: results, the view, then sources and models."""
-    stored = [name for name, table in ASSETS.items() if table.metadata is metadata]
-    results = [name for name in stored if name in RESULTS]
-    return [*results, VIEW, *(name for name in stored if name not in RESULTS)]
+    """All tables that can be read out: results, the view, then all but what runs work with."""
+    others = [name for name, table in TABLES.items() if table.info["role"] is not Role.WORK]
+    return [*RESULTS, VIEW, *(name for name in others if name not in RESULTS)]
 
 
 def select(
@@ -103,7 +102,7 @@ def select(
     """
     if name not in names():
         raise NotExportable(f"there is no table {name!r}: choose one of {', '.join(names())}")
-    table = batch_day(farm.units()) if name == VIEW else ASSETS[name]
+    table = batch_day(farm.units()) if name == VIEW else TABLES[name]
     column = day_column(table)
     _require_days(table, since, until)
     if rooms:

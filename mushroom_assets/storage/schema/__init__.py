@@ -10,6 +10,7 @@ from graphlib import TopologicalSorter
 
 from sqlalchemy import Table
 
+from mushroom_assets.storage.schema.alarms import alarm, message
 from mushroom_assets.storage.schema.dictionary import SCHEMA, Role, elsewhere, metadata, upstream
 from mushroom_assets.storage.schema.environment import daily_env_stats
 from mushroom_assets.storage.schema.following import input_change, outdated
@@ -35,6 +36,7 @@ __all__ = [
     "SCHEMA",
     "SOURCES",
     "TABLES",
+    "alarm",
     "batch",
     "clip_probe",
     "daily_clip_inference",
@@ -47,6 +49,7 @@ __all__ = [
     "image_listing",
     "image_quarantine",
     "input_change",
+    "message",
     "metadata",
     "note",
     "outdated",

@@ -33,6 +33,7 @@ note = table(
         "noted_at >= '2000-01-01 00:00+00' AND noted_at < '2200-01-01 00:00+00'", name="noted_at"
     ),
     role=Role.SOURCE,
+    day="noted_at",
 )
 
 harvest = table(
@@ -49,4 +50,5 @@ harvest = table(
     ),
     CheckConstraint("weight_kg > 0 AND weight_kg < 'Infinity'", name="weight_kg"),
     role=Role.SOURCE,
+    day="picked_on",
 )

@@ -50,4 +50,5 @@ setting = table(
     col("set_at", Instant, "when it was set", "设置的时间", server_default=func.now()),
     CheckConstraint("in_date IS NULL OR room_id IS NOT NULL", name="batch_has_room"),
     role=Role.RULES,
+    day="valid_from",
 )

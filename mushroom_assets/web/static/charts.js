@@ -156,7 +156,10 @@
       for (const [start, end, lowest, highest] of chart.bands) box(u, start, end, lowest, highest, colour("--area"));
       const pattern = hatch(u.ctx, colour("--soft"));
       for (const [start, end] of chart.gaps) if (end - start > chart.step) box(u, start, end, null, null, pattern);
-      for (const [second] of moves) line(u, second, colour("--soft"), 1, [2, 3]);
+      for (const [second, , kind] of moves) {
+        if (kind) line(u, second, colour("--link"), 2, []);
+        else line(u, second, colour("--soft"), 1, [2, 3]);
+      }
       u.ctx.restore();
     });
     options.hooks.draw.push((u) => {
