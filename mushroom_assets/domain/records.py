@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mushroom_assets.domain.farm import Farm, Language
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Language
 from mushroom_assets.domain.markdown import steers
 from mushroom_assets.domain.texts import say_in
 
