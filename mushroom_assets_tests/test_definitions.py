@@ -174,10 +174,11 @@ def test_the_reports_automation_is_on_and_about_the_report_alone(
     assert conditions == {dg.AssetKey("daily_room_report")}
 
 
-def test_the_sensor_of_failed_runs_is_off_until_somebody_is_to_be_told(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("name", ["run_failure_notification", "room_notification"])
+def test_the_sensors_that_tell_are_off_until_somebody_is_to_be_told(
+    monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    name, farm = "run_failure_notification", parse_farm(FARMS["reference"])
+    farm = parse_farm(FARMS["reference"])
     off = build_definitions(farm).resolve_sensor_def(name)
     assert off.default_status == dg.DefaultSensorStatus.STOPPED
     assert "MUSHROOM_NOTIFY" in (off.description or "")
@@ -188,7 +189,7 @@ def test_the_sensor_of_failed_runs_is_off_until_somebody_is_to_be_told(
     )
 
 
-def test_the_sensor_of_the_labels_is_on_and_there_is_no_seventh(defs: dg.Definitions) -> None:
+def test_the_sensor_of_the_labels_is_on_and_there_is_no_eighth(defs: dg.Definitions) -> None:
     assert {sensor.name for sensor in defs.sensors or ()} == {
         "daily_room_report_automation",
         "catching_up",
@@ -196,6 +197,7 @@ def test_the_sensor_of_the_labels_is_on_and_there_is_no_seventh(defs: dg.Definit
         "room_images_sensor",
         "clip_probe_sensor",
         "run_failure_notification",
+        "room_notification",
     }
     sensor = defs.resolve_sensor_def("clip_probe_sensor")
     assert (sensor.job_name, sensor.minimum_interval_seconds) == ("clip_probe_job", 60)

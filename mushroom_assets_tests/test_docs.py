@@ -137,5 +137,5 @@ def test_every_option_that_a_guide_gives_a_subcommand_is_one() -> None:
 
 def _subcommand(name: str, rest: str) -> list[str]:
     """The second word of `serve daemon`, `load samples`."""
-    words = rest.split()[:1] if name in ("serve", "load") else []
+    words = rest.split()[:1] if name in ("serve", "load", "settings") else []
     return [word for word in words if not word.startswith("-")]

@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 TWINS = [ROOT / "README.zh.md", *sorted((ROOT / "docs").glob("*.zh.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+# What a person says or is called, in an example of a command
+SAID = re.compile(r'(?<=--reason )"[^"]*"|(?<=note 611 )"[^"]*"|(?<=--author )\S+')
 HEADING = re.compile(r"^(#+) .*$", flags=re.MULTILINE)
 
 
@@ -36,7 +38,8 @@ def untranslated(language: str, code: str) -> list[str]:
         return re.sub(r'"[^"]*"|(?<=-- )[^">]+(?= -->)', '""', code).splitlines()
     if not language:  # a tree of files
         return re.findall(r"\w+(?:\.py|/)|`[^`]+`", code)
-    return [re.sub(r"(^|\s+)#.*", "", line) for line in code.splitlines()]
+    lines = [re.sub(r"(^|\s+)#.*", "", line) for line in code.splitlines()]
+    return [SAID.sub("", line) for line in lines]
 
 
 def names(section: str) -> set[str]:

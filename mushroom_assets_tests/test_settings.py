@@ -48,7 +48,7 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
         "MUSHROOM_CLIP_MODEL", "MUSHROOM_CLIP_PRETRAINED",
         "MUSHROOM_CLIP_DEVICE", "MUSHROOM_CLIP_PRECISION", "MUSHROOM_CLIP_THREADS",
         "DAGSTER_HOME", "MUSHROOM_STARTUP_ERROR", "POSTGRES_HOST", "POSTGRES_PASSWORD_FILE",
-        "MUSHROOM_NOTIFY", "MUSHROOM_UI_URL",
+        "MUSHROOM_NOTIFY", "MUSHROOM_UI_URL", "MUSHROOM_PAGE_URL",
     ]  # fmt: skip
     for empty in ("", " "):
         assert load_settings(home | dict.fromkeys(names, empty)) == load_settings(home)
@@ -138,6 +138,7 @@ def test_the_settings_survive_the_way_through_the_environment_of_a_child(tmp_pat
         "ASSET_BACKFILL_CURSOR_OFFSET": "1000",
         "MUSHROOM_NOTIFY": "json://a mailto://u:p@b.c",
         "MUSHROOM_UI_URL": "https://farm.example.com",
+        "MUSHROOM_PAGE_URL": "https://page.example.com",
     }
     settings = load_settings(PARTS | given)
     assert not settings.owns_image_root

@@ -108,6 +108,7 @@ def test_the_wheel_holds_its_data_and_no_tests(wheel: Path) -> None:
     models = ("mushroom-tiny.json", *weights, "MODEL_CARD.md")
     model = [f"inference/models/{name}" for name in models]
     views = [f"storage/predecessor/{name}" for name in VIEWS.values()]
+    views.append("storage/batch_day.sql")
     for name in ("farm.yaml", "dagster.yaml", "workspace.yaml", *model, *views):
         assert f"mushroom_assets/{name}" in packed
     assert not [name for name in packed if "tests" in name or name.startswith("training")]
@@ -125,5 +126,5 @@ def test_the_wheel_loads_definitions_and_farm_file_where_only_what_it_asks_for_i
         ["batch", "clip_probe", "daily_clip_inference", "daily_env_stats", "daily_room_report",
          "hourly_setpoint_changes", "image_label", "point", "room_images", "sample"]
     )  # fmt: skip
-    assert farm == "['607', '608', '611', '612'] 0009"
+    assert farm == "['607', '608', '611', '612'] 0012"
     assert "doctor" in said(home / "bin" / "mushroom", "--help")

@@ -31,6 +31,7 @@ from mushroom_assets.storage.batches import read_batches
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.samples import read_samples
+from mushroom_assets.storage.setting import with_settings
 from mushroom_assets.storage.vision.embeddings import EmbeddingMemory
 
 if TYPE_CHECKING:
@@ -152,11 +153,12 @@ def read_circumstances(
     connection: sa.Connection, farm: Farm, day: Window
 ) -> Callable[[DailyClipInference], Circumstances]:
     """Read batches and climate of a day; returns what gives a row its circumstances."""
+    farm = with_settings(connection, farm)
     sources = find_sources(read_points(connection), farm)
     around = climate_span(farm)
     since = day.before(dt.timedelta(seconds=around.before))
     until = day.after(dt.timedelta(seconds=around.after))
     samples = read_samples(connection, point_ids(sources), since, until)
-    felt = climate(samples, sources, farm)
+    felt = climate(samples, sources, farm, day.date)
     batches = read_batches(connection)
     return partial(circumstances, climate=felt, farm=farm, in_dates=batches)

@@ -23,6 +23,7 @@ from mushroom_assets.domain.windows import Window
 from mushroom_assets.storage.batches import read_batches
 from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.samples import read_samples
+from mushroom_assets.storage.setting import with_settings
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,12 @@ class Course:
 
     def climate(self) -> dict[RoomQuantity, list[Series]]:
         """The measured series by (room, quantity)."""
-        return climate(self.samples, self.sources, self.farm)
+        return climate(self.samples, self.sources, self.farm, self.day.date)
 
 
 def read_course(connection: sa.Connection, day: Window, farm: Farm) -> Course:
-    """Read a day's course."""
+    """Read a day's course, and the settings in force."""
+    farm = with_settings(connection, farm)
     points = read_points(connection)
     sources = find_sources(points, farm)
     watched = setpoint_points(points, farm)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from mushroom_assets.assets.course import read_ribbons
 from mushroom_assets.assets.windows import PICTURED, RunPolicy, replace_windows
-from mushroom_assets.domain import environment, reach
+from mushroom_assets.domain import environment, names, reach
 from mushroom_assets.domain.environment import EnvironmentDay
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.peers import RoomAge, quoting
@@ -27,6 +27,7 @@ from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.results import read_room_ages, replace_rows
 from mushroom_assets.storage.samples import reading_ahead
 from mushroom_assets.storage.schema import daily_env_stats as table
+from mushroom_assets.storage.setting import with_settings
 
 CHUNK_DAYS = 31  # committed at once
 # Of a run of more than a week the pictures of so many rooms' days: each takes 0.17 s of a core, as
@@ -113,13 +114,14 @@ def _mark_reports(
     ages = {RoomAge.of(row) for row in changed}
     days = {age.day for age in ages} | quoting(ages, read_room_ages(connection, ages))
     if days:
-        mark(connection, reach.of_days(reach.REPORT, days, table.name, farm))
+        mark(connection, reach.of_days(names.REPORT, days, table.name, farm))
 
 
 def summarise_days(
     connection: sa.Connection, days: Sequence[Window], farm: Farm
 ) -> dict[str, EnvironmentDay]:
     """What consecutive days were like, from the stored samples, by the days' keys."""
+    farm = with_settings(connection, farm)
     sources = find_sources(read_points(connection), farm)
     batches = read_batches(connection)
     size = max(1, PIECE_SAMPLES // max(1, environment.samples_a_day(farm)))

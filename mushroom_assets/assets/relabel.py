@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from pydantic import Field
 
 from mushroom_assets.assets.windows import RunPolicy
-from mushroom_assets.domain import prompts, reach, vision
+from mushroom_assets.domain import names, prompts, reach, vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.probe import probes_id
 from mushroom_assets.domain.texts import say
@@ -168,12 +168,12 @@ def _settle_days_without_rows(
     lock_days(connection, table, days)
     days -= {day for day, _ in stored_days(connection, task.prefix, since, until)}
     if days:
-        settle(connection, reach.of_days(table.name, days, reach.PROBE, task.farm))
+        settle(connection, reach.of_days(table.name, days, names.PROBE, task.farm))
 
 
 def _store(connection: sa.Connection, task: Relabelling, days: Sequence[dt.date]) -> list[DayCount]:
     lock_days(connection, table, days)
-    settle(connection, reach.of_days(table.name, days, reach.PROBE, task.farm))
+    settle(connection, reach.of_days(table.name, days, names.PROBE, task.farm))
     counts = choose_rows(connection, task.prefix, days)
     probes = read_probes(connection, task.encoder)
     found = read_vectors(connection, task.dimensions)
@@ -183,7 +183,7 @@ def _store(connection: sa.Connection, task: Relabelling, days: Sequence[dt.date]
     now = dt.datetime.now(dt.UTC)
     stamp = {"model_id": task.model_id, "run_id": task.run_id, "computed_at": now}
     write_labels(connection, found.places, labels, stamp)
-    mark(connection, reach.of_days(reach.REPORT, reach.told_of(days), table.name, task.farm))
+    mark(connection, reach.of_days(names.REPORT, reach.told_of(days), table.name, task.farm))
     return counts
 
 

@@ -14,6 +14,7 @@ from mushroom_assets.domain.card import Card, card
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.image_row import DailyClipInference
+from mushroom_assets.domain.records import Harvest, Note
 from mushroom_assets.domain.report import Likeness, RoomDay, effects, first_moves
 from mushroom_assets.domain.setpoints import HourlySetpointChanges
 from mushroom_assets.domain.verdict import condition_shares
@@ -23,7 +24,9 @@ from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.report import report_metadata
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
+from mushroom_assets.storage.harvest import read_harvests, read_pickings
 from mushroom_assets.storage.inputs import follow
+from mushroom_assets.storage.notes import read_notes
 from mushroom_assets.storage.outdated import claim
 from mushroom_assets.storage.removals import require_kept
 from mushroom_assets.storage.results import (
@@ -47,7 +50,10 @@ def report_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
 
     @dg.asset(
         partitions_def=clock.daily,
-        deps=["daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"],
+        deps=[
+            *("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"),
+            *("note", "harvest", "batch"),
+        ],
         retry_policy=policy.retry,
         backfill_policy=policy.backfill,
         pool=policy.pool,
@@ -69,7 +75,9 @@ def report_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
             with postgres.transaction(run_id) as connection:
                 written = replace_day(connection, day, farm, run_id)
             ribbons = written.course.ribbons_by_room() if day.key in drawn else {}
-            shown = report_metadata(written.cards, farm, written.newest, ribbons, pictures)
+            shown = report_metadata(
+                written.cards, written.course.farm, written.newest, ribbons, pictures
+            )
             return {day.key: shown}
 
         return replace_windows(context, clock.daily, replace, chunk=1)
@@ -77,6 +85,7 @@ def report_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
     return daily_room_report
 
 
+Record = TypeVar("Record", Note, Harvest)
 Row = TypeVar("Row", DailyEnvStats, HourlySetpointChanges, DailyClipInference)
 
 
@@ -102,7 +111,9 @@ def replace_day(connection: sa.Connection, day: Window, farm: Farm, run_id: str)
 def write_cards(connection: sa.Connection, day: Window, farm: Farm) -> tuple[Course, list[Card]]:
     """Write a day's reports from the stored results of the day; returns its course too."""
     course = read_course(connection, day, farm)
-    return course, [card(room_day, farm) for room_day in _room_days(connection, course)]
+    farm = course.farm
+    found = _room_days(connection, course)
+    return course, [card(each, farm.on(each.room_id, day.date)) for each in found]
 
 
 def within(day: Window) -> sa.ColumnElement[bool]:
@@ -128,21 +139,17 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
     day = course.day
     model = latest_model(connection, day.date)
     changed_at = hourly_setpoint_changes.c.changed_at
-    images = daily_clip_inference.c
     within = (changed_at >= day.start) & (changed_at < day.end)
-    # A file that no camera has named, as a video beside the pictures, is not an image of the room
-    of_cameras = images.captured_at.is_not(None)
-    judged = (images.image_date == day.date) & (images.model_id == model) & of_cameras
     of_day = daily_env_stats.c.stat_date == day.date
     statistics = cast("list[DailyEnvStats]", read_rows(connection, daily_env_stats, of_day))
     moved = read_rows(connection, hourly_setpoint_changes, within)
     changes = cast("list[HourlySetpointChanges]", moved)
-    seen = cast("list[DailyClipInference]", read_rows(connection, daily_clip_inference, judged))
-    require_kept(connection, daily_clip_inference.name, day.start)
+    seen = _seen(connection, day, model)
     growth_days = {row["room_id"]: row["growth_day"] for row in statistics}
     ages = {age for age in growth_days.values() if age is not None}
     peers = cast("list[DailyEnvStats]", read_peers(connection, day.date, ages))
     climate = course.climate()
+    written = _written_down(connection, day, statistics)
     before = read_conditions(connection, day.date - dt.timedelta(days=1), model)
 
     def of(room: str) -> RoomDay:
@@ -159,9 +166,44 @@ def _room_days(connection: sa.Connection, course: Course) -> list[RoomDay]:
             effects=effects(first_moves(own), felt, course.farm),
             peers=[row for row in peers if row["growth_day"] == growth_days.get(room)],
             conditions_before=condition_shares(before.get(room, [])),
+            notes=_of(written.notes, room),
+            harvests=_of(written.harvests, room),
         )
 
     return [of(room) for room in course.farm.rooms]
+
+
+def _seen(connection: sa.Connection, day: Window, model: str | None) -> list[DailyClipInference]:
+    """The day's images of all rooms, as the model judged them."""
+    images = daily_clip_inference.c
+    # A file that no camera has named, as a video beside the pictures, is not an image of the room
+    of_cameras = images.captured_at.is_not(None)
+    judged = (images.image_date == day.date) & (images.model_id == model) & of_cameras
+    require_kept(connection, daily_clip_inference.name, day.start)
+    return cast("list[DailyClipInference]", read_rows(connection, daily_clip_inference, judged))
+
+
+class _Written(NamedTuple):
+    """What people wrote about a day's rooms."""
+
+    notes: list[Note]
+    harvests: list[Harvest]
+
+
+def _written_down(
+    connection: sa.Connection, day: Window, statistics: Sequence[DailyEnvStats]
+) -> _Written:
+    """The day's notes, and the kilos up to it of the batches in force and of those picked then."""
+    notes = read_notes(connection, day.start, day.end)
+    in_force = {(row["room_id"], row["batch_date"]) for row in statistics}
+    batches = {(room, in_date) for room, in_date in in_force if in_date is not None}
+    picked = read_pickings(connection, day.date, day.date)
+    batches |= {(picking.room_id, picking.in_date) for picking in picked}
+    return _Written(notes, list(read_harvests(connection, batches, day.date).values()))
+
+
+def _of(records: Sequence[Record], room: str) -> list[Record]:
+    return [record for record in records if record.room_id == room]
 
 
 def _of_room(rows: Sequence[Row], room: str) -> list[Row]:

@@ -8,7 +8,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from mushroom_assets.assets.windows import RunPolicy, replace_windows
-from mushroom_assets.domain import reach, setpoints
+from mushroom_assets.domain import names, reach, setpoints
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.setpoints import HourlySetpointChanges
 from mushroom_assets.domain.windows import Window
@@ -23,6 +23,7 @@ from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.results import replace_rows
 from mushroom_assets.storage.samples import read_samples
 from mushroom_assets.storage.schema import hourly_setpoint_changes as table
+from mushroom_assets.storage.setting import with_settings
 
 # What is read, computed and committed at once: a week, of many rooms less, so that they take no
 # more memory.
@@ -50,7 +51,8 @@ def setpoints_asset(clock: FarmClock, policy: RunPolicy) -> dg.AssetsDefinition:
             follow(postgres.database(run_id), farm)
             with postgres.transaction(run_id) as connection:
                 rows = replace_hours(connection, hours, farm, run_id)
-            return {key: setpoint_metadata(part, farm) for key, part in rows.items()}
+                told = with_settings(connection, farm)
+            return {key: setpoint_metadata(part, told) for key, part in rows.items()}
 
         return replace_windows(context, clock.hourly, replace, chunk=chunk_hours(farm))
 
@@ -80,7 +82,7 @@ def replace_hours(
     changed = replace_rows(connection, table, within(hours), made)
     days = {row["changed_at"].astimezone(farm.zone).date() for row in changed}
     if days:
-        mark(connection, reach.of_days(reach.REPORT, days, table.name, farm))
+        mark(connection, reach.of_days(names.REPORT, days, table.name, farm))
     return rows
 
 
@@ -93,8 +95,13 @@ def find_changes(
     connection: sa.Connection, hours: Sequence[Window], farm: Farm
 ) -> dict[str, list[HourlySetpointChanges]]:
     """Find the changes of consecutive hours in the stored samples, by the hours' keys."""
+    farm = with_settings(connection, farm)
     points = read_points(connection)
-    watched = setpoints.watched_points(points, farm)
-    samples = read_samples(connection, list(watched), hours[0].start, hours[-1].end, carried=True)
-    changes = setpoints.detect(samples, watched)
-    return setpoints.records(changes, hours, points, farm, read_batches(connection))
+    batches = read_batches(connection)
+    watched = list(setpoints.watched_points(points, farm))
+    samples = read_samples(connection, watched, hours[0].start, hours[-1].end, carried=True)
+    found: dict[str, list[HourlySetpointChanges]] = {}
+    for rules, part in setpoints.by_rules(hours, points, farm):
+        changes = setpoints.detect(samples, rules)
+        found |= setpoints.records(changes, part, points, farm, batches)
+    return found

@@ -6,5 +6,5 @@ from mushroom_assets.storage.schema import SOURCES
 
 
 def source_assets() -> list[dg.AssetSpec]:
-    """The external assets `point`, `sample`, `batch`, `room_images` and `image_label`."""
+    """The external assets: `point`, `sample`, `batch`, `note`, `harvest`, files and labels."""
     return [dg.AssetSpec(name) for name in SOURCES]

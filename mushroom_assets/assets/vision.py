@@ -10,7 +10,7 @@ from pydantic import Field
 
 from mushroom_assets.assets.cameras import Cameras, open_cameras, read_circumstances
 from mushroom_assets.assets.windows import RunPolicy, pictured, replace_windows
-from mushroom_assets.domain import reach
+from mushroom_assets.domain import names, reach
 from mushroom_assets.domain.image_row import DailyClipInference, JudgedImage, image_labels
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults.run import permanent_faults_fail_at_once
@@ -110,7 +110,7 @@ def replace_day(database: Database, day: Window, cameras: Cameras, run_id: str) 
         if changed:
             after = likened_to(connection, encoder, day.date)
             touched = reach.told_of([day.date]) | {found.day for found in before ^ after}
-            mark(connection, reach.of_days(reach.REPORT, touched, table.name, cameras.farm))
+            mark(connection, reach.of_days(names.REPORT, touched, table.name, cameras.farm))
         strays = _quarantine(connection, cameras, stamp)
     return StoredDay(rows, strays, sum(row["computed"] for row in judged.values()))
 

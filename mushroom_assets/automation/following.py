@@ -23,7 +23,8 @@ from mushroom_assets.automation.catching_up import is_near_its_tick, switch, swi
 from mushroom_assets.automation.demand import MADE_FOR, Past, triable, wait_after_failures
 from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED
 from mushroom_assets.domain.farm import Farm
-from mushroom_assets.domain.reach import PROBE, VISION, of_days
+from mushroom_assets.domain.names import PROBE, VISION
+from mushroom_assets.domain.reach import of_days
 from mushroom_assets.domain.versions import code_version
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.faults.run import permanent_faults_fail_at_once

@@ -14,6 +14,7 @@ from mushroom_assets.automation.catching_up import EVERY_S, look
 from mushroom_assets.automation.demand import Past
 from mushroom_assets.automation.following import Asked
 from mushroom_assets.automation.notification import Reader, tell_failures
+from mushroom_assets.automation.room_sensor import room_sensor
 from mushroom_assets.automation.schedules import Jobs, span
 from mushroom_assets.automation.targets import Target
 from mushroom_assets.automation.timetable import LOOKBACK, PARTITIONED, TIMETABLE
@@ -25,12 +26,11 @@ from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.instance.backfills import continue_backfills
 from mushroom_assets.partitions import FarmClock
 from mushroom_assets.resources import FarmFile, ImageStore, PostgresResource
-from mushroom_assets.settings import load_settings
+from mushroom_assets.settings import UI_URL, load_settings
 from mushroom_assets.storage.inputs import follow
 from mushroom_assets.storage.vision.labels import NO_LABELS, label_state
 
 ON = dg.DefaultSensorStatus.RUNNING
-UI_URL = "http://127.0.0.1:3000"  # where `mushroom up` serves it
 
 
 def sensors(clock: FarmClock, jobs: Jobs, farm: Farm, *, notify: bool) -> list[dg.SensorDefinition]:
@@ -40,7 +40,7 @@ def sensors(clock: FarmClock, jobs: Jobs, farm: Farm, *, notify: bool) -> list[d
         clock: the partitions.
         jobs: by asset.
         farm: the language of the descriptions.
-        notify: whether there is somebody to be told of failed runs.
+        notify: whether there is somebody to be told of failed runs and of rooms.
     """
     following = [asset for asset, slot in TIMETABLE.items() if slot.follows_inputs]
     return [
@@ -50,6 +50,7 @@ def sensors(clock: FarmClock, jobs: Jobs, farm: Farm, *, notify: bool) -> list[d
         _watching_images(clock, farm),
         _watching_labels(jobs["clip_probe"], farm),
         _watching_failures(farm, on=notify),
+        room_sensor(farm, on=notify),
     ]
 
 

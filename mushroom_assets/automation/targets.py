@@ -1,7 +1,7 @@
 """Whom people want told, and how it reaches them: by whatever apprise knows.
 
 That is webhooks, e-mail and much else: https://github.com/caronc/apprise/wiki. What they are told
-is the business of `notification`. Target URLs hold secrets: they are never printed.
+is the business of `notification` and `looking`. Target URLs hold secrets: they are never printed.
 """
 
 import hashlib
@@ -21,9 +21,14 @@ class Target:
     url: str
 
     @property
+    def key(self) -> str:
+        """What stands for it where its URL, which holds secrets, must not."""
+        return hashlib.sha256(self.url.encode()).hexdigest()[:16]
+
+    @property
     def cursor(self) -> str:
         """Under which key Dagster's storage keeps how far this target has been told."""
-        return f"run_failure_notification/{hashlib.sha256(self.url.encode()).hexdigest()[:16]}"
+        return f"run_failure_notification/{self.key}"
 
     @property
     def name(self) -> str:
@@ -54,12 +59,14 @@ class Target:
             reason = " ".join(log.getvalue().split()).rstrip(".") or "no reason given"
         raise NotDelivered(
             f"{self.name} did not take the message: {reason}. Remedy: check the service and "
-            "MUSHROOM_NOTIFY; it is sent again until it is taken"
+            "MUSHROOM_NOTIFY"
         )
 
     def _service(self) -> Any:
         import apprise
 
+        # It logs whole URLs. What is said of a message is captured; the rest goes nowhere
+        apprise.logger.propagate = False
         service = apprise.Apprise.instantiate(self.url)
         if service is None:
             begin = f"{urlsplit(self.url).scheme}://"

@@ -15,6 +15,7 @@ from mushroom_assets.domain import environment, probe, report, setpoints, vision
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.versions import Noun, code_version
 from mushroom_assets.partitions import FarmClock
+from mushroom_assets.storage.schema import SOURCES
 
 Cadence = Literal["daily", "hourly"]
 HOUR = dt.timedelta(hours=1)
@@ -87,13 +88,15 @@ class Slot:
         """When every input of a day is there for the first time; then `following` has it.
 
         It holds for the days of the lookback. `eager()` looks at the newest day only: a day that
-        was caught up later would never get its report.
+        was caught up later would never get its report. A source is no such input: no run makes it,
+        so that to Dagster it is missing for ever.
         """
         if not self.follows_inputs:
             return None
         window = dg.AutomationCondition.in_latest_time_window(lookback_delta=LOOKBACK)
-        eager = dg.AutomationCondition.eager().replace("in_latest_time_window", window)
-        return eager & dg.AutomationCondition.missing()
+        eager = dg.AutomationCondition.eager().ignore(dg.AssetSelection.assets(*SOURCES))
+        eager_for_days = eager.replace("in_latest_time_window", window)
+        return eager_for_days & dg.AutomationCondition.missing()
 
     def freshness_policy(self, timezone: str) -> dg.FreshnessPolicy | None:
         """A day is there by its hour of the next morning, an hour within the next hour."""

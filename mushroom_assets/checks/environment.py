@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mushroom_assets.checks.rule import ERROR, WARN, Rule, of_days, rows_missing
+from mushroom_assets.checks.rule import ERROR, WARN, Rule, in_force, of_days, rows_missing
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.verdict import INTAKE
 from mushroom_assets.domain.windows import Window
@@ -13,6 +13,7 @@ from mushroom_assets.storage.schema import daily_env_stats as table
 MOVES_FROM = 60  # samples of a day, an hour's worth, from which one value all day is no chance
 row = table.c
 KEY = (row.stat_date, row.room_id, row.quantity)
+PLACE = (row.room_id, row.stat_date)
 
 
 def _rows_missing(window: Window, farm: Farm) -> sa.Select[Any]:
@@ -31,24 +32,37 @@ def _quantiles_out_of_order(window: Window, farm: Farm) -> sa.Select[Any]:
 
 
 def _values_implausible(window: Window, farm: Farm) -> sa.Select[Any]:
-    outside = [_is_outside(name, *quantity.plausible) for name, quantity in farm.quantities.items()]
+    outside = []
+    for name, quantity in farm.quantities.items():
+        key = f"quantities.{name}.plausible"
+        low, high = (
+            in_force(key, quantity.plausible[end], window, farm, PLACE, end) for end in (0, 1)
+        )
+        outside.append(_is_outside(name, low, high))
     found = sa.select(*KEY, row.min, row.mean, row.max)
     return found.where(of_days(row.stat_date, window), sa.or_(sa.false(), *outside))
 
 
-def _is_outside(quantity: str, low: float, high: float) -> sa.ColumnElement[bool]:
+def _is_outside(
+    quantity: str, low: sa.ColumnElement[float], high: sa.ColumnElement[float]
+) -> sa.ColumnElement[bool]:
     beyond = sa.or_(row.min < low, row.max > high, row.mean < low, row.mean > high)
     return sa.and_(row.quantity == quantity, beyond)
 
 
+def _limit(name: str, window: Window, farm: Farm) -> sa.ColumnElement[float]:
+    """A limit of the report, as it is in force for each row."""
+    return in_force(f"report.{name}", getattr(farm.report, name), window, farm, PLACE)
+
+
 def _days_uncovered(window: Window, farm: Farm) -> sa.Select[Any]:
-    little = row.coverage < farm.report.min_coverage
+    little = row.coverage < _limit("min_coverage", window, farm)
     found = sa.select(*KEY, row.coverage.label("share"))
     return found.where(of_days(row.stat_date, window), little).order_by("share")
 
 
 def _climates_out_of_band(window: Window, farm: Farm) -> sa.Select[Any]:
-    little = row.in_range < farm.report.act_below
+    little = row.in_range < _limit("act_below", window, farm)
     is_judged = row.growth_day != INTAKE  # the room stands empty until the afternoon
     found = sa.select(*KEY, row.in_range.label("share"))
     return found.where(of_days(row.stat_date, window), little, is_judged).order_by("share")
@@ -57,7 +71,7 @@ def _climates_out_of_band(window: Window, farm: Farm) -> sa.Select[Any]:
 def _samples_doubtful(window: Window, farm: Farm) -> sa.Select[Any]:
     delivered = sa.func.nullif(row.sample_count + row.rejected_count, 0)
     share = (row.suspect_count + row.rejected_count) / sa.cast(delivered, sa.Double)
-    many = share > farm.report.watch_suspect_share
+    many = share > _limit("watch_suspect_share", window, farm)
     found = sa.select(*KEY, share.label("bad_share"))
     return found.where(of_days(row.stat_date, window), many).order_by(share.desc())
 

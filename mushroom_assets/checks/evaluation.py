@@ -22,6 +22,7 @@ from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.instance.reporting import Target, latest_materializations, together
 from mushroom_assets.partitions import windows
 from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets.storage.setting import with_settings
 
 EXAMPLES = 5
 Rows = Sequence[sa.Row[Any]]
@@ -56,7 +57,8 @@ def table_checks(
         farm = farm_file.read()
         run_id = context.run.run_id
         with permanent_faults_fail_at_once(), postgres.transaction(run_id) as connection:
-            found = {rule.name: _offending(rule, parts, farm, connection) for rule in chosen}
+            rules_of = with_settings(connection, farm)
+            found = {rule.name: _offending(rule, parts, rules_of, connection) for rule in chosen}
         asset = dg.AssetKey(rules[0].table.name)
         targets = latest_materializations(context.instance, asset, [part.key for part in parts])
         with together(context.instance):

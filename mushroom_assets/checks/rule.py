@@ -49,6 +49,35 @@ def of_days(column: sa.ColumnElement[dt.date], window: Window) -> sa.ColumnEleme
     return sa.and_(column >= window.start.date(), column < window.end.date())
 
 
+def in_force(
+    key: str,
+    of_file: float,
+    window: Window,
+    farm: Farm,
+    place: tuple[sa.ColumnElement[str], sa.ColumnElement[dt.date]],
+    end: int | None = None,
+) -> sa.ColumnElement[float]:
+    """A limit as it is in force for each row.
+
+    Args:
+        key: of the farm file.
+        of_file: its value there.
+        window: whole days.
+        farm: with the settings.
+        place: the rows' columns of room and day.
+        end: of a band the low (0) or the high end (1).
+    """
+    room, day = place
+    last = window.end.date() - dt.timedelta(days=1)
+    cases = []
+    for stretch in farm.stretches(key, window.start.date(), last):
+        there = sa.and_(room == stretch.room_id, day.between(stretch.first, stretch.last))
+        value = stretch.value if end is None or stretch.value is None else stretch.value[end]
+        cases.append((there, sa.literal(value, sa.Double)))
+    of_all = sa.literal(of_file, sa.Double)
+    return sa.case(*cases, else_=of_all) if cases else of_all
+
+
 def days_of(window: Window) -> sa.Subquery:
     """The days of a window, a row each: column `day`."""
     count = (window.end.date() - window.start.date()).days

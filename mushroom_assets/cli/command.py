@@ -14,9 +14,12 @@ import click
 
 from mushroom_assets.cli.similar import SimilarError
 from mushroom_assets.domain.farm_file import FarmFileError
+from mushroom_assets.domain.records import RecordError
+from mushroom_assets.domain.settable import UnusableSetting
 from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
 from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
 from mushroom_assets.ingestion.report import LoadError
+from mushroom_assets.ingestion.setting import ChangedMeanwhile
 from mushroom_assets.service.home import ServerError
 from mushroom_assets.settings import SettingsError
 from mushroom_assets.storage.migrations import MigrationFailed
@@ -29,7 +32,10 @@ EXPECTED = (
     MigrationFailed,
     FarmFileError,
     SettingsError,
+    UnusableSetting,
+    ChangedMeanwhile,
     LoadError,
+    RecordError,
     ServerError,
     SimilarError,
     ImageStoreRefused,

@@ -17,6 +17,7 @@ from mushroom_assets.assets import beside
 from mushroom_assets.cli.changes import MARKS, json_line, kind, text_lines
 from mushroom_assets.cli.command import EXPECTED, fail
 from mushroom_assets.cli.ground import machine, open_database
+from mushroom_assets.cli.options import DAY
 from mushroom_assets.cli.progress import progress_bar
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.inference.weights import UnknownModel, WeightsUnavailable
@@ -26,7 +27,6 @@ from mushroom_assets.settings import load_settings, log_format
 
 SHOWN = 50  # rows: two screens, three columns a row
 UNKNOWN = 2  # exit code, as of diff(1): a fault must not look like "something would change"
-DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()

@@ -20,6 +20,7 @@ from mushroom_assets.service.home import telling_what_cannot_be_written
 from mushroom_assets.service.postgres import Cluster, embedded_postgres
 from mushroom_assets.settings import Settings, load_settings
 from mushroom_assets.storage import migrations
+from mushroom_assets.storage.batch_day import ensure_batch_day
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.months import ensure_months
 from mushroom_assets.storage.predecessor import ensure_views
@@ -95,6 +96,7 @@ def prepare_tables(database: Database, farm: Farm) -> None:
         ensure_months(connection, first, last)
         if revision == migrations.head():
             ensure_views(connection, farm.timezone)
+            ensure_batch_day(connection, farm)
     log.info("tables of schema farm at %s are at revision %s", database.endpoint, revision)
 
 

@@ -1,4 +1,4 @@
-"""Subcommands that take files: `load samples`, `load batches`, `label`.
+"""Subcommands that take files: `load samples`, `load batches`, `load harvest`, `label`.
 
 They read arguments and print what comes back. What they call lives in `ingestion`.
 """
@@ -17,6 +17,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.label_queue import Queued
 from mushroom_assets.domain.reach import Touched
 from mushroom_assets.ingestion.batches import load_batches
+from mushroom_assets.ingestion.harvest import load_harvest
 from mushroom_assets.ingestion.label_queue import label_queue, queue_text
 from mushroom_assets.ingestion.labels import load_labels, progress_lines
 from mushroom_assets.ingestion.report import LoadReport, bad_rows_file
@@ -31,7 +32,7 @@ SKIP_BAD = click.option(
 CORRECT = click.option("--correct", is_flag=True, help="Replace what is stored with another value.")
 
 
-@click.group(short_help="Load files of samples or batches.")
+@click.group(short_help="Load files of samples, batches or pickings.")
 def load() -> None:
     """Load files into the plant's tables; loading one again changes nothing."""
 
@@ -63,7 +64,7 @@ def samples_command(file: Path, skip_bad: bool, correct: bool) -> None:
         )
         touched = own_reach(connection, farm)
     _tell(report, file)
-    _tell_touched(touched, farm)
+    tell_touched(touched, farm)
 
 
 @load.command("batches")
@@ -85,7 +86,29 @@ def batches_command(file: Path, skip_bad: bool, correct: bool) -> None:
         report = load_batches(connection, file, farm, skip_bad=skip_bad, correct=correct)
         touched = own_reach(connection, farm)
     _tell(report, file)
-    _tell_touched(touched, farm)
+    tell_touched(touched, farm)
+
+
+@load.command("harvest")
+@FILE
+@SKIP_BAD
+@CORRECT
+def harvest_command(file: Path, skip_bad: bool, correct: bool) -> None:
+    """CSV or Parquet with the kilos of one batch and day a row.
+
+    Columns: room_id, in_date (of the batch, which is stored already), picked_on (dates as of
+    `load batches`), weight_kg (all that was picked of the batch on that day).
+    """
+    farm = load_settings().read_farm()
+    with (
+        machine() as settings,
+        open_database(settings) as database,
+        database.transaction() as connection,
+    ):
+        report = load_harvest(connection, file, farm, skip_bad=skip_bad, correct=correct)
+        touched = own_reach(connection, farm)
+    _tell(report, file)
+    tell_touched(touched, farm)
 
 
 def _tell(report: LoadReport, file: Path) -> None:
@@ -99,7 +122,7 @@ def _tell(report: LoadReport, file: Path) -> None:
         click.echo(warning)
 
 
-def _tell_touched(touched: Sequence[Touched], farm: Farm) -> None:
+def tell_touched(touched: Sequence[Touched], farm: Farm) -> None:
     """Which partitions are made anew by what was loaded, or made of it: a line an asset."""
     for asset, (count, first, last) in reach.summed(touched, dt.datetime.now(dt.UTC), farm).items():
         stretch = first if count == 1 else f"{first} to {last}"

@@ -23,10 +23,14 @@ SUBCOMMANDS = {
     "health": ("health", "health"),
     "status": ("status", "status"),
     "diff": ("diff", "diff"),
+    "export": ("export", "export"),
     "web": ("web", "web"),
+    "notify": ("notify", "notify"),
+    "settings": ("settings", "settings"),
     "simulate": ("data", "simulate"),
     "load": ("load", "load"),
     "label": ("load", "label"),
+    "note": ("note", "note"),
     "similar": ("data", "run_similar"),
 }
 LIGHT = "health"  # tells its faults itself: what tells them for the others knows SQLAlchemy

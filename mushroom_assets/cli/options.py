@@ -13,6 +13,7 @@ from mushroom_assets.settings import SettingsError, path_prefix
 
 MOST_DAYS = 3660  # ten years
 
+DAY = click.DateTime(["%Y-%m-%d"])
 PORT = click.IntRange(1, 65535)
 PORT_OR_NONE = click.IntRange(0, 65535)
 SEED = click.IntRange(min=0)
@@ -39,6 +40,11 @@ PREFIX = click.option(
 )
 
 
+READ_ONLY = click.option(
+    "--read-only", is_flag=True, help="Nobody can launch or change anything by it."
+)
+
+
 def of_the_ui(command: Callable[..., None]) -> Callable[..., None]:
     """Options of where the UI listens and how it is shown, given to a command as one `door`."""
 
@@ -50,7 +56,7 @@ def of_the_ui(command: Callable[..., None]) -> Callable[..., None]:
     )
     @click.option("--port", default=3000, show_default=True, type=PORT, help="Port of the UI.")
     @PREFIX
-    @click.option("--read-only", is_flag=True, help="Nobody can launch or change anything by it.")
+    @READ_ONLY
     @functools.wraps(command)
     def packed(
         *, host: str, port: int, path_prefix: str, read_only: bool, **rest: int | bool

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from mushroom_assets.domain.environment import DailyEnvStats
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.names import REPORT
 from mushroom_assets.domain.origin import may_judge, origin_text
 from mushroom_assets.domain.peers import RoomAge, quoted
 from mushroom_assets.domain.report import (
@@ -38,6 +39,7 @@ from mushroom_assets.domain.texts import (
 )
 from mushroom_assets.domain.verdict import assess, unjudged
 from mushroom_assets.domain.vision import label_text
+from mushroom_assets.domain.written_down import harvests_told, notes_told
 
 NOTHING: Means = (None, None)  # nothing is known of what followed
 MARKS = {"good": "✓", "watch": "!", "act": "‼", "insufficient_data": "?"}
@@ -48,13 +50,15 @@ class Card:
     """The report of one room and day.
 
     `parts` are Markdown: `head`, `statistics`, `changes`, `peers` and `images`, in the order in
-    which they are read.
+    which they are read. After `changes` come `notes` and `harvest` where there are any.
+    `settings_version` is the newest setting that they were made with.
     """
 
     room_day: RoomDay
     verdict: Verdict
     reasons: Sequence[Reason]
     parts: Mapping[str, str]
+    settings_version: int = 0
 
     def row(self) -> DailyRoomReport:
         """The row of `daily_room_report`."""
@@ -64,20 +68,22 @@ class Card:
             "verdict": self.verdict,
             "reasons": self.reasons,
             "summary_md": "\n\n".join(self.parts.values()),
+            "settings_version": self.settings_version,
         }
 
 
 def card(room_day: RoomDay, farm: Farm) -> Card:
-    """Judge a room's day and put it into words."""
+    """Judge a room's day and put it into words, by the farm that is in force."""
     verdict, reasons = assess(room_day, farm)
     parts = {
         "head": _head(room_day, verdict, reasons, farm),
         "statistics": _statistics(room_day, farm),
         "changes": _changes(room_day, farm),
+        **_written_down(room_day, farm),
         "peers": _peers(room_day, farm),
         "images": _images(room_day, farm),
     }
-    return Card(room_day, verdict, reasons, parts)
+    return Card(room_day, verdict, reasons, parts, farm.settings_version(REPORT))
 
 
 def verdict_text(verdict: Verdict, farm: Farm) -> str:
@@ -192,6 +198,16 @@ def _followed(name: str, means: Means, farm: Farm) -> str:
     """`18.4 → 18.0`."""
     shown_to = decimals(name, farm.units()[name], farm)
     return " → ".join(number_text(mean, shown_to) for mean in means)
+
+
+def _written_down(room_day: RoomDay, farm: Farm) -> dict[str, str]:
+    """The parts that people wrote, where there are any."""
+    parts = {}
+    if room_day.notes:
+        parts["notes"] = notes_told(room_day.notes, farm)
+    if room_day.harvests:
+        parts["harvest"] = harvests_told(room_day.harvests, room_day.day, farm)
+    return parts
 
 
 def _images(room_day: RoomDay, farm: Farm) -> str:

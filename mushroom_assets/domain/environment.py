@@ -14,6 +14,7 @@ import pandas as pd
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import Growth, growth_on
 from mushroom_assets.domain.held import Held, hold
+from mushroom_assets.domain.names import ENVIRONMENT
 from mushroom_assets.domain.sensors import Sensor, Sources, room_sensors
 from mushroom_assets.domain.series import SECOND
 from mushroom_assets.domain.statistics import Counts, count, spread_out
@@ -55,6 +56,7 @@ class DailyEnvStats(TypedDict):
     batch_date: dt.date | None
     growth_day: int | None
     is_growth_phase: bool | None
+    settings_version: int
     run_id: NotRequired[str]
     computed_at: NotRequired[dt.datetime]
 
@@ -107,14 +109,15 @@ def summarise_day(
             counts, and no more, so that a day's rows do not depend on what else was read.
         day: the farm-local day.
         sources: as `sensors.find_sources` returns them.
-        farm: rooms, rules and bands.
+        farm: rooms, and the rules and bands in force in each.
         in_dates: ascending in-dates by room.
     """
     columns = {name: samples[name].to_numpy() for name in ("point_id", "at", "value")}
     found = EnvironmentDay([], [])
     for room in farm.rooms:
         growth = growth_on(day.date, in_dates.get(room, ()), farm.cycle_days)
-        measured = room_sensors(columns, room, day, sources, farm)
+        rules = farm.on(room, day.date)
+        measured = room_sensors(columns, room, day, sources, rules)
         helds: dict[str, Held] = {}
         for name, sensors in measured.items():
             series = [sensor.series for sensor in sensors]
@@ -122,7 +125,7 @@ def summarise_day(
             found.sensors.extend(_sensor_days(room, name, sensors, helds[name], farm))
         for name, held in helds.items():
             key = _Key(day.date, room, name)
-            found.rows.append(_row(key, measured[name], held, growth, farm))
+            found.rows.append(_row(key, measured[name], held, growth, rules))
         _tell_wetness(found.rows, room, helds)
     return found
 
@@ -171,6 +174,7 @@ def _row(
         "batch_date": growth.batch_date,
         "growth_day": growth.growth_day,
         "is_growth_phase": growth.is_growth_phase,
+        "settings_version": farm.settings_version(ENVIRONMENT),
     }
 
 

@@ -16,6 +16,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.image_key import ImageKeyError, parse_image_key
 from mushroom_assets.domain.marks import neighbour_s
+from mushroom_assets.domain.names import VISION
 from mushroom_assets.domain.probe import Probe, ProbeColumns, probe_columns
 from mushroom_assets.domain.sensors import SPIKE_REACH, Around, RoomQuantity
 from mushroom_assets.domain.series import Series, last_known
@@ -62,6 +63,7 @@ class DailyClipInference(ProbeColumns):
     temperature_c: float | None
     humidity_pct: float | None
     co2_ppm: float | None
+    settings_version: int
     model_id: NotRequired[str]
     run_id: NotRequired[str]
     computed_at: NotRequired[dt.datetime]
@@ -81,6 +83,7 @@ class Circumstances(TypedDict, total=False):
     temperature_c: float | None
     humidity_pct: float | None
     co2_ppm: float | None
+    settings_version: int
 
 
 class ImageLabels(ProbeColumns):
@@ -163,6 +166,7 @@ def judged_image(outcome: Outcome, room: str, day: dt.date, farm: Farm) -> Judge
     row = cast("JudgedImage", dict.fromkeys(DailyClipInference.__annotations__))
     row |= {"image_path": outcome.path, "room_id": room, "image_date": day, "status": "ok"}
     row["computed"] = outcome.computed
+    row["settings_version"] = 0  # what the file alone tells depends on none
     if outcome.fault is not None:
         _put_fault(row, outcome.fault)
     if outcome.encoded is not None:
@@ -216,7 +220,7 @@ def circumstances(
     Args:
         row: as `judged_image` makes it.
         climate: as `sensors.climate` returns it, of the day and the `climate_span` around it.
-        farm: length of a cycle.
+        farm: length of a cycle, and the settings in force.
         in_dates: ascending in-dates by room, as the batch table has them.
     """
     captured_at = row["captured_at"]
@@ -232,6 +236,7 @@ def circumstances(
         if (room, quantity) in climate:
             sensors = climate[room, quantity]
             found[column] = last_known(sensors, to_us(captured_at), CLIMATE_MAX_AGE_S)
+    found["settings_version"] = farm.on(room, row["image_date"]).settings_version(VISION)
     return found
 
 

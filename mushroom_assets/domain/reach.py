@@ -17,17 +17,15 @@ import pandas as pd
 from mushroom_assets.domain import report, setpoints
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.image_row import climate_span
+from mushroom_assets.domain.in_force import Setting, Settings, touched_days
+from mushroom_assets.domain.names import ENVIRONMENT, PROBE, REPORT, SETPOINTS, VISION
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.sensors import Around, find_sources, neighbourhood, point_ids
 from mushroom_assets.domain.series import SECOND
+from mushroom_assets.domain.settable import settable
 from mushroom_assets.domain.windows import to_instant, to_us
 
 DAY_US = 24 * 3600 * SECOND
-ENVIRONMENT = "daily_env_stats"
-SETPOINTS = "hourly_setpoint_changes"
-VISION = "daily_clip_inference"
-REPORT = "daily_room_report"
-PROBE = "clip_probe"
 ASSETS = (ENVIRONMENT, SETPOINTS, VISION, REPORT)
 OF_BATCHES = (ENVIRONMENT, SETPOINTS, VISION)  # a report reads the growth day of the statistics
 HOURLY = frozenset({SETPOINTS})
@@ -145,6 +143,53 @@ def of_batch(in_date: dt.date, following: dt.date | None, now: dt.datetime, farm
     return Span(first, last)
 
 
+def of_setting(
+    before: Settings, after: Settings, setting: Setting, always: Span, farm: Farm
+) -> list[Touched]:
+    """The days on which a setting that comes changes what is in force in any room.
+
+    Of the assets whose rows depend on its key.
+    """
+    keys = settable(farm)
+    if setting.key not in keys:  # the runs tell it
+        return []
+    first = max(_day(always.first, farm), setting.valid_from)
+    count = (_day(always.last, farm) - first).days + 1
+    days = [first + dt.timedelta(days=number) for number in range(count)]
+    assets = sorted(keys[setting.key].read_by, key=ASSETS.index)
+    hours = []
+    for day in touched_days(before, after, setting, farm, days):
+        following = _midnight(day + dt.timedelta(days=1), farm)
+        hours.append(np.arange(_midnight(day, farm), following, 3600 * SECOND, dtype=np.int64))
+    if not hours:
+        return []
+    return [_touched(asset, "setting", np.concatenate(hours), farm) for asset in assets]
+
+
+def of_picking(
+    picked_on: dt.date,
+    following: dt.date | None,
+    later: Iterable[dt.date],
+    now: dt.datetime,
+    farm: Farm,
+) -> list[Span]:
+    """The days that tell of a picking, or sum it up.
+
+    Its own, those on which its batch is in force after it, and those of the batch's later pickings:
+    the last may be of the day on which the next bags come in.
+
+    Args:
+        picked_on: day of the picking.
+        following: when the room's next batch came in, if one did.
+        later: days of the batch's other pickings, those before may be among them.
+        now: with its zone.
+        farm: its zone.
+    """
+    alone = [picked_on, *(day for day in later if day > picked_on)]
+    days = [of_batch(day, day + dt.timedelta(days=1), now, farm) for day in alone]
+    return [*days, of_batch(picked_on, following, now, farm)]
+
+
 def of_probe(now: dt.datetime, farm: Farm) -> list[Touched]:
     """Every day's images have the labels of the farm's own probe."""
     return of_span(always(now, farm), [VISION], PROBE, farm)
@@ -174,6 +219,10 @@ def summed(
             )
             found[asset] = (len(instants), first, last)
     return found
+
+
+def _day(us: int, farm: Farm) -> dt.date:
+    return to_instant(us).astimezone(farm.zone).date()
 
 
 def _midnight(day: dt.date, farm: Farm) -> int:

@@ -5,14 +5,18 @@ day, `card` puts it into words.
 """
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal, NotRequired, TypedDict
 
 from mushroom_assets.domain.environment import DailyEnvStats
-from mushroom_assets.domain.farm import Farm, Quantity
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Quantity
 from mushroom_assets.domain.image_row import DailyClipInference
 from mushroom_assets.domain.origin import origin
+from mushroom_assets.domain.records import Harvest, Note
 from mushroom_assets.domain.sensors import Around, neighbourhood
 from mushroom_assets.domain.series import SECOND, Series
 from mushroom_assets.domain.setpoints import HourlySetpointChanges
@@ -76,6 +80,7 @@ class DailyRoomReport(TypedDict):
     verdict: Verdict
     reasons: Sequence[Reason]
     summary_md: str
+    settings_version: int
     run_id: NotRequired[str]
     computed_at: NotRequired[dt.datetime]
 
@@ -105,6 +110,9 @@ class RoomDay:
         effects: what followed each of the `first_moves`.
         peers: rows of earlier days at the same growth day, of any room.
         conditions_before: shares of the images of the day before, by condition.
+        notes: of the day, in time.
+        harvests: of the batch in force and of those picked on the day, each up to this day; only
+            those with a picking.
     """
 
     room_id: str
@@ -117,6 +125,15 @@ class RoomDay:
     effects: Sequence[Effect] = ()
     peers: Sequence[DailyEnvStats] = ()
     conditions_before: Mapping[str, float] = field(default_factory=dict)
+    notes: Sequence[Note] = ()
+    harvests: Sequence[Harvest] = ()
+
+    @property
+    def picked_kg(self) -> float | None:
+        """What was picked on the day, of whatever batch."""
+        pickings = chain.from_iterable(harvest.pickings for harvest in self.harvests)
+        today = [picking.weight_kg for picking in pickings if picking.picked_on == self.day]
+        return math.fsum(today) if today else None
 
 
 def is_trained(room_day: RoomDay) -> bool:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mushroom_assets.domain.farm import Band, Farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Band
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.held import Beside, hold
 from mushroom_assets.domain.points import Point
@@ -98,13 +99,14 @@ def day_ribbons(
     found = []
     for room in farm.rooms:
         growth_day = growth_on(day.date, in_dates.get(room, ()), farm.cycle_days).growth_day
-        for name, sensors in room_sensors(columns, room, day, sources, farm).items():
+        rules = farm.on(room, day.date)
+        for name, sensors in room_sensors(columns, room, day, sources, rules).items():
             if name in NOT_SHOWN:
                 continue
             series = [sensor.series for sensor in sensors]
-            band = farm.band(name, growth_day)
+            band = rules.band(name, growth_day)
             steering = setpoints.get((room, name), ())
-            found.append(_ribbon(room, name, series, day, band, steering, farm))
+            found.append(_ribbon(room, name, series, day, band, steering, rules))
     return found
 
 

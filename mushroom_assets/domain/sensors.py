@@ -5,6 +5,7 @@ computed from the temperature and the humidity of one device, or from the room's
 device has both. Times are int64 microseconds since 1970 UTC.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
@@ -12,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mushroom_assets.domain.farm import Farm, Quantity
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Quantity
 from mushroom_assets.domain.marks import Columns, mark, neighbour_s
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.psychrometrics import derive
@@ -87,14 +89,17 @@ def room_sensors(
 
 
 def climate(
-    samples: pd.DataFrame, sources: Sources, farm: Farm
+    samples: pd.DataFrame, sources: Sources, farm: Farm, day: dt.date
 ) -> dict[RoomQuantity, list[Series]]:
-    """The measured series by (room, quantity), of all samples that were read."""
+    """The measured series by (room, quantity), of all samples that were read.
+
+    They are marked by the rules of one day.
+    """
     columns = {name: samples[name].to_numpy() for name in ("point_id", "at", "value")}
     always = np.iinfo(np.int64)
     found = {}
     for (room, name), points in sources.items():
-        quantity = farm.quantities[name]
+        quantity = farm.on(room, day).quantities[name]
         sensors = _marked(columns, points, quantity, always.min, always.max, farm)
         found[room, name] = [sensor.series for sensor in sensors]
     return found

@@ -8,13 +8,16 @@ those of one pass over the whole span. Nothing is read or written here.
 import datetime as dt
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
 
-from mushroom_assets.domain.farm import ChangeType, Farm, WatchedPoint
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import ChangeType, WatchedPoint
 from mushroom_assets.domain.growth import growth_on
+from mushroom_assets.domain.names import SETPOINTS
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.steps import reaches
 from mushroom_assets.domain.texts import say
@@ -45,6 +48,7 @@ class HourlySetpointChanges(TypedDict):
     delta: float
     growth_day: int | None
     batch_date: dt.date | None
+    settings_version: int
     run_id: NotRequired[str]
     detected_at: NotRequired[dt.datetime]
 
@@ -53,14 +57,38 @@ class HourlySetpointChanges(TypedDict):
 Change = HourlySetpointChanges | Mapping[str, Any]
 
 
-def watched_points(points: Iterable[Point], farm: Farm) -> dict[int, WatchedPoint]:
-    """The farm file's entry for each watched point of the farm's rooms, by point_id."""
+def watched_points(
+    points: Iterable[Point], farm: Farm, day: dt.date | None = None
+) -> dict[int, WatchedPoint]:
+    """The farm's entry for each watched point of its rooms, by point_id.
+
+    As it is in force on a day, or as the farm file has it.
+    """
+
+    def rule(point: Point) -> WatchedPoint:
+        rules = farm if day is None else farm.on(point.room_id, day)
+        return rules.points[point.device_type][point.point_alias]
+
     return {
-        point.point_id: farm.points[point.device_type][point.point_alias]
+        point.point_id: rule(point)
         for point in points
         if point.room_id in farm.rooms
         and point.point_alias in farm.points.get(point.device_type, {})
     }
+
+
+def by_rules(
+    windows: Sequence[Window], points: Sequence[Point], farm: Farm
+) -> list[tuple[dict[int, WatchedPoint], list[Window]]]:
+    """Consecutive windows divided where what counts as a change is another: rules and windows."""
+    found: list[tuple[dict[int, WatchedPoint], list[Window]]] = []
+    for day, of_day in groupby(windows, key=lambda window: window.date):
+        rules = watched_points(points, farm, day)
+        if found and found[-1][0] == rules:
+            found[-1][1].extend(of_day)
+        else:
+            found.append((rules, list(of_day)))
+    return found
 
 
 def detect(samples: pd.DataFrame, watched: Mapping[int, WatchedPoint]) -> pd.DataFrame:
@@ -120,7 +148,7 @@ def records(
         changes: as `detect` returns them; those outside the windows are left out.
         windows: consecutive.
         points: at least those that changed.
-        farm: labels, descriptions, time zone.
+        farm: labels and descriptions as they are in force, time zone.
         in_dates: ascending in-dates by room.
     """
     edges = [window.start_us for window in windows] + [windows[-1].end_us]
@@ -146,9 +174,10 @@ def samples_an_hour(farm: Farm) -> int:
 def _record(
     change: Any, point: Point, farm: Farm, in_dates: Mapping[str, Sequence[dt.date]]
 ) -> HourlySetpointChanges:
-    rule = farm.points[point.device_type][point.point_alias]
     changed_at = to_instant(change.changed_at)
     changed_on = changed_at.astimezone(farm.zone).date()
+    rules = farm.on(point.room_id, changed_on)
+    rule = rules.points[point.device_type][point.point_alias]
     growth = growth_on(changed_on, in_dates.get(point.room_id, ()), farm.cycle_days)
     return {
         "change_id": change_id(point, changed_at),
@@ -168,6 +197,7 @@ def _record(
         "delta": round(float(change.current_value - change.previous_value), 6),
         "growth_day": growth.growth_day,
         "batch_date": growth.batch_date,
+        "settings_version": rules.settings_version(SETPOINTS),
     }
 
 
@@ -193,6 +223,22 @@ def change_text(change: Change, farm: Farm) -> str:
     return f"{point_text(change, farm)} {_move_text(change, farm)}"
 
 
+def spoken(change: Change, farm: Farm) -> Mapping[str, Any]:
+    """A row as if it had been written in the farm's language, where the farm file knows the point.
+
+    Rows keep the words of the language in which they were written.
+    """
+    rule = farm.points.get(change["device_type"], {}).get(change["point_alias"])
+    if rule is None:
+        return change
+    told = dict(change)
+    told["point_description"] = farm.say(rule.description) or change["point_description"]
+    for time in ("previous", "current"):
+        label = _label(rule, change[f"{time}_value"], farm)  # type: ignore[literal-required]
+        told[f"{time}_label"] = label or told[f"{time}_label"]
+    return told
+
+
 def point_text(change: Change, farm: Farm) -> str:
     """What people call the point of a row, without its room: `air cooler: temperature setpoint`."""
     name = change["point_description"] or change["point_alias"]
@@ -205,7 +251,8 @@ def _move_text(change: Change, farm: Farm) -> str:
     after = change["current_label"]
     if before is not None and after is not None:
         return f"{before} → {after}"
-    rule = farm.points.get(change["device_type"], {}).get(change["point_alias"])
+    points = _in_force(change, farm).points.get(change["device_type"], {})
+    rule = points.get(change["point_alias"])
     threshold = (rule and rule.threshold) or 1
     numbers = (change["previous_value"], change["current_value"])
     places = max(_places(number) for number in (*numbers, threshold))
@@ -215,11 +262,17 @@ def _move_text(change: Change, farm: Farm) -> str:
     return f"{told_before} → {told_after}{unit}"
 
 
+def _in_force(change: Change, farm: Farm) -> Farm:
+    """The farm as it was in force where and when something was moved."""
+    return farm.on(change["room_id"], change["changed_at"].astimezone(farm.zone).date())
+
+
 def device_text(change: Change, farm: Farm) -> str:
     """What people call the device of a row, without its room.
 
     `left humidifier`, or `humidifier (third_humidifier)` where the farm file has no name for it.
     """
+    farm = _in_force(change, farm)
     alias = change["device_alias"].removesuffix(f"_{change['room_id']}")
     kind = change["device_type"]
     if alias in farm.devices or kind not in farm.devices:

@@ -13,11 +13,13 @@ import string
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
-from mushroom_assets.domain.farm import Farm, Language
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Language
 from mushroom_assets.domain.packaged import packaged_names, packaged_yaml
 
 FOLDER = "mushroom_assets/metadata"
 TEXTS_FILE = "texts.yaml"
+PAGE_FILE = "page.yaml"  # what the farm's page says
 RULES_FOLDER = "rules"  # a folder: one file for the checks of each noun
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 ROUNDING = 1e-9  # per cent: 0.29 is 28.999999999999996 % in binary
@@ -51,7 +53,7 @@ def say_in(language: Language, key: str, /, **values: Any) -> str:
 def files() -> list[tuple[str, ...]]:
     """Paths of the files of texts, in the folder `metadata`."""
     rules = [(RULES_FOLDER, name) for name in packaged_names("metadata", RULES_FOLDER)]
-    return [(TEXTS_FILE,), *rules]
+    return [(TEXTS_FILE,), (PAGE_FILE,), *rules]
 
 
 @functools.cache

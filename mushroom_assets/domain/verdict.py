@@ -8,12 +8,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from mushroom_assets.domain.environment import DailyEnvStats
-from mushroom_assets.domain.farm import Band, Farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Band
 from mushroom_assets.domain.origin import may_judge
 from mushroom_assets.domain.report import SEVERITY, Reason, RoomDay, Verdict, growth_text
-from mushroom_assets.domain.texts import at_least, at_most, duration_text, quantity_name, say
+from mushroom_assets.domain.texts import (
+    at_least,
+    at_most,
+    duration_text,
+    quantity_name,
+    say,
+    texts,
+)
 from mushroom_assets.domain.vision import UNKNOWN
 
+UNWANTED = ("suspect", "condition")  # reasons whose share is of what is not wanted
 INTAKE = 1  # the growth day on which the bags come in, in the afternoon
 Numbers = Mapping[str, Any]
 
@@ -78,7 +87,7 @@ def _quantity_reasons(row: DailyEnvStats, band: Band | None, farm: Farm) -> list
     doubtful = row["suspect_count"] + row["rejected_count"]
     if delivered and doubtful / delivered > rules.watch_suspect_share:
         share = {"share": doubtful / delivered}
-        found.append(_reason(farm, "watch", "suspect", about | share, share=at_least(**share)))
+        found.append(_reason(farm, "watch", "suspect", about | share))
     return found
 
 
@@ -106,7 +115,7 @@ def _band_reasons(row: DailyEnvStats, band: Band, farm: Farm) -> list[Reason]:
     for name in ("below", "above", "longest_out_s", "out_integral"):
         if row.get(name) is not None:
             values[name] = cast("Numbers", row)[name]
-    return [_reason(farm, severity, "in_range", values, outside=_outside(values, farm))]
+    return [_reason(farm, severity, "in_range", values)]
 
 
 def _outside(values: Numbers, farm: Farm) -> str:
@@ -156,7 +165,7 @@ def _condition_reasons(shares: Mapping[str, float], room_day: RoomDay, farm: Far
             name = farm.say(label.text) if label else None
             values = {"condition": name or condition, "share": share}
             severity: Verdict = "act" if is_act else "watch"
-            found.append(_reason(farm, severity, "condition", values, share=at_least(share)))
+            found.append(_reason(farm, severity, "condition", values))
     return found
 
 
@@ -167,11 +176,42 @@ def _spreads(condition: str, share: float, room_day: RoomDay, farm: Farm) -> boo
     return share > rules.act_condition_share or before > rules.watch_condition_share
 
 
-def _reason(farm: Farm, severity: Verdict, code: str, values: Numbers, **shown: Any) -> Reason:
-    """A reason with its values; `shown` takes the place of some, or is there for the text alone."""
+def _reason(farm: Farm, severity: Verdict, code: str, values: Numbers) -> Reason:
+    text = say(code, farm, **_told(code, values, farm))
+    return cast("Reason", {"severity": severity, "code": code, **values, "text": text})
+
+
+def reason_text(reason: Numbers, farm: Farm) -> str:
+    """A stored reason in the farm's language, which may not be that in which it was stored.
+
+    The stored text of one whose code or numbers are not known any more.
+    """
+    code = reason.get("code", "")
+    if code not in texts():
+        return str(reason["text"])
+    try:
+        return say(code, farm, **_told(code, reason, farm))
+    except KeyError:
+        return str(reason["text"])
+
+
+def _told(code: str, values: Numbers, farm: Farm) -> dict[str, Any]:
+    """The values of a reason as its text tells them."""
     told = dict(values)
     told["quantity"] = quantity_name(values.get("quantity", ""), farm)
     if "share" in values:
-        told["share"] = at_most(values["share"])
-    text = say(code, farm, **(told | shown))
-    return cast("Reason", {"severity": severity, "code": code, **values, "text": text})
+        told["share"] = (at_least if code in UNWANTED else at_most)(values["share"])
+    if code == "in_range":
+        told["outside"] = _outside(values, farm)
+    if "condition" in values:
+        told["condition"] = _condition_name(values["condition"], farm)
+    return told
+
+
+def _condition_name(stored: str, farm: Farm) -> str:
+    """What people call a condition that is stored by its key or by its name in any language."""
+    for key, label in farm.vision.conditions.items():
+        names = label.text.values() if isinstance(label.text, dict) else (label.text,)
+        if stored in (key, *names):
+            return farm.say(label.text) or key
+    return stored

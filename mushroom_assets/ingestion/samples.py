@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.ingestion.doubts import SampleDoubts
 from mushroom_assets.ingestion.files import blocks, examined
+from mushroom_assets.ingestion.numbers import read_numbers
 from mushroom_assets.ingestion.report import LoadReport, Progress, keep, settle
 from mushroom_assets.ingestion.times import read_instants
 from mushroom_assets.storage.points import read_points, register_points
@@ -24,9 +25,6 @@ EARLIEST = pd.Timestamp("2000-01-01", tz="UTC")
 AHEAD = pd.Timedelta(days=2)
 SAMPLE_COLUMNS = ["room_id", "device_type", "device_alias", "point_alias", "sampled_at", "value"]
 REPEATED = "another value for the same point and time earlier in the file"
-DECIMAL_COMMA = r"[+-]?\d+,\d+(?:e[+-]?\d+)?"
-# What a sheet in English writes for 2256 in a file of tabs, and one in German for 2.256
-THOUSANDS = r"[+-]?[1-9]\d{0,2}(?:,\d{3})+"
 
 
 def load_samples(
@@ -76,7 +74,7 @@ def _parsed(
 ) -> tuple[pd.DataFrame, pd.Series]:
     """The rows with instants and numbers, and what is wrong with each, "" where nothing is."""
     instants, faults = read_instants(block["sampled_at"], farm)
-    value, value_faults = _numbers(block["value"], separator)
+    value, value_faults = read_numbers(block["value"], separator)
     reasons = value_faults
     reasons[instants < EARLIEST] = f"sampled_at is before {EARLIEST:%Y}"
     reasons[instants > now + AHEAD] = f"sampled_at is over {AHEAD.days} days ahead"
@@ -85,30 +83,6 @@ def _parsed(
     for name in ("room_id", "device_type", "device_alias", "point_alias"):
         reasons[block[name] == ""] = f"{name} is empty"
     return block.assign(sampled_at=instants, value=value), reasons
-
-
-def _numbers(cells: pd.Series, separator: str) -> tuple[pd.Series, pd.Series]:
-    """Numbers of texts, and what is wrong with each, "" where nothing is."""
-    texts = cells.str.lower()
-    values = pd.to_numeric(texts, errors="coerce")
-    reasons = pd.Series("", index=cells.index, dtype=object)
-    no_number = values.isna() & (texts != "nan")
-    if not no_number.any():
-        return values, reasons
-    reasons[no_number] = "value is no number"
-    comma = no_number & texts.str.fullmatch(DECIMAL_COMMA)
-    if separator == ",":
-        reasons[comma] = "value has a comma: write a decimal point"
-    elif texts[~no_number].str.contains(".", regex=False).any():
-        reasons[comma] = "value has a comma, where others have a point: write a decimal point"
-    else:
-        if separator == "\t":
-            either = comma & texts.str.fullmatch(THOUSANDS)
-            reasons[either] = "value can be of thousands or decimals: write a decimal point or none"
-            comma &= ~either
-        values[comma] = pd.to_numeric(texts[comma].str.replace(",", "."))
-        reasons[comma] = ""
-    return values, reasons
 
 
 def _find_points(connection: sa.Connection, rows: pd.DataFrame, reasons: pd.Series) -> None:

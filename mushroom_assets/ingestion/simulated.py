@@ -1,4 +1,4 @@
-"""The simulated plant as a source: samples and batches into tables, images into the image store.
+"""The simulated plant as a source: samples, batches and notes into tables, images into the store.
 
 What it delivers is the business of `simulation`; nothing here computes results or draws progress.
 """
@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
+import sqlalchemy as sa
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.image_store.store import Images
-from mushroom_assets.simulation import cameras, plant
+from mushroom_assets.simulation import cameras, plant, written_down
 from mushroom_assets.storage.batches import insert_batches
 from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.harvest import insert_harvest
+from mushroom_assets.storage.notes import insert_note
 from mushroom_assets.storage.points import register_points
 from mushroom_assets.storage.samples import has_samples, insert_samples
 
@@ -181,7 +184,27 @@ def deliver_day(
         point_id = register_points(connection, plant.points(farm, rooms)).to_numpy()
         insert_batches(connection, plant.batches(farm, rooms, day, day, seed=state.seed))
         added, _ = insert_samples(connection, feed.assign(point_id=point_id[feed["point"]]))
+        _write_down(connection, farm, rooms, day, state, now)
     return added
+
+
+def _write_down(
+    connection: sa.Connection,
+    farm: Farm,
+    rooms: Sequence[str],
+    day: dt.date,
+    state: Demo,
+    now: dt.datetime,
+) -> None:
+    """What people wrote on a day since the state's instant: what somebody took away stays away."""
+    for room in rooms:
+        note = written_down.note(farm, room, day, state.seed)
+        if note is not None and state.delivered_until <= note.noted_at < now:
+            insert_note(connection, **note._asdict())
+    closed = dt.datetime.combine(day, written_down.PICKED_AT, tzinfo=farm.zone)
+    if state.delivered_until <= closed < now:
+        pickings = [written_down.picking(farm, room, day, state.seed) for room in rooms]
+        insert_harvest(connection, [each for each in pickings if each is not None])
 
 
 def _shots_due(

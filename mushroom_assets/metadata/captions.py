@@ -10,10 +10,10 @@ from typing import Literal, cast
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.image_row import DailyClipInference
+from mushroom_assets.domain.markdown import plain
 from mushroom_assets.domain.origin import is_known
 from mushroom_assets.domain.texts import say, share_text
 from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text, leading_two
-from mushroom_assets.metadata.pictures import plain
 
 Row = DailyClipInference
 PROBABILITY: dict[Kind, Literal["stage_probability", "condition_probability"]] = {

@@ -10,6 +10,7 @@ from itertools import groupby, zip_longest
 from typing import cast
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.markdown import plain
 from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.vision import leading_two
 from mushroom_assets.metadata.captions import (
@@ -24,7 +25,7 @@ from mushroom_assets.metadata.captions import (
     scores_of,
     time_caption,
 )
-from mushroom_assets.metadata.pictures import inline, markdown_table, plain
+from mushroom_assets.metadata.pictures import inline, markdown_table
 
 # Paths to small JPEGs; a file that cannot be used has none
 Draw = Callable[[Sequence[str]], Mapping[str, bytes]]

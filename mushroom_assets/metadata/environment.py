@@ -6,6 +6,7 @@ import dagster as dg
 
 from mushroom_assets.domain.environment import DailyEnvStats, EnvironmentDay, SensorDay
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.markdown import plain
 from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.domain.texts import (
     decimals,
@@ -16,7 +17,7 @@ from mushroom_assets.domain.texts import (
     share_text,
 )
 from mushroom_assets.metadata.common import SHARE, Metadata, mean
-from mushroom_assets.metadata.pictures import inline, markdown_table, plain
+from mushroom_assets.metadata.pictures import inline, markdown_table
 
 Rows = Sequence[DailyEnvStats]
 SENSOR_COLUMNS = (

@@ -5,7 +5,6 @@ and no HTML. Its window is 80 % of the browser's width: 980 px of a screen of 12
 """
 
 import base64
-import re
 from collections.abc import Iterable, Sequence
 
 
@@ -13,11 +12,6 @@ def inline(picture: bytes, alt: str) -> str:
     """A PNG or JPEG as a Markdown image that carries its own bytes."""
     kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
     return f"![{alt}](data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')})"
-
-
-def plain(text: str) -> str:
-    """A text that Markdown shows as it is, `<room>_<camera>` too."""
-    return re.sub(r"([\\`*_\[\]<>|~#])", r"\\\1", " ".join(text.split()))
 
 
 def markdown_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -16,14 +16,17 @@ import dagster as dg
 
 from mushroom_assets.domain.card import Card, verdict_text
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.markdown import plain
 from mushroom_assets.domain.report import SEVERITY, growth_text, is_trained
 from mushroom_assets.domain.ribbon import Ribbon
 from mushroom_assets.domain.setpoints import change_text
 from mushroom_assets.domain.texts import quantity_name, say, share_text
+from mushroom_assets.domain.windows import to_us
+from mushroom_assets.domain.written_down import NOTES_SHOWN
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.contact_sheet import Draw, room_pictures
 from mushroom_assets.metadata.links import link
-from mushroom_assets.metadata.pictures import inline, plain
+from mushroom_assets.metadata.pictures import inline
 
 # Characters of all pictures of a day. A card has 30,000 of ribbons and 20,000 of photos; a dozen
 # rooms have both; if there are more rooms, those with the gravest verdicts have them.
@@ -43,7 +46,7 @@ def report_metadata(
 
     Args:
         cards: the day's, in the order of the rooms.
-        farm: its language.
+        farm: its language, and the words in force in each room.
         newest: the newest day that has a report: the asset's first page shows the latest run,
             whatever its day.
         ribbons: the day's course by room; without it the cards are words and numbers alone.
@@ -59,7 +62,8 @@ def report_metadata(
     for card in worst_first:
         shown |= _written(card, pictures.get(card.room_day.room_id), farm)
     for card in worst_first:
-        shown[f"room_{card.room_day.room_id}"] = dg.MetadataValue.md(_glance(card, farm))
+        rules = farm.on(card.room_day.room_id, card.room_day.day)
+        shown[f"room_{card.room_day.room_id}"] = dg.MetadataValue.md(_glance(card, rules))
     shown["dagster/partition_row_count"] = len(cards)
     verdicts = Counter(card.verdict for card in cards)
     return shown | {verdict: verdicts[verdict] for verdict in SEVERITY}
@@ -80,6 +84,8 @@ def _glance(card: Card, farm: Farm) -> str:
     lines = [f"**{verdict_text(card.verdict, farm)}** {growth_text(day, farm)}", ""]
     lines += [f"- {reason['text']}" for reason in card.reasons]
     lines += _in_band(card, farm)
+    if day.notes:
+        lines.append(f"- {say('notes', farm, count=len(day.notes))}")
     lines.append(f"- {say('changes', farm, count=len(moves))}")
     told = "\n".join(lines)
     for number, row in enumerate(moves):
@@ -123,7 +129,10 @@ def _pictures(
         # Brings matplotlib: half a second
         from mushroom_assets.metadata.plots import ribbons as drawing
 
-        course = inline(drawing.card(ribbons[day.room_id], farm), f"{day.room_id} {day.day}")
+        rules = farm.on(day.room_id, day.day)
+        noted = [to_us(note.noted_at) for note in day.notes[:NOTES_SHOWN]]
+        drawn = drawing.card(ribbons[day.room_id], rules, noted, day.picked_kg)
+        course = inline(drawn, f"{day.room_id} {day.day}")
         photos = ""
         if draw:
             photos = room_pictures(day.images, farm, draw, trained=is_trained(day))

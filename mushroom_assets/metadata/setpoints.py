@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.markdown import plain
 from mushroom_assets.domain.setpoints import (
     HourlySetpointChanges,
     change_text,
@@ -15,7 +16,7 @@ from mushroom_assets.domain.setpoints import (
 from mushroom_assets.domain.texts import say
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.links import link
-from mushroom_assets.metadata.pictures import markdown_table, plain
+from mushroom_assets.metadata.pictures import markdown_table
 
 # Dagster keeps what is shown here for ever. 5 to 10 changes a room and day are usual; a relay that
 # flaps each second would be 160 kB an hour.

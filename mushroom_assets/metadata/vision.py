@@ -11,13 +11,13 @@ import dagster as dg
 
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.image_row import DailyClipInference
+from mushroom_assets.domain.markdown import plain
 from mushroom_assets.domain.origin import is_known, origin_text
 from mushroom_assets.domain.strays import stray_text
 from mushroom_assets.domain.texts import say, share_text
 from mushroom_assets.domain.vision import UNKNOWN, Kind, label_text
 from mushroom_assets.metadata.common import SHARE, Metadata, table
 from mushroom_assets.metadata.contact_sheet import Draw, contact_sheet, least_certain
-from mushroom_assets.metadata.pictures import plain
 from mushroom_assets.storage.vision.relabel import DayCount
 
 Rows = Sequence[DailyClipInference]

@@ -16,6 +16,7 @@ from mushroom_assets.automation.targets import NotDelivered, Target
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import FarmFileError
 from mushroom_assets.domain.origin import origin
+from mushroom_assets.domain.settable import UnusableSetting
 from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
 from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
 from mushroom_assets.faults.retry import Retry
@@ -27,6 +28,7 @@ from mushroom_assets.settings import Settings, SettingsError
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import SCHEMA, metadata
+from mushroom_assets.storage.setting import read_settings
 
 MODEL_REMEDY = (
     "correct the MUSHROOM_CLIP_ settings; "
@@ -70,6 +72,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "database": lambda: _database(database),
         "tables": lambda: _tables(database),
         "vector extension": lambda: _extension(database),
+        "settings": lambda: _rooms(settings, "database", partial(_settings, database)),
         "image store": lambda: deliveries.folders(store, _read_farm(settings)),
         "batches": lambda: _rooms(settings, "database", partial(deliveries.batches, database)),
         "samples": lambda: _rooms(settings, "database", partial(deliveries.samples, database)),
@@ -88,6 +91,7 @@ def _finding(subject: str, examination: Callable[[], str]) -> Finding:
     """What one examination found; a fault that is not known is a fault of ours and is raised."""
     known = (
         Unwell,
+        UnusableSetting,
         FarmFileError,
         SettingsError,
         ServerError,
@@ -160,6 +164,17 @@ def _read_farm(settings: Settings) -> Farm:
         raise NotExamined("not examined, since the farm file cannot be used: see there") from error
 
 
+def _settings(database: Database, farm: Farm) -> str:
+    with database.transaction() as connection:
+        found = read_settings(connection, farm)
+    if not found.all:
+        return "none; the farm file holds"
+    found.require_usable(farm.rooms, farm.first_day)
+    newest = found.all[-1]
+    when = f"{newest.set_at.astimezone(farm.zone):%Y-%m-%d %H:%M}" if newest.set_at else ""
+    return f"{len(found.counting)} hold, newest version {newest.version}, {newest.author}, {when}"
+
+
 def _rooms(settings: Settings, door: str, look: Callable[[Farm], str]) -> str:
     """A look at what the rooms deliver, through a door that has an examination of its own."""
     farm = _read_farm(settings)
@@ -216,6 +231,6 @@ def _launcher(settings: Settings) -> str:
 
 def _notifications(settings: Settings) -> str:
     if not settings.notify:
-        return "off; set MUSHROOM_NOTIFY to be told of failed runs"
+        return "off; set MUSHROOM_NOTIFY to be told of rooms and failed runs"
     targets = ", ".join(Target(url).name for url in settings.notify)
-    return f"failed runs are told to {targets} (nothing was sent)"
+    return f"rooms and failed runs are told to {targets} (try it: mushroom notify --test)"

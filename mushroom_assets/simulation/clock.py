@@ -34,6 +34,7 @@ class Purpose(enum.IntEnum):
     SCENE = 8
     CHANGEOVER = 9
     DISEASE = 10
+    WRITTEN = 11
 
 
 @dataclass(frozen=True)

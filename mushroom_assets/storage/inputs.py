@@ -9,7 +9,8 @@ follows a late one may itself have changed since, and then its own change is in 
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -17,28 +18,32 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from mushroom_assets.domain import reach
+from mushroom_assets.domain import names, reach
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.in_force import Settings
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.reach import Span, Touched
 from mushroom_assets.storage.batches import read_batches
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.day_locks import lock_table
+from mushroom_assets.storage.harvest import read_pickings
 from mushroom_assets.storage.outdated import mark
 from mushroom_assets.storage.points import read_points
 from mushroom_assets.storage.schema import input_change
+from mushroom_assets.storage.setting import read_settings
 
 HOUR_US = 3600 * 1_000_000
+SOURCES = ("sample", "point", "batch", "note", "harvest", "setting")
 _TAKE = "WITH changes AS (DELETE FROM farm.input_change RETURNING *)"
 # What this transaction itself has logged
 _OWN = """
     WITH changes AS (
         SELECT * FROM farm.input_change WHERE xmin = pg_current_xact_id_if_assigned()::xid)"""
 _SUMMED = """
-    SELECT source, point_id, room_id, device_type, point_alias, in_date,
+    SELECT source, version, point_id, room_id, device_type, point_alias, in_date, picked_on,
            extract(epoch FROM min(first_at)) * 1000000, extract(epoch FROM max(last_at)) * 1000000
     FROM changes
-    GROUP BY source, point_id, room_id, device_type, point_alias, in_date,
+    GROUP BY source, version, point_id, room_id, device_type, point_alias, in_date, picked_on,
              date_bin('1 hour', first_at, '2000-01-01 00:00+00')"""
 # One step in the primary key for each
 _NEXT = """
@@ -79,11 +84,13 @@ class _Change(NamedTuple):
     """A row of the log, or several: hours of a point are one for each."""
 
     source: str
+    version: int | None
     point_id: int | None
     room_id: str | None
     device_type: str | None
     point_alias: str | None
     in_date: dt.date | None
+    picked_on: dt.date | None
     first: Decimal | None  # microseconds since 1970 UTC
     last: Decimal | None
 
@@ -91,7 +98,7 @@ class _Change(NamedTuple):
 def _touched(connection: sa.Connection, changes_of: str, farm: Farm) -> list[Touched]:
     known = read_points(connection)  # before the log: what they become meanwhile is in it
     changes = [_Change(*row) for row in connection.exec_driver_sql(changes_of + _SUMMED)]
-    of: dict[str, list[_Change]] = {source: [] for source in ("sample", "point", "batch")}
+    of: dict[str, list[_Change]] = {source: [] for source in SOURCES}
     for each in changes:
         of[each.source].append(each)
     now = dt.datetime.now(dt.UTC)
@@ -101,6 +108,9 @@ def _touched(connection: sa.Connection, changes_of: str, farm: Farm) -> list[Tou
         *_by_samples(connection, of["sample"], points, always, farm),
         *_by_points(connection, of["point"], always, farm),
         *_by_batches(connection, of["batch"], now, farm),
+        *_by_settings(connection, of["setting"], always, farm),
+        *_by_notes(of["note"], always, farm),
+        *_by_pickings(connection, of["harvest"], now, farm),
     ]
     return list(_within(touched, always))
 
@@ -176,10 +186,79 @@ def _by_batches(
         if each.room_id is None or each.in_date is None:
             return reach.of_span(always, reach.OF_BATCHES, "batch", farm)
         if each.room_id in farm.rooms:
-            later = [day for day in batches.get(each.room_id, []) if day > each.in_date]
-            span = reach.of_batch(each.in_date, min(later, default=None), now, farm)
+            following = _following(batches, each.room_id, each.in_date)
+            span = reach.of_batch(each.in_date, following, now, farm)
             touched += reach.of_span(_clipped(span, always), reach.OF_BATCHES, "batch", farm)
     return touched
+
+
+def _by_settings(
+    connection: sa.Connection, changes: Sequence[_Change], always: Span, farm: Farm
+) -> list[Touched]:
+    """What each new setting changes, one after the other: a run may have read any of them."""
+    if not changes:
+        return []
+    new = {each.version for each in changes}
+    found = read_settings(connection, farm)
+    batches = read_batches(connection)
+    known = Settings([each for each in found.all if each.version not in new], farm, batches)
+    touched = []
+    for setting in found.all:
+        if setting.version in new:
+            after = known.plus(setting)
+            touched += reach.of_setting(known, after, setting, always, farm)
+            known = after
+    return touched
+
+
+def _by_notes(changes: Sequence[_Change], always: Span, farm: Farm) -> list[Touched]:
+    spans = []
+    for each in changes:
+        if each.first is None or each.last is None:
+            return reach.of_span(always, [names.REPORT], "note", farm)
+        if each.room_id in farm.rooms:
+            spans.append(Span(int(each.first), int(each.last)))
+    return _told_by_reports(spans, "note", always, farm)
+
+
+def _by_pickings(
+    connection: sa.Connection, changes: Sequence[_Change], now: dt.datetime, farm: Farm
+) -> list[Touched]:
+    if not changes:
+        return []
+    batches = read_batches(connection)
+    picked: dict[tuple[str, dt.date], list[dt.date]] = defaultdict(list)
+    for one in read_pickings(connection, dt.date.min, dt.date.max):
+        picked[one.room_id, one.in_date].append(one.picked_on)
+    always = reach.always(now, farm)
+    spans: list[Span] = []
+    for each in changes:
+        if each.room_id is None or each.in_date is None or each.picked_on is None:
+            return reach.of_span(always, [names.REPORT], "harvest", farm)
+        if each.room_id in farm.rooms:
+            following = _following(batches, each.room_id, each.in_date)
+            key = (each.room_id, each.in_date)
+            spans += reach.of_picking(each.picked_on, following, picked[key], now, farm)
+    return _told_by_reports(spans, "harvest", always, farm)
+
+
+def _told_by_reports(spans: Sequence[Span], source: str, always: Span, farm: Farm) -> list[Touched]:
+    """The reports of many spans at once: a file of pickings has hundreds."""
+    found = []
+    for span in set(spans):
+        found += reach.of_span(_clipped(span, always), [names.REPORT], source, farm)
+    if not found:
+        return []
+    return [
+        found[0]._replace(instants=np.unique(np.concatenate([each.instants for each in found])))
+    ]
+
+
+def _following(
+    batches: Mapping[str, Sequence[dt.date]], room_id: str, in_date: dt.date
+) -> dt.date | None:
+    """When the room's next batch came in, if one did."""
+    return min((day for day in batches.get(room_id, []) if day > in_date), default=None)
 
 
 def _clipped(span: Span, always: Span) -> Span:

@@ -9,6 +9,7 @@ the bounds here are wider than the package's own, and made from the history alon
 """
 
 import argparse
+import contextlib
 import datetime as dt
 import random
 import tempfile
@@ -25,11 +26,15 @@ import pytest
 import sqlalchemy as sa
 
 from mushroom_assets.automation import demand, following
+from mushroom_assets.domain.settable import UnusableSetting
+from mushroom_assets.ingestion.setting import Change, set_value, undo
 from mushroom_assets.partitions import farm_clock, windows
 from mushroom_assets.service.postgres import embedded_postgres
 from mushroom_assets.storage import migrations
+from mushroom_assets.storage.batches import read_batches
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import RESULTS
+from mushroom_assets.storage.setting import read_settings
 from mushroom_assets_tests.kit.cameras import picture
 from mushroom_assets_tests.kit.databases import NO_RETRY, execute, uri_of
 from mushroom_assets_tests.kit.following import Followed
@@ -57,6 +62,24 @@ EDITS = (
     ("threshold: 0.1", "threshold: 0.6"),
     ("max_hold_s: 900", "max_hold_s: 1800"),
 )
+ADD_NOTE = "INSERT INTO farm.note (room_id, noted_at, text) VALUES (:room, :at, :text)"
+CHANGE_NOTE = "UPDATE farm.note SET noted_at = :at, text = :text WHERE note_id = :number"
+REMOVE_NOTE = "DELETE FROM farm.note WHERE note_id = :number"
+REMOVE_PICKINGS = "DELETE FROM farm.harvest WHERE room_id = :room"
+PICK = """INSERT INTO farm.harvest VALUES (:room, :in_date, :picked_on, :kg)
+    ON CONFLICT (room_id, in_date, picked_on) DO UPDATE SET weight_kg = excluded.weight_kg"""
+
+
+# Keys that may be set, with values that change rows
+SETTINGS = {
+    "stages.all.bands.temperature": ["[17.6, 19]", "[10, 30]", "none"],
+    "quantities.temperature.plausible": ["[-20, 1000]", "[17.5, 60]"],
+    "quantities.temperature.spike": ["0.5", "none"],
+    "points.cooler.set.threshold": ["0.6", "0.1"],
+    "points.cooler.set.description": ["the setpoint"],
+    "report.act_below": ["0.1", "0.95"],
+    "report.min_coverage": ["0", "1"],
+}
 
 
 class Killed(RuntimeError):
@@ -68,7 +91,7 @@ class History:
     """A farm, and what has happened to it.
 
     Attributes:
-        excused: instants that an hour may be made anew for, and spans that a day may.
+        hours, days: that may be made anew, and their reports; `reports`: days of reports alone.
         anything: every partition may.
         joins: what lies between two stretches may, too: as where there are many.
     """
@@ -78,6 +101,7 @@ class History:
     told: list[str] = field(default_factory=list)
     hours: set[dt.datetime] = field(default_factory=set)
     days: set[dt.date] = field(default_factory=set)
+    reports: set[dt.date] = field(default_factory=set)
     anything: bool = False
     joins: bool = False
     dies: int = 0
@@ -174,6 +198,39 @@ class History:
             put_batch(self.small.database, room, day)
         self.anything = True
 
+    def note(self) -> None:
+        """One comes, changes or goes, whoever writes it."""
+        at = self.instant()
+        self.reports.add(at.astimezone(self.small.farm.zone).date())
+        with self.small.database.transaction() as connection:
+            known = connection.exec_driver_sql("SELECT note_id, noted_at FROM farm.note").all()
+            number, before = self.chance.choice([(0, at), *known])
+            self.reports.add(before.astimezone(self.small.farm.zone).date())
+            statement = self.chance.choice([CHANGE_NOTE, REMOVE_NOTE]) if number else ADD_NOTE
+            words = f"{self.chance.random()}"
+            given = {"number": number, "room": self.chance.choice("AB"), "at": at, "text": words}
+            connection.execute(sa.text(statement), given)
+
+    def picking(self) -> None:
+        """One comes, changes or goes; whether the batch is there or not."""
+        first = self.begin.astimezone(self.small.farm.zone).date()
+        in_date = first + self.chance.randrange(-2, DAYS) * DAY
+        picked_on = in_date + self.chance.randrange(3) * DAY
+        statement = self.chance.choice([PICK, PICK, REMOVE_PICKINGS])
+        given = {"room": self.chance.choice("AB"), "in_date": in_date, "picked_on": picked_on}
+        with self.small.database.transaction() as connection:
+            connection.execute(sa.text(statement), given | {"kg": self.chance.randrange(1, 99)})
+        after = first - 2 * DAY if statement != PICK else picked_on
+        self.reports |= {after + number * DAY for number in range(DAYS + 5)}
+
+    def bags(self) -> None:
+        """Somebody counts them again."""
+        self.small.execute(f"UPDATE farm.batch SET bag_count = {self.chance.randrange(1, 9)}")
+        with self.small.database.transaction() as connection:
+            if connection.exec_driver_sql("SELECT count(*) FROM farm.harvest").scalar_one():
+                first = self.begin.astimezone(self.small.farm.zone).date()
+                self.reports |= {first + number * DAY for number in range(DAYS)}
+
     def image(self) -> None:
         """One comes, is replaced or goes."""
         assert self.followed.images is not None
@@ -198,6 +255,37 @@ class History:
         self.followed.small = replace(self.small, farm=farm)
         self.anything = True
 
+    def setting(self) -> None:
+        """Somebody sets a key from some day on, or undoes what was set."""
+        today = dt.datetime.now(self.small.farm.zone).date()
+        farm = self.small.farm
+        with self.small.database.transaction() as connection:
+            known = read_settings(connection, farm).all
+            if known and self.chance.random() < 0.3:
+                version = self.chance.choice(known).version
+                with contextlib.suppress(UnusableSetting):  # undone already
+                    undo(connection, version, "somebody", "a mistake", farm)
+            else:
+                set_value(connection, self.some_change(connection), farm, today)
+        self.anything = True
+
+    def some_change(self, connection: sa.Connection) -> Change:
+        """For the farm, a room or one of its batches."""
+        first = self.begin.astimezone(self.small.farm.zone).date()
+        key = self.chance.choice(list(SETTINGS))
+        room = self.chance.choice([None, "A", "B"])
+        in_dates = read_batches(connection).get(room or "", [])
+        in_date = self.chance.choice([None, *in_dates])
+        return Change(
+            key=key,
+            text=self.chance.choice([*SETTINGS[key], "null"]),
+            room_id=room,
+            in_date=in_date,
+            valid_from=first + dt.timedelta(days=self.chance.randrange(-2, DAYS + 1)),
+            author="somebody",
+            reason="to see what follows",
+        )
+
     def rerun(self) -> None:
         """Somebody makes a stretch anew, reason or not."""
         asset = self.chance.choice(self.assets)
@@ -212,7 +300,8 @@ class History:
             if self.chance.random() < 0.4:
                 self.dies = self.chance.randrange(1, 3)
             if self.chance.random() < 0.3:
-                self.chance.choice([self.late_samples, self.correction, self.deletion])()
+                more = [self.late_samples, self.correction, self.deletion, self.note, self.picking]
+                self.chance.choice(more)()
             self.checked_run(request)
             self.dies = 0
 
@@ -247,7 +336,8 @@ class History:
             return key in {f"{hour:%Y-%m-%d-%H:00}" for hour in self.hours}
         days = {f"{day}" for day in self.days}
         if asset == REPORT:
-            return key in days | {f"{hour.date()}" for hour in self.hours}
+            more = {f"{day}" for day in self.reports}
+            return key in days | more | {f"{hour.date()}" for hour in self.hours}
         return key in days
 
     def provenance(self) -> dict[tuple[str, str, str], str]:
@@ -285,7 +375,9 @@ class History:
         acts: list[Callable[[], None]] = [
             *[self.late_samples] * 3,
             *[self.correction, self.deletion] * 2,
-            *[self.batch, self.edit, self.rerun],
+            *[self.batch, self.edit, self.rerun, self.setting],
+            *[self.note, self.picking] * 2,
+            self.bags,
             *[self.step] * 5,
         ]
         if self.followed.images is not None:

@@ -3,12 +3,7 @@
 Secrets are never said.
 """
 
-import contextlib
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -20,43 +15,16 @@ from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.resources import FarmFile
 from mushroom_assets_tests.kit.dagsters import quick_instance
 from mushroom_assets_tests.kit.small import Build, SmallFarm
+from mushroom_assets_tests.kit.webhook import Webhook, listening
 
 DAY = "2026-01-05"
 NEXT = "2026-01-06"
 ENV = "daily_env_stats"
 
 
-class Webhook:
-    """A local HTTP server that keeps what is posted to it; refuses it unless `status` is 200."""
-
-    def __init__(self) -> None:
-        self.posted: list[dict[str, Any]] = []
-        self.status = 200
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if hook.status == 200:
-                    hook.posted.append(json.loads(body))
-                self.send_response(hook.status)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"json://127.0.0.1:{self.server.server_port}/secret-path"
-
-
 @pytest.fixture
 def webhooks() -> Iterator[list[Webhook]]:
-    found = [Webhook(), Webhook()]
-    with contextlib.ExitStack() as stack:
-        for hook in found:
-            threading.Thread(target=hook.server.serve_forever, daemon=True).start()
-            stack.callback(hook.server.server_close)
-            stack.callback(hook.server.shutdown)
+    with listening(2) as found:
         yield found
 
 
@@ -235,8 +203,7 @@ def test_a_webhook_that_is_down_fails_the_tick_and_gets_everything_later_and_nob
 def test_a_port_where_nobody_listens_is_told(
     farm: SmallFarm, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    webhook.server.shutdown()
-    webhook.server.server_close()
+    webhook.close()
     with pytest.raises(
         NotDelivered,
         match=r"json://127.0.0.1:\d+ did not take the message: .*Remedy: check the service",

@@ -81,6 +81,30 @@ def test_init_makes_the_views_of_older_dashboards_but_not_on_tables_of_a_newer_r
     database.dispose()
 
 
+def test_init_makes_the_view_of_a_farm_files_quantities_anew_when_they_change(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    farm = tmp_path / "farm.yaml"
+    where: dict[str, Any] = {
+        "DATABASE_URL": empty_database_url,
+        "MUSHROOM_HOME": tmp_path,
+        "MUSHROOM_CONFIG": farm,
+    }
+    text = 'timezone: Asia/Shanghai\nfirst_day: 2026-03-01\nrooms: {"611": {}}\n'
+    oxygen = "o2: {device_type: mushroom_env_status, point_alias: o2, unit: '%'}"
+    database = Database(empty_database_url)
+    for addition, expected in (("", 0), (f"quantities: {{{oxygen}}}\nstages: []\n", 8)):
+        farm.write_text(text + addition, encoding="utf-8")
+        assert mushroom("init", **where).exit_code == 0
+        with database.transaction() as connection:
+            columns = sa.text(
+                "SELECT count(*) FROM information_schema.columns "
+                "WHERE table_name = 'batch_day' AND column_name LIKE 'o2%'"
+            )
+            assert connection.scalar(columns) == expected
+    database.dispose()
+
+
 @pytest.mark.parametrize(
     ("options", "expected"), [([], [10.0] * 4), (["--attempts", "3", "--wait", "0.25"], [0.25] * 2)]
 )

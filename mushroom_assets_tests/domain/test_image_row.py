@@ -70,6 +70,7 @@ def test_a_sound_file_tells_what_the_model_and_its_name_say() -> None:
         "height": 120,
         "sharpness": 12.5,
         "brightness": 0.25,
+        "settings_version": 0,
         "computed": True,
     }
 
@@ -92,6 +93,7 @@ def test_a_fault_tells_its_reason_and_what_is_known_of_the_file() -> None:
         "content_sha256": "cd" * 32,
         "width": 9,
         "height": 8,
+        "settings_version": 0,
         "computed": False,
     }
 
@@ -122,7 +124,8 @@ def test_names_and_sizes_are_judged_before_anything_is_read(
     # A name that can be read still tells camera and capture; of the bytes nothing is known
     named = {"camera", "captured_at", "batch_date"} if path == PATH else set()
     assert row.keys() == {
-        *("image_path", "room_id", "image_date", "status", "error", "computed"), *named
+        *("image_path", "room_id", "image_date", "status", "error", "settings_version"),
+        "computed", *named
     }  # fmt: skip
 
 
@@ -151,7 +154,9 @@ def around(
     farm: Farm = FARM,
 ) -> dict[str, Any]:
     sensors = {key: [series] for key, series in (climate or {}).items()}
-    return dict(circumstances(row, sensors, farm, in_dates or {}))
+    found = dict(circumstances(row, sensors, farm, in_dates or {}))
+    assert found.pop("settings_version", 0) == 0
+    return found
 
 
 def test_the_batch_table_decides_and_the_name_is_the_fallback() -> None:

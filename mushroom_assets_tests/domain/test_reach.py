@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mushroom_assets.domain import reach
+from mushroom_assets.domain import names, reach
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.domain.points import Point
@@ -145,19 +145,19 @@ def test_a_climate_sample_touches_the_days_that_read_it_and_no_other(
     lookback = max(STUCK, hold + 2 * near)
     for instant in edges(zone, first, lookback):
         touched = climate(farm, instant)
-        assert keys(touched, reach.ENVIRONMENT, days) == read_by(days, [instant], lookback, near)
+        assert keys(touched, names.ENVIRONMENT, days) == read_by(days, [instant], lookback, near)
         of_images = read_by(days, [instant], CLIMATE_AGE + 2 * near, 2 * near)
-        assert keys(touched, reach.VISION, days) == of_images
+        assert keys(touched, names.VISION, days) == of_images
         expected = read_by(days, [instant], lookback + EFFECT, EFFECT)
-        assert keys(touched, reach.REPORT, days) == expected
-        assert reach.SETPOINTS not in {each.asset for each in touched if each.instants.size}
+        assert keys(touched, names.REPORT, days) == expected
+        assert names.SETPOINTS not in {each.asset for each in touched if each.instants.size}
 
 
 def test_what_that_is_on_some_days() -> None:
     farm = farm_in(SHANGHAI)
     days = daily(SHANGHAI, SPRING)
 
-    def of(text: str, asset: str = reach.ENVIRONMENT) -> list[str]:
+    def of(text: str, asset: str = names.ENVIRONMENT) -> list[str]:
         return keys(climate(farm, at(SHANGHAI, text)), asset, days)
 
     # The next day looks back by 14,400 s: to 20:00; the day before looks 900 s ahead
@@ -167,20 +167,20 @@ def test_what_that_is_on_some_days() -> None:
     assert of("2026-03-28T20:00:00") == ["2026-03-28", "2026-03-29"]
     # An image has a climate of at most 5 min before, which two samples to each side of it may tell
     # to be a spike; a report looks an hour further than the statistics, both ways
-    assert of("2026-03-28T00:29:59", reach.VISION) == ["2026-03-27", "2026-03-28"]
-    assert of("2026-03-28T00:30:00", reach.VISION) == ["2026-03-28"]
-    assert of("2026-03-28T23:24:59", reach.VISION) == ["2026-03-28"]
-    assert of("2026-03-28T23:25:00", reach.VISION) == ["2026-03-28", "2026-03-29"]
-    assert of("2026-03-28T00:59:59", reach.REPORT) == ["2026-03-27", "2026-03-28"]
-    assert of("2026-03-28T01:00:00", reach.REPORT) == ["2026-03-28"]
-    assert of("2026-03-28T19:00:00", reach.REPORT) == ["2026-03-28", "2026-03-29"]
+    assert of("2026-03-28T00:29:59", names.VISION) == ["2026-03-27", "2026-03-28"]
+    assert of("2026-03-28T00:30:00", names.VISION) == ["2026-03-28"]
+    assert of("2026-03-28T23:24:59", names.VISION) == ["2026-03-28"]
+    assert of("2026-03-28T23:25:00", names.VISION) == ["2026-03-28", "2026-03-29"]
+    assert of("2026-03-28T00:59:59", names.REPORT) == ["2026-03-27", "2026-03-28"]
+    assert of("2026-03-28T01:00:00", names.REPORT) == ["2026-03-28"]
+    assert of("2026-03-28T19:00:00", names.REPORT) == ["2026-03-28", "2026-03-29"]
 
 
 def test_a_value_that_holds_for_two_days_touches_three_or_four() -> None:
     farm = farm_in(BRUSSELS, hold=2 * 24 * 3600)
 
     def of(text: str, first: dt.date) -> list[str]:
-        found = keys(climate(farm, at(BRUSSELS, text)), reach.ENVIRONMENT, daily(BRUSSELS, first))
+        found = keys(climate(farm, at(BRUSSELS, text)), names.ENVIRONMENT, daily(BRUSSELS, first))
         return [key[5:] for key in found]
 
     # 50 h later it is 13:00 of 03-30, and an hour later by the clock on the wall
@@ -205,8 +205,8 @@ def test_a_setpoint_touches_its_hour_and_that_of_the_next(zone: str) -> None:
             )
             following = instant + chance.choice([0.5, 3599.5, 3600, 90_000]) * SECOND
             touched = reach.of_samples(changed(2, instant, None, following), POINTS, farm)
-            assert keys(touched, reach.SETPOINTS, hours) == read_by(hours, [instant, following], 0)
-            assert [each.asset for each in touched if each.instants.size] == [reach.SETPOINTS]
+            assert keys(touched, names.SETPOINTS, hours) == read_by(hours, [instant, following], 0)
+            assert [each.asset for each in touched if each.instants.size] == [names.SETPOINTS]
 
 
 def test_the_repeated_hour_of_a_zone_is_two() -> None:
@@ -214,7 +214,7 @@ def test_the_repeated_hour_of_a_zone_is_two() -> None:
     hours = hourly(BRUSSELS, AUTUMN)
     both = [dt.datetime(2026, 10, 25, hour, 30, tzinfo=dt.UTC) for hour in (0, 1)]  # 02:30 each
     found = [reach.of_samples(changed(2, each), POINTS, farm) for each in both]
-    assert [keys(each, reach.SETPOINTS, hours) for each in found] == [
+    assert [keys(each, names.SETPOINTS, hours) for each in found] == [
         ["10-25T00:00"],
         ["10-25T01:00"],
     ]
@@ -224,7 +224,7 @@ def test_an_hour_of_utc_is_two_hours_of_kathmandu() -> None:
     first = dt.datetime(2026, 3, 28, 10, 10, tzinfo=dt.UTC)  # 15:55
     last = first + dt.timedelta(minutes=40)  # 16:35
     touched = reach.of_samples(changed(2, first, last), POINTS, farm_in(KATHMANDU))
-    found = keys(touched, reach.SETPOINTS, hourly(KATHMANDU, SPRING))
+    found = keys(touched, names.SETPOINTS, hourly(KATHMANDU, SPRING))
     assert found == ["03-28T09:15", "03-28T10:15"]  # their begins in UTC
 
 
@@ -246,7 +246,7 @@ def test_a_stretch_touches_every_partition_that_it_meets(zone: str) -> None:
         for _ in range(15):
             begin = chance.choice(hours[72:120])[1] + chance.choice([0, 1, 3599]) * SECOND
             end = begin + chance.choice([0, 1, 3599, 3600, 86_400, 100_000]) * SECOND
-            assets = [reach.SETPOINTS, reach.ENVIRONMENT]
+            assets = [names.SETPOINTS, names.ENVIRONMENT]
             touched = reach.of_span(Span(to_us(begin), to_us(end)), assets, "batch", farm)
             for asset, windows in zip(assets, (hours, days), strict=True):
                 met = [key for key, start, beyond in windows if start <= end and begin < beyond]
@@ -260,11 +260,11 @@ def test_a_point_touches_what_its_samples_are_read_for() -> None:
     begin = at(SHANGHAI, "2026-03-28T00:30")
     span = Span(to_us(begin), to_us(at(SHANGHAI, "2026-03-29T21:00")))
     sensor = reach.of_point(("A", "env", "t"), span, farm)
-    assert keys(sensor, reach.ENVIRONMENT, days) == ["2026-03-28", "2026-03-29", "2026-03-30"]
+    assert keys(sensor, names.ENVIRONMENT, days) == ["2026-03-28", "2026-03-29", "2026-03-30"]
     reports = ["2026-03-27", "2026-03-28", "2026-03-29", "2026-03-30"]
-    assert keys(sensor, reach.REPORT, days) == reports
+    assert keys(sensor, names.REPORT, days) == reports
     setting = reach.of_point(("A", "cooler", "set"), span, farm)
-    assert len(keys(setting, reach.SETPOINTS, hourly(SHANGHAI, SPRING))) == 24 + 22
+    assert len(keys(setting, names.SETPOINTS, hourly(SHANGHAI, SPRING))) == 24 + 22
     for kind in (("Z", "env", "t"), ("A", "env", "x"), ("A", None, None), (None, "env", "t")):
         assert reach.of_point(kind, span, farm) == []
 
@@ -279,7 +279,7 @@ def test_a_batch_touches_the_days_until_the_next(zone: str, first: dt.date) -> N
     def of(in_date: dt.date, following: dt.date | None) -> list[str]:
         span = reach.of_batch(in_date, following, now, farm)
         touched = reach.of_span(span, reach.OF_BATCHES, "batch", farm)
-        return keys(touched, reach.ENVIRONMENT, daily(zone, first))
+        return keys(touched, names.ENVIRONMENT, daily(zone, first))
 
     begin = days.index(f"{first}")
     assert of(first, first + dt.timedelta(days=4)) == days[begin : begin + 4]
@@ -292,6 +292,6 @@ def test_a_batch_touches_the_days_until_the_next(zone: str, first: dt.date) -> N
 def test_days_are_told_by_their_noon(zone: str) -> None:
     farm = farm_in(zone)
     every = [dt.date(2026, 3, 29), dt.date(2026, 10, 25), dt.date(2026, 3, 29)]
-    found = reach.of_days(reach.REPORT, every, "daily_env_stats", farm)
+    found = reach.of_days(names.REPORT, every, "daily_env_stats", farm)
     noons = [at(zone, "2026-03-29T12:00"), at(zone, "2026-10-25T12:00")]
     assert found.instants.tolist() == [to_us(noon) for noon in noons]

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mushroom_assets.domain.farm import Farm, WatchedPoint
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
+from mushroom_assets.domain.farm_parts import WatchedPoint
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.setpoints import (
     HourlySetpointChanges,
@@ -261,6 +262,7 @@ def test_a_record_says_all_about_its_change() -> None:
         "delta": -0.1,  # not -0.10000000000000142
         "growth_day": 9,
         "batch_date": dt.date(2026, 1, 2),
+        "settings_version": 0,
     }
 
 
@@ -360,7 +362,7 @@ def moved(
     row = {
         "room_id": "611", "device_type": device, "device_alias": alias, "point_alias": point,
         "point_description": None, "previous_value": before, "current_value": after,
-        "previous_label": None, "current_label": None,
+        "previous_label": None, "current_label": None, "changed_at": START,
     }  # fmt: skip
     return row | changed
 

@@ -39,6 +39,7 @@ CJK = re.compile("[\u4e00-\u9fff]")
 # The same in both languages, on purpose
 SAME = {"quantity.co2", "daily_env_stats.quantiles_in_order.holds"}
 MARKS = {
+    "by",
     "comma",
     "colon",
     "semicolon",
@@ -47,6 +48,8 @@ MARKS = {
     "unsure_label",
     "probe_fit",
     "outside",
+    "alarm.act",
+    "alarm.line",
 }
 
 

@@ -7,7 +7,10 @@ ASSETS = {
     "daily_env_stats": {"sample", "batch"},
     "hourly_setpoint_changes": {"sample", "point", "batch"},
     "daily_clip_inference": {"room_images", "sample", "batch"},
-    "daily_room_report": {"daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"},
+    "daily_room_report": {
+        *("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"),
+        *("note", "harvest", "batch"),
+    },
 }
 CHECKS = {
     "daily_env_stats": {
@@ -38,7 +41,7 @@ CHECKS = {
 }
 # Without partitions, and no report waits for it
 BESIDE = {"clip_probe": {"image_label", "daily_clip_inference"}}
-EXTERNAL = {"sample", "point", "batch", "room_images"}
+EXTERNAL = {"sample", "point", "batch", "room_images", "note", "harvest"}
 LABELS = "image_label"  # external too, but of the probe alone
 # Of no partition
 WATCH = {
@@ -54,8 +57,8 @@ SCHEDULES = {
     "daily_clip_inference_schedule": "2 3 * * *",
 }
 TABLES = {*ASSETS, *BESIDE, *EXTERNAL, LABELS} - {"room_images"}
-# Of inference, of runs, and of retention
+# Of inference, of runs, of retention, and what people set and are told
 WORK_TABLES = {
     *("image_embedding", "room_day_embedding", "image_listing", "image_quarantine"),
-    *("input_change", "outdated", "run_lease", "removal"),
+    *("input_change", "outdated", "run_lease", "removal", "setting", "alarm", "message"),
 }

@@ -47,6 +47,7 @@ def stat(quantity: str, **changed: Any) -> dict[str, Any]:
         "room_id": "611",
         "growth_day": 11,
         "is_growth_phase": True,
+        "settings_version": 0,
         "batch_date": BATCH,
     }
     return row | changed

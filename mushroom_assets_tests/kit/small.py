@@ -75,11 +75,11 @@ class SmallFarm:
             connection.exec_driver_sql(statement)
 
     def empty(self) -> None:
-        """No samples, no points, no results; point numbers begin anew.
+        """No samples, no points, no results; point numbers begin anew. Settings stay.
 
         That all went is no change to follow: it would mark every hour from the first day to now.
         """
-        tables = ", ".join(metadata.tables)
+        tables = ", ".join(name for name in metadata.tables if name != "farm.setting")
         with self.database.transaction() as connection:
             connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY"))
             connection.execute(sa.text("DELETE FROM farm.input_change"))

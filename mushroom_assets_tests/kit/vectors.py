@@ -77,7 +77,8 @@ def image(number: int | str, vector: npt.ArrayLike | None, **changed: Any) -> di
         "image_path": path(number), "model_id": f"{ENCODER}/prompts-0000000a", "room_id": "611",
         "image_date": DAY, "captured_at": NOON, "status": status, "content_sha256": content(number),
         "embedding": vector, "stage": "fruiting", "stage_probability": 0.75, "condition": "healthy",
-        "condition_probability": 0.5, "growth_day": 6, "run_id": "run-1", "computed_at": NOON,
+        "condition_probability": 0.5, "growth_day": 6, "settings_version": 0,
+        "run_id": "run-1", "computed_at": NOON,
     }  # fmt: skip
     return row | changed
 

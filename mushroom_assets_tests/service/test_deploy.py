@@ -18,7 +18,7 @@ from mushroom_assets.logs import JSON, Lines
 from mushroom_assets.service.readiness import PARTS
 from mushroom_assets.service.watching import Watching
 from mushroom_assets.settings import load_settings
-from mushroom_assets.web.app import Scrape
+from mushroom_assets.web.watch import Scrape
 from mushroom_assets_tests.kit.dagsters import STORAGE
 from mushroom_assets_tests.kit.page import Metrics
 

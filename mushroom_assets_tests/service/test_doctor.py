@@ -20,6 +20,7 @@ SUBJECTS = [
     "database",
     "tables",
     "vector extension",
+    "settings",
     "image store",
     "batches",
     "samples",
@@ -256,3 +257,24 @@ def test_rooms_without_folder_batch_or_fresh_data_are_warnings_and_no_fault(
     assert found["samples"] == ("ok", "3 of 3 rooms delivered within 60 min")
     assert found["images"] == ("ok", "3 of 3 rooms delivered within 60 min")
     assert found["batches"] == ("ok", "every room has one, the newest of 2026-01-06")
+
+
+def test_settings_that_the_farm_file_no_longer_fits_are_told(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    insert = """
+        INSERT INTO farm.setting (key, value, valid_from, author, reason)
+        VALUES ('stages.{}.bands.co2', '[1500, 3500]', '2026-02-01', 'Li', 'x')"""
+    where: dict[str, Any] = {"DATABASE_URL": database_url, "MUSHROOM_HOME": tmp_path}
+    assert findings(mushroom("doctor", **where))["settings"] == ("ok", "none; the farm file holds")
+    with database.transaction() as connection:
+        connection.exec_driver_sql(insert.format("fruiting"))
+    verdict, text = findings(mushroom("doctor", **where))["settings"]
+    assert verdict == "ok"
+    assert text.startswith("1 hold, newest version 1, Li, 20")
+    with database.transaction() as connection:
+        connection.exec_driver_sql(insert.format("gone"))
+    verdict, text = findings(mushroom("doctor", **where))["settings"]
+    assert verdict == "FAIL"
+    assert "stages.gone.bands.co2" in text
+    assert "Remedy: `mushroom settings undo VERSION`" in text

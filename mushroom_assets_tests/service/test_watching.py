@@ -13,7 +13,7 @@ from mushroom_assets.service import watching
 from mushroom_assets.service.readiness import PARTS
 from mushroom_assets.service.watching import Readiness, Watching
 from mushroom_assets.settings import Settings, load_settings
-from mushroom_assets.web.app import Scrape
+from mushroom_assets.web.watch import Scrape
 from mushroom_assets_tests.kit.dagsters import STORAGE, add_run, beat
 from mushroom_assets_tests.kit.page import Metrics
 from mushroom_assets_tests.kit.servers import free_port

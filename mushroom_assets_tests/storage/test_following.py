@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from mushroom_assets.domain.reach import ENVIRONMENT, REPORT, SETPOINTS, VISION
+from mushroom_assets.domain.names import ENVIRONMENT, REPORT, SETPOINTS, VISION
 from mushroom_assets.faults.database import DatabaseUnavailable
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.inputs import follow

@@ -109,7 +109,7 @@ def test_checks_keys_indexes_and_defaults_are_those_of_tables_made_from_the_sche
         connection.execute(sa.schema.CreateSchema("farm"))
         metadata.create_all(connection)
         declared = catalogue(connection)
-    assert len([row for row in declared["constraints"] if "CHECK" in str(row[2])]) == 9
+    assert len([row for row in declared["constraints"] if "CHECK" in str(row[2])]) == 13
     for kind, rows in declared.items():
         assert migrated[kind] == rows
 

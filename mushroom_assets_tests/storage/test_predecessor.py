@@ -93,7 +93,8 @@ def stat(quantity: str, middle: float, count: int = 1440, **changed: Any) -> dic
         "sample_count": count, "rejected_count": 1, "suspect_count": 0, "mean": middle + 0.25,
         "min": middle - 2, "q25": middle - 1, "median": middle, "q75": middle + 1,
         "max": middle + 2, "coverage": 1.0, "longest_gap_s": 0.0, "growth_day": 13,
-        "batch_date": dt.date(2025, 12, 24), "is_growth_phase": True, "run_id": "r",
+        "batch_date": dt.date(2025, 12, 24), "is_growth_phase": True, "settings_version": 0,
+        "run_id": "r",
         "computed_at": dt.datetime(2026, 1, 5, 17, 3, 20, tzinfo=dt.UTC),
     }  # fmt: skip
     return row | changed

@@ -25,7 +25,8 @@ table = daily_room_report
 def report(day: int, room: str, words: str, reasons: Any = ()) -> dict[str, Any]:
     return {
         "stat_date": dt.date(2026, 1, day), "room_id": room, "verdict": "good",
-        "reasons": list(reasons), "summary_md": words, "run_id": "run-1", "computed_at": NOON,
+        "reasons": list(reasons), "summary_md": words, "settings_version": 0,
+        "run_id": "run-1", "computed_at": NOON,
     }  # fmt: skip
 
 
@@ -79,7 +80,8 @@ def image(
     return row | {
         "image_path": path, "model_id": model, "room_id": "611",
         "image_date": dt.date(2026, 1, 5), "status": "ok", "embedding": embedding,
-        "scores": {"fruiting": 0.75}, "run_id": "run-1", "computed_at": computed_at,
+        "scores": {"fruiting": 0.75}, "settings_version": 0,
+        "run_id": "run-1", "computed_at": computed_at,
     }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ BAND = "#2e8b57"
 BELOW = "#3b6fb6"
 ABOVE = "#d9722e"
 SPIKE = "#8a2be2"
+NOTE = "#b3261e"
 SETPOINTS = ("#b5179e", "#7b4a12", "#c08a00", "#5a3e9b")
 GAP = "#8f8f8f"
 GROUND_OF_GAP = "#d6d6d6"

@@ -16,7 +16,7 @@ from mushroom_assets.domain.ribbon import BIN, Ribbon
 from mushroom_assets.domain.series import Values
 from mushroom_assets.domain.texts import at_most, known_text, quantity_name, say, share_text
 from mushroom_assets.domain.windows import to_instant
-from mushroom_assets.metadata.plots import canvas
+from mushroom_assets.metadata.plots import canvas, written_down
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,10 +66,22 @@ def overview(ribbons: Sequence[Ribbon], farm: Farm) -> bytes:
         return canvas.png(figure)
 
 
-def card(ribbons: Sequence[Ribbon], farm: Farm) -> bytes:
+def card(
+    ribbons: Sequence[Ribbon],
+    farm: Farm,
+    noted: Sequence[int] = (),
+    picked_kg: float | None = None,
+) -> bytes:
     """One room's day, two panels a row, each with the share of time below, in and above its band.
 
-    PNG.
+    Args:
+        ribbons: of the room.
+        farm: its language.
+        noted: instants of the day's notes, in time: each is marked with its number.
+        picked_kg: what was picked on the day; it has no hour, and stands in the legend.
+
+    Returns:
+        a PNG.
     """
     rows = -(-len(ribbons) // 2)
     colours = _colours(ribbons)
@@ -81,7 +93,8 @@ def card(ribbons: Sequence[Ribbon], farm: Farm) -> bytes:
             _draw(axes, ribbon, farm, colours, every=3)
             if ribbon.shares:
                 _shares(axes, ribbon.shares)
-        _legend(figure, farm, colours)
+            written_down.mark(axes, noted)
+        _legend(figure, farm, colours, written_down.handles(farm, noted, picked_kg))
         return canvas.png(figure)
 
 
@@ -223,7 +236,9 @@ def _colours(ribbons: Sequence[Ribbon]) -> dict[str, str]:
     return dict(zip(names, cycle(canvas.SETPOINTS), strict=False))
 
 
-def _legend(figure: "Figure", farm: Farm, colours: Mapping[str, str]) -> None:
+def _legend(
+    figure: "Figure", farm: Farm, colours: Mapping[str, str], more: Sequence[Any] = ()
+) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -237,6 +252,7 @@ def _legend(figure: "Figure", farm: Farm, colours: Mapping[str, str]) -> None:
     ]
     for name, colour in colours.items():
         marks.append(Line2D([], [], color=colour, label=name, **SETPOINT_LINE))
+    marks += more
     figure.legend(
         handles=marks,
         loc="lower center",

@@ -13,6 +13,8 @@ from importlib import resources
 import sqlalchemy as sa
 from psycopg import sql
 
+from mushroom_assets.storage.views import comment_of
+
 SCHEMA = "predecessor"
 VIEWS = {  # view: the file that declares it
     "mushroom_env_daily_stats": "environment.sql",
@@ -47,7 +49,7 @@ def ensure_views(connection: sa.Connection, timezone: str) -> list[str]:
         statements = _statements(file, timezone)
         digest = hashlib.sha256(statements.encode()).hexdigest()[:12]
         comment = f"The table of this name as it was, from schema farm, in {timezone} ({digest})"
-        if _comment(connection, name) != comment:
+        if comment_of(connection, f"{SCHEMA}.{name}") != comment:
             telling = sql.SQL("COMMENT ON VIEW {} IS {}").format(
                 sql.Identifier(SCHEMA, name), sql.Literal(comment)
             )
@@ -63,9 +65,3 @@ def _statements(file: str, timezone: str) -> str:
     text = resources.files(__name__).joinpath(file).read_text(encoding="utf-8")
     declared = sql.SQL(text)
     return declared.format(zone=sql.Literal(timezone), at_capture=AT_CAPTURE).as_string()
-
-
-def _comment(connection: sa.Connection, view: str) -> str | None:
-    statement = sa.text("SELECT obj_description(to_regclass(:name), 'pg_class')")
-    found: str | None = connection.scalar(statement, {"name": f"{SCHEMA}.{view}"})
-    return found

@@ -10,15 +10,18 @@ from graphlib import TopologicalSorter
 
 from sqlalchemy import Table
 
+from mushroom_assets.storage.schema.alarms import alarm, message
 from mushroom_assets.storage.schema.dictionary import SCHEMA, Role, elsewhere, metadata, upstream
 from mushroom_assets.storage.schema.environment import daily_env_stats
 from mushroom_assets.storage.schema.following import input_change, outdated
+from mushroom_assets.storage.schema.growers import harvest, note
 from mushroom_assets.storage.schema.plant import batch, point, room_images, sample
 from mushroom_assets.storage.schema.probe import clip_probe, image_label
 from mushroom_assets.storage.schema.removal import removal
 from mushroom_assets.storage.schema.report import daily_room_report
 from mushroom_assets.storage.schema.runs import run_lease
 from mushroom_assets.storage.schema.setpoints import hourly_setpoint_changes
+from mushroom_assets.storage.schema.setting import setting
 from mushroom_assets.storage.schema.vision import daily_clip_inference
 from mushroom_assets.storage.schema.vision_work import (
     image_embedding,
@@ -33,18 +36,22 @@ __all__ = [
     "SCHEMA",
     "SOURCES",
     "TABLES",
+    "alarm",
     "batch",
     "clip_probe",
     "daily_clip_inference",
     "daily_env_stats",
     "daily_room_report",
+    "harvest",
     "hourly_setpoint_changes",
     "image_embedding",
     "image_label",
     "image_listing",
     "image_quarantine",
     "input_change",
+    "message",
     "metadata",
+    "note",
     "outdated",
     "point",
     "removal",
@@ -52,6 +59,7 @@ __all__ = [
     "room_images",
     "run_lease",
     "sample",
+    "setting",
 ]
 
 
@@ -72,9 +80,10 @@ def _inputs_first(tables: dict[str, Table]) -> dict[str, Table]:
 RESULTS = _inputs_first(_with_role(Role.RESULT))
 SOURCES = _with_role(Role.SOURCE)
 ASSETS = RESULTS | SOURCES | _with_role(Role.MODEL)
-# What is in the database: results, sources, then what inference, runs and retention work with
+# What is in the database: results, sources, settings, then what inference, runs and retention work
+# with
 TABLES = {
     name: table
-    for name, table in (ASSETS | _with_role(Role.WORK)).items()
+    for name, table in (ASSETS | _with_role(Role.RULES) | _with_role(Role.WORK)).items()
     if table.metadata is metadata
 }

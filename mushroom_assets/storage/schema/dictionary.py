@@ -11,7 +11,7 @@ from sqlalchemy import DDL, Column, Date, DateTime, Integer, MetaData, Table, Te
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
-from mushroom_assets.domain.farm import Language
+from mushroom_assets.domain.farm_parts import Language
 from mushroom_assets.domain.texts import say_in
 
 SCHEMA = "farm"
@@ -31,7 +31,7 @@ Instant = DateTime(timezone=True)
 SqlType = type[TypeEngine[Any]] | TypeEngine[Any]
 FARM_FILE = "farm.yaml:"  # an origin that begins so is a key of the farm file
 # Origins that are neither a column nor a key of the farm file; their words are in texts.yaml.
-ORIGINS = ("run", "model", "probe", "samples", "earlier")
+ORIGINS = ("run", "model", "probe", "samples", "earlier", "settings")
 
 
 class Role(Enum):
@@ -40,6 +40,7 @@ class Role(Enum):
     RESULT = "computed for each day or hour: an asset with partitions"
     SOURCE = "delivered by the plant or its people: an asset that no run makes"
     MODEL = "fitted on what is stored: an asset without partitions"
+    RULES = "set by the farm's people, beside the farm file: no asset"
     WORK = "what inference and runs work with: no asset"
 
 
@@ -49,11 +50,16 @@ def table(
     chinese: str,
     *parts: Any,
     role: Role,
+    day: str | None = None,
     into: MetaData = metadata,
     **options: Any,
 ) -> Table:
-    """A table with what its rows are, in both languages; the English text is the SQL comment."""
-    info = {"meaning": {"en": meaning, "zh": chinese}, "role": role}
+    """A table with what its rows are, in both languages; the English text is the SQL comment.
+
+    `day` names the column, a date or an instant, that tells which farm day a row belongs to; None
+    where rows belong to none.
+    """
+    info = {"meaning": {"en": meaning, "zh": chinese}, "role": role, "day": day}
     return Table(name, into, *parts, comment=meaning, info=info, **options)
 
 
@@ -109,6 +115,19 @@ def growth(origin: str) -> list[Column[Any]]:
     ]
 
 
+def settings_version() -> Column[Any]:
+    """Which setting was the newest in force for the row."""
+    return col(
+        "settings_version",
+        Integer,
+        "newest setting in force that the row depends on; 0: the farm file alone",
+        "该行所依据的生效设置中最新的版本；0 表示只依据农场文件",
+        scale="1",
+        origin="settings",
+        server_default="0",
+    )
+
+
 def provenance(when: str = "computed_at") -> list[Column[Any]]:
     """Which run wrote the row, and when."""
     run = ("Dagster run that wrote the row", "写入该行的 Dagster 运行")
@@ -122,6 +141,12 @@ def meaning(thing: Table | Column[Any], language: Language) -> str:
     """What a table's rows are, or what a column means."""
     text: str = thing.info["meaning"][language]
     return text
+
+
+def day_column(of: Table) -> Column[Any] | None:
+    """The column that tells which farm day a row belongs to, None where rows belong to none."""
+    name: str | None = of.info["day"]
+    return of.columns[name] if name else None
 
 
 def unit(column: Column[Any]) -> str | None:

@@ -2,7 +2,15 @@
 
 from sqlalchemy import Boolean, CheckConstraint, Date, Double, Index, Integer, Text
 
-from mushroom_assets.storage.schema.dictionary import Role, col, growth, opt, provenance, table
+from mushroom_assets.storage.schema.dictionary import (
+    Role,
+    col,
+    growth,
+    opt,
+    provenance,
+    settings_version,
+    table,
+)
 
 SAMPLES = "sample.value sample.sampled_at farm.yaml:quantities farm.yaml:pair_within_s"
 HELD = f"{SAMPLES} farm.yaml:max_hold_s"
@@ -203,9 +211,11 @@ daily_env_stats = table(
         "生长天数是否在 1..cycle_days 之内",
         origin=f"{CYCLE} farm.yaml:cycle_days",
     ),
+    settings_version(),
     *provenance(),
     CheckConstraint("coverage BETWEEN 0 AND 1", name="coverage"),
     CheckConstraint("in_range BETWEEN 0 AND 1", name="in_range"),
     Index(None, "room_id", "stat_date"),
     role=Role.RESULT,
+    day="stat_date",
 )

@@ -29,12 +29,29 @@ input_change = table(
         "点位；为空表示全部样本",
         scale="1",
     ),
-    opt("first_at", Instant, "the hour's first sample that changed", "该小时内第一个变更的样本"),
-    opt("last_at", Instant, "the hour's last sample that changed", "该小时内最后一个变更的样本"),
-    opt("room_id", Text, "room of the point or batch", "点位或批次所在的库房"),
+    opt(
+        "first_at",
+        Instant,
+        "the hour's first sample that changed, or the instant of the note",
+        "该小时内第一个变更的样本，或记事的时间",
+    ),
+    opt(
+        "last_at",
+        Instant,
+        "the hour's last sample that changed, or the instant of the note",
+        "该小时内最后一个变更的样本，或记事的时间",
+    ),
+    opt(
+        "room_id",
+        Text,
+        "room of the point, the batch or the note",
+        "点位、批次或记事所在的库房",
+    ),
     opt("device_type", Text, "the point's kind of device", "点位的设备类型"),
     opt("point_alias", Text, "the point's alias", "点位的常用名称"),
     opt("in_date", Date, "the batch", "批次的入库日期"),
+    opt("version", Integer, "the setting", "设置的版本", scale="1"),
+    opt("picked_on", Date, "day of the picking", "采收日期"),
     role=Role.WORK,
 )
 

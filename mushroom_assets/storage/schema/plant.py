@@ -67,6 +67,7 @@ sample = table(
     ),
     postgresql_partition_by="RANGE (sampled_at)",
     role=Role.SOURCE,
+    day="sampled_at",
 )
 
 batch = table(
@@ -83,6 +84,7 @@ batch = table(
     ),
     opt("bag_count", Integer, "bags of the batch", "该批次的菌包数", scale="1"),
     role=Role.SOURCE,
+    day="in_date",
 )
 
 # Not a table, but a file of the image store. It stands here so that rows can say which part of it

@@ -41,6 +41,7 @@ image_label = table(
     ),
     CheckConstraint("stage IS NOT NULL OR condition IS NOT NULL", name="label"),
     role=Role.SOURCE,
+    day="labelled_at",
 )
 
 clip_probe = table(

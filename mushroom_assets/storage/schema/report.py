@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, Date, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from mushroom_assets.storage.schema.dictionary import Role, col, provenance, table
+from mushroom_assets.storage.schema.dictionary import Role, col, provenance, settings_version, table
 
 JUDGED = (
     "daily_env_stats.quantity daily_env_stats.coverage daily_env_stats.in_range "
@@ -18,6 +18,7 @@ TOLD = (
     "hourly_setpoint_changes.current_value hourly_setpoint_changes.previous_label "
     "hourly_setpoint_changes.current_label "
     "daily_clip_inference.stage daily_clip_inference.embedding samples earlier "
+    "note.text note.author harvest.weight_kg batch.bag_count "
     "farm.yaml:vision farm.yaml:language farm.yaml:timezone "
     "farm.yaml:max_hold_s farm.yaml:points farm.yaml:devices"
 )
@@ -64,7 +65,9 @@ daily_room_report = table(
         "库房这一天的文字小结，Markdown 格式，使用农场的语言",
         origin=f"{JUDGED} {TOLD}",
     ),
+    settings_version(),
     *provenance(),
     CheckConstraint("verdict IN ('good', 'watch', 'act', 'insufficient_data')", name="verdict"),
     role=Role.RESULT,
+    day="stat_date",
 )

@@ -9,6 +9,7 @@ from mushroom_assets.storage.schema.dictionary import (
     growth,
     opt,
     provenance,
+    settings_version,
     table,
 )
 
@@ -108,6 +109,7 @@ hourly_setpoint_changes = table(
         origin=MOVED,
     ),
     *growth("batch.in_date batch.room_id sample.sampled_at farm.yaml:timezone"),
+    settings_version(),
     *provenance("detected_at"),
     UniqueConstraint("change_id"),
     CheckConstraint(
@@ -117,4 +119,5 @@ hourly_setpoint_changes = table(
     Index(None, "changed_at"),
     Index(None, "room_id", "changed_at"),
     role=Role.RESULT,
+    day="changed_at",
 )

@@ -15,6 +15,7 @@ from mushroom_assets.storage.schema.dictionary import (
     growth,
     opt,
     provenance,
+    settings_version,
     table,
     vectors_in_rows,
 )
@@ -160,6 +161,7 @@ daily_clip_inference = table(
         unit="ppm",
         origin=CLIMATE,
     ),
+    settings_version(),
     *provenance(),
     opt(
         "probe_stage",
@@ -227,6 +229,7 @@ daily_clip_inference = table(
     Index(None, "room_id", "captured_at"),
     Index(None, "content_sha256"),
     role=Role.RESULT,
+    day="image_date",
 )
 
 vectors_in_rows(daily_clip_inference)

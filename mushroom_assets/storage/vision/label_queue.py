@@ -4,6 +4,7 @@ A camera's images of a day are nearly the same, so one label is enough. `domain.
 among the images.
 """
 
+import datetime as dt
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,22 +13,27 @@ from mushroom_assets.domain.label_queue import Candidate
 from mushroom_assets.storage.schema import daily_clip_inference, image_label
 
 
-def unfamiliar(connection: sa.Connection, encoder: str) -> list[Candidate]:
+def unfamiliar(
+    connection: sa.Connection, encoder: str, since: dt.date | None = None
+) -> list[Candidate]:
     """The least familiar image of each camera and day, by a model, the least familiar first.
 
     None where the model's weights do not say what they learned. What is unlike all of that has one
-    familiarity, the least there is: such images come from all cameras by turns.
+    familiarity, the least there is: such images come from all cameras by turns. With `since` only
+    the images from that day on.
     """
-    return _firsts(connection, _open(encoder), "familiarity")
+    return _firsts(connection, _open(encoder, since), "familiarity")
 
 
-def uncertain(connection: sa.Connection, encoder: str, known_from: float) -> list[Candidate]:
+def uncertain(
+    connection: sa.Connection, encoder: str, known_from: float, since: dt.date | None = None
+) -> list[Candidate]:
     """The image of each camera and day whose stage is least certain, the least certain first.
 
     Those with a familiarity below `known_from` are left out: the lead of what the model does not
-    know is a guess.
+    know is a guess. `since` is as in `unfamiliar`.
     """
-    image = _open(encoder)
+    image = _open(encoder, since)
     of = image.c.familiarity
     known = sa.select(image).where(of.is_(None) | (of >= known_from)).subquery()
     return _firsts(connection, known, "margin")
@@ -49,7 +55,7 @@ def _firsts(connection: sa.Connection, image: sa.Subquery, by: str) -> list[Cand
     return [Candidate(*row) for row in connection.execute(statement)]
 
 
-def _open(encoder: str) -> Any:
+def _open(encoder: str, since: dt.date | None) -> Any:
     """The usable images of cameras' days without a label, as the latest prompts judged them."""
     image = daily_clip_inference.c
     latest = (
@@ -65,6 +71,7 @@ def _open(encoder: str) -> Any:
         )
         .distinct(image.image_path)
         .where(image.model_id.startswith(f"{encoder}/prompts-", autoescape=True))
+        .where(sa.true() if since is None else image.image_date >= since)
         .order_by(image.image_path, image.computed_at.desc(), image.model_id.desc())
         .cte("latest")
     )

@@ -4,6 +4,7 @@ A label belongs to the bytes that were looked at, whatever lies at their path to
 says what a fit is made of; inference makes it, `probes` stores it.
 """
 
+import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -70,6 +71,28 @@ def store_labels(connection: sa.Connection, labels: Sequence[Mapping[str, Any]])
         given = {name: row[name] for name in columns}
         changed += len(connection.execute(statement, given).all())
     return changed
+
+
+def withdraw_label(
+    connection: sa.Connection, path: str, kind: str, by: str, since: dt.datetime
+) -> bool:
+    """Take back what somebody has lately said of an image; returns whether there was anything.
+
+    Args:
+        connection: a connection in a transaction.
+        path: the image's.
+        kind: one of `KINDS`; a label of the other stays.
+        by: who said it; what others said stays.
+        since: what was said before that stays.
+    """
+    label = image_label.c
+    own = (label.image_path == path) & (label.labelled_by == by) & (label.labelled_at >= since)
+    (other,) = (name for name in KINDS if name != kind)
+    alone = sa.delete(image_label).where(own, label[other].is_(None))
+    if connection.execute(alone).rowcount:
+        return True
+    one = sa.update(image_label).where(own, label[kind].is_not(None)).values({kind: None})
+    return bool(connection.execute(one).rowcount)
 
 
 def _latest(kind: str) -> sa.Subquery:

@@ -25,6 +25,7 @@ from mushroom_assets.domain.ribbon import Ribbon, day_ribbons
 from mushroom_assets.domain.sensors import RoomQuantity
 from mushroom_assets.metadata.plots import canvas
 from mushroom_assets.metadata.plots import ribbons as plots
+from mushroom_assets.metadata.plots.written_down import numbered
 from mushroom_assets_tests.kit.ribbons import day, ribbons
 
 Pixels = npt.NDArray[np.int_]
@@ -153,3 +154,46 @@ def test_drawing_leaves_matplotlibs_settings_alone() -> None:
     before = dict(matplotlib.rcParams)
     plots.card(ribbons(farm(rooms=1)), farm(rooms=1))
     assert dict(matplotlib.rcParams) == before
+
+
+def test_near_notes_share_a_label() -> None:
+    minute = 60_000_000
+    assert numbered([]) == []
+    assert numbered([0, 46 * minute]) == [(0, "1"), (46 * minute, "2")]
+    at = [0, 100 * minute, 120 * minute, 145 * minute, 146 * minute]
+    assert numbered(at) == [(0, "1"), (100 * minute, "2–4"), (146 * minute, "5")]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_notes_are_marked_at_their_hour_and_the_picking_is_in_the_legend(
+    language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = farm(language, rooms=1)
+    own = ribbons(of)
+    figures: list[Figure] = []
+
+    def keep(figure: Figure) -> bytes:
+        figures.append(figure)
+        return b""
+
+    monkeypatch.setattr(canvas, "png", keep)
+    noted = [own[0].start + hours * 3_600_000_000 for hours in (9, 15)]
+    plots.card(own, of, noted, 1812.54)
+    plots.card(own, of)
+    marked, plain = figures
+    for axes, bare in zip(marked.axes, plain.axes, strict=True):
+        found = [text for text in axes.texts if text.get_text() in ("1", "2")]
+        assert bool(found) == bool(axes.get_title(loc="left"))  # the bars beside have none
+        assert [text.get_position()[0] for text in found] == noted[: len(found)]
+        lines = {line.get_xdata()[0] for line in axes.lines if len(set(line.get_xdata())) == 1}  # type: ignore[arg-type,index]
+        assert not found or lines >= set(noted)
+        assert axes.get_ylim() == bare.get_ylim()
+    said = [text.get_text() for text in marked.legends[0].get_texts()]
+    more = said[len(plain.legends[0].get_texts()) :]
+    assert (
+        more
+        == {
+            "en": ["note (number in the list)", "picked: 1,812.5 kg"],
+            "zh": ["记事（编号见列表）", "采收：1,812.5 公斤"],
+        }[language]
+    )
