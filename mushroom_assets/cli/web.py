@@ -1,4 +1,4 @@
-"""`mushroom web`: the farm's own server, for who watches it.
+"""`mushroom web`: the farm's own server, for growers and for who watches it.
 
 What it answers lives in `web`, what it counts and judges in `service`.
 """
@@ -20,7 +20,7 @@ from mushroom_assets.web.server import serve
 )
 @click.option("--port", default=3001, show_default=True, type=options.PORT, help="Its port.")
 def web(host: str, port: int) -> None:
-    """Serve /healthz, /readyz and /metrics for Prometheus.
+    """Serve the farm's page, /healthz, /readyz and /metrics for Prometheus.
 
     Starts with the database away, and tells the truth of a farm of which nothing else lives.
     """
