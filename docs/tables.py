@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column
 
-from mushroom_assets.domain.farm import Language
+from mushroom_assets.domain.farm_parts import Language
 from mushroom_assets.storage.schema import RESULTS, SCHEMA, TABLES
 from mushroom_assets.storage.schema.batch_day import VIEW, batch_day
 from mushroom_assets.storage.schema.dictionary import meaning, origins_text, type_name, unit

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from mushroom_assets.domain.familiarity import Known
-from mushroom_assets.domain.farm import Vision
+from mushroom_assets.domain.farm_parts import Vision
 from mushroom_assets.domain.vision import Judgement, Labeller
 from mushroom_assets.inference.encoder import ClipEncoder
 from mushroom_assets.inference.images import read_photo

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mushroom_assets.domain.familiarity import Known
-from mushroom_assets.domain.farm import Vision
+from mushroom_assets.domain.farm_parts import Vision
 from mushroom_assets.domain.vision import UNKNOWN, ImageScores, Labeller
 from mushroom_assets.inference.encoder import ClipEncoder
 from mushroom_assets.inference.images import read_photo

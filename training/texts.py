@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from mushroom_assets.domain.farm import Label, Vision
+from mushroom_assets.domain.farm_parts import Label, Vision
 
 TEMPLATES = (
     "{}",

@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from mushroom_assets.checks.rule import ERROR, WARN, Rule
-from mushroom_assets.domain.farm import Farm, WatchedPoint
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import WatchedPoint
 from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.windows import Window
 from mushroom_assets.storage.schema import hourly_setpoint_changes as table

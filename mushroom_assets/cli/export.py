@@ -89,6 +89,10 @@ def _selected(
     until: dt.datetime | None,
     rooms: tuple[str, ...],
 ) -> Selection:
+    unknown = sorted(set(rooms) - set(farm.rooms))
+    if unknown:
+        message = f"the farm file has no room {', '.join(unknown)}"
+        raise click.BadParameter(message, param_hint="--room")
     try:
         return select(
             table,

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from mushroom_assets.domain.farm import Farm, Label
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Label
 from mushroom_assets.domain.image_row import MAX_BYTES
 from mushroom_assets.domain.label_names import LabelNames
 from mushroom_assets.domain.prompts import label_vectors

@@ -7,7 +7,9 @@ import datetime as dt
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+
+from mushroom_assets.domain.farm_parts import Part
 
 Kind = Literal["act", "feed", "band", "rate"]
 
@@ -24,11 +26,7 @@ def _clock(given: object) -> object:
 Clock = Annotated[dt.time, BeforeValidator(_clock)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Watch(_Model):
+class Watch(Part):
     """How one quantity is watched.
 
     `fall` and `rise` are told from so much an hour on, in its unit, as the trend of `over_s`
@@ -45,7 +43,7 @@ class Watch(_Model):
 WATCHED = {"humidity": Watch(fall=5)}
 
 
-class Alarms(_Model):
+class Alarms(Part):
     """What is told, and when.
 
     `quiet_hours` are two times of the farm's clock, over midnight if the first is later: what

@@ -194,13 +194,14 @@ def climate_signs(
     """
     for quantity, own in sensors.items():
         series = [sensor.series for sensor in own]
-        yield _band_sign(room, quantity, outside(series, quantity, parts), parts[-1])
+        yield _band_sign(room, quantity, outside(series, quantity, parts), parts)
         watch = parts[-1].farm.alarms.watch(quantity)
         if watch.fall is not None or watch.rise is not None:
             yield _rate_sign(room, quantity, trend(series, parts, watch.over_s), parts[-1])
 
 
-def _band_sign(room: str, quantity: str, found: Outside | None, part: Part) -> Sign:
+def _band_sign(room: str, quantity: str, found: Outside | None, parts: Sequence[Part]) -> Sign:
+    part = parts[-1]
     farm = part.farm
     subject = Subject("band", room, quantity)
     name = quantity_name(quantity, farm)
@@ -218,8 +219,12 @@ def _band_sign(room: str, quantity: str, found: Outside | None, part: Part) -> S
     value, limit = _apart(found.value, found.band[found.side > 0], quantity, farm)
     key = "alarm.above" if found.side > 0 else "alarm.below"
     time = duration_text(found.out_s, farm)
+    since: dt.datetime | None = to_instant(found.since)
+    if found.since <= parts[0].start:  # who looks no further back does not know since when
+        time = say("alarm.longer", farm, time=time)
+        since = None
     text = say(key, farm, quantity=name, value=value, limit=limit, time=time)
-    return Sign(subject, "on", to_instant(found.since), text)
+    return Sign(subject, "on", since, text)
 
 
 def _rate_sign(room: str, quantity: str, found: Trend | None, part: Part) -> Sign:

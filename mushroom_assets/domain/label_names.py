@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from mushroom_assets.domain.farm import Label
+from mushroom_assets.domain.farm_parts import Label
 
 
 class LabelNames:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mushroom_assets.domain.farm import Band, Farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Band
 from mushroom_assets.domain.growth import Growth
 from mushroom_assets.domain.held import HOUR, Held, hold
 from mushroom_assets.domain.series import DECIMALS, SECOND, Flags, Series

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mushroom_assets.domain.farm import Quantity
+from mushroom_assets.domain.farm_parts import Quantity
 from mushroom_assets.domain.series import DECIMALS, SECOND, Flags, Series, Times, Values
 
 # Spikes are told by neighbours at most an hour away, however long a value holds: the run of a day,

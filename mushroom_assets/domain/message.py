@@ -13,6 +13,7 @@ from urllib.parse import quote
 from mushroom_assets.domain.alarms import KINDS, Open, Sign, clock_text
 from mushroom_assets.domain.card import MARKS, verdict_text
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.names import ENVIRONMENT, REPORT
 from mushroom_assets.domain.report import SEVERITY
 from mushroom_assets.domain.texts import say
 
@@ -21,7 +22,7 @@ NAME_LENGTH = 40  # characters of a room's name
 ROOMS_NAMED = 4  # in a title
 ALARM = MARKS["act"]
 OVER = MARKS["good"]
-PAGES = {"act": "daily_room_report", "band": "daily_env_stats", "rate": "daily_env_stats"}
+PAGES = {"act": REPORT, "band": ENVIRONMENT, "rate": ENVIRONMENT}  # of a feed its source
 Report = Mapping[str, Any]  # stat_date, room_id, verdict, reasons of `daily_room_report`
 
 
@@ -43,14 +44,14 @@ class Links(NamedTuple):
         """A room on a day; in the UI the asset that tells of it."""
         if self.page_url:
             return f"{self.page_url.rstrip('/')}/rooms/{quote(room, safe='')}?day={day}"
-        shown = f"?view=partitions&partition={day}" if asset == PAGES["act"] else ""
+        shown = f"?view=partitions&partition={day}" if asset == REPORT else ""
         return f"{self.ui_url.rstrip('/')}/assets/{asset}{shown}"
 
     def farm(self, day: dt.date) -> str:
         """All rooms on a day."""
         if self.page_url:
             return f"{self.page_url.rstrip('/')}/"
-        return self.room("", day, PAGES["act"])
+        return self.room("", day, REPORT)
 
 
 class News(NamedTuple):

@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from mushroom_assets.domain.farm import Band, Farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Band
 from mushroom_assets.domain.feeds import FORGOTTEN
 from mushroom_assets.domain.held import hold
 from mushroom_assets.domain.marks import Columns

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mushroom_assets.domain.evaluation import ClassResult, Evaluation
-from mushroom_assets.domain.farm import Farm, Vision
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Vision
 from mushroom_assets.domain.label_sets import LabelSets, Truths
 from mushroom_assets.domain.versions import Parts
 from mushroom_assets.domain.vision import PROBABILITY_DECIMALS, UNKNOWN, softmax

@@ -8,9 +8,12 @@ import datetime as dt
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Language
 from mushroom_assets.domain.markdown import steers
+from mushroom_assets.domain.texts import say_in
 
 LONGEST_NOTE = 500  # characters
 LONGEST_AUTHOR = 80
@@ -21,7 +24,21 @@ LINES = "\n\t"
 
 
 class RecordError(ValueError):
-    """A note or a picking that is not taken; the message names the remedy."""
+    """A note or a picking that is not taken.
+
+    Args:
+        key: of the text below `record` that says why, with the remedy; the message is English.
+        values: of the text.
+    """
+
+    def __init__(self, key: str, /, **values: Any) -> None:
+        self._key = f"record.{key}"
+        self._values = values
+        super().__init__(self.told("en"))
+
+    def told(self, language: Language) -> str:
+        """Why, in a language: for a person who typed it."""
+        return say_in(language, self._key, **self._values)
 
 
 @dataclass(frozen=True)
@@ -72,9 +89,7 @@ def require_room(room_id: str, farm: Farm) -> None:
         RecordError: with the rooms that it has.
     """
     if room_id not in farm.rooms:
-        raise RecordError(
-            f"the farm has no room {room_id!r}. Remedy: give one of {', '.join(farm.rooms)}"
-        )
+        raise RecordError("no_room", room=room_id, rooms=", ".join(farm.rooms))
 
 
 def note_text(text: str) -> str:
@@ -83,7 +98,7 @@ def note_text(text: str) -> str:
     Raises:
         RecordError: it is empty, too long, or no text.
     """
-    return _typed(text, "the note", LONGEST_NOTE, required=True)
+    return _typed(text, "note", LONGEST_NOTE, required=True)
 
 
 def author_text(author: str) -> str:
@@ -92,7 +107,7 @@ def author_text(author: str) -> str:
     Raises:
         RecordError: it is too long, or no text.
     """
-    return " ".join(_typed(author, "the author", LONGEST_AUTHOR, required=False).split())
+    return " ".join(_typed(author, "author", LONGEST_AUTHOR, required=False).split())
 
 
 def check_noted_at(noted_at: dt.datetime, now: dt.datetime, farm: Farm) -> None:
@@ -107,16 +122,12 @@ def check_noted_at(noted_at: dt.datetime, now: dt.datetime, farm: Farm) -> None:
         RecordError: it has no zone, lies ahead, or before the farm's first day.
     """
     if noted_at.tzinfo is None:
-        raise RecordError(f"{noted_at} has no time zone. Remedy: give it one, as +08:00")
+        raise RecordError("no_zone", typed=noted_at)
     local = noted_at.astimezone(farm.zone)
     if noted_at > now + SKEW:
-        remedy = f"give a time up to now, {now.astimezone(farm.zone):%Y-%m-%d %H:%M}"
-        raise RecordError(f"{local:%Y-%m-%d %H:%M} is still to come. Remedy: {remedy}")
+        raise RecordError("time_ahead", at=local, now=now.astimezone(farm.zone))
     if local.date() < farm.first_day:
-        raise RecordError(
-            f"{local:%Y-%m-%d} is before the farm's first day. "
-            f"Remedy: give a day from {farm.first_day} on"
-        )
+        raise RecordError("before_first_day", day=local.date(), first=farm.first_day)
 
 
 def check_picking(
@@ -135,22 +146,14 @@ def check_picking(
     """
     require_room(picking.room_id, farm)
     if picking.in_date not in in_dates:
-        known = ", ".join(f"{day}" for day in sorted(in_dates)[-3:]) or "none yet"
-        raise RecordError(
-            f"room {picking.room_id} has no batch of {picking.in_date}. "
-            f"Remedy: give the in_date of a batch (the latest: {known}), or load the batch first"
-        )
+        known = ", ".join(f"{day}" for day in sorted(in_dates)[-3:]) or "–"
+        values = {"room": picking.room_id, "batch": picking.in_date, "known": known}
+        raise RecordError("no_batch_of", **values)
     if picking.picked_on < picking.in_date:
-        raise RecordError(
-            f"picked on {picking.picked_on}, before the batch came in on {picking.in_date}. "
-            "Remedy: give the day of the picking"
-        )
+        raise RecordError("picked_before", day=picking.picked_on, batch=picking.in_date)
     today = (now + SKEW).astimezone(farm.zone).date()
     if picking.picked_on > today:
-        raise RecordError(
-            f"picked on {picking.picked_on}, which is still to come. "
-            f"Remedy: give a day up to {today}"
-        )
+        raise RecordError("picked_ahead", day=picking.picked_on, today=today)
     check_weight(picking.weight_kg)
 
 
@@ -161,8 +164,7 @@ def check_weight(weight_kg: float) -> None:
         RecordError: it is not above 0, or over `MOST_KG`.
     """
     if not math.isfinite(weight_kg) or not 0 < weight_kg <= MOST_KG:
-        remedy = f"give kilograms, above 0 and up to {MOST_KG:,.0f}"
-        raise RecordError(f"a weight of {weight_kg:g} kg. Remedy: {remedy}")
+        raise RecordError("no_weight", weight=weight_kg, most=MOST_KG)
 
 
 def batch_of(picked_on: dt.date, in_dates: Sequence[dt.date]) -> dt.date | None:
@@ -175,19 +177,17 @@ def batch_of(picked_on: dt.date, in_dates: Sequence[dt.date]) -> dt.date | None:
 
 
 def _typed(text: str, what: str, longest: int, *, required: bool) -> str:
-    """What somebody typed, without blanks around it.
+    """What somebody typed as `what`, a part of the keys of its faults, without blanks around it.
 
     Characters that steer a terminal or turn the direction of what follows are refused: the table's
     text type cannot hold the first of them, and nobody types them on purpose.
     """
     lines = "\n".join(line.rstrip() for line in text.splitlines()).strip()
     if required and not lines:
-        raise RecordError(f"{what} is empty. Remedy: write a few words")
+        raise RecordError(f"{what}_empty")
     if len(lines) > longest:
-        raise RecordError(f"{what} has {len(lines)} characters. Remedy: write {longest} at most")
+        raise RecordError(f"{what}_long", count=len(lines), most=longest)
     odd = next((sign for sign in lines if sign not in LINES and steers(sign)), None)
     if odd is not None:
-        raise RecordError(
-            f"{what} has a character that is not shown (U+{ord(odd):04X}). Remedy: type it anew"
-        )
+        raise RecordError(f"{what}_odd", sign=f"U+{ord(odd):04X}")
     return lines

@@ -12,7 +12,8 @@ from itertools import chain
 from typing import Literal, NotRequired, TypedDict
 
 from mushroom_assets.domain.environment import DailyEnvStats
-from mushroom_assets.domain.farm import Farm, Quantity
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Quantity
 from mushroom_assets.domain.image_row import DailyClipInference
 from mushroom_assets.domain.origin import origin
 from mushroom_assets.domain.records import Harvest, Note

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mushroom_assets.domain.farm import Band, Farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Band
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.held import Beside, hold
 from mushroom_assets.domain.points import Point

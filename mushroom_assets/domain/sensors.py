@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mushroom_assets.domain.farm import Farm, Quantity
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Quantity
 from mushroom_assets.domain.marks import Columns, mark, neighbour_s
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.psychrometrics import derive

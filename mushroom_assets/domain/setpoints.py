@@ -14,7 +14,8 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 import pandas as pd
 
-from mushroom_assets.domain.farm import ChangeType, Farm, WatchedPoint
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import ChangeType, WatchedPoint
 from mushroom_assets.domain.growth import growth_on
 from mushroom_assets.domain.names import SETPOINTS
 from mushroom_assets.domain.points import Point

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mushroom_assets.domain.farm import Farm, Language
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Language
 from mushroom_assets.domain.texts import say_in
 
 # .DS_Store, .snapshot: made by systems, not by cameras

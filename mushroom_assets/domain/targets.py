@@ -5,7 +5,8 @@ One place: a band is that of the farm file, or what was set for the room, batch 
 
 import datetime as dt
 
-from mushroom_assets.domain.farm import Band, Farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Band
 
 
 def target_band(

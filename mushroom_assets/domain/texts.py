@@ -13,7 +13,8 @@ import string
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
-from mushroom_assets.domain.farm import Farm, Language
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Language
 from mushroom_assets.domain.packaged import packaged_names, packaged_yaml
 
 FOLDER = "mushroom_assets/metadata"

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from mushroom_assets.domain.environment import DailyEnvStats
-from mushroom_assets.domain.farm import Band, Farm
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Band
 from mushroom_assets.domain.origin import may_judge
 from mushroom_assets.domain.report import SEVERITY, Reason, RoomDay, Verdict, growth_text
 from mushroom_assets.domain.texts import (

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mushroom_assets.domain.familiarity import Known
-from mushroom_assets.domain.farm import Farm, Vision
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Vision
 from mushroom_assets.domain.prompts import Array, Encode, label_vectors, prompt_set_version
 from mushroom_assets.domain.texts import say
 from mushroom_assets.domain.versions import Parts

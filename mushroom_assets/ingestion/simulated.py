@@ -196,13 +196,13 @@ def _write_down(
     state: Demo,
     now: dt.datetime,
 ) -> None:
-    """What people wrote on a day up to now; the same again is there already."""
+    """What people wrote on a day since the state's instant: what somebody took away stays away."""
     for room in rooms:
         note = written_down.note(farm, room, day, state.seed)
-        if note is not None and note.noted_at < now:
+        if note is not None and state.delivered_until <= note.noted_at < now:
             insert_note(connection, **note._asdict())
     closed = dt.datetime.combine(day, written_down.PICKED_AT, tzinfo=farm.zone)
-    if closed < now:
+    if state.delivered_until <= closed < now:
         pickings = [written_down.picking(farm, room, day, state.seed) for room in rooms]
         insert_harvest(connection, [each for each in pickings if each is not None])
 

@@ -8,7 +8,8 @@ from typing import Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from mushroom_assets.domain.farm import Farm, Language
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Language
 from mushroom_assets.domain.packaged import packaged_yaml
 from mushroom_assets.domain.texts import say
 from mushroom_assets.metadata.links import link

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from mushroom_assets.domain.farm import Farm, Label
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Label
 from mushroom_assets.simulation.batch import Changeover, changeover, growth_day, in_date
 from mushroom_assets.simulation.clock import Purpose, chance
 from mushroom_assets.simulation.devices import wiring_number

@@ -7,7 +7,8 @@ the samples would have to show.
 import datetime as dt
 from typing import NamedTuple
 
-from mushroom_assets.domain.farm import Farm, Language
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Language
 from mushroom_assets.domain.records import Picking
 from mushroom_assets.simulation.batch import bag_count, growth_day, in_date
 from mushroom_assets.simulation.clock import Purpose, chance

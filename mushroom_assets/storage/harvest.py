@@ -40,10 +40,8 @@ def write_harvest(
     _, different = insert_harvest(connection, [picking], correct=correct)
     if different and not correct:
         stored = connection.scalar(sa.select(table.c.weight_kg).where(_is(picking)))
-        raise RecordError(
-            f"room {picking.room_id}, {picking.picked_on}: {stored:g} kg are stored already, not "
-            f"{picking.weight_kg:g}. Remedy: say that it is a correction"
-        )
+        values = {"room": picking.room_id, "day": picking.picked_on, "weight": picking.weight_kg}
+        raise RecordError("other_weight", stored=stored, **values)
 
 
 def insert_harvest(
@@ -87,10 +85,7 @@ def remove_harvest(
     """
     picking = Picking(room_id, in_date, picked_on, 0)
     if not connection.execute(sa.delete(table).where(_is(picking))).rowcount:
-        raise RecordError(
-            f"room {room_id}, batch of {in_date}: nothing is stored for {picked_on}. "
-            "Remedy: look at the list"
-        )
+        raise RecordError("no_picking", room=room_id, batch=in_date, day=picked_on)
 
 
 def read_harvests(

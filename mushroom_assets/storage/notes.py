@@ -120,4 +120,4 @@ def _checked(
 
 
 def _missing(note_id: int) -> RecordError:
-    return RecordError(f"there is no note {note_id}: it was taken away. Remedy: look at the list")
+    return RecordError("no_note", note=note_id)

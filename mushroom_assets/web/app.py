@@ -87,7 +87,10 @@ async def _not_there(request: Request, fault: Exception) -> HTMLResponse:
 
 async def _not_taken(request: Request, fault: Exception) -> HTMLResponse:
     """What somebody typed is not taken: why, and the way back to it."""
-    return page(request, spoken_farm(request), "refused.html", REFUSED, told=f"{fault}", refresh=0)
+    assert isinstance(fault, RecordError)  # noqa: S101 - the handler of this one
+    farm = spoken_farm(request)
+    told = fault.told(farm.language)
+    return page(request, farm, "refused.html", REFUSED, told=told, refresh=0)
 
 
 async def _farm_file_fault(request: Request, fault: Exception) -> PlainTextResponse:

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from mushroom_assets.domain.farm import Farm, Label
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Label
 from mushroom_assets.domain.label_queue import Queued, queue
 from mushroom_assets.domain.probe import KINDS
 from mushroom_assets.storage.page.images import newest_model, picture_facts

@@ -52,11 +52,15 @@ async def this_morning(request: Request, place: OfPlace, farm: SpokenFarm) -> HT
     return page(request, farm, "morning.html", **shown)
 
 
-def read_rooms(connection: sa.Connection, place: Place) -> list[RoomMorning]:
-    """What the database says of each room now."""
+def read_rooms(
+    connection: sa.Connection, place: Place, only: str | None = None
+) -> list[RoomMorning]:
+    """What the database says of each room now, or of one."""
     farm = with_settings(connection, place.farm())
     now = place.now()
-    sources = find_sources(read_points(connection), farm)
+    rooms = list(farm.rooms) if only is None else [only]
+    found = find_sources(read_points(connection), farm)
+    sources = {key: points for key, points in found.items() if key[0] in rooms}
     ids = point_ids(sources)
     samples = read_samples(connection, ids, now - read_before(farm), now)
     columns = {name: samples[name].to_numpy() for name in ("point_id", "at", "value")}
@@ -86,7 +90,7 @@ def read_rooms(connection: sa.Connection, place: Place) -> list[RoomMorning]:
             move_count=count,
         )
 
-    return [of(room) for room in farm.rooms]
+    return [of(room) for room in rooms]
 
 
 def _judged(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Judged], dict[str, Judged]]:

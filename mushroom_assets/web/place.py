@@ -11,7 +11,8 @@ from typing import Annotated, cast, get_args
 
 from fastapi import Depends, Request
 
-from mushroom_assets.domain.farm import Farm, Language
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Language
 from mushroom_assets.image_store.store import RETRY, Images
 from mushroom_assets.settings import Settings
 from mushroom_assets.web.cameras import Cameras

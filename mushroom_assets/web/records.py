@@ -90,7 +90,7 @@ def _local(typed: str, farm: Farm) -> dt.datetime:
     try:
         return dt.datetime.fromisoformat(typed).replace(tzinfo=farm.zone)
     except ValueError as error:
-        raise RecordError(f"{typed!r} is no time. Remedy: write 2026-01-31T10:00") from error
+        raise RecordError("no_time", typed=typed) from error
 
 
 def _to(room: str, day: str, part: str, span: str = "") -> RedirectResponse:

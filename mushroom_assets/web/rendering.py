@@ -16,7 +16,8 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from mushroom_assets.domain.farm import Band, Farm, Language
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Band, Language
 from mushroom_assets.domain.now import Reading
 from mushroom_assets.domain.setpoints import change_text, spoken
 from mushroom_assets.domain.texts import decimals, number_text, quantity_name, say, share_text

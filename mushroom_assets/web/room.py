@@ -76,7 +76,9 @@ async def _live(place: Place, farm: Farm, room: str) -> dict[str, Any]:
         # A look is kept, and looks again later: its window goes on
         lambda connection: read_while(connection, farm, room, last_hours(place.now())),
     )
-    rooms = await place.reader.shared("rooms", lambda connection: read_rooms(connection, place))
+    rooms = await place.reader.shared(
+        ("now", room), lambda connection: read_rooms(connection, place, room)
+    )
     cameras = await place.cameras.now()
     told = with_cameras(rooms, cameras, place.now(), farm)
     (now,) = (one for one in [*told.rooms, *told.empty] if one.room_id == room)

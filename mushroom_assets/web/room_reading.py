@@ -12,7 +12,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.growth import Growth, growth_on
 from mushroom_assets.domain.peers import PEER_DAYS
 from mushroom_assets.domain.points import Point
-from mushroom_assets.domain.records import Harvest, Note
+from mushroom_assets.domain.records import SKEW, Harvest, Note
 from mushroom_assets.domain.report import Effect, climate_span, effects, first_moves
 from mushroom_assets.domain.ribbon import setpoint_points, steps
 from mushroom_assets.domain.room_chart import Chart, charts, day_window
@@ -74,6 +74,7 @@ def read_while(connection: sa.Connection, farm: Farm, room: str, window: Window)
     day = window.start.astimezone(farm.zone).date()
     end = (window.end - dt.timedelta(seconds=1)).astimezone(farm.zone).date()
     is_day = bool(window.key)
+    noted = window.after(SKEW)  # a note of this minute too
     stats = stats_of(connection, room, day) if is_day else []
     return While(
         window=window,
@@ -84,7 +85,7 @@ def read_while(connection: sa.Connection, farm: Farm, room: str, window: Window)
         images=images_between(connection, room, window.start, window.end),
         report=report_of(connection, room, day) if is_day else None,
         stats={row["quantity"]: row for row in stats},
-        notes=read_notes(connection, window.start, window.end, room),
+        notes=read_notes(connection, window.start, window.end if is_day else noted, room),
     )
 
 

@@ -24,6 +24,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.partitions import farm_clock
+from mushroom_assets_tests.kit.dagsters import quick_instance
 
 FARM = parse_farm("{timezone: Asia/Shanghai, first_day: 2026-01-01, rooms: {A: {}}}")
 BRUSSELS = parse_farm("{timezone: Europe/Brussels, first_day: 2026-10-23, rooms: {A: {}}}")
@@ -36,7 +37,7 @@ MINUTE = dt.timedelta(minutes=1)
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
+    with quick_instance() as instance:
         yield instance
 
 

@@ -24,6 +24,7 @@ from mushroom_assets.faults.run import permanent_faults_fail_at_once
 from mushroom_assets.instance.attempts import is_outage
 from mushroom_assets.instance.outstanding import closed, range_tags
 from mushroom_assets.partitions import farm_clock
+from mushroom_assets_tests.kit.dagsters import quick_instance
 
 FARM = parse_farm("{timezone: Asia/Shanghai, first_day: 2026-01-01, rooms: {A: {}}}")
 CLOCK = farm_clock(FARM)
@@ -36,7 +37,7 @@ DEFS = build_definitions(FARM)
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
+    with quick_instance() as instance:
         yield instance
 
 

@@ -13,6 +13,7 @@ from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.resources import FarmFile
+from mushroom_assets_tests.kit.dagsters import quick_instance
 from mushroom_assets_tests.kit.small import Build, SmallFarm
 from mushroom_assets_tests.kit.webhook import Webhook, listening
 
@@ -34,7 +35,7 @@ def webhook(webhooks: list[Webhook]) -> Webhook:
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
+    with quick_instance() as instance:
         yield instance
 
 

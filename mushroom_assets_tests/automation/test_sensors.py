@@ -13,6 +13,7 @@ from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.faults.database import DatabaseUnavailable
 from mushroom_assets.resources import PostgresResource
 from mushroom_assets.storage.connection import Database
+from mushroom_assets_tests.kit.dagsters import quick_instance
 from mushroom_assets_tests.kit.labels import image_path, keep_vector, say, see
 
 FARM = parse_farm("{timezone: Asia/Shanghai, first_day: 2026-01-01, rooms: {A: {}}}")
@@ -49,7 +50,7 @@ class Sensor:
 
 @pytest.fixture
 def sensor(database_url: str) -> Iterator[Sensor]:
-    with dg.instance_for_test() as instance:
+    with quick_instance() as instance:
         yield Sensor(instance, database_url)
 
 

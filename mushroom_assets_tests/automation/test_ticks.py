@@ -22,6 +22,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from mushroom_assets.automation.ticks import Standing, standing
 from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets_tests.kit.dagsters import quick_instance
 
 FARM = parse_farm("{timezone: Asia/Shanghai, first_day: 2026-01-01, rooms: {A: {}}}")
 SCHEDULES = {
@@ -36,7 +37,7 @@ NOW = dt.datetime(2026, 1, 4, 3, 11, tzinfo=FARM.zone)
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
+    with quick_instance() as instance:
         yield instance
 
 

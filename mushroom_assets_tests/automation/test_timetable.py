@@ -14,6 +14,7 @@ from dagster._core.test_utils import freeze_time
 from mushroom_assets.definitions import build_definitions
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets_tests.kit.contract import ASSETS
+from mushroom_assets_tests.kit.dagsters import quick_instance
 
 SHANGHAI = "Asia/Shanghai"
 BRUSSELS = "Europe/Brussels"
@@ -26,7 +27,7 @@ JAN = (2026, 1)
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
+    with quick_instance() as instance:
         yield instance
 
 

@@ -21,6 +21,7 @@ from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.instance.outstanding import range_tags
 from mushroom_assets.partitions import farm_clock
 from mushroom_assets.resources import FarmFile, PostgresResource
+from mushroom_assets_tests.kit.dagsters import quick_instance
 from mushroom_assets_tests.kit.evaluations import DAY, ENV, ERROR, REPORT, SETPOINTS, VISION, WARN
 from mushroom_assets_tests.kit.small import Build, SmallFarm
 
@@ -32,7 +33,7 @@ DAYS = [f"2026-01-{day:02}" for day in range(1, 20)]
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
+    with quick_instance() as instance:
         yield instance
 
 

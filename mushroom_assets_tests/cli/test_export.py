@@ -133,6 +133,7 @@ def environment(home: dict[str, Any]) -> dict[str, str]:
         (["daily_env_stat"], "'daily_env_stats', 'hourly_setpoint_changes'"),
         (["run_lease"], "is not one of"),
         (["point", "--since", "2026-01-05"], "rows of point belong to no day"),
+        (["sample", "--room", "611", "--room", "61"], "the farm file has no room 61"),
         (["image_label", "--room", "611"], "rows of image_label are of no room"),
         (["sample", "--since", "2026-01-05", "--until", "2026-01-04"], "lies before the first"),
         (["sample", "--since", "05.01.2026"], "does not match the format"),

@@ -152,6 +152,9 @@ def test_a_value_outside_for_the_set_time_is_on_and_says_how_long() -> None:
     assert (on.state, on.text) == ("on", "humidity 96.0 %, above 95.0 % for 30 min")
     assert on.since == NOW - dt.timedelta(minutes=30)
     assert sign([90.0] * 60 + [87.95] * 90).text == "humidity 87.95 %, below 88.0 % for 1 h 30 min"
+    always = sign([96.0] * 240, hours=3)
+    assert always.text == "humidity 96.0 %, above 95.0 % for 3 h 0 min or longer"
+    assert always.since is None
     quick = parse_farm(TEXT + "alarms: {quantities: {humidity: {out_of_band_s: 600}}}")
     assert sign([90.0] * 60 + [96.0] * 10, farm=quick).state == "on"
     assert sign([90.0] * 60).state == "off"

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mushroom_assets.domain import environment, psychrometrics
-from mushroom_assets.domain.farm import Farm, Quantity
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.domain.farm_parts import Quantity
 from mushroom_assets.domain.held import hold
 from mushroom_assets.domain.marks import mark
 from mushroom_assets.domain.points import Point

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mushroom_assets.domain.farm import Label
+from mushroom_assets.domain.farm_parts import Label
 from mushroom_assets.domain.label_names import LabelNames
 
 LABELS = {

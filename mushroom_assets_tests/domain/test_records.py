@@ -81,6 +81,17 @@ def test_a_picking_is_of_a_batch_and_of_a_day_from_its_first_to_this_one(farm: F
     check_picking(picked(dt.date(2026, 3, 6)), BATCHES, late, farm)
 
 
+def test_whoever_typed_it_is_told_in_the_farms_language(farm: Farm) -> None:
+    with pytest.raises(RecordError) as refused:
+        check_noted_at(NOW + dt.timedelta(hours=1), NOW, farm)
+    ahead = "2026-03-06 00:30 还没有到。请填写不晚于现在（2026-03-05 23:30）的时间"
+    assert refused.value.told("zh") == ahead
+    assert refused.value.told("en") == f"{refused.value}"
+    with pytest.raises(RecordError) as refused:
+        require_room("<b>{0}</b>", farm)
+    assert "'<b>{0}</b>'" in refused.value.told("zh")
+
+
 @pytest.mark.parametrize(
     ("picking", "told"),
     [

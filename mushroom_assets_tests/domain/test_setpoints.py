@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mushroom_assets.domain.farm import Farm, WatchedPoint
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
+from mushroom_assets.domain.farm_parts import WatchedPoint
 from mushroom_assets.domain.points import Point
 from mushroom_assets.domain.setpoints import (
     HourlySetpointChanges,

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mushroom_assets.domain.farm import Farm, Label, Vision
+from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import parse_farm
+from mushroom_assets.domain.farm_parts import Label, Vision
 from mushroom_assets.domain.image_key import (
     ImageKeyError,
     day_prefixes,

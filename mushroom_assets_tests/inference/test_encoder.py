@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw
 
-from mushroom_assets.domain.farm import Label
 from mushroom_assets.domain.farm_file import parse_farm, reference_farm_text
+from mushroom_assets.domain.farm_parts import Label
 from mushroom_assets.domain.prompts import label_vectors
 from mushroom_assets.inference import encoder as encoder_module
 from mushroom_assets.inference import load as load_module

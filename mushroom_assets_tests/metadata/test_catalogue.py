@@ -10,8 +10,8 @@ import yaml
 
 from mushroom_assets.automation.timetable import TIMETABLE
 from mushroom_assets.definitions import build_definitions
-from mushroom_assets.domain.farm import Language
 from mushroom_assets.domain.farm_file import FarmFileError, parse_farm
+from mushroom_assets.domain.farm_parts import Language
 from mushroom_assets.domain.texts import say_in
 from mushroom_assets.domain.versions import code_version
 from mushroom_assets.metadata.pages import pages

@@ -13,7 +13,7 @@ import math
 import numpy as np
 import pytest
 
-from mushroom_assets.domain.farm import Quantity
+from mushroom_assets.domain.farm_parts import Quantity
 from mushroom_assets.domain.held import hold
 from mushroom_assets.domain.marks import mark
 from mushroom_assets.domain.statistics import count, spread_out

@@ -51,6 +51,12 @@ ALL = {*SHOWS, "postgres"}
 RELOAD = """mutation {
   reloadRepositoryLocation(repositoryLocationName: "mushroom_assets") {__typename}
 }"""
+SCHEDULES = """{schedulesOrError(
+  repositorySelector: {
+    repositoryName: "__repository__", repositoryLocationName: "mushroom_assets"
+  }
+) {... on Schedules {results {name id scheduleState {status}}}}}"""
+SCHEDULE = "daily_env_stats_schedule"
 
 
 @dataclass
@@ -268,9 +274,25 @@ def test_a_daemon_that_hangs_is_told_until_another_beats(farm: Farm) -> None:
     until(lambda: farm.fault() is None, BACK_S)
 
 
+def switches(farm: Farm) -> dict[str, str]:
+    """Whether each schedule is on, as the UI shows it."""
+    found = farm.ask(SCHEDULES)["schedulesOrError"]["results"]
+    return {each["name"]: each["scheduleState"]["status"] for each in found}
+
+
+def switch_off(farm: Farm, name: str) -> None:
+    """As the UI does it."""
+    found = farm.ask(SCHEDULES)["schedulesOrError"]["results"]
+    (number,) = (each["id"] for each in found if each["name"] == name)
+    farm.ask(f'mutation {{stopRunningSchedule(id: "{number}") {{__typename}}}}')
+
+
 def test_after_its_own_kill_all_is_gone_in_ten_seconds_and_the_next_start_takes_over(
     farm: Farm,
 ) -> None:
+    before = switches(farm)
+    assert before[SCHEDULE] == "RUNNING"
+    switch_off(farm, SCHEDULE)
     farm.look()
     old = set(farm.seen)
     assert farm.process is not None
@@ -282,6 +304,7 @@ def test_after_its_own_kill_all_is_gone_in_ten_seconds_and_the_next_start_takes_
     assert time.monotonic() - killed < GONE_S
     until(farm.serves, BACK_S)
     assert not old & set(farm.look().values())
+    assert switches(farm) == before | {SCHEDULE: "STOPPED"}  # what was switched off stays off
     assert farm.ask("{permissions {permission value}}")
     told = farm.ask(RELOAD)["reloadRepositoryLocation"]["__typename"]
     assert told == "UnauthorizedError"  # read-only

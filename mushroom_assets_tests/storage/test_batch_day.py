@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from mushroom_assets.domain.farm import Farm, Quantity
+from mushroom_assets.domain.farm import Farm
+from mushroom_assets.domain.farm_parts import Quantity
 from mushroom_assets.storage import migrations
 from mushroom_assets.storage.batch_day import ensure_batch_day
 from mushroom_assets.storage.connection import Database

@@ -11,7 +11,7 @@ from sqlalchemy import DDL, Column, Date, DateTime, Integer, MetaData, Table, Te
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
-from mushroom_assets.domain.farm import Language
+from mushroom_assets.domain.farm_parts import Language
 from mushroom_assets.domain.texts import say_in
 
 SCHEMA = "farm"
