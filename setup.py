@@ -73,6 +73,9 @@ setup(
         "fastapi",  # the farm's own server: its page, health, readiness, metrics
         "jinja2",  # the page's templates
         "python-multipart",  # the page's forms
+        "itsdangerous",  # its sessions: Starlette signs their cookies by it
+        "WTForms",  # its tokens against forms of other sites
+        "limits",  # its rate limits: wrong passwords, downloads
         "uvicorn",  # its process; dagster-webserver brings it too
         "prometheus-client",  # the metrics' format
         "click",  # the command line
@@ -115,6 +118,7 @@ setup(
             "mypy",  # types
             "pandas-stubs",  # types of pandas
             "types-PyYAML",  # types of PyYAML
+            "types-WTForms",  # types of WTForms
             "types-psutil",  # types of psutil
             "types-tqdm",  # types of tqdm
         ],

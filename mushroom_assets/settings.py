@@ -44,6 +44,7 @@ class Settings:
     event_batch_size: str = "500"
     backfill_cursor_offset: str = "5000"
     notify: tuple[str, ...] = field(default=(), repr=False)  # apprise URLs, which hold secrets
+    page_password: str | None = field(default=None, repr=False)  # for changes on the farm's page
     ui_url: str | None = None  # for links in notifications
     page_url: str | None = None  # of the farm's page, for links about rooms
     path_prefix: str = ""  # of the UI behind a proxy, "/farm"
@@ -170,6 +171,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         event_batch_size=given.get("DAGSTER_EVENT_BATCH_SIZE", "500"),
         backfill_cursor_offset=given.get("ASSET_BACKFILL_CURSOR_OFFSET", "5000"),
         notify=_urls(given.get("MUSHROOM_NOTIFY", "")),
+        page_password=_page_password(given),
         ui_url=given.get("MUSHROOM_UI_URL"),
         page_url=given.get("MUSHROOM_PAGE_URL"),
         path_prefix=path_prefix(given.get("MUSHROOM_PATH_PREFIX", "")),
@@ -263,13 +265,31 @@ def _database_url(given: Mapping[str, str]) -> str | None:
 
 def _password(given: Mapping[str, str]) -> str:
     """The password of the parts, "" without one; that of a secret file wins."""
-    secret = given.get("POSTGRES_PASSWORD_FILE")
+    return _secret(given, "POSTGRES_PASSWORD_FILE") or given.get("POSTGRES_PASSWORD", "")
+
+
+def _page_password(given: Mapping[str, str]) -> str | None:
+    """The password of the farm's page; that of a secret file wins."""
+    if "MUSHROOM_PAGE_PASSWORD_FILE" not in given:
+        return given.get("MUSHROOM_PAGE_PASSWORD")
+    password = _secret(given, "MUSHROOM_PAGE_PASSWORD_FILE")
+    if not password:  # whoever names a file wants a password: none would open the page
+        raise SettingsError(
+            f"MUSHROOM_PAGE_PASSWORD_FILE={given['MUSHROOM_PAGE_PASSWORD_FILE']} is empty. "
+            "Remedy: write a password into it, or unset it"
+        )
+    return password
+
+
+def _secret(given: Mapping[str, str], name: str) -> str:
+    """What stands in the file that a setting names, "" where it names none."""
+    secret = given.get(name)
     if not secret:
-        return given.get("POSTGRES_PASSWORD", "")
+        return ""
     try:
         return Path(secret).read_text(encoding="utf-8").strip()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        told = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(
-            f"POSTGRES_PASSWORD_FILE={secret} cannot be read: {error.strerror}. "
-            "Remedy: mount the secret there"
+            f"{name}={secret} cannot be read: {told}. Remedy: mount the secret there"
         ) from error

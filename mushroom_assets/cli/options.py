@@ -40,6 +40,11 @@ PREFIX = click.option(
 )
 
 
+READ_ONLY = click.option(
+    "--read-only", is_flag=True, help="Nobody can launch or change anything by it."
+)
+
+
 def of_the_ui(command: Callable[..., None]) -> Callable[..., None]:
     """Options of where the UI listens and how it is shown, given to a command as one `door`."""
 
@@ -51,7 +56,7 @@ def of_the_ui(command: Callable[..., None]) -> Callable[..., None]:
     )
     @click.option("--port", default=3000, show_default=True, type=PORT, help="Port of the UI.")
     @PREFIX
-    @click.option("--read-only", is_flag=True, help="Nobody can launch or change anything by it.")
+    @READ_ONLY
     @functools.wraps(command)
     def packed(
         *, host: str, port: int, path_prefix: str, read_only: bool, **rest: int | bool

@@ -108,12 +108,13 @@ def serve_daemon(code_server: Endpoint) -> None:
     help="Address it listens on; 0.0.0.0 for other machines.",
 )
 @click.option("--port", default=3001, show_default=True, type=options.PORT, help="Its port.")
-def serve_page(host: str, port: int) -> None:
+@options.READ_ONLY
+def serve_page(*, host: str, port: int, read_only: bool) -> None:
     """`mushroom web`: it waits for nothing, and tells what is wrong."""
     require_free_port(host, port)
     settings = addressed()
     prepare_dagster_home(settings)
-    _keep(settings, programs.page(settings, host, port))
+    _keep(settings, programs.page(settings, Door(host, port, read_only=read_only), port))
 
 
 @contextlib.contextmanager

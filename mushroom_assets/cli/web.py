@@ -1,4 +1,4 @@
-"""`mushroom web`: the farm's own server, for who watches it.
+"""`mushroom web`: the farm's own server, for growers and for who watches it.
 
 What it answers lives in `web`, what it counts and judges in `service`.
 """
@@ -19,11 +19,14 @@ from mushroom_assets.web.server import serve
     help="Address to listen on; 0.0.0.0 for other machines.",
 )
 @click.option("--port", default=3001, show_default=True, type=options.PORT, help="Its port.")
-def web(host: str, port: int) -> None:
-    """Serve /healthz, /readyz and /metrics for Prometheus.
+@options.READ_ONLY
+def web(*, host: str, port: int, read_only: bool) -> None:
+    """Serve the farm's page, and /healthz, /readyz and /metrics for Prometheus.
 
-    Starts with the database away, and tells the truth of a farm of which nothing else lives.
+    Everybody may read. To change something takes MUSHROOM_PAGE_PASSWORD, or a browser on this
+    machine while no other can reach the page. Starts with the database away, and tells the truth
+    of a farm of which nothing else lives.
     """
     settings = addressed()
     prepare_dagster_home(settings)
-    serve(settings, host, port)
+    serve(settings, host, port, is_read_only=read_only)

@@ -74,12 +74,15 @@ def of_one_machine(settings: Settings, door: Door, page_port: int) -> list[Progr
     """
     endpoint = Endpoint.of(settings.home)
     workspace = write_workspace(settings.home, endpoint)
-    settings = dataclasses.replace(settings, ui_url=settings.ui_url or door.link)
+    own = f"http://{reachable(door.host)}:{page_port}" if page_port else None
+    settings = dataclasses.replace(
+        settings, ui_url=settings.ui_url or door.link, page_url=settings.page_url or own
+    )
     started = [code_server(settings, endpoint), webserver(settings, door, workspace)]
     if settings.startup_error is None:
         started.append(daemon(settings, workspace))
     if page_port:
-        started.append(page(settings, door.host, page_port))
+        started.append(page(settings, door, page_port))
     return started
 
 
@@ -135,13 +138,15 @@ def daemon(settings: Settings, workspace: Path) -> Program:
     return Program(child, Round(LOOK_S, Pulse(child, beats.sign).feel))
 
 
-def page(settings: Settings, host: str, port: int) -> Program:
-    """The farm's own server, which asks none of the others."""
-    command = ["-m", "mushroom_assets.cli.main", "web", "--host", host, "--port", str(port)]
+def page(settings: Settings, door: Door, port: int) -> Program:
+    """The farm's own server, at the UI's address, which asks none of the others."""
+    command = ["-m", "mushroom_assets.cli.main", "web", "--host", door.host, "--port", str(port)]
+    if door.read_only:
+        command.append("--read-only")
     child = Child("page", [sys.executable, *command], _environment(settings))
 
     def seen() -> Sign:
-        url = f"http://{reachable(host)}:{port}/healthz"
+        url = f"http://{reachable(door.host)}:{port}/healthz"
         return Sign.ALIVE if answers(url) else Sign.SILENT
 
     return Program(child, Round(LOOK_S, Pulse(child, seen).feel))

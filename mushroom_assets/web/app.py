@@ -5,25 +5,31 @@ Routers that only read and those that change something are apart: `READING` and 
 
 import datetime as dt
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.types import ASGIApp
 
 from mushroom_assets.domain.farm_file import FarmFileError
 from mushroom_assets.domain.records import RecordError
 from mushroom_assets.service.watching import Watching
-from mushroom_assets.web import labels, morning, pictures, records, room
+from mushroom_assets.web import access, labels, login, morning, pictures, records, room, setting
+from mushroom_assets.web.access import Access, Refused, may_change
 from mushroom_assets.web.place import Place, spoken_farm
 from mushroom_assets.web.reading import NotThere
 from mushroom_assets.web.rendering import page
+from mushroom_assets.web.shell import TOO_LARGE, Shell
 from mushroom_assets.web.watch import watch_router
 
-READING = (morning.router, labels.router, pictures.router, room.router)
-CHANGING = (labels.changing, records.changing)
+# The settings before the rooms: a room's name may have a slash in it
+READING = (morning.router, labels.router, pictures.router, setting.router, room.router)
+CHANGING = (labels.changing, records.changing, setting.changing)
 AWAY = 503
+FORBIDDEN = 403
 NO_PAGE = 404  # also where a page is asked for by what makes no sense
 REFUSED = 422
 RETRY_S = 5  # the page that tells of an outage asks again after so long
@@ -42,21 +48,30 @@ class Kept(StaticFiles):
         return answer
 
 
-def build_app(place: Place, watching: Watching) -> FastAPI:
-    """The application over a farm's place and watch."""
+def build_app(place: Place, watching: Watching, guard: Access) -> ASGIApp:
+    """The application over a farm's place and watch; `guard` says who may change something."""
     app = FastAPI(title="mushroom_assets", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.place = place
+    app.state.access = guard
+    app.state.attempts = login.Attempts()
     app.include_router(watch_router(watching))
-    for router in (*READING, *CHANGING):
+    for router in READING:
         app.include_router(router)
+    for router in CHANGING:
+        app.include_router(router, dependencies=[Depends(may_change)])
+    app.include_router(login.router)
     app.mount("/static", Kept(packages=[("mushroom_assets.web", "static")]))
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(
+        SessionMiddleware, guard.key, access.COOKIE, max_age=access.SESSION_S, same_site="lax"
+    )
     app.exception_handler(NotThere)(_not_there)
+    app.exception_handler(Refused)(_refused)
     app.exception_handler(RecordError)(_not_taken)
     app.exception_handler(FarmFileError)(_farm_file_fault)
     app.exception_handler(HTTPException)(_no_page)
     app.exception_handler(RequestValidationError)(_no_page)
-    return app
+    return Shell(app)
 
 
 async def _not_there(request: Request, fault: Exception) -> HTMLResponse:
@@ -83,7 +98,18 @@ async def _farm_file_fault(request: Request, fault: Exception) -> PlainTextRespo
     return PlainTextResponse(f"{fault}", AWAY)
 
 
+async def _refused(request: Request, fault: Exception) -> HTMLResponse:
+    """A change that who asks may not make: why, and what helps."""
+    assert isinstance(fault, Refused)  # noqa: S101 - the handler of this one
+    return page(request, spoken_farm(request), "may_not.html", FORBIDDEN, refresh=0, why=fault.why)
+
+
 async def _no_page(request: Request, fault: Exception) -> HTMLResponse:
     """There is no such page, or it may not be asked so."""
     status = fault.status_code if isinstance(fault, HTTPException) else NO_PAGE
-    return page(request, spoken_farm(request), "nothing.html", status, refresh=0)
+    farm = spoken_farm(request)
+    if status == TOO_LARGE:
+        return page(request, farm, "may_not.html", status, refresh=0, why="too_large")
+    answer = page(request, farm, "nothing.html", status, refresh=0)
+    answer.headers.update(getattr(fault, "headers", None) or {})  # `Allow`, say
+    return answer

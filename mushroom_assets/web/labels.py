@@ -19,12 +19,13 @@ from mushroom_assets.domain.probe import KINDS
 from mushroom_assets.storage.page.images import newest_model, picture_facts
 from mushroom_assets.storage.vision.label_queue import uncertain, unfamiliar
 from mushroom_assets.storage.vision.labels import seen_contents, store_labels, withdraw_label
+from mushroom_assets.web.access import Author
 from mushroom_assets.web.place import OfPlace, Place, SpokenFarm
 from mushroom_assets.web.rendering import page
 
 router = APIRouter()
 changing = APIRouter()
-BY = "page"  # who labels here is not asked for a name
+BY = "page"  # where nobody has said a name
 QUEUED = 50
 QUEUE_FRESH_S = 30.0  # a label given meanwhile is left out all the same: see `skip`
 BACK = dt.timedelta(days=14)  # the queue is of the newest days: years would take minutes
@@ -62,7 +63,7 @@ async def labels(
         if facts is None:
             raise HTTPException(NOT_THERE)
     shown: dict[str, Any] = {"facts": facts, "kind": kind, "choices": _choices(kind, farm)}
-    shown |= {"done": _done(done), "skipped": skipped, "link": _link, "by": BY}
+    shown |= {"done": _done(done), "skipped": skipped, "link": _link}
     return page(request, farm, "labels.html", refresh=0, **shown)
 
 
@@ -102,6 +103,7 @@ def label(
     path: Annotated[str, Form()],
     kind: Annotated[Kind, Form()],
     name: Annotated[str, Form()],
+    author: Author,
     skip: Annotated[list[str] | None, Form()] = None,
 ) -> RedirectResponse:
     """Store what a person sees on a picture."""
@@ -114,7 +116,7 @@ def label(
         if content is None:
             return False
         row = dict.fromkeys(KINDS) | {kind: name}
-        given = row | {"image_path": path, "content_sha256": content, "labelled_by": BY}
+        given = row | {"image_path": path, "content_sha256": content, "labelled_by": author or BY}
         store_labels(connection, [given])
         return True
 
@@ -132,11 +134,13 @@ def undo(
     place: OfPlace,
     path: Annotated[str, Form()],
     kind: Annotated[Kind, Form()],
+    author: Author,
     skip: Annotated[list[str] | None, Form()] = None,
 ) -> RedirectResponse:
     """Take back what was told last, and ask again."""
     since = place.now() - TAKEN_BACK
-    place.reader.write(lambda connection: withdraw_label(connection, path, kind, BY, since))
+    by = author or BY
+    place.reader.write(lambda connection: withdraw_label(connection, path, kind, by, since))
     return _to(_link(skip or [], path=path, kind=kind))
 
 

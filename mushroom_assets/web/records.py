@@ -14,11 +14,10 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.records import Picking, RecordError
 from mushroom_assets.storage.harvest import remove_harvest, write_harvest
 from mushroom_assets.storage.notes import remove_note, write_note
+from mushroom_assets.web.access import Author
 from mushroom_assets.web.place import OfPlace
-from mushroom_assets.web.rendering import YEAR_S
 
 changing = APIRouter()
-AUTHOR = "mushroom_author"  # the cookie that saves typing one's name again
 AFTER_POST = 303
 NOON = dt.time(12)
 Typed = Annotated[str, Form()]
@@ -27,7 +26,7 @@ Room = Annotated[str, Form(alias="room")]
 
 @changing.post("/notes")
 def note(
-    place: OfPlace, room: Room, text: Typed, at: Typed, author: Typed = "", day: Typed = ""
+    place: OfPlace, room: Room, text: Typed, at: Typed, author: Author, day: Typed = ""
 ) -> RedirectResponse:
     """Write a note of a room at an hour."""
     farm = place.farm()
@@ -36,9 +35,7 @@ def note(
         lambda connection: write_note(connection, farm, room, noted_at, text, author)
     )
     shown = noted_at.astimezone(farm.zone).date()
-    answer = _to(room, f"{shown}" if day else "", "notes")
-    answer.set_cookie(AUTHOR, quote(author), max_age=YEAR_S, httponly=True, samesite="lax")
-    return answer
+    return _to(room, f"{shown}" if day else "", "notes")
 
 
 @changing.post("/notes/remove")

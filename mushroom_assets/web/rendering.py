@@ -24,6 +24,7 @@ from mushroom_assets.domain.texts import decimals, number_text, quantity_name, s
 from mushroom_assets.domain.verdict import reason_text
 from mushroom_assets.domain.vision import label_text
 from mushroom_assets.domain.written_down import weight_text
+from mushroom_assets.web.access import NAME, access_of, standing, token_field
 from mushroom_assets.web.place import COOKIE, place_of
 
 YEAR_S = 365 * 86_400
@@ -67,15 +68,22 @@ def page(
     request: Request, farm: Farm, template: str, status: int = 200, **values: Any
 ) -> HTMLResponse:
     """A page in the farm's language, which is the reader's; the choice of one is remembered."""
-    told = (
-        environment()
-        .get_template(template)
-        .render(request=request, ui=place_of(request).settings.ui_url, **words(farm), **values)
-    )
+    of_all = {"request": request, "ui": place_of(request).settings.ui_url, **of_forms(request)}
+    told = environment().get_template(template).render(**of_all, **words(farm), **values)
     answer = HTMLResponse(told, status, headers={"Cache-Control": "no-store"})
     if request.query_params.get("lang") in get_args(Language):
         answer.set_cookie(COOKIE, farm.language, max_age=YEAR_S, httponly=True, samesite="lax")
     return answer
+
+
+def of_forms(request: Request) -> dict[str, Any]:
+    """What `forms.html` asks: whether who reads may change something, and who it is."""
+    return {
+        "standing": standing(request),
+        "has_password": access_of(request).password is not None,
+        "author": request.session.get(NAME, ""),
+        "token": lambda: token_field(request),
+    }
 
 
 def words(farm: Farm) -> dict[str, Any]:

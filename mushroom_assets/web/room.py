@@ -6,7 +6,6 @@ What is read for it is `room_reading`'s.
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any, Literal
-from urllib.parse import unquote
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
@@ -16,7 +15,7 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.room_chart import day_window, last_hours
 from mushroom_assets.web.morning import read_rooms, with_cameras
 from mushroom_assets.web.place import OfPlace, Place, SpokenFarm
-from mushroom_assets.web.records import AUTHOR, at_default
+from mushroom_assets.web.records import at_default
 from mushroom_assets.web.rendering import page
 from mushroom_assets.web.room_reading import Batch, read_batch, read_good_days, read_while
 from mushroom_assets.web.room_words import days_from, of_batch, of_while
@@ -45,7 +44,7 @@ async def a_room(
         raise HTTPException(NO_PAGE)
     today = place.now().astimezone(farm.zone).date()
     shown: dict[str, Any] = {"room": room, "today": today, "day_shown": day, "span": span}
-    shown |= {"days_from": days_from, "author": unquote(request.cookies.get(AUTHOR, ""))}
+    shown["days_from"] = days_from
     shown["at_default"] = at_default(day, place.now(), farm)
     if span == "cycle":
         seen, good = await _cycle(place, farm, room, day or today)

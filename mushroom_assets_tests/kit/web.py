@@ -11,6 +11,7 @@ from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets.service.watching import Watching
 from mushroom_assets.settings import load_settings
 from mushroom_assets.storage.connection import Database
+from mushroom_assets.web.access import TOKEN, Access
 from mushroom_assets.web.app import build_app
 from mushroom_assets.web.place import Place
 from mushroom_assets_tests.kit.plant import put_samples, write_farm
@@ -25,13 +26,20 @@ YESTERDAY = dt.date(2026, 1, 19)
 BATCH = dt.date(2026, 1, 10)  # growth day 11 is the 20th
 STATUS = "mushroom_env_status"
 APART = {"td", "th", "li", "span", "time", "small", "p"}  # no words of two of them are one
+HERE = "http://127.0.0.1:3001"
 LEVELS = {"temperature": 18.0, "humidity": 90.0, "co2": 2000.0}
 
 
 class Served:
     """A farm's page and its database; `now` is what its clock says."""
 
-    def __init__(self, folder: Path, database: Database, rooms: str = "{'607': {}, '611': {}}"):
+    def __init__(
+        self,
+        folder: Path,
+        database: Database,
+        rooms: str = "{'607': {}, '611': {}}",
+        access: Access | None = None,
+    ):
         path = folder / "farm.yaml"
         write_farm(path, FARM.format(rooms=rooms))
         given = {
@@ -46,13 +54,37 @@ class Served:
         self.settings = load_settings(given)
         self.farm = parse_farm(path.read_text(encoding="utf-8"))
         self.place = Place(self.settings, lambda: self.now)
-        self.client = TestClient(build_app(self.place, Watching(self.settings)))
+        app = build_app(self.place, Watching(self.settings), access or Access())
+        # As a browser on the page's own machine
+        self.client = TestClient(app, HERE, client=("127.0.0.1", 50000))
 
     def get(self, path: str, status: int = 200, speaks: str = "") -> str:
         """The body of a page, which is of this status."""
         answer = self.client.get(path, headers={"Accept-Language": speaks})
         assert answer.status_code == status, answer.text
         return str(answer.text)
+
+    def post(self, path: str, data: dict[str, Any], status: int = 200) -> str:
+        """The body of the page that a form of the page leads to, which is of this status."""
+        answer = self.send(path, data)
+        assert answer.status_code == status, answer.text
+        return str(answer.text)
+
+    def where(self, path: str, data: dict[str, Any]) -> str:
+        """Where a form of the page leads to."""
+        answer = self.send(path, data, follow_redirects=False)
+        assert answer.status_code == 303, answer.text
+        return str(answer.headers["location"])
+
+    def send(self, path: str, data: dict[str, Any], **given: Any) -> Any:
+        """The answer to a POST as a browser on the page sends it, with its token."""
+        form = {TOKEN: self.token(), **data}
+        return self.client.post(path, data=form, **{"headers": {"Origin": HERE}, **given})
+
+    def token(self, path: str = "/login") -> str:
+        """The token of a page's first form."""
+        fields = Text(self.client.get(path).text).attributes("input", name=TOKEN)
+        return str(fields[0]["value"])
 
     def put_minutes(
         self, room: str, minutes: int = 70, until: dt.datetime | None = None, **levels: float

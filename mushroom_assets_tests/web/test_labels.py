@@ -66,9 +66,7 @@ def tap(served: Served, page: str, label: str) -> str:
     kept = [field for field in fields if field["name"] in ("path", "kind")]
     form |= {field["name"]: field["value"] for field in kept[-2:]}
     form["skip"] = [field["value"] for field in fields if field["name"] == "skip"]  # type: ignore[assignment]
-    answer = served.client.post("/labels", data=form)
-    assert answer.status_code == 200
-    return str(answer.text)
+    return served.post("/labels", form)
 
 
 def test_the_least_certain_picture_comes_first_and_each_tap_brings_the_next(
@@ -95,15 +93,15 @@ def test_a_tap_can_be_taken_back_and_what_others_said_stays(served: Served) -> N
     served.now = dt.datetime.now(dt.UTC)  # the database's clock says when a label was given
     tap(served, tap(served, served.get("/labels"), "primordia"), "green_mould")
     back = {"path": path, "kind": "condition"}
-    page = served.client.post("/labels/undo", data=back).text
+    page = served.post("/labels/undo", back)
     assert stored(served) == {path: ("primordia", None, "page")}
     assert "And its condition?" in page
-    served.client.post("/labels/undo", data=back | {"kind": "stage"})
+    served.post("/labels/undo", back | {"kind": "stage"})
     assert stored(served) == {}
     tap(served, served.get("/labels"), "primordia")
     with served.database.transaction() as connection:
         connection.execute(sa.update(image_label).values(labelled_by="Li"))
-    served.client.post("/labels/undo", data=back | {"kind": "stage"})
+    served.post("/labels/undo", back | {"kind": "stage"})
     assert stored(served) == {path: ("primordia", None, "Li")}
 
 
@@ -111,7 +109,7 @@ def test_what_was_told_long_ago_is_not_taken_back(served: Served) -> None:
     path = judged(served, "top", 0.1)
     tap(served, served.get("/labels"), "primordia")
     served.now = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=31)
-    served.client.post("/labels/undo", data={"path": path, "kind": "stage"})
+    served.post("/labels/undo", {"path": path, "kind": "stage"})
     assert stored(served) == {path: ("primordia", None, "page")}
 
 
@@ -150,6 +148,5 @@ def test_a_farm_without_judged_pictures_says_so(served: Served) -> None:
 )
 def test_a_label_that_cannot_be_is_refused(form: dict[str, str], served: Served) -> None:
     path = judged(served, "top", 0.1)
-    answer = served.client.post("/labels", data={"path": path} | form)
-    assert answer.status_code == 404
+    served.post("/labels", {"path": path} | form, 404)
     assert stored(served) == {}
