@@ -123,6 +123,7 @@ async def change(
     except OnlyAsked as would:
         return _ask(request, farm, at, form, would.made)
     except ChangedMeanwhile as fault:
+        place.reader.forget()  # the form shows what came meanwhile
         told = meanwhile(fault.newer, farm)
         return await _form(request, place, farm, at, MEANWHILE, fault=told, form=form)
     except UnusableSetting as fault:
