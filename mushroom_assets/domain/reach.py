@@ -208,10 +208,11 @@ def summed(
     Those that have begun by `now`.
     """
     found: dict[str, tuple[int, str, str]] = {}
+    noon = dt.datetime.combine(now.astimezone(farm.zone), dt.time(12), tzinfo=farm.zone)
     for asset in ASSETS:
         own = [each.instants for each in touched if each.asset == asset]
         instants = np.unique(np.concatenate([np.empty(0, np.int64), *own]))
-        instants = instants[instants <= to_us(now)]
+        instants = instants[instants <= to_us(now if asset in HOURLY else noon)]
         if instants.size:
             form = "%Y-%m-%d %H:00" if asset in HOURLY else "%Y-%m-%d"
             first, last = (

@@ -30,7 +30,11 @@ LONGEST = 500  # characters of a reason
 
 
 class ChangedMeanwhile(ValueError):
-    """Somebody else has set the same since it was looked at."""
+    """Somebody else has set the same since it was looked at: `newer`."""
+
+    def __init__(self, message: str, newer: Setting) -> None:
+        super().__init__(message)
+        self.newer = newer
 
 
 class Change(NamedTuple):
@@ -196,7 +200,8 @@ def _require_nothing_newer(settings: Settings, change: Change) -> None:
             raise ChangedMeanwhile(
                 f"{each.author} has set {each.key} for {room} from {each.valid_from} on meanwhile "
                 f"(version {each.version}: {each.reason}). Nothing was changed. "
-                "Remedy: look at it, and set it again if it is still wanted"
+                "Remedy: look at it, and set it again if it is still wanted",
+                each,
             )
 
 

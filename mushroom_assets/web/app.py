@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from mushroom_assets.domain.farm_file import FarmFileError
 from mushroom_assets.domain.records import RecordError
 from mushroom_assets.service.watching import Watching
-from mushroom_assets.web import access, labels, login, morning, pictures, records, room
+from mushroom_assets.web import access, labels, login, morning, pictures, records, room, setting
 from mushroom_assets.web.access import Access, Refused, may_change
 from mushroom_assets.web.place import Place, spoken_farm
 from mushroom_assets.web.reading import NotThere
@@ -25,8 +25,9 @@ from mushroom_assets.web.rendering import page
 from mushroom_assets.web.shell import TOO_LARGE, Shell
 from mushroom_assets.web.watch import watch_router
 
-READING = (morning.router, labels.router, pictures.router, room.router)
-CHANGING = (labels.changing, records.changing)
+# The settings before the rooms: a room's name may have a slash in it
+READING = (morning.router, labels.router, pictures.router, setting.router, room.router)
+CHANGING = (labels.changing, records.changing, setting.changing)
 AWAY = 503
 FORBIDDEN = 403
 NO_PAGE = 404  # also where a page is asked for by what makes no sense

@@ -51,8 +51,6 @@ def picture(page: Page, name: str, shown: Locator | None = None) -> None:
     """
     if PICTURES is None:
         return
-    from PIL import Image
-
     if shown is not None:
         shown.evaluate(
             "(element, margin) => {element.style.scrollMarginTop = `${margin}px`}", MARGIN
@@ -62,6 +60,13 @@ def picture(page: Page, name: str, shown: Locator | None = None) -> None:
     page.wait_for_load_state("networkidle")
     path = Path(PICTURES) / f"{name}.png"
     page.screenshot(path=path, animations="disabled", caret="hide")
+    small_png(path)
+
+
+def small_png(path: Path) -> None:
+    """Save a picture anew with few colours: small enough for a README."""
+    from PIL import Image
+
     with Image.open(path) as taken:
         small = taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     small.save(path, optimize=True)

@@ -24,7 +24,7 @@ MAY = {
     "automation": DOORS | {"partitions", "instance", "checks"},
     "event_storage": {"instance"},  # a former name, for one release
     "service": DOORS | {"partitions", "instance", "automation", "checks"},
-    "web": DOORS | {"partitions", "service"},
+    "web": DOORS | {"partitions", "service", "ingestion"},
     "definitions": DOORS | {"partitions", "instance", "assets", "checks", "metadata", "automation"},
 }
 MAY["cli"] = set(MAY)  # the front door opens on everything
