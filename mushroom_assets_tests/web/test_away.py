@@ -61,7 +61,7 @@ def test_every_page_says_so_since_when_and_comes_back(
             "picked": "2026-01-19", "weight": "1", "path": "x", "kind": "stage",
             "name": "primordia",
         }  # fmt: skip
-        assert served.client.post(path, data=form).status_code == 503
+        served.post(path, form, 503)
     proxy.decide = lambda opening, commit: None
     served.forget()
     assert "The database does not answer" not in served.get("/?lang=en")
