@@ -120,6 +120,7 @@ bench: $(VENV)/bench.ok
 	$(BIN)/python benchmarks/bench_dagster.py events
 	$(BIN)/python benchmarks/bench_dagster.py tick
 	$(BIN)/python benchmarks/bench_following.py log
+	$(BIN)/python -m benchmarks.bench_page --seconds 60
 	test ! -x /usr/bin/chromium || $(BIN)/python -m benchmarks.bench_ui
 
 train: $(VENV)/test.ok

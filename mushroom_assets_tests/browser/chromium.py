@@ -4,7 +4,7 @@ What is on them is the business of the tests.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,6 +61,23 @@ def picture(page: Page, name: str, shown: Locator | None = None) -> None:
     path = Path(PICTURES) / f"{name}.png"
     page.screenshot(path=path, animations="disabled", caret="hide")
     small_png(path)
+
+
+def beside(paths: Sequence[Path], into: Path) -> None:
+    """One picture of several, side by side; those are gone then."""
+    from PIL import Image
+
+    taken = [Image.open(path) for path in paths]
+    gap = 24
+    width = sum(one.width for one in taken) + gap * (len(taken) - 1)
+    whole = Image.new("RGB", (width, max(one.height for one in taken)), "white")
+    left = 0
+    for one, path in zip(taken, paths, strict=True):
+        whole.paste(one.convert("RGB"), (left, 0))
+        left += one.width + gap
+        path.unlink()
+    whole.save(into)
+    small_png(into)
 
 
 def small_png(path: Path) -> None:

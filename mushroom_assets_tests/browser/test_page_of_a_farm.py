@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from playwright.sync_api import Page as Shown
 
 from mushroom_assets.domain.report import SEVERITY
-from mushroom_assets_tests.browser.chromium import CHROMIUM, PICTURES, QUIET, small_png
+from mushroom_assets_tests.browser.chromium import CHROMIUM, PICTURES, QUIET, beside, small_png
 from mushroom_assets_tests.browser.farm import RunningFarm
 from mushroom_assets_tests.browser.small_page import DESK, PHONE
 from mushroom_assets_tests.kit.page import Page, page
@@ -47,9 +47,13 @@ def test_the_first_room_is_the_worst_of_the_tables_and_its_yesterday_is_one_clic
     shown.goto(f"http://127.0.0.1:{served.port}/")
     first = shown.locator("article.room h2").first.inner_text()
     assert first in bad
-    save(shown, "morning")
+    save(shown, "morning_en")
+    shown.emulate_media(color_scheme="dark")
     shown.goto(f"http://127.0.0.1:{served.port}/?lang=zh")
     save(shown, "morning_zh")
+    if PICTURES is not None:
+        both = [Path(PICTURES) / f"morning_{language}.png" for language in ("en", "zh")]
+        beside(both, Path(PICTURES) / "morning.png")
     shown.goto(f"http://127.0.0.1:{served.port}/?lang=en")
     shown.get_by_role("link", name=f"Yesterday in {first}").click()
     shown.wait_for_url(f"**/rooms/{first}?day={yesterday}")
@@ -72,7 +76,6 @@ def test_a_day_is_drawn_with_its_pictures_and_leads_to_dagster(
     save(shown, "room")
     shown.goto(f"http://127.0.0.1:{served.port}/rooms/611?span=cycle")
     expect(shown.get_by_role("heading", name="Growth days 1 to 27")).to_be_visible()
-    save(shown, "batch")
     shown.go_back()
     shown.get_by_role("link", name="This day in Dagster").click()
     shown.wait_for_url(f"{farm.url}/**{REPORT}?**{yesterday}*")
