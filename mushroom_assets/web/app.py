@@ -12,21 +12,38 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.sessions import SessionMiddleware
-from starlette.types import ASGIApp
 
 from mushroom_assets.domain.farm_file import FarmFileError
 from mushroom_assets.domain.records import RecordError
 from mushroom_assets.service.watching import Watching
-from mushroom_assets.web import access, labels, login, morning, pictures, records, room, setting
+from mushroom_assets.web import (
+    access,
+    download,
+    labels,
+    login,
+    morning,
+    pictures,
+    records,
+    room,
+    setting,
+)
 from mushroom_assets.web.access import Access, Refused, may_change
 from mushroom_assets.web.place import Place, spoken_farm
 from mushroom_assets.web.reading import NotThere
 from mushroom_assets.web.rendering import page
 from mushroom_assets.web.shell import TOO_LARGE, Shell
+from mushroom_assets.web.throttle import Throttle
 from mushroom_assets.web.watch import watch_router
 
 # The settings before the rooms: a room's name may have a slash in it
-READING = (morning.router, labels.router, pictures.router, setting.router, room.router)
+READING = (
+    morning.router,
+    labels.router,
+    pictures.router,
+    download.router,
+    setting.router,
+    room.router,
+)
 CHANGING = (labels.changing, records.changing, setting.changing)
 AWAY = 503
 FORBIDDEN = 403
@@ -48,12 +65,13 @@ class Kept(StaticFiles):
         return answer
 
 
-def build_app(place: Place, watching: Watching, guard: Access) -> ASGIApp:
+def build_app(place: Place, watching: Watching, guard: Access) -> Shell:
     """The application over a farm's place and watch; `guard` says who may change something."""
     app = FastAPI(title="mushroom_assets", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.place = place
     app.state.access = guard
-    app.state.attempts = login.Attempts()
+    app.state.throttle = Throttle()
+    app.state.downloads = download.Downloads(place.settings.require_database_url())
     app.include_router(watch_router(watching))
     for router in READING:
         app.include_router(router)

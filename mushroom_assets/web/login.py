@@ -3,20 +3,17 @@
 What a session is, and what it may do, is the business of `access`.
 """
 
-import ipaddress
 import logging
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from mushroom_assets.web.access import NAME, access_of, clean_name, own_form, standing
 from mushroom_assets.web.place import SpokenFarm
 from mushroom_assets.web.rendering import page
+from mushroom_assets.web.throttle import EVERYBODY, limit, network, throttle_of
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -25,38 +22,9 @@ FORBIDDEN = 403
 TOO_MANY = 429
 # Wrong passwords: of one address, and of all. Who has logged in is logged in for a week, so that
 # nobody is kept from work by who guesses
-OF_ONE = parse("5/minute")
-OF_ALL = parse("100/hour")
-
-
-class Attempts:
-    """Counts wrong passwords."""
-
-    def __init__(self) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-
-    def are_left(self, address: str) -> bool:
-        """Whether another may be tried from an address."""
-        return all(self._limiter.test(*one) for one in self._counted(address))
-
-    def failed(self, address: str) -> None:
-        """One was wrong."""
-        for one in self._counted(address):
-            self._limiter.hit(*one)
-
-    def _counted(self, address: str) -> list[tuple[RateLimitItem, str]]:
-        return [(OF_ONE, network(address)), (OF_ALL, "all")]
-
-
-def network(address: str) -> str:
-    """What one customer of a provider has: an IPv4 address, or the first half of an IPv6 one."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if found.version == 6 and found.ipv4_mapped is None:
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)
+OF_ONE = limit("5/minute")
+OF_ALL = limit("100/hour")
+WRONG = "wrong password"
 
 
 @router.get("/login")
@@ -77,8 +45,7 @@ def log_in(
     back = local(next)
     if standing(request) in ("no_password", "read_only"):
         return _page(request, farm, back, "", FORBIDDEN)
-    address = request.client.host if request.client else ""
-    fault = _fault(request, address, password)
+    fault = _fault(request, password)
     if fault == "too_many":
         return _page(request, farm, back, fault, TOO_MANY)
     known = clean_name(name)
@@ -89,18 +56,19 @@ def log_in(
     return RedirectResponse(back, AFTER_POST)
 
 
-def _fault(request: Request, address: str, password: str) -> str:
+def _fault(request: Request, password: str) -> str:
     """What is wrong with a password, "" where it is right or none is asked for."""
     access = access_of(request)
     if access.password is None:
         return ""
-    attempts: Attempts = request.app.state.attempts
-    if not attempts.are_left(address):
-        log.warning("too many wrong passwords, the latest from %s", address)
+    throttle = throttle_of(request)
+    counted = ((OF_ONE, WRONG, network(request)), (OF_ALL, WRONG, EVERYBODY))
+    if not throttle.has_room(*counted):
+        log.warning("too many wrong passwords, the latest from %s", network(request))
         return "too_many"
     if access.is_password(password):
         return ""
-    attempts.failed(address)
+    throttle.count(*counted)
     return "wrong"
 
 

@@ -54,9 +54,10 @@ class Served:
         self.settings = load_settings(given)
         self.farm = parse_farm(path.read_text(encoding="utf-8"))
         self.place = Place(self.settings, lambda: self.now)
-        app = build_app(self.place, Watching(self.settings), access or Access())
+        shell = build_app(self.place, Watching(self.settings), access or Access())
+        self.app: Any = shell.app
         # As a browser on the page's own machine
-        self.client = TestClient(app, HERE, client=("127.0.0.1", 50000))
+        self.client = TestClient(shell, HERE, client=("127.0.0.1", 50000))
 
     def get(self, path: str, status: int = 200, speaks: str = "") -> str:
         """The body of a page, which is of this status."""
