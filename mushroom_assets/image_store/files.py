@@ -9,6 +9,7 @@ import contextlib
 import datetime as dt
 import errno
 import re
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import fsspec
@@ -68,6 +69,13 @@ def _fingerprint(entry: dict[str, Any]) -> Fingerprint:
 def listed_size(fingerprint: Fingerprint) -> int | None:
     """The bytes of a file as its listing tells them; None where it does not."""
     return next((mark for mark in fingerprint if isinstance(mark, int)), None)
+
+
+def leads_out(filesystem: fsspec.AbstractFileSystem, root: str, path: str) -> bool:
+    """Whether a path in a folder leads out of it, by links; an object store has none."""
+    if not isinstance(filesystem, LocalFileSystem):
+        return False
+    return not Path(path).resolve().is_relative_to(Path(root).resolve())
 
 
 def bytes_of(filesystem: fsspec.AbstractFileSystem, path: str, at_most: int | None = None) -> bytes:

@@ -28,7 +28,14 @@ from mushroom_assets.faults.image_store import (
     store_errors,
 )
 from mushroom_assets.faults.retry import GivenUp, Retry
-from mushroom_assets.image_store.files import Fingerprint, NoBytes, StoredFile, bytes_of, files_in
+from mushroom_assets.image_store.files import (
+    Fingerprint,
+    NoBytes,
+    StoredFile,
+    bytes_of,
+    files_in,
+    leads_out,
+)
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -174,6 +181,15 @@ class Images:
         except FileNotFoundError:
             self._require_root()
             raise
+
+    def holds(self, path: str) -> bool:
+        """Whether a path lies under the root when all links are followed; it need not be there.
+
+        What `read` gives to a run may lie elsewhere, on a mounted share say; a page that shows
+        files to whoever asks is not led out of the root.
+        """
+        store = self._opened()
+        return not leads_out(store.filesystem, store.root, f"{store.root}/{path}")
 
     def write(self, path: str, data: bytes) -> None:
         """Store a file, by its path relative to the root; folders are made as needed."""

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,37 @@ def test_nothing_but_a_cameras_picture_is_served(path: str, served: Served) -> N
     for size in ("small", "large"):
         assert served.client.get(f"/pictures/{size}/{path}").status_code == 404
     assert served.client.get(f"/pictures/huge/{PICTURE}").status_code == 404
+
+
+def test_no_link_leads_out_of_the_images_root(served: Served) -> None:
+    picture(served)
+    outside = served.images.parent / "outside"
+    (served.images / "611").rename(outside)
+    (served.images / "611").symlink_to(outside)
+    served.get(f"/pictures/small/{PICTURE}", 404)
+    (served.images / "611").unlink()
+    inside = served.images / "elsewhere"
+    outside.rename(inside)
+    (served.images / "611").symlink_to(inside)
+    assert served.client.get(f"/pictures/small/{PICTURE}").status_code == 200
+    (inside / "20260119" / "611_low_20260110_20260119120000.jpg").symlink_to("/etc/hostname")
+    served.get(f"/pictures/small/{PICTURE.replace('top', 'low')}", 404)
+
+
+def test_odd_files_are_no_pictures(served: Served) -> None:
+    day = served.images / "611/20260119"
+    day.mkdir(parents=True)
+    names = {camera: f"611_{camera}_20260110_20260119120000.jpg" for camera in ("dir", "pipe", "x")}
+    (day / names["dir"]).mkdir()
+    os.mkfifo(day / names["pipe"])
+    with (day / names["x"]).open("wb") as huge:
+        huge.truncate(70_000_000_000)  # takes no disk; nobody reads it whole
+    for name in names.values():
+        served.get(f"/pictures/small/611/20260119/{name}", 404)
+    served.get(f"/pictures/small/611/20260119/611_{'x' * 300}_20260110_20260119120000.jpg", 404)
+    served.get("/pictures/small/611/20260119/611_%ff_20260110_20260119120000.jpg", 404)
+    deeper = f"/pictures/small/611/20260119/{names['x']}/x/20260119/{names['x']}"
+    served.get(deeper, 404)
 
 
 def test_a_file_that_is_no_picture_is_not_there(served: Served) -> None:
