@@ -1,5 +1,6 @@
 """What a room's page reads: a while of its samples with all that is about them, and its batch."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -32,6 +33,7 @@ from mushroom_assets.storage.page.reports import (
     verdicts_of,
 )
 from mushroom_assets.storage.points import read_points
+from mushroom_assets.storage.removals import RowsRemoved
 from mushroom_assets.storage.samples import read_samples
 from mushroom_assets.storage.setting import with_settings
 
@@ -45,6 +47,7 @@ class While(NamedTuple):
         window: from where to where.
         growth: batch and growth day at its end.
         charts: its climate.
+        is_removed: its samples were removed, as the farm file's `keep` says.
         moves: setpoint moves, in time.
         effects: what followed the first of them, as the report tells it.
         images: judged ones.
@@ -56,6 +59,7 @@ class While(NamedTuple):
     window: Window
     growth: Growth
     charts: Sequence[Chart]
+    is_removed: bool
     moves: Sequence[Mapping[str, Any]]
     effects: Sequence[Effect]
     images: Sequence[Judgement]
@@ -70,7 +74,10 @@ def read_while(connection: sa.Connection, farm: Farm, room: str, window: Window)
     own = [point for point in read_points(connection) if point.room_id == room]
     in_dates = read_batches(connection).get(room, [])
     moves = moves_between(connection, room, window.start, window.end)
-    drawn, felt = _climate(connection, own, room, window, in_dates, moves, farm)
+    drawn: list[Chart] | None = None
+    felt: list[Effect] = [{} for _ in first_moves(cast("Sequence[HourlySetpointChanges]", moves))]
+    with contextlib.suppress(RowsRemoved):  # of an old day: its results are still there
+        drawn, felt = _climate(connection, own, room, window, in_dates, moves, farm)
     day = window.start.astimezone(farm.zone).date()
     end = (window.end - dt.timedelta(seconds=1)).astimezone(farm.zone).date()
     is_day = bool(window.key)
@@ -79,7 +86,8 @@ def read_while(connection: sa.Connection, farm: Farm, room: str, window: Window)
     return While(
         window=window,
         growth=growth_on(end, in_dates, farm.cycle_days),
-        charts=drawn,
+        charts=drawn or [],
+        is_removed=drawn is None,
         moves=moves,
         effects=felt,
         images=images_between(connection, room, window.start, window.end),

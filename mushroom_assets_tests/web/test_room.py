@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from PIL import Image
 
 from mushroom_assets.storage.connection import Database
+from mushroom_assets.storage.removals import Removed, record_removal
 from mushroom_assets.storage.schema import daily_env_stats, daily_room_report
 from mushroom_assets.storage.setting import append_setting
 from mushroom_assets_tests.kit.plant import put_batch, put_samples
@@ -262,6 +263,17 @@ def test_a_file_that_is_no_picture_is_not_there(served: Served) -> None:
     file.parent.mkdir(parents=True)
     file.write_bytes(b"no picture")
     served.get(f"/pictures/small/{PICTURE}", 404)
+
+
+def test_a_day_whose_samples_were_removed_keeps_its_report(served: Served) -> None:
+    stats(served, YESTERDAY, 18.0)
+    report(served, YESTERDAY)
+    with served.database.transaction() as connection:
+        record_removal(connection, "sample", NOW, Removed(1, 1), "r")
+    page = served.get("/rooms/611?day=2026-01-19")
+    assert "The samples of this day were removed" in page
+    assert "temperature °C 18.0 17.5–18.5 99% 100%" in str(Text(page))
+    assert drawn(page) == {}
 
 
 def test_a_band_is_the_one_that_was_set_for_the_room_and_the_day(served: Served) -> None:
