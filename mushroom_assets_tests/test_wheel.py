@@ -124,7 +124,8 @@ def test_the_wheel_loads_definitions_and_farm_file_where_only_what_it_asks_for_i
     keys, farm = said(home / "bin" / "python", "-W", "ignore", "-c", LOAD).splitlines()
     assert keys == str(
         ["batch", "clip_probe", "daily_clip_inference", "daily_env_stats", "daily_room_report",
-         "hourly_setpoint_changes", "image_label", "point", "room_images", "sample"]
+         "harvest", "hourly_setpoint_changes", "image_label", "note", "point", "room_images",
+         "sample"]
     )  # fmt: skip
     assert farm == "['607', '608', '611', '612'] 0012"
     assert "doctor" in said(home / "bin" / "mushroom", "--help")

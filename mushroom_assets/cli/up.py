@@ -160,10 +160,12 @@ def _welcome(settings: Settings, door: Door, page_port: int) -> str:
     if settings.startup_error:
         shown = f"The UI is up to show the error: {ui}/locations  Nothing is scheduled."
         return f"\n{shown} (Ctrl-C stops everything)"
-    page = f"http://{reachable(door.host)}:{page_port}/readyz"
-    watching = f"  Watching   {page}  what is wrong, if anything; /metrics for Prometheus\n"
+    page = f"http://{reachable(door.host)}:{page_port}"
+    told = f"  The page   {page}  for growers, on a phone too: which room needs somebody first\n"
+    watching = f"  Watching   {page}/readyz  what is wrong, if anything; /metrics for Prometheus\n"
     return f"""
 The farm is up: {ui}  (Ctrl-C stops everything)
+{told if page_port else ""}\
   Lineage    {ui}/asset-groups              from the sensors and cameras to the report
   A day      {ui}/assets/daily_room_report  verdicts, reasons, what changed
   Timetable  {ui}/automation                schedules, switched on and off here

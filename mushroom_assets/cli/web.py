@@ -1,4 +1,4 @@
-"""`mushroom web`: the farm's own server.
+"""`mushroom web`: the farm's own server, for growers and for who watches it.
 
 What it answers lives in `web`, what it counts and judges in `service`.
 """

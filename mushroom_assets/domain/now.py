@@ -21,14 +21,14 @@ from mushroom_assets.domain.ribbon import NOT_SHOWN
 from mushroom_assets.domain.sensors import Sensor, Sources, neighbourhood, room_sensors
 from mushroom_assets.domain.series import SECOND, Series
 from mushroom_assets.domain.targets import target_band
+from mushroom_assets.domain.verdict import INTAKE
 from mushroom_assets.domain.windows import Window, to_instant, to_us
 
 # The value told is the median of so long up to the newest sample: a spike of two samples, which is
 # only known as one when its neighbours are there, does not show in it
 LAST_MINUTES_S = 300
 TREND_S = 3600  # the value is compared with that of an hour before
-OUT_S = 1800  # outside its band for so long, a value is told as trouble
-MIN_KNOWN = 0.5  # share of OUT_S that must be known to say so
+MIN_KNOWN = 0.5  # share of the time outside a band that must be known to say so
 
 Side = Literal["below", "inside", "above", "free", "old", "unknown"]
 Newest = Mapping[int, dt.datetime]  # by point_id: when its newest sample was taken
@@ -44,7 +44,7 @@ class Reading(NamedTuple):
         at: when the newest sample that counts was taken.
         band: target band of the growth day, None without one.
         change: against the value an hour before, None where that is not known.
-        is_out: outside its band all the time for `OUT_S`.
+        is_out: outside its band for as long as the farm file's `alarms` say, while there is a crop.
         age_s: of the newest sample; None where there is none.
         late_s: so old a value no longer tells what is now.
     """
@@ -90,18 +90,28 @@ class Instant(NamedTuple):
     now: dt.datetime
     growth_day: int | None
 
+    def has_crop(self, farm: Farm) -> bool:
+        """Whether a band is asked of it: not on the day of intake, not when the batch is over."""
+        return self.growth_day is not None and INTAKE < self.growth_day <= farm.cycle_days
+
 
 def read_before(farm: Farm) -> dt.timedelta:
     """How far before now samples are read: what the trend and the marks need."""
-    return dt.timedelta(seconds=TREND_S + LAST_MINUTES_S + neighbourhood(farm).before)
+    return _shown(farm) + dt.timedelta(seconds=neighbourhood(farm).before)
+
+
+def _shown(farm: Farm) -> dt.timedelta:
+    """The last minutes and what they are compared with, and the longest stay outside a band."""
+    outside = max((farm.alarms.out_s(name) for name in farm.units()), default=0)
+    return dt.timedelta(seconds=max(TREND_S + LAST_MINUTES_S, outside))
 
 
 def sensors_now(
     samples: Columns, at: Instant, sources: Sources, farm: Farm
 ) -> dict[str, list[Sensor]]:
     """The sensors of a room with their marked samples of the last hours, by quantity."""
-    start = at.now - dt.timedelta(seconds=TREND_S + LAST_MINUTES_S)
-    return room_sensors(samples, at.room_id, Window("", start, at.now), sources, farm)
+    window = Window("", at.now - _shown(farm), at.now)
+    return room_sensors(samples, at.room_id, window, sources, farm)
 
 
 def readings(sensors: Mapping[str, Sequence[Sensor]], at: Instant, farm: Farm) -> list[Reading]:
@@ -127,7 +137,7 @@ def _reading(name: str, own: Sequence[Sensor], at: Instant, farm: Farm) -> Readi
         at=None if newest is None else to_instant(newest),
         band=band,
         change=change,
-        is_out=band is not None and _is_out(sensors, now, band, farm),
+        is_out=band is not None and at.has_crop(farm) and _is_out(name, sensors, now, band, farm),
         age_s=None if newest is None else (now - newest) / SECOND,
         late_s=farm.feeds.samples_late_s,
     )
@@ -153,8 +163,8 @@ def lately(sensors: Sequence[Series], until: int) -> tuple[float | None, int | N
     return sum(fresh) / len(fresh), newest
 
 
-def _is_out(sensors: Sequence[Series], now: int, band: Band, farm: Farm) -> bool:
-    held = hold(sensors, now - OUT_S * SECOND, now, farm.max_hold_s)
+def _is_out(name: str, sensors: Sequence[Series], now: int, band: Band, farm: Farm) -> bool:
+    held = hold(sensors, now - farm.alarms.out_s(name) * SECOND, now, farm.max_hold_s)
     beside = held.beside(band)
     return beside is not None and held.coverage >= MIN_KNOWN and beside.inside == 0
 

@@ -25,7 +25,7 @@ from mushroom_assets.domain.windows import to_us
 from mushroom_assets.domain.written_down import NOTES_SHOWN
 from mushroom_assets.metadata.common import Metadata
 from mushroom_assets.metadata.contact_sheet import Draw, room_pictures
-from mushroom_assets.metadata.links import link
+from mushroom_assets.metadata.links import link, room_link
 from mushroom_assets.metadata.pictures import inline
 
 # Characters of all pictures of a day. A card has 30,000 of ribbons and 20,000 of photos; a dozen
@@ -71,7 +71,9 @@ def report_metadata(
 
 def _line(card: Card, farm: Farm) -> str:
     """`**611** ‼ act: CO2 in its band of 1500 to 3800 ppm for 30% of the known time`."""
-    told = f"- **{plain(card.room_day.room_id)}** {verdict_text(card.verdict, farm)}"
+    day = card.room_day
+    room = room_link(plain(day.room_id), day.room_id, day.day)
+    told = f"- **{room}** {verdict_text(card.verdict, farm)}"
     if not card.reasons:
         return told
     return f"{told}{say('colon', farm)}{card.reasons[0]['text']}"

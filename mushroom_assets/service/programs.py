@@ -74,7 +74,10 @@ def of_one_machine(settings: Settings, door: Door, page_port: int) -> list[Progr
     """
     endpoint = Endpoint.of(settings.home)
     workspace = write_workspace(settings.home, endpoint)
-    settings = dataclasses.replace(settings, ui_url=settings.ui_url or door.link)
+    own = f"http://{reachable(door.host)}:{page_port}" if page_port else None
+    settings = dataclasses.replace(
+        settings, ui_url=settings.ui_url or door.link, page_url=settings.page_url or own
+    )
     started = [code_server(settings, endpoint), webserver(settings, door, workspace)]
     if settings.startup_error is None:
         started.append(daemon(settings, workspace))

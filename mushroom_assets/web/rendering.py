@@ -94,6 +94,7 @@ def words(farm: Farm) -> dict[str, Any]:
         "plain": lambda key, **values: say(key, farm, **values),
         "name": lambda quantity: quantity_name(quantity, farm),
         "number": partial(_number, farm),
+        "signed": partial(_signed, farm),
         "reason": lambda reason: reason_text(reason, farm),
         "move": lambda change: change_text(spoken(change, farm), farm),
         "label": lambda kind, key: label_text(kind, key, farm),
@@ -112,6 +113,12 @@ def words(farm: Farm) -> dict[str, Any]:
 def _number(farm: Farm, value: float | None, quantity: str, unit: bool = False) -> str:
     of = farm.units().get(quantity, "")
     return number_text(value, decimals(quantity, of, farm), of if unit else None)
+
+
+def _signed(farm: Farm, value: float, quantity: str) -> str:
+    """`+0.3`, `−12`."""
+    shown = f"{value:+.{decimals(quantity, farm.units().get(quantity, ''), farm)}f}"
+    return shown.replace("-", "−")
 
 
 def _band(farm: Farm, band: Band, quantity: str, unit: bool = False) -> str:

@@ -19,6 +19,7 @@ from mushroom_assets.web.reading import NotThere
 from mushroom_assets.web.rendering import environment
 
 log = logging.getLogger(__name__)
+KEPT_S = 75  # a phone asks again in 20 s: it need not connect again
 ENDS_WITHIN_S = 5  # whoever is being answered when it is stopped
 
 
@@ -40,6 +41,7 @@ def serve(settings: Settings, host: str, port: int, *, is_read_only: bool = Fals
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=ENDS_WITHIN_S,
+        timeout_keep_alive=KEPT_S,
     )
     log.info("the farm's page listens on http://%s:%d", host, port)
     uvicorn.Server(config).run()

@@ -25,6 +25,8 @@ from mushroom_assets_tests.kit.runs import failure_message, run_job
 from mushroom_assets_tests.kit.small import FARM, SmallFarm
 from mushroom_assets_tests.kit.vectors import content, image, path, put_images, put_vectors, unit
 
+pytestmark = pytest.mark.usefixtures("unpictured")
+
 KEEP = "keep: {samples_days: 62, image_rows_days: 62, events_days: 62}\n"
 OLD_DAY = "2025-01-20"
 NEW_DAY = "2025-02-02"  # the first that begins, with its lookback, after January (UTC)

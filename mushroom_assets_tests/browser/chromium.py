@@ -4,7 +4,7 @@ What is on them is the business of the tests.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,8 +51,6 @@ def picture(page: Page, name: str, shown: Locator | None = None) -> None:
     """
     if PICTURES is None:
         return
-    from PIL import Image
-
     if shown is not None:
         shown.evaluate(
             "(element, margin) => {element.style.scrollMarginTop = `${margin}px`}", MARGIN
@@ -62,6 +60,30 @@ def picture(page: Page, name: str, shown: Locator | None = None) -> None:
     page.wait_for_load_state("networkidle")
     path = Path(PICTURES) / f"{name}.png"
     page.screenshot(path=path, animations="disabled", caret="hide")
+    small_png(path)
+
+
+def beside(paths: Sequence[Path], into: Path) -> None:
+    """One picture of several, side by side; those are gone then."""
+    from PIL import Image
+
+    taken = [Image.open(path) for path in paths]
+    gap = 24
+    width = sum(one.width for one in taken) + gap * (len(taken) - 1)
+    whole = Image.new("RGB", (width, max(one.height for one in taken)), "white")
+    left = 0
+    for one, path in zip(taken, paths, strict=True):
+        whole.paste(one.convert("RGB"), (left, 0))
+        left += one.width + gap
+        path.unlink()
+    whole.save(into)
+    small_png(into)
+
+
+def small_png(path: Path) -> None:
+    """Save a picture anew with few colours: small enough for a README."""
+    from PIL import Image
+
     with Image.open(path) as taken:
         small = taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     small.save(path, optimize=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 from psycopg.conninfo import conninfo_to_dict
 
 from mushroom_assets.storage.connection import Database
@@ -39,8 +39,8 @@ REASON = {
     "longest_out_s": 5400.0,
     "text": "",
 }
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1440, "height": 900}
 
 
 @dataclass

@@ -32,6 +32,8 @@ from mushroom_assets_tests.kit.evaluations import (
 )
 from mushroom_assets_tests.kit.small import Build, SmallFarm
 
+pytestmark = pytest.mark.usefixtures("unpictured")
+
 RULES = [*environment.RULES, *setpoints.RULES, *vision.RULES, *report.RULES]
 THIRD = "2026-01-07"  # of which there is nothing
 

@@ -4,12 +4,15 @@ import datetime as dt
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from mushroom_assets.checks.morning import NAME, told
 from mushroom_assets.domain.farm_file import parse_farm
 from mushroom_assets_tests.kit.evaluations import DAY, ENV, NEXT, REPORT, standing_evaluation
 from mushroom_assets_tests.kit.plant import put_batch
 from mushroom_assets_tests.kit.small import SmallFarm
+
+pytestmark = pytest.mark.usefixtures("unpictured")
 
 FARM = parse_farm(
     "{timezone: Asia/Shanghai, first_day: 2026-01-01, rooms: {A: {}, B: {}, C: {}, D: {}}}"

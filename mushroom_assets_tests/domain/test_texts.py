@@ -37,7 +37,13 @@ FARM = "timezone: Asia/Shanghai\nfirst_day: 2026-01-01\nrooms: {A: {}}\n"
 SENSOR = "device_type: sensor, point_alias: o2, unit: '%'"
 CJK = re.compile("[\u4e00-\u9fff]")
 # The same in both languages, on purpose
-SAME = {"quantity.co2", "daily_env_stats.quantiles_in_order.holds"}
+SAME = {
+    "quantity.co2",
+    "daily_env_stats.quantiles_in_order.holds",
+    "page.day_before",
+    "page.day_after",
+    "page.range",
+}
 MARKS = {
     "by",
     "comma",

@@ -52,6 +52,13 @@ class Act(NamedTuple):
         return f"{self.what} {self.process}".strip() + f"{lasts} at {self.after_s:.0f} s"
 
 
+# At the first write. The tests have two of them, `make soak-processes` begins with all
+ALONE = [
+    *(Act(0.0, what, lasts_s=15.0) for what in SERVER),
+    *(Act(0.0, what) for what in ALL),
+]
+
+
 def drawn(seed: int) -> list[Act]:
     """One to three faults of a seed, in the order in which they begin."""
     dice = random.Random(seed)

@@ -1,6 +1,7 @@
 """A farm that runs loses its processes and its server, and comes back by itself with every row.
 
-Each fault meets a run at work. Hundreds of them by `make soak-processes N=100`.
+Each fault meets a run at work. Other losses of the server and of all, and hundreds of schedules
+drawn from seeds, by `make soak-processes N=100`.
 """
 
 from collections.abc import Iterator
@@ -75,9 +76,8 @@ def test_who_is_silent_for_longer_than_its_lease_can_neither_write_nor_succeed(
     assert {row["run_id"] for row in running.rows(ASSET)} == {last.run_id}
 
 
-@pytest.mark.parametrize("what", ["crash", "kill postmaster"])
-def test_an_outage_in_a_run_costs_no_row_and_fails_nothing(running: Running, what: str) -> None:
-    assert broken_by(running, Act(0, what, lasts_s=15)) == []
+def test_an_outage_in_a_run_costs_no_row_and_fails_nothing(running: Running) -> None:
+    assert broken_by(running, Act(0, "kill postmaster", lasts_s=15)) == []
     assert statuses(running) == ["SUCCESS"]
 
 
@@ -94,9 +94,9 @@ def test_a_run_whose_worker_stands_still_is_terminated_and_the_next_is_launched(
     with running.instance() as instance:
         (run,) = instance.get_runs()
         assert running.terminate(run.run_id) == "TerminateRunSuccess"
-        until(lambda: statuses(running) == ["CANCELED"], 60)
+        until(lambda: statuses(running) == ["CANCELED"])
         running.launch(ASSET)
-        until(lambda: statuses(running) == ["CANCELED", "SUCCESS"], 60)
+        until(lambda: statuses(running) == ["CANCELED", "SUCCESS"])
         for worker in workers:
             worker.resume()
     assert running.healthy()
@@ -112,7 +112,7 @@ def test_a_run_asked_for_while_the_code_server_ends_waits_for_the_next_one(
     running.launch(ASSET)
     for server in running.find("code server"):
         server.terminate()
-    until(lambda: statuses(running) == ["SUCCESS", "SUCCESS"], 60)
+    until(lambda: statuses(running) == ["SUCCESS", "SUCCESS"])
 
 
 def test_an_outage_in_a_backfill_costs_no_row_and_fails_nothing(running: Running) -> None:
@@ -124,11 +124,8 @@ def test_an_outage_in_a_backfill_costs_no_row_and_fails_nothing(running: Running
         assert instance.get_runs_count(failed) == 0
 
 
-@pytest.mark.parametrize("what", ["kill up", "power cut"])
-def test_after_the_end_of_all_the_next_start_makes_what_was_under_way(
-    running: Running, what: str
-) -> None:
-    assert broken_by(running, Act(0, what)) == []
+def test_after_a_power_cut_the_next_start_makes_what_was_under_way(running: Running) -> None:
+    assert broken_by(running, Act(0, "power cut")) == []
 
 
 @pytest.mark.parametrize("seed", [2])  # `make soak-processes` has more

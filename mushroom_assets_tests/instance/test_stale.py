@@ -19,6 +19,8 @@ from mushroom_assets_tests.kit.plant import write_farm
 from mushroom_assets_tests.kit.probes import fit
 from mushroom_assets_tests.kit.small import SmallFarm
 
+pytestmark = pytest.mark.usefixtures("unpictured")
+
 ENV, SETPOINTS, REPORT = "daily_env_stats", "hourly_setpoint_changes", "daily_room_report"
 VISION, PROBE = "daily_clip_inference", "clip_probe"
 DAY, NEXT = "2026-01-05", "2026-01-06"

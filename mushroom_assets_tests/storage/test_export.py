@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -361,6 +362,19 @@ def test_who_stops_reading_leaves_no_statement_and_no_connection_behind(
         )
         assert busy.scalar() == 0
     other.dispose()
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_each_piece_may_be_asked_for_by_another_thread(
+    database: Database, farm: Farm, form: Form
+) -> None:
+    """As a web server does, which sends them from a pool of threads."""
+    put(database, daily_room_report, *(report(number) for number in range(100)))
+    pieces = read_out(database, select("daily_room_report", farm, today=TODAY), form, farm)
+    found = []
+    while piece := ThreadPoolExecutor(1).submit(next, pieces, b"").result():
+        found.append(piece)
+    assert b"".join(found) == file_of(database, farm, "daily_room_report", form)
 
 
 def report(number: int) -> dict[str, Any]:
