@@ -150,7 +150,12 @@ def pages(small: SmallPage) -> list[str]:
         "/rooms/611",
         f"/rooms/611?day={small.yesterday}",
         "/rooms/611?span=cycle",
+        "/rooms/611/settings",
+        "/rooms/611/settings?part=sensors",
+        "/rooms/611/settings?part=history",
         "/labels",
+        "/export",
+        "/login",
         "/nowhere",
     ]
 
