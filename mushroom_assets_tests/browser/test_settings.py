@@ -8,9 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from mushroom_assets.storage.schema import setting as table
 from mushroom_assets_tests.browser.small_page import ZONE, SmallPage, shown
-from mushroom_assets_tests.browser.test_page import browser, small
 
-__all__ = ["browser", "small"]  # fixtures
 CO2 = "stages.fruiting.bands.co2"
 WORDS = {
     "en": ("Settings", "the crop needs it", "CO2: 1500–{high} ppm from {day} on."),
