@@ -109,7 +109,10 @@ def test_the_wheel_holds_its_data_and_no_tests(wheel: Path) -> None:
     model = [f"inference/models/{name}" for name in models]
     views = [f"storage/predecessor/{name}" for name in VIEWS.values()]
     views.append("storage/batch_day.sql")
-    for name in ("farm.yaml", "dagster.yaml", "workspace.yaml", *model, *views):
+    static = ("page.css", "page.js", "charts.js", "uplot.min.js", "uplot.LICENSE.txt", "icon.svg")
+    page = ["metadata/page.yaml", "web/templates/base.html"]
+    page += [f"web/static/{name}" for name in static]
+    for name in ("farm.yaml", "dagster.yaml", "workspace.yaml", *model, *views, *page):
         assert f"mushroom_assets/{name}" in packed
     assert not [name for name in packed if "tests" in name or name.startswith("training")]
 

@@ -39,6 +39,7 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # those of another release beside it would not fit this process
     )
     made.filters["path"] = lambda text: quote(str(text), safe="")
     made.filters["paths"] = lambda text: quote(str(text), safe="/")

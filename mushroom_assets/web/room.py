@@ -3,6 +3,7 @@
 What is read for it is `room_reading`'s.
 """
 
+import asyncio
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -71,15 +72,15 @@ async def _day(place: Place, farm: Farm, room: str, day: dt.date) -> dict[str, A
 
 
 async def _live(place: Place, farm: Farm, room: str) -> dict[str, Any]:
-    seen = await place.reader.shared(
+    while_ = place.reader.shared(
         ("live", room, farm.language),
         # A look is kept, and looks again later: its window goes on
         lambda connection: read_while(connection, farm, room, last_hours(place.now())),
     )
-    rooms = await place.reader.shared(
+    now_ = place.reader.shared(
         ("now", room), lambda connection: read_rooms(connection, place, room)
     )
-    cameras = await place.cameras.now()
+    seen, rooms, cameras = await asyncio.gather(while_, now_, place.cameras.now())
     told = with_cameras(rooms, cameras, place.now(), farm)
     (now,) = (one for one in [*told.rooms, *told.empty] if one.room_id == room)
     shots = cameras.today.get(room, []) if cameras else []

@@ -67,6 +67,26 @@ def test_values_that_arrive_are_shown_without_a_click(small: SmallPage, browser:
         expect(page.locator(".readout").first).to_contain_text("°C")
 
 
+def test_what_somebody_is_typing_outlives_new_values(small: SmallPage, browser: Browser) -> None:
+    renew = "document.dispatchEvent(new Event('visibilitychange'))"
+    with shown(browser, small.url) as page:
+        page.goto(f"{small.url}/rooms/607")
+        page.evaluate("document.querySelector('main').dataset.seen = 'before'")
+        page.locator("#write summary").click()
+        text = page.locator("textarea")
+        text.fill("door left open")
+        text.blur()
+        page.evaluate(renew)
+        page.evaluate("fetch('/healthz')")
+        expect(text).to_have_value("door left open")
+        expect(page.locator("main[data-seen]")).to_have_count(1)
+        text.fill("")
+        text.blur()
+        page.evaluate(renew)
+        expect(page.locator("main[data-seen]")).to_have_count(0, timeout=PATIENCE_MS)
+        expect(text).to_be_visible()  # what was open stays open
+
+
 @pytest.mark.parametrize("path", ["/", "/rooms/611"])
 def test_while_the_database_is_away_the_page_says_so_and_comes_back(
     small: SmallPage, browser: Browser, path: str

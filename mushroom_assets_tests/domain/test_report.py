@@ -8,6 +8,7 @@ import pytest
 
 from mushroom_assets.domain.marks import mark
 from mushroom_assets.domain.report import effects
+from mushroom_assets.domain.verdict import reason_text
 from mushroom_assets.domain.windows import to_us
 from mushroom_assets_tests.kit.room_days import (
     DAY,
@@ -320,3 +321,39 @@ def test_what_followed_a_move_is_the_mean_of_an_hour_before_and_after() -> None:
     before, after = later["temperature"]
     assert before == pytest.approx((17 * 20 + 16 * 40) / 60)
     assert after is None
+
+
+BAD_DAYS: list[dict[str, Any]] = [
+    {"temperature": {"in_range": 0.5975, "above": 0.4025, "longest_out_s": 5400.0}},
+    {"humidity": {"mean": None, "coverage": 0.0, "in_range": None, "sample_count": 0}},
+    {"co2": {"coverage": 0.5}},
+    {"co2": {"suspect_count": 200, "rejected_count": 1}},
+]
+
+
+@pytest.mark.parametrize("changed", BAD_DAYS)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_reason_is_told_anew_in_another_language_as_that_would_have_stored_it(
+    changed: dict[str, Any], language: str
+) -> None:
+    told = farm(language)
+    for stored in ("en", "zh"):
+        reasons = write(stats(**changed), of=farm(stored))["reasons"]
+        expected = write(stats(**changed), of=told)["reasons"]
+        assert [reason_text(reason, told) for reason in reasons] == [
+            reason["text"] for reason in expected
+        ]
+        assert reasons
+
+
+def test_a_reason_that_nobody_knows_any_more_is_told_as_it_was_stored() -> None:
+    assert reason_text({"code": "gone", "text": "as stored"}, farm("zh")) == "as stored"
+    assert reason_text({"code": "coverage", "text": "as stored"}, farm("zh")) == "as stored"
+    assert reason_text({"text": "as stored"}, farm("zh")) == "as stored"
+
+
+def test_a_condition_is_named_in_the_readers_language_however_it_was_stored() -> None:
+    for stored in ("green_mould", "green mould", "绿霉"):
+        reason = {"code": "condition", "condition": stored, "share": 0.96, "text": ""}
+        assert reason_text(reason, farm("zh")) == "96% 的图像显示绿霉"
+        assert reason_text(reason, farm("en")) == "96% of the images show green mould"

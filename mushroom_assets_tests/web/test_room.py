@@ -12,6 +12,7 @@ from PIL import Image
 
 from mushroom_assets.storage.connection import Database
 from mushroom_assets.storage.schema import daily_env_stats, daily_room_report
+from mushroom_assets.storage.setting import append_setting
 from mushroom_assets_tests.kit.plant import put_batch, put_samples
 from mushroom_assets_tests.kit.web import BATCH, NOW, YESTERDAY, Served, Text
 
@@ -261,3 +262,30 @@ def test_a_file_that_is_no_picture_is_not_there(served: Served) -> None:
     file.parent.mkdir(parents=True)
     file.write_bytes(b"no picture")
     served.get(f"/pictures/small/{PICTURE}", 404)
+
+
+def test_a_band_is_the_one_that_was_set_for_the_room_and_the_day(served: Served) -> None:
+    served.put_minutes("611", 24 * 60)
+    setting = {
+        "key": "stages.fruiting.bands.temperature",
+        "value": [10, 12],
+        "room_id": "611",
+        "in_date": None,
+        "valid_from": NOW.astimezone(served.farm.zone).date(),
+        "undoes": None,
+        "author": "Li",
+        "reason": "a trial",
+    }
+    with served.database.transaction() as connection:
+        append_setting(connection, setting)
+    page = served.get("/rooms/611")
+    midnight = MIDNIGHT.timestamp() + 86_400
+    start, end = NOW.timestamp() - 86_400, NOW.timestamp()
+    assert drawn(page)["temperature"]["bands"] == [
+        [start, midnight, 17, 19.5],  # the past is as it was
+        [midnight, end, 10, 12],
+    ]
+    assert "10–12" in str(Text(page))
+    assert "10–12" in str(Text(served.get("/")))
+    chart = drawn(served.get("/rooms/611?span=cycle"), "data-course")["temperature"]
+    assert chart["stages"] == [[1, 4, 17, 20], [5, 10, 17, 19.5], [11, 27, 10, 12]]

@@ -7,7 +7,9 @@ const offline = document.querySelector(".offline");
 
 function isBusy() {
   const at = document.activeElement;
-  return document.hidden || (at && at.matches("input, select, textarea"));
+  const fields = [...document.querySelectorAll("main textarea, main input:not([type=hidden])")];
+  const isTyped = fields.some((one) => one.value !== one.defaultValue);
+  return document.hidden || isTyped || (at && at.matches("input, select, textarea"));
 }
 
 async function renew() {
@@ -18,8 +20,10 @@ async function renew() {
     const fresh = told.querySelector("main");
     if (!fresh) return;
     const open = [...document.querySelectorAll("details[open]")].map((one) => one.id);
+    const swiped = [...document.querySelectorAll(".strip")].map((one) => one.scrollLeft);
     document.querySelector("main").replaceWith(fresh);
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    document.querySelectorAll(".strip").forEach((one, place) => { one.scrollLeft = swiped[place] || 0; });
     document.title = told.title;
     document.body.dataset.refresh = told.body.dataset.refresh;
     offline.hidden = true;
