@@ -11,6 +11,11 @@ farm=$(setting MUSHROOM_FARM_FILE farm.yaml)
 secret=$(setting MUSHROOM_SECRETS secrets)/postgres_password
 [ -f "$farm" ] || fail "there is no farm file $farm. Remedy: cp ../mushroom_assets/farm.yaml $farm, and make it yours"
 [ -s "$secret" ] || fail "there is no password in $secret. Remedy: openssl rand -hex 24 > $secret; chmod 444 $secret"
+page=$(setting MUSHROOM_SECRETS secrets)/page_password
+if [ ! -s "$page" ]; then # so that a release that wants one starts where there was none
+    openssl rand -base64 9 >"$page" && chmod 444 "$page"
+    say "made a password for changes on the farm's page: see $page"
+fi
 [ -n "$(find "$secret" -perm -o=r)" ] || fail "$secret cannot be read by the container's user. Remedy: chmod 444 $secret"
 
 if ! "$ENGINE" image inspect "$image:$tag" >/dev/null 2>&1; then

@@ -338,6 +338,16 @@ def test_what_is_missing_is_told_before_anything_is_touched(
     assert host.asked() == []
 
 
+def test_a_password_for_the_page_is_made_where_there_is_none(host: Host) -> None:
+    secret = host.folder / "deploy" / "secrets" / "page_password"
+    assert "made a password" in host.run("deploy_server.sh", NEW).stdout
+    first = secret.read_text()
+    assert len(first.strip()) == 12  # 9 bytes in base64
+    assert secret.stat().st_mode & 0o777 == 0o444
+    assert "made a password" not in host.run("deploy_server.sh", OLD).stdout
+    assert secret.read_text() == first
+
+
 @pytest.mark.parametrize("tag", ["", "latest", "1.0-20260101000000-aaaaaaa", f"{NEW};ls"])
 def test_only_a_tag_of_a_build_is_deployed(host: Host, tag: str) -> None:
     done = host.run("deploy_server.sh", tag)
@@ -406,5 +416,9 @@ def test_every_part_waits_by_itself_and_none_has_the_password_in_its_settings() 
         assert service["restart"] == "unless-stopped", name
         assert service["networks"] == ["plant_backend"]
         settings = service["environment"]
-        assert "POSTGRES_PASSWORD" not in settings
+        assert "POSTGRES_PASSWORD" not in settings and "MUSHROOM_PAGE_PASSWORD" not in settings
+        # Only the page has its own: another part could not read the file, and would not start
+        of_page = {"MUSHROOM_PAGE_PASSWORD_FILE": "/run/secrets/page_password"}
+        assert (of_page.items() <= settings.items()) == (name == "page")
+        assert ("page_password" in service["secrets"]) == (name == "page")
         assert settings["POSTGRES_PASSWORD_FILE"] == "/run/secrets/postgres_password"

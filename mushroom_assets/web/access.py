@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import os
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 COOKIE = "mushroom_session"
 SESSION_S = 7 * 86_400  # a week of mornings
 NAME = "name"  # of the session: who has logged in
+SESSION = "id"  # of the session
 TOKEN = "csrf_token"  # noqa: S105 - the field of a form, as WTForms calls it
 KEY_FILE = "page.key"
 LONGEST_NAME = 80
@@ -56,18 +58,38 @@ class Access:
         is_loopback: the server listens for this machine alone.
         is_read_only: nobody changes anything.
         key: signs the sessions.
+        ended: sessions that somebody has logged out of, and when: their cookies may be kept.
     """
 
     password: str | None = field(default=None, repr=False)
     is_loopback: bool = True
     is_read_only: bool = False
     key: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    ended: dict[str, float] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, settings: Settings, host: str, *, is_read_only: bool) -> "Access":
         """The access of a server that listens on a host."""
         password = settings.page_password
         return cls(password, is_loopback(host), is_read_only, session_key(settings.home, password))
+
+    def begin(self, session: dict[str, Any], name: str) -> None:
+        """Begin a session of one's own: whoever knew what was there before does not know it."""
+        session.clear()
+        session.update({NAME: name, SESSION: secrets.token_hex(16)})
+
+    def end(self, session: dict[str, Any]) -> None:
+        """End a session: neither its cookie nor a copy of it opens anything."""
+        now = time.monotonic()
+        for known, since in list(self.ended.items()):
+            if now - since > SESSION_S:
+                del self.ended[known]
+        self.ended[str(session.get(SESSION))] = now
+        session.clear()
+
+    def has_begun(self, session: dict[str, Any]) -> bool:
+        """Whether somebody has logged in by it."""
+        return NAME in session and session.get(SESSION, "") not in self.ended
 
     def is_password(self, given: str) -> bool:
         """Whether it is the password; takes as long whatever is given."""
@@ -127,7 +149,7 @@ def standing(request: Request) -> Standing:
     if access.is_read_only:
         return "read_only"
     if access.password is not None:
-        return "open" if NAME in request.session else "log_in"
+        return "open" if access.has_begun(request.session) else "log_in"
     return "open" if access.is_loopback and _is_from_here(request) else "no_password"
 
 

@@ -4,6 +4,8 @@ Routers that only read and those that change something are apart: `READING` and 
 """
 
 import datetime as dt
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -83,13 +85,27 @@ def build_app(place: Place, watching: Watching, guard: Access) -> Shell:
     app.add_middleware(
         SessionMiddleware, guard.key, access.COOKIE, max_age=access.SESSION_S, same_site="lax"
     )
-    app.exception_handler(NotThere)(_not_there)
-    app.exception_handler(Refused)(_refused)
-    app.exception_handler(RecordError)(_not_taken)
     app.exception_handler(FarmFileError)(_farm_file_fault)
-    app.exception_handler(HTTPException)(_no_page)
-    app.exception_handler(RequestValidationError)(_no_page)
+    told = {
+        NotThere: _not_there,
+        Refused: _refused,
+        RecordError: _not_taken,
+        HTTPException: _no_page,
+        RequestValidationError: _no_page,
+    }
+    for fault, tell in told.items():
+        app.exception_handler(fault)(partial(_tell, tell))
     return Shell(app)
+
+
+async def _tell(
+    tell: Callable[[Request, Exception], Awaitable[Response]], request: Request, fault: Exception
+) -> Response:
+    """What tells of a fault; a page needs the farm file, which may have a mistake too."""
+    try:
+        return await tell(request, fault)
+    except FarmFileError as mistake:
+        return await _farm_file_fault(request, mistake)
 
 
 async def _not_there(request: Request, fault: Exception) -> HTMLResponse:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from mushroom_assets.web.access import NAME, access_of, clean_name, own_form, standing
+from mushroom_assets.web.access import access_of, clean_name, own_form, standing
 from mushroom_assets.web.place import SpokenFarm
 from mushroom_assets.web.rendering import page
 from mushroom_assets.web.throttle import EVERYBODY, limit, network, throttle_of
@@ -51,8 +51,7 @@ def log_in(
     known = clean_name(name)
     if fault or not known:
         return _page(request, farm, back, fault or "nameless", FORBIDDEN)
-    request.session.clear()  # whoever knew the session before does not know this one
-    request.session[NAME] = known
+    access_of(request).begin(request.session, known)
     return RedirectResponse(back, AFTER_POST)
 
 
@@ -75,7 +74,7 @@ def _fault(request: Request, password: str) -> str:
 @router.post("/logout", dependencies=[Depends(own_form)])
 def log_out(request: Request) -> RedirectResponse:
     """End the session in this browser."""
-    request.session.clear()
+    access_of(request).end(request.session)
     return RedirectResponse("/", AFTER_POST)
 
 

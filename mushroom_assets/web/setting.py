@@ -201,9 +201,7 @@ async def _form(
         "stages": stages,
         "growth": seen.growth,
         "rows": shown,
-        "typed": {
-            row.key: [str(each) for each in given.getlist(f"value.{row.key}")] for row in shown
-        },
+        "typed": {row.key: given.getlist(f"value.{row.key}") for row in shown},
         "given": given,
         "newest": seen.newest,
         "today": today,

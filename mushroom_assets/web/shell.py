@@ -3,12 +3,15 @@
 Pure ASGI, outside of everything: an error has them too.
 """
 
+import re
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 256 * 1024  # a note of 10,000 characters has 90 kB as a form
 TOO_LARGE = 413
+NUMBER = re.compile("[0-9]{1,12}")
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -62,7 +65,7 @@ def _counted(receive: Receive, told: str) -> Receive:
         nonlocal got
         message = await receive()
         got += len(message.get("body", b""))
-        if got > MOST_BYTES or not told.isdigit() or int(told) > MOST_BYTES:
+        if got > MOST_BYTES or not NUMBER.fullmatch(told) or int(told) > MOST_BYTES:
             raise HTTPException(TOO_LARGE)
         return message
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from mushroom_assets.storage.connection import Database
-from mushroom_assets_tests.browser.chromium import CHROMIUM, PICTURES, open_page
+from mushroom_assets_tests.browser.chromium import CHROMIUM, PICTURES, QUIET, open_page
 from mushroom_assets_tests.browser.farm import RunningFarm
+from mushroom_assets_tests.browser.small_page import SmallPage, small_page
 from mushroom_assets_tests.kit.command import forget_settings
 from mushroom_assets_tests.kit.databases import NO_RETRY, execute, uri_of
 from mushroom_assets_tests.kit.servers import free_port
@@ -67,3 +68,27 @@ def page(browser_page: Page, farm: RunningFarm) -> Iterator[Page]:
     browser_page.goto(farm.url)
     yield browser_page
     sys.stdout.write(f"{browser_page.url}\n{browser_page.locator('body').inner_text()}\n")
+
+
+@pytest.fixture(scope="module")
+def small(
+    server_uri: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SmallPage]:
+    """The farm's page over a small farm."""
+    execute(server_uri, f"CREATE DATABASE small_page TEMPLATE {template}")
+    database = Database(uri_of(server_uri, "small_page"), retry=NO_RETRY)
+    try:
+        with small_page(database, tmp_path_factory.mktemp("page")) as small:
+            yield small
+    finally:
+        database.dispose()
+        execute(server_uri, "DROP DATABASE small_page WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for pages of each test's own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()

@@ -1,16 +1,13 @@
 """The farm's page as people use it: on a phone and at a desk, in both languages, in bad times."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from mushroom_assets.storage.connection import Database
-from mushroom_assets_tests.browser.chromium import CHROMIUM, PATIENCE_MS, QUIET
-from mushroom_assets_tests.browser.small_page import SmallPage, shown, small_page
-from mushroom_assets_tests.kit.databases import NO_RETRY, execute, uri_of
+from mushroom_assets_tests.browser.chromium import PATIENCE_MS
+from mushroom_assets_tests.browser.small_page import SmallPage, shown
 from mushroom_assets_tests.kit.tcp_proxy import Fault
 
 AXE = (Path(__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -23,28 +20,6 @@ WHY = {
     "en": "temperature in its band of 17 to 19.5 °C for 59% of the known time",
     "zh-CN": "温度处于目标区间 17~19.5 °C 的时间占 59%",
 }
-
-
-@pytest.fixture(scope="module")
-def small(
-    server_uri: str, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SmallPage]:
-    execute(server_uri, f"CREATE DATABASE small_page TEMPLATE {template}")
-    database = Database(uri_of(server_uri, "small_page"), retry=NO_RETRY)
-    try:
-        with small_page(database, tmp_path_factory.mktemp("page")) as small:
-            yield small
-    finally:
-        database.dispose()
-        execute(server_uri, "DROP DATABASE small_page WITH (FORCE)")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 def first_room(page: Page) -> Locator:
@@ -170,7 +145,12 @@ def pages(small: SmallPage) -> list[str]:
         "/rooms/611",
         f"/rooms/611?day={small.yesterday}",
         "/rooms/611?span=cycle",
+        "/rooms/611/settings",
+        "/rooms/611/settings?part=sensors",
+        "/rooms/611/settings?part=history",
         "/labels",
+        "/export",
+        "/login",
         "/nowhere",
     ]
 

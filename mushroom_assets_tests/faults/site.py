@@ -82,7 +82,8 @@ class Site:
         """No samples and no results; whoever still works on them is ended."""
         self.terminate()
         with psycopg.connect(self.direct) as connection:
-            connection.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY")
+            tables = ", ".join(name for name in metadata.tables if name != "farm.setting")
+            connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
 
 
 def _append(ballast: int) -> bool:

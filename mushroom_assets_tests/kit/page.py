@@ -95,14 +95,14 @@ class Page:
 
 
 @contextmanager
-def page(environment: dict[str, str], folder: Path) -> Iterator[Page]:
+def page(environment: dict[str, str], folder: Path, *options: str) -> Iterator[Page]:
     """`mushroom web` with these settings, ended by SIGTERM; its log lies in the folder."""
     port = free_port()
     log = folder / "page.log"
     with (
         log.open("w") as out,
         subprocess.Popen(
-            command_line("web", "--port", port),
+            command_line("web", "--port", port, *options),
             env=os.environ | environment,
             stdout=out,
             stderr=subprocess.STDOUT,

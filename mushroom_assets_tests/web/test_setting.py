@@ -69,7 +69,7 @@ def test_a_limit_is_raised_from_tomorrow_on_and_the_past_is_as_it_was(served: Se
     told = str(Text(saved(served)))
     assert f"4000 ppm from {TOMORROW} on." in told
     assert "No day that has begun is computed anew." in told
-    assert "Today: 1500–3800 ppm. Li: the crop needs it (from 2026-01-21 on, Room 611)" in told
+    assert "Li: the crop needs it · from 2026-01-21 on · Room 611 Today: 1500–3800 ppm." in told
     (made,) = stored(served)
     assert (made.key, made.value, made.room_id, made.in_date, made.valid_from) == (
         CO2, [1500.0, 4000.0], "611", None, TOMORROW

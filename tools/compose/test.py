@@ -204,7 +204,8 @@ def main() -> None:
     for file in (ROOT / "deploy").glob("*.*"):
         shutil.copy(file, folder)
     (folder / "secrets").mkdir()
-    (folder / "secrets" / "postgres_password").write_text(secrets.token_hex(24))
+    for name in ("postgres_password", "page_password"):
+        (folder / "secrets" / name).write_text(secrets.token_hex(24))
     shanghai = time.time() + 8 * 3600
     days = [time.strftime("%Y-%m-%d", time.gmtime(shanghai - 86400 * n)) for n in (2, 1)]
     (folder / "farm.yaml").write_text(
