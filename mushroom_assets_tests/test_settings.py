@@ -108,6 +108,29 @@ def test_a_missing_secret_file_is_told_with_its_path(tmp_path: Path) -> None:
         load_settings(PARTS | {"POSTGRES_PASSWORD_FILE": str(tmp_path / "nowhere")})
 
 
+def test_the_password_of_the_page_comes_from_its_file_or_the_variable(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    given = {"MUSHROOM_PAGE_PASSWORD": "typed"}
+    assert load_settings({}).page_password is None
+    assert load_settings(given).page_password == "typed"
+    secret.write_text("kept 密\n", encoding="utf-8")
+    settings = load_settings(given | {"MUSHROOM_PAGE_PASSWORD_FILE": str(secret)})
+    assert settings.page_password == "kept 密"
+    assert "kept" not in repr(settings)
+    assert "kept 密" not in settings.environment().values()  # runs need not know it
+
+
+@pytest.mark.parametrize("content", [b" \n", b"\xff\xfe", None])
+def test_a_file_without_a_password_for_the_page_opens_nothing(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    if content is not None:
+        secret.write_bytes(content)
+    with pytest.raises(SettingsError, match=f"MUSHROOM_PAGE_PASSWORD_FILE={secret} .*Remedy: "):
+        load_settings({"MUSHROOM_PAGE_PASSWORD_FILE": str(secret)})
+
+
 def test_database_url_wins_over_the_parts() -> None:
     assert (
         load_settings(PARTS | {"DATABASE_URL": "postgresql://x@y/z"}).database_url

@@ -21,7 +21,7 @@ from mushroom_assets.web.server import serve
 @click.option("--port", default=3001, show_default=True, type=options.PORT, help="Its port.")
 @options.READ_ONLY
 def web(*, host: str, port: int, read_only: bool) -> None:
-    """Serve the farm's page, and /healthz, /readyz and /metrics for Prometheus.
+    """Serve the farm's page, its health and metrics for Prometheus.
 
     Everybody may read. To change something takes MUSHROOM_PAGE_PASSWORD, or a browser on this
     machine while no other can reach the page. Starts with the database away, and tells the truth

@@ -38,6 +38,7 @@ from mushroom_assets.web.setting_change import (
     make,
     meanwhile,
     reason,
+    told,
     valued,
 )
 from mushroom_assets.web.setting_words import Part, key_name, keys_of, rows
@@ -75,11 +76,11 @@ async def settings(
 ) -> HTMLResponse:
     """What is set in a room, and the form to set something else."""
     _require_room(room, farm)
-    told = request.session.pop(TOLD, None)
+    kept = request.session.pop(TOLD, None)
     if part == "history":
         seen = await _seen(place, farm, room)
-        return page(request, farm, "setting_history.html", **_history(seen, farm, room, told))
-    return await _form(request, place, farm, Where(room, part, stage), told=told)
+        return page(request, farm, "setting_history.html", **_history(seen, farm, room, kept))
+    return await _form(request, place, farm, Where(room, part, stage), kept=kept)
 
 
 async def typed(request: Request) -> FormData:
@@ -124,11 +125,11 @@ async def change(
         return _ask(request, farm, at, form, would.made)
     except ChangedMeanwhile as fault:
         place.reader.forget()  # the form shows what came meanwhile
-        told = meanwhile(fault.newer, farm)
-        return await _form(request, place, farm, at, MEANWHILE, fault=told, form=form)
+        newer = meanwhile(fault.newer, farm)
+        return await _form(request, place, farm, at, MEANWHILE, fault=newer, form=form)
     except UnusableSetting as fault:
         return await _form(request, place, farm, at, NOT_TAKEN, fault=f"{fault}", form=form)
-    request.session[TOLD] = flash(made, farm)
+    request.session[TOLD] = flash(made)
     return _to(room, part=part, stage=stage)
 
 
@@ -160,7 +161,7 @@ async def take_back(
         seen = await _seen(place, farm, room)
         shown = _history(seen, farm, room, None) | {"fault": f"{fault}"}
         return page(request, farm, "setting_history.html", NOT_TAKEN, **shown)
-    request.session[TOLD] = flash(made, farm)
+    request.session[TOLD] = flash(made)
     return _to(room, part="history")
 
 
@@ -182,7 +183,7 @@ async def _form(
     at: Where,
     status: int = 200,
     *,
-    told: Any = None,
+    kept: Any = None,
     fault: str = "",
     form: FormData | None = None,
 ) -> HTMLResponse:
@@ -207,7 +208,7 @@ async def _form(
         "today": today,
         "tomorrow": today + dt.timedelta(days=1),
         "reasons": REASONS,
-        "told": told,
+        "told": told(kept, seen.found, farm),
         "fault": fault,
         "refresh": 0,
         "valued": partial(valued, farm=farm),
@@ -215,7 +216,7 @@ async def _form(
     return page(request, farm, "setting.html", status, **values)
 
 
-def _history(seen: Seen, farm: Farm, room: str, told: Any) -> dict[str, Any]:
+def _history(seen: Seen, farm: Farm, room: str, kept: Any) -> dict[str, Any]:
     """Every version that is meant for the room, the newest first."""
     own = [each for each in seen.found.all if each.room_id in (None, room)]
     keys = settable(farm)
@@ -236,7 +237,7 @@ def _history(seen: Seen, farm: Farm, room: str, told: Any) -> dict[str, Any]:
         "versions": versions,
         "left_out": max(len(own) - LISTED, 0),
         "reasons": WHY_UNDONE,
-        "told": told,
+        "told": told(kept, seen.found, farm),
         "fault": "",
         "refresh": 0,
     }

@@ -23,7 +23,6 @@ from mushroom_assets.web.setting_words import Part, key_name, keys_of, value_tex
 
 REASONS = ("crop", "season", "trial", "agreed")
 WHY_UNDONE = ("mistake", "over")
-MOST_TOLD = 8  # settings that the next page names: a cookie has 4 kB
 Touched = Mapping[str, tuple[int, str, str]]  # by asset: partitions, the first and the last
 Add = Callable[[sa.Connection], list[Setting]]
 
@@ -138,10 +137,18 @@ def meanwhile(newer: Setting, farm: Farm) -> str:
     return say("page.set_meanwhile", farm, **values)
 
 
-def flash(made: Made, farm: Farm) -> dict[str, Any]:
-    """What the next page tells, small enough for a cookie."""
-    lines = [line(each, farm) for each in made.settings[:8]]
-    return {"lines": lines, "touched": made.touched, "hidden": bool(made.hidden)}
+def flash(made: Made) -> dict[str, Any]:
+    """What the next page tells, small enough for a cookie; `told` reads it."""
+    versions = [each.version for each in made.settings]
+    return {"versions": versions, "touched": made.touched, "hidden": bool(made.hidden)}
+
+
+def told(kept: Mapping[str, Any] | None, found: Settings, farm: Farm) -> dict[str, Any] | None:
+    """What has just been made, for `setting_pieces.html`."""
+    if kept is None:
+        return None
+    lines = [line(each, farm) for each in found.all if each.version in kept["versions"]]
+    return {"lines": lines, "touched": kept["touched"], "hidden": kept["hidden"]}
 
 
 def line(made: Setting, farm: Farm) -> dict[str, Any]:

@@ -308,6 +308,9 @@ def test_after_its_own_kill_all_is_gone_in_ten_seconds_and_the_next_start_takes_
     assert farm.ask("{permissions {permission value}}")
     told = farm.ask(RELOAD)["reloadRepositoryLocation"]["__typename"]
     assert told == "UnauthorizedError"  # read-only
+    until(lambda: answers(f"{farm.page}/healthz"), BACK_S)
+    with urllib.request.urlopen(f"{farm.page}/login") as answer:
+        assert "This page is for reading only." in answer.read().decode()
 
 
 def test_a_terminal_that_closes_stops_all_and_who_presses_on_cuts_nothing_short(
