@@ -62,11 +62,14 @@ def show(key: str, room_id: str | None, day: dt.datetime | None, *, everything: 
     for name in wanted:
         click.echo(f"{name}: {_value(value_in(farm, keys[name]), keys[name].unit)}")
         click.echo("".join(_set_lines(found, name, keys[name], rooms, on)), nl=False)
-    if not wanted and key:
+    lost = [each for each in found.all if each.version in found.misfits and key in each.key]
+    for setting in lost:
+        click.echo(_line(setting, found, farm))
+    if not wanted and not lost and key:
         raise UnusableSetting(
             f"{key!r} is no part of a key. Remedy: `mushroom settings show --all` lists them"
         )
-    if not wanted:
+    if not wanted and not lost:
         click.echo(
             f"nothing is set on {on} or later: the farm file holds. "
             f"`mushroom settings show --all` lists all {len(keys)} keys that can be set"
@@ -171,7 +174,16 @@ def _make(farm: Farm, add: Callable[[sa.Connection], Setting]) -> None:
             touched = own_reach(connection, farm)
             found = read_settings(connection, farm)
     click.echo(_line(made, found, farm))
+    if made.undoes is None and not _holds_anywhere(made, found, farm):
+        click.echo("it changes nothing from its day on: a narrower or later setting holds there")
     tell_touched(touched, farm)
+
+
+def _holds_anywhere(made: Setting, found: Settings, farm: Farm) -> bool:
+    """Whether a setting is in force on its first day in any room that it is meant for."""
+    first = max(made.valid_from, made.in_date or made.valid_from)
+    rooms = [made.room_id] if made.room_id else list(farm.rooms)
+    return made.value is None or made in [found.of(made.key, room, first) for room in rooms]
 
 
 def _line(setting: Setting, found: Settings, farm: Farm) -> str:
@@ -183,6 +195,8 @@ def _line(setting: Setting, found: Settings, farm: Farm) -> str:
         what = f"undoes version {setting.undoes}: {what} again"
     by = found.undone_by(setting.version)
     end = f"; undone by version {by.version}" if by else ""
+    if setting.version in found.misfits:
+        end = f"; does not count: {found.misfits[setting.version]}"
     at = f"{setting.set_at.astimezone(farm.zone):%Y-%m-%d %H:%M}" if setting.set_at else ""
     told = f"{setting.author}, {at}: {setting.reason}{end}"
     where = f"{_scope(setting)}, from {setting.valid_from} on"

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from mushroom_assets.domain.farm import Farm, Stretch
 from mushroom_assets.domain.growth import growth_on
-from mushroom_assets.domain.settable import NONE, UnusableSetting, settable, with_values
+from mushroom_assets.domain.settable import NONE, fault_of, settable, with_values
 
 
 class Setting(NamedTuple):
@@ -92,11 +92,32 @@ class Settings:
         return self._undone.get(version)
 
     @cached_property
-    def counting(self) -> list[Setting]:
+    def _values(self) -> list[Setting]:
         """Those that are values, and not undone."""
-        return [
-            each for each in self.all if each.undoes is None and each.version not in self._undone
-        ]
+        values = (each for each in self.all if each.undoes is None)
+        return [each for each in values if each.version not in self._undone]
+
+    @cached_property
+    def misfits(self) -> dict[int, str]:
+        """Versions that do not count, since they do not fit the farm file, and why.
+
+        The file was edited since, or they came by another way than ours. The others hold.
+        """
+        known = set(settable(self._farm))
+        found: dict[int, str | None] = {}
+        for each in self._values:
+            if each.room_id is not None and each.room_id not in self._farm.rooms:
+                found[each.version] = f"the farm file has no room {each.room_id}"
+            elif each.key not in known:
+                found[each.version] = f"the farm file has no key {each.key} that can be set"
+            else:
+                found[each.version] = fault_of(each.key, each.value, self._farm)
+        return {version: fault for version, fault in found.items() if fault is not None}
+
+    @cached_property
+    def counting(self) -> list[Setting]:
+        """Those that are values, not undone, and fit the farm file."""
+        return [each for each in self._values if each.version not in self.misfits]
 
     @cached_property
     def _by_key(self) -> dict[str, list[Setting]]:
@@ -123,11 +144,7 @@ class Settings:
         return {key: setting for key, setting in found.items() if setting is not None}
 
     def farm(self, room_id: str, day: dt.date) -> Farm:
-        """The farm as it is in force in a room on a day.
-
-        Raises:
-            UnusableSetting: the settings do not fit the farm file.
-        """
+        """The farm as it is in force in a room on a day."""
         place = (room_id, bisect_right(self._turns(room_id), day))
         if place not in self._placed:
             found = self.in_force(room_id, day)
@@ -154,14 +171,7 @@ class Settings:
 
     def _make(self, found: Mapping[str, Setting]) -> Farm:
         values = {key: setting.value for key, setting in found.items()}
-        try:
-            farm = with_values(self._farm, values)
-        except UnusableSetting as error:
-            numbers = ", ".join(str(setting.version) for setting in found.values())
-            raise UnusableSetting(
-                f"the settings {numbers} do not fit the farm file: {error}. "
-                "Remedy: `mushroom settings undo VERSION`, or mend the farm file"
-            ) from error
+        farm = with_values(self._farm, values)
         newest: dict[str, int] = {}
         keys = settable(self._farm)
         for key, setting in found.items():
@@ -180,16 +190,6 @@ class Settings:
             begins |= {each.valid_from for each in self.counting if each.room_id in (None, room_id)}
             self._turning[room_id] = sorted(begins)
         return self._turning[room_id]
-
-    def require_usable(self, rooms: Iterable[str], since: dt.date) -> None:
-        """Every farm that is in force in some rooms from a day on is a valid one.
-
-        Raises:
-            UnusableSetting: one is not.
-        """
-        for room_id in rooms:
-            for day in self._turns(room_id):
-                self.farm(room_id, max(day, since))
 
 
 def _rank(setting: Setting) -> tuple[int, dt.date, int]:

@@ -6,6 +6,7 @@ all days at once) stays in the file. Which setting is in force is the business o
 """
 
 import difflib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Literal, NamedTuple
@@ -124,6 +125,25 @@ def with_values(farm: Farm, values: Mapping[str, Any]) -> Farm:
     except ValidationError as error:
         mistakes = [mistake["msg"].removeprefix("Value error, ") for mistake in error.errors()]
         raise UnusableSetting(f"{', '.join(values)}: {'; '.join(mistakes)}") from error
+
+
+def fault_of(key: str, value: Any, farm: Farm) -> str | None:
+    """Why a value cannot be one of a key; None where it can.
+
+    What a key takes is the same on every farm that has it, so it is found out once.
+    """
+    known = (key, json.dumps(value))
+    if known not in _FAULTS:
+        try:
+            with_values(farm, {} if value is None else {key: value})
+        except UnusableSetting as error:
+            _FAULTS[known] = str(error)
+        else:
+            _FAULTS[known] = None
+    return _FAULTS[known]
+
+
+_FAULTS: dict[tuple[str, str], str | None] = {}
 
 
 def _put(parts: Any, key: Settable, value: Any) -> None:

@@ -87,15 +87,14 @@ def set_value(connection: sa.Connection, change: Change, farm: Farm, today: dt.d
         "author": change.author.strip(),
         "reason": change.reason.strip(),
     }
-    return _append(connection, settings, made, farm)
+    return append_setting(connection, made)
 
 
 def undo(connection: sa.Connection, version: int, author: str, reason: str, farm: Farm) -> Setting:
     """Make as if a setting had never been, in the caller's transaction.
 
     Raises:
-        UnusableSetting: there is none, it is undone already, or without it the farm would not be a
-            valid one.
+        UnusableSetting: there is none, or it is undone already.
     """
     _require_words(author, reason)
     lock_settings(connection)
@@ -113,18 +112,6 @@ def undo(connection: sa.Connection, version: int, author: str, reason: str, farm
     made = undone._asdict() | {"undoes": version, "author": author, "reason": reason.strip()}
     made["value"] = _before(settings, undone)
     del made["version"], made["set_at"]
-    return _append(connection, settings, made, farm)
-
-
-def _append(
-    connection: sa.Connection, settings: Settings, made: dict[str, Any], farm: Farm
-) -> Setting:
-    """Add a row, once every farm that is in force with it is a valid one."""
-    newest = max((setting.version for setting in settings.all), default=0)
-    candidate = Setting(version=newest + 1, **made)
-    rooms = [candidate.room_id] if candidate.room_id in farm.rooms else list(farm.rooms)
-    whole = Settings([*settings.all, candidate], farm, read_batches(connection))
-    whole.require_usable(rooms, candidate.valid_from)
     return append_setting(connection, made)
 
 
@@ -159,6 +146,8 @@ def _require_place(connection: sa.Connection, change: Change, farm: Farm, today:
         raise UnusableSetting(
             f"no room {change.room_id!r}. The farm file has {', '.join(farm.rooms)}"
         )
+    if change.in_date is not None and change.room_id is None:
+        raise UnusableSetting(f"the batch of {change.in_date} is of which room? Say it too")
     if change.in_date is not None:
         known = read_batches(connection).get(change.room_id or "", [])
         if change.in_date not in known:

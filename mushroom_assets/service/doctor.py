@@ -169,7 +169,12 @@ def _settings(database: Database, farm: Farm) -> str:
         found = read_settings(connection, farm)
     if not found.all:
         return "none; the farm file holds"
-    found.require_usable(farm.rooms, farm.first_day)
+    if found.misfits:
+        told = "; ".join(f"version {each}: {fault}" for each, fault in found.misfits.items())
+        raise Unwell(
+            f"{len(found.misfits)} do not count, since they do not fit the farm file: {told}. "
+            "Remedy: `mushroom settings undo VERSION`, or mend the farm file"
+        )
     newest = found.all[-1]
     when = f"{newest.set_at.astimezone(farm.zone):%Y-%m-%d %H:%M}" if newest.set_at else ""
     return f"{len(found.counting)} hold, newest version {newest.version}, {newest.author}, {when}"

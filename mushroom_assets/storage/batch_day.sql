@@ -55,7 +55,8 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT sum(weight_kg) AS harvest_kg
     FROM farm.harvest
-    WHERE room_id = e.room_id AND in_date = e.batch_date AND picked_on = e.stat_date
+    -- Of whatever batch: the last may be of the day on which the next bags come in
+    WHERE room_id = e.room_id AND picked_on = e.stat_date
 ) AS h ON true
 LEFT JOIN LATERAL (
     -- Of several labels that as many images have, the first by name

@@ -25,6 +25,8 @@ from mushroom_assets.storage.schema.dictionary import upstream
 
 # A mark this old gets another one beside it: what failed since may be tried anew at once
 YOUNG = dt.timedelta(hours=1)
+# What people change one by one, perhaps to mend what failed: each change is a mark
+BY_HAND = {"setting"}
 
 
 class Outdated(NamedTuple):
@@ -54,6 +56,8 @@ def mark(connection: sa.Connection, touched: Touched) -> None:
     """
     same = (table.c.asset == touched.asset) & (table.c.source == touched.source)
     young = table.c.marked_at > sa.func.now() - YOUNG
+    if touched.source in BY_HAND:
+        young = sa.false()
     there = sa.select(table.c.at).where(same, young, table.c.at == sa.func.any(_instants(touched)))
     kept = there.with_for_update(key_share=True, read=True, skip_locked=True).cte("kept")
     instants = sa.func.unnest(_instants(touched)).column_valued("at")

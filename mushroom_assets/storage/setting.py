@@ -4,6 +4,8 @@ What they mean is the business of `domain.in_force`.
 """
 
 import datetime as dt
+import functools
+import logging
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +14,8 @@ from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.in_force import Setting, Settings
 from mushroom_assets.storage.batches import read_batches
 from mushroom_assets.storage.schema import setting as table
+
+log = logging.getLogger(__name__)
 
 
 def read_settings(connection: sa.Connection, farm: Farm) -> Settings:
@@ -28,7 +32,16 @@ def with_settings(connection: sa.Connection, farm: Farm) -> Farm:
     Called after `claim`: what is read then holds every setting whose mark was taken.
     """
     settings = read_settings(connection, farm)
+    for version, fault in settings.misfits.items():
+        _tell(version, fault)
     return farm.with_past(settings) if settings.all else farm
+
+
+@functools.cache
+def _tell(version: int, fault: str) -> None:
+    """Once a process."""
+    remedy = f"`mushroom settings undo {version}`, or mend the farm file"
+    log.warning("setting %d does not count: %s. Remedy: %s", version, fault, remedy)
 
 
 def lock_settings(connection: sa.Connection) -> None:

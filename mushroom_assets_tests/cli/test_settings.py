@@ -67,6 +67,11 @@ def test_what_is_refused_says_what_to_do(settings: Settings) -> None:
     assert put(settings, value="[19, 17]").exit_code == 1
     assert put(settings, "--batch", TODAY).exit_code == 1
     assert put(settings).exit_code == 0
+    assert "room" in settings("set", BAND, "[1, 2]", "--batch", TODAY, "--reason", "x").output
+    hidden = settings("set", BAND, "[16, 20]", "--from", TODAY, "--reason", "x", "--room", "B")
+    assert "changes nothing" not in hidden.output
+    wider = settings("set", BAND, "[16, 20]", "--from", TODAY, "--reason", "x", "--room", "A")
+    assert "changes nothing" not in wider.output
     late = put(settings, "--seen", 0, value="[16, 18]")
     assert late.exit_code == 1
     assert "Li has set" in late.output

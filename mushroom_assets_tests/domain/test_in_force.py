@@ -124,11 +124,27 @@ def test_a_version_is_the_newest_that_a_result_depends_on() -> None:
     assert versions("B", 5) == (4, 3, 4, 4)
 
 
-def test_a_setting_that_the_file_no_longer_fits_is_told_with_what_to_do() -> None:
-    farm = farm_of(setting(7, "stages.gone.bands.co2", [1, 2], 3))
-    assert farm.on("A", day(2)) == FILE
-    with pytest.raises(UnusableSetting, match=r"settings 7 do not fit.*stages\.gone.*undo VERSION"):
-        farm.on("A", day(3))
+def test_what_does_not_fit_the_file_does_not_count_and_the_others_hold() -> None:
+    """As after an edit of the file, or where somebody wrote into the table by hand."""
+    settings = Settings(
+        [
+            setting(1, "stages.gone.bands.co2", [1, 2], 3),
+            setting(2, BAND, [5, 6], 3),
+            setting(3, BAND, [9, 1], 3),
+            setting(4, LIMIT, 0.5, 3, room_id="Z"),
+            setting(5, LIMIT, "much", 3),
+            setting(6, LIMIT, 0.4, 3),
+        ],
+        FILE,
+        IN_DATES,
+    )
+    assert settings.misfits.keys() == {1, 3, 4, 5}
+    assert "no key stages.gone.bands.co2" in settings.misfits[1]
+    assert "must not exceed" in settings.misfits[3]
+    assert settings.misfits[4] == "the farm file has no room Z"
+    farm = FILE.with_past(settings).on("A", day(3))
+    assert (farm.band("co2", 20), farm.report.act_below) == ((5, 6), 0.4)
+    assert farm.settings_version(REPORT) == 6
 
 
 def test_stretches_name_room_and_days_of_another_value() -> None:

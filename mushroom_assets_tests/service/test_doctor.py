@@ -276,5 +276,5 @@ def test_settings_that_the_farm_file_no_longer_fits_are_told(
         connection.exec_driver_sql(insert.format("gone"))
     verdict, text = findings(mushroom("doctor", **where))["settings"]
     assert verdict == "FAIL"
-    assert "stages.gone.bands.co2" in text
+    assert "version 2: the farm file has no key stages.gone.bands.co2" in text
     assert "Remedy: `mushroom settings undo VERSION`" in text

@@ -97,7 +97,7 @@ def test_a_room_day_is_a_row_with_all_that_is_stored_of_it(database: Database, f
     expected = {
         "stat_date": DAY, "room_id": "611", "growth_day": 13, "is_growth_phase": True,
         "batch_date": dt.date(2025, 12, 24), "bag_count": 9800, "verdict": "act",
-        "reason": "CO2 was high", "settings_version": 3, "notes": 2, "harvest_kg": 812.5,
+        "reason": "CO2 was high", "settings_version": 3, "notes": 2, "harvest_kg": 1625.0,
         "setpoint_changes": 0, "image_count": 0, "stage": None,
         "stage_share": None, "condition": None, "condition_share": None, "wet_hours": 2.5,
         "temperature_mean": 18.25, "temperature_min": 17.0, "temperature_max": 20.0,

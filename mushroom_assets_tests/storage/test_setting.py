@@ -196,10 +196,43 @@ def test_what_was_set_and_undone_between_two_looks_is_marked(database: Database)
     assert days_marked(database, ENVIRONMENT) == [TODAY, TODAY + dt.timedelta(days=1)]
 
 
-def test_a_key_that_nothing_knows_is_told_by_who_reads_it(database: Database) -> None:
+def test_what_does_not_fit_holds_nothing_up_and_can_be_undone(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     by_hand(database, key="report.typo", value="1")
-    follow(database, FARM)
+    by_hand(database, value="[9, 1]")
+    put(database, key="report.act_below", text="0.5", room_id=None)
     with database.transaction() as connection:
-        farm = with_settings(connection, FARM)
-    with pytest.raises(UnusableSetting, match=r"settings 1 .*report\.typo.*undo VERSION"):
-        farm.on("A", TODAY)
+        farm = with_settings(connection, FARM).on("A", TODAY)
+        assert undo(connection, 1, "Li", "no such key", FARM).undoes == 1
+        assert undo(connection, 2, "Li", "the wrong way round", FARM).undoes == 2
+        assert read_settings(connection, FARM).misfits == {}
+    assert (farm.band("co2", 20), farm.report.act_below) == ((1500, 3800), 0.5)
+    told = [record.getMessage() for record in caplog.records]
+    assert any("setting 1 does not count" in each and "undo 1" in each for each in told)
+
+
+def test_nobody_gives_a_version_of_their_own(database: Database) -> None:
+    statement = """
+        INSERT INTO farm.setting (version, key, value, valid_from, author, reason)
+        VALUES (500, 'report.act_below', '0.5', '2026-02-01', 'me', 'psql')"""
+    with (
+        pytest.raises(sa.exc.DBAPIError, match="GENERATED ALWAYS"),
+        database.transaction() as connection,
+    ):
+        connection.exec_driver_sql(statement)
+
+
+def test_every_change_is_a_mark_so_that_what_failed_before_it_is_tried_again(
+    database: Database,
+) -> None:
+    def count() -> int:
+        with database.transaction() as connection:
+            return int(connection.scalar(sa.text("SELECT count(*) FROM farm.outdated")) or 0)
+
+    put(database)
+    follow(database, FARM)
+    first = count()
+    put(database, text="[1500, 3400]")
+    follow(database, FARM)
+    assert count() == 2 * first

@@ -19,7 +19,7 @@ setting = table(
         "设置的版本，自 1 起递增",
         scale="1",
         key=True,
-        server_default=Identity(),
+        server_default=Identity(always=True),
     ),
     col(
         "key", Text, "key of the farm file, its parts joined by dots", "农场文件的键，各级以点相连"

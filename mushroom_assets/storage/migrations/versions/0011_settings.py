@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column(
             "version",
             sa.Integer(),
-            sa.Identity(always=False),
+            sa.Identity(always=True),  # nobody gives a number of their own
             nullable=False,
             comment="version of the settings, ascending from 1",
         ),
