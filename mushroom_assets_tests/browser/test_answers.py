@@ -17,7 +17,10 @@ EDGES = {
     "daily_env_stats": {"sample", "batch"},
     "hourly_setpoint_changes": {"sample", "point", "batch"},
     "daily_clip_inference": {"room_images", "sample", "batch"},
-    REPORT: {"daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"},
+    REPORT: {
+        *("daily_env_stats", "hourly_setpoint_changes", "daily_clip_inference"),
+        *("batch", "note", "harvest"),
+    },
 }
 
 

@@ -108,7 +108,7 @@ def test_a_room_day_is_a_row_with_all_that_is_stored_of_it(database: Database, f
     assert {name: row[name] for name in expected} == expected
     assert list(row) == [column.name for column in batch_day(farm.units()).columns]
     assert (other["room_id"], other["temperature_mean"], other["verdict"]) == ("607", 9.5, None)
-    assert (other["bag_count"], other["settings_version"], other["harvest_kg"]) == (None, 0, None)
+    assert (other["bag_count"], other["settings_version"], other["harvest_kg"]) == (None, 0, 812.5)
 
 
 @pytest.mark.parametrize(
