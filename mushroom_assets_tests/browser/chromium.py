@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 QUIET = [
@@ -29,14 +29,26 @@ PATIENCE_MS = 60_000  # for what should be there in seconds; a busy machine take
 
 
 @contextmanager
-def open_page() -> Iterator[Page]:
-    """A page of a new browser; waits on it give up after `PATIENCE_MS`."""
+def open_browser() -> Iterator[Browser]:
+    """A browser; a process may have one at a time."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.set_default_timeout(PATIENCE_MS)
-        yield page
+        yield browser
         browser.close()
+
+
+def new_page(browser: Browser) -> Page:
+    """A page at a desk; waits on it give up after `PATIENCE_MS`."""
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    page.set_default_timeout(PATIENCE_MS)
+    return page
+
+
+@contextmanager
+def open_page() -> Iterator[Page]:
+    """A page of a new browser."""
+    with open_browser() as browser:
+        yield new_page(browser)
 
 
 def picture(page: Page, name: str, shown: Locator | None = None) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from mushroom_assets.storage.connection import Database
-from mushroom_assets_tests.browser.chromium import CHROMIUM, PICTURES, QUIET, open_page
+from mushroom_assets_tests.browser.chromium import CHROMIUM, PICTURES, new_page, open_browser
 from mushroom_assets_tests.browser.farm import RunningFarm
 from mushroom_assets_tests.browser.small_page import SmallPage, small_page
 from mushroom_assets_tests.kit.command import forget_settings
@@ -53,10 +53,16 @@ def farm(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="package")
-def browser_page(farm: RunningFarm) -> Iterator[Page]:
-    """The one page of the one browser."""
-    with open_page() as page:
-        yield page
+def browser() -> Iterator[Browser]:
+    """The one browser: Playwright refuses a second one in a process."""
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="package")
+def browser_page(browser: Browser, farm: RunningFarm) -> Page:
+    """The one page of Dagster's UI."""
+    return new_page(browser)
 
 
 @pytest.fixture
@@ -83,12 +89,3 @@ def small(
     finally:
         database.dispose()
         execute(server_uri, "DROP DATABASE small_page WITH (FORCE)")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser for pages of each test's own."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Shown
 
 from mushroom_assets.domain.report import SEVERITY
-from mushroom_assets_tests.browser.chromium import CHROMIUM, PICTURES, QUIET, beside, small_png
+from mushroom_assets_tests.browser.chromium import PICTURES, beside, small_png
 from mushroom_assets_tests.browser.farm import RunningFarm
 from mushroom_assets_tests.browser.small_page import DESK, PHONE
 from mushroom_assets_tests.kit.page import Page, page
@@ -26,14 +26,6 @@ def served(farm: RunningFarm, tmp_path_factory: pytest.TempPathFactory) -> Itera
     }
     with page(environment, tmp_path_factory.mktemp("served")) as served:
         yield served
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 def test_the_first_room_is_the_worst_of_the_tables_and_its_yesterday_is_one_click_away(
