@@ -68,7 +68,7 @@ check: lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not long"
 
 test: lint validate
-	$(BIN)/python -m pytest -n 4 --dist loadfile  # they wait for servers half of their time
+	$(BIN)/python -m pytest -n 3 --dist loadfile  # they wait for servers half of their time
 
 test-newest:  # the other packages as in constraints.txt
 	$(PYTHON) -m venv --clear $(NEWEST)
