@@ -101,7 +101,7 @@ setup(
         "test": [
             "pytest",
             "pytest-timeout",  # a hung server fails its test
-            "pytest-xdist",  # tests in two processes
+            "pytest-xdist",  # tests in several processes
             "hypothesis",  # property tests
             "PsychroLib",  # independent psychrometrics (ASHRAE) as oracle
             "s3fs",  # image stores on s3://, as in the extra `s3`

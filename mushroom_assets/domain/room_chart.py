@@ -134,6 +134,7 @@ def _chart(
     held = hold(series, start, end, farm.max_hold_s)
     values = held.at(np.arange(start, end, STEP_S * SECOND))
     own = [one.within(start, end) for one in series]
+    in_force = [_in_force(steps, start, end) for steps in setpoints]
     return Chart(
         quantity=name,
         unit=farm.units()[name],
@@ -145,7 +146,7 @@ def _chart(
         bands=bands,
         spikes=_spikes(own, places),
         rejected=_rejected(own),
-        setpoints=[step for steps in setpoints if (step := _in_force(steps, start, end))],
+        setpoints=[step for step in in_force if step is not None],
         summary=_summary(values, held, bands),
     )
 

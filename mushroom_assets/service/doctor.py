@@ -16,7 +16,6 @@ from mushroom_assets.automation.targets import NotDelivered, Target
 from mushroom_assets.domain.farm import Farm
 from mushroom_assets.domain.farm_file import FarmFileError
 from mushroom_assets.domain.origin import origin
-from mushroom_assets.domain.settable import UnusableSetting
 from mushroom_assets.faults.database import DatabaseRefused, DatabaseUnavailable
 from mushroom_assets.faults.image_store import ImageStoreRefused, ImageStoreUnavailable
 from mushroom_assets.faults.retry import Retry
@@ -91,7 +90,6 @@ def _finding(subject: str, examination: Callable[[], str]) -> Finding:
     """What one examination found; a fault that is not known is a fault of ours and is raised."""
     known = (
         Unwell,
-        UnusableSetting,
         FarmFileError,
         SettingsError,
         ServerError,

@@ -137,8 +137,10 @@ class Download(StreamingResponse):
 
     async def _read(self, first: bytes) -> AsyncIterator[bytes]:
         yield first
-        while (piece := await run_in_threadpool(next, self._pieces, None)) is not None:
+        piece = await run_in_threadpool(next, self._pieces, None)
+        while piece is not None:
             yield piece
+            piece = await run_in_threadpool(next, self._pieces, None)
 
     async def __call__(self, *given: Any) -> None:
         """Send it, for so long at most."""

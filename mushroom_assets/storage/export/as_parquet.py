@@ -62,7 +62,7 @@ def _batches(
     driver: Any = connection.connection.driver_connection
     with driver.cursor(name="export") as cursor:
         cursor.execute(query, binary=True)
-        while rows := cursor.fetchmany(count):
+        for rows in iter(lambda: cursor.fetchmany(count), []):
             columns = zip(*rows, strict=True)
             arrays = [
                 pa.array(values, type=field.type)
